@@ -1,0 +1,92 @@
+package dag
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	mh "github.com/multiformats/go-multihash"
+)
+
+// MaxLeaf is the most bytes of a leaf.
+const MaxLeaf = 1 << 20
+
+// MaxBlock is the most bytes of any block: a leaf or chunk of 1 MiB and a
+// header. Bitswap refuses 2 MiB.
+const MaxBlock = MaxLeaf + 4096
+
+// ErrNotFound is wrapped by the error of every source that does not have what
+// it was asked for.
+var ErrNotFound = errors.New("not found")
+
+// A CorruptError says that bytes are not what their CID promises, or that a
+// block breaks the rules of its kind. It is told apart from absence.
+type CorruptError struct {
+	CID    cid.Cid
+	From   string // who gave the bytes: a peer, a pack; "" if unknown
+	Reason string
+}
+
+func (e *CorruptError) Error() string {
+	if e.From != "" {
+		return fmt.Sprintf("block %s from %s is corrupt: %s", e.CID, e.From, e.Reason)
+	}
+	return fmt.Sprintf("block %s is corrupt: %s", e.CID, e.Reason)
+}
+
+// A Getter fetches blocks. The store, a p2p session and a map in a test all are
+// one.
+type Getter interface {
+	// Get returns the block named c, its bytes checked against c. It returns an
+	// error wrapping ErrNotFound when this source does not have the block. It
+	// may be called by many goroutines at once.
+	Get(ctx context.Context, c cid.Cid) (blocks.Block, error)
+}
+
+// Raw returns the CID of data as a raw block: a leaf or a chunk.
+func Raw(data []byte) cid.Cid { return sum(cid.Raw, data) }
+
+// CBOR returns the CID of data as a dag-cbor block.
+func CBOR(data []byte) cid.Cid { return sum(cid.DagCBOR, data) }
+
+func sum(codec uint64, data []byte) cid.Cid {
+	h, err := mh.Sum(data, mh.SHA2_256, -1)
+	if err != nil {
+		panic(err) // sha2-256 is always registered
+	}
+	return cid.NewCidV1(codec, h)
+}
+
+// Check returns a *CorruptError if data does not hash to c, or if c is not a
+// CIDv1 with sha2-256, the only kind that zipnode makes or takes.
+func Check(c cid.Cid, data []byte) error {
+	if err := Supported(c); err != nil {
+		return err
+	}
+	if len(data) > MaxBlock {
+		return &CorruptError{CID: c, Reason: fmt.Sprintf("%d bytes, more than the %d of a block", len(data), MaxBlock)}
+	}
+	if !sum(c.Type(), data).Equals(c) {
+		return &CorruptError{CID: c, Reason: "its bytes have another hash"}
+	}
+	return nil
+}
+
+// Supported returns a *CorruptError unless c is a CIDv1 of codec raw, dag-pb or
+// dag-cbor with a 32-byte sha2-256.
+func Supported(c cid.Cid) error {
+	if !c.Defined() {
+		return &CorruptError{CID: c, Reason: "undefined CID"}
+	}
+	p := c.Prefix()
+	if p.Version != 1 || p.MhType != mh.SHA2_256 || p.MhLength != 32 {
+		return &CorruptError{CID: c, Reason: "not a CIDv1 with sha2-256"}
+	}
+	switch p.Codec {
+	case cid.Raw, cid.DagProtobuf, cid.DagCBOR:
+		return nil
+	}
+	return &CorruptError{CID: c, Reason: fmt.Sprintf("codec 0x%x is not raw, dag-pb or dag-cbor", p.Codec)}
+}

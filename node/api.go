@@ -1,0 +1,270 @@
+package node
+
+import "time"
+
+// The requests and results of a node's operations. They are what the control
+// API carries as JSON, so field names are frozen within /api/v1.
+
+// A Progress tells how far a running operation is.
+type Progress struct {
+	Stage string `json:"stage"`           // "read", "plan", "fetch", "write", "verify", ...
+	Name  string `json:"name,omitempty"`  // the file or tensor at hand
+	Done  int64  `json:"done"`            // bytes, or items where Unit says so
+	Total int64  `json:"total,omitempty"` // 0 when unknown
+	Unit  string `json:"unit,omitempty"`  // "" is bytes
+}
+
+// AddRequest asks to store the model at Path, a directory or a file.
+type AddRequest struct {
+	Path  string `json:"path"`           // absolute
+	Name  string `json:"name,omitempty"` // default: the base name of Path
+	Base  string `json:"base,omitempty"` // CID, NAME, "none"; "" lets the planner choose
+	NoPin bool   `json:"no_pin,omitempty"`
+}
+
+// AddResult says what an add stored.
+type AddResult struct {
+	CID          string  `json:"cid"`
+	Packing      string  `json:"packing"`
+	Name         string  `json:"name"`
+	Files        int     `json:"files"`
+	Bytes        int64   `json:"bytes"`
+	Tensors      int     `json:"tensors"`       // tensors of the model
+	TensorsNew   int     `json:"tensors_new"`   // of these, not in the store before
+	TensorsDelta int     `json:"tensors_delta"` // of the new ones, stored against a base
+	StoredNew    int64   `json:"stored_new"`    // bytes this add wrote to packs
+	Seconds      float64 `json:"seconds"`
+}
+
+// GetRequest asks to write the model Ref to the directory Out.
+type GetRequest struct {
+	Ref     string   `json:"ref"`           // model CID, packing CID or name
+	Out     string   `json:"out,omitempty"` // absolute; "" only with DryRun
+	Include []string `json:"include,omitempty"`
+	Exclude []string `json:"exclude,omitempty"`
+	Force   bool     `json:"force,omitempty"` // replace files that differ
+	DryRun  bool     `json:"dry_run,omitempty"`
+}
+
+// GetResult says what a get moved.
+type GetResult struct {
+	CID     string    `json:"cid"`
+	Name    string    `json:"name,omitempty"`
+	Out     string    `json:"out,omitempty"`
+	Bytes   int64     `json:"bytes"`   // of the files asked for
+	Fetched int64     `json:"fetched"` // bytes of blocks that came from peers; with DryRun: to fetch
+	Reused  int64     `json:"reused"`  // bytes of the files that needed no fetch
+	Peers   int       `json:"peers"`   // that sent something
+	Seconds float64   `json:"seconds"`
+	Files   []GetFile `json:"files,omitempty"` // with DryRun
+}
+
+// GetFile is one file of a dry run's plan.
+type GetFile struct {
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"`
+	Fetch int64  `json:"fetch"`
+	Why   string `json:"why"` // "here", "delta: 6 of 50 tensors", ...
+}
+
+// SeedRequest asks to fetch, pin and keep announcing Ref.
+type SeedRequest struct {
+	Ref  string `json:"ref"`
+	Name string `json:"name,omitempty"`
+}
+
+// SeedResult says what is seeded now.
+type SeedResult struct {
+	CID     string  `json:"cid"`
+	Name    string  `json:"name,omitempty"`
+	Bytes   int64   `json:"bytes"`
+	Fetched int64   `json:"fetched"`
+	Peers   int     `json:"peers"`
+	Seconds float64 `json:"seconds"`
+}
+
+// RefRequest names a model: by model CID, packing CID or name. "" is all where
+// an operation allows it.
+type RefRequest struct {
+	Ref string `json:"ref"`
+}
+
+// LsResult lists the models of the store.
+type LsResult struct {
+	Models []ModelLine `json:"models"`
+}
+
+// ModelLine is a model in a list.
+type ModelLine struct {
+	Name    string    `json:"name,omitempty"`
+	CID     string    `json:"cid"`
+	Packing string    `json:"packing,omitempty"`
+	Bytes   int64     `json:"bytes"`
+	Stored  int64     `json:"stored"` // chunk bytes of its tensors, shared ones counted in full
+	Files   int       `json:"files"`
+	Pinned  bool      `json:"pinned"`
+	Partial bool      `json:"partial,omitempty"` // only some files are here
+	Added   time.Time `json:"added"`
+}
+
+// ShowResult tells what a model is made of.
+type ShowResult struct {
+	ModelLine
+	FileList []ShowFile `json:"file_list"`
+}
+
+// ShowFile is one file of a model.
+type ShowFile struct {
+	Path    string       `json:"path"`
+	CID     string       `json:"cid"`
+	Bytes   int64        `json:"bytes"`
+	Stored  int64        `json:"stored"`
+	Format  string       `json:"format,omitempty"`
+	SHA256  string       `json:"sha256,omitempty"`
+	Tensors []ShowTensor `json:"tensors,omitempty"`
+}
+
+// ShowTensor is one extent of a file that is a tensor.
+type ShowTensor struct {
+	Name   string   `json:"name"`
+	CID    string   `json:"cid"`
+	DType  string   `json:"dtype"`
+	Shape  []uint64 `json:"shape"`
+	Bytes  int64    `json:"bytes"`
+	Stored int64    `json:"stored"`
+	Base   string   `json:"base,omitempty"`      // tensor CID of its base
+	BaseOf string   `json:"base_name,omitempty"` // "model/tensor" of the base, where known
+}
+
+// RmResult says which name went, and how many bytes gc could free.
+type RmResult struct {
+	Name string `json:"name,omitempty"`
+	CID  string `json:"cid"`
+}
+
+// PinResult lists pins.
+type PinResult struct {
+	Pins []PinLine `json:"pins"`
+}
+
+// PinLine is one pin.
+type PinLine struct {
+	CID  string `json:"cid"`
+	Kind string `json:"kind"` // "model" or "partial"
+	Name string `json:"name,omitempty"`
+}
+
+// GCRequest asks to collect what nothing keeps.
+type GCRequest struct {
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// GCResult says what was collected.
+type GCResult struct {
+	Blocks int   `json:"blocks"` // removed
+	Kept   int   `json:"kept"`
+	Freed  int64 `json:"freed"` // bytes of packs
+}
+
+// VerifyResult says what a verify read.
+type VerifyResult struct {
+	Blocks   int      `json:"blocks"`
+	Bytes    int64    `json:"bytes"`
+	Leaves   int      `json:"leaves"` // decoded and checked
+	Corrupt  []Damage `json:"corrupt"`
+	Repaired int      `json:"repaired"` // of these, fetched again from a peer
+	Seconds  float64  `json:"seconds"`
+}
+
+// Damage is one corrupt or missing block and what needs it.
+type Damage struct {
+	CID      string   `json:"cid"`
+	Where    string   `json:"where"` // "packs/000001.car offset 1234"
+	Reason   string   `json:"reason"`
+	Models   []string `json:"models,omitempty"` // names or CIDs of pinned models that need it
+	Repaired bool     `json:"repaired"`
+}
+
+// ExportRequest asks to write the closure of Ref's packing to Path as CAR.
+type ExportRequest struct {
+	Ref  string `json:"ref"`
+	Path string `json:"path"` // absolute
+}
+
+// ExportResult says what was written.
+type ExportResult struct {
+	CID     string `json:"cid"`
+	Packing string `json:"packing"`
+	Path    string `json:"path"`
+	Blocks  int    `json:"blocks"`
+	Bytes   int64  `json:"bytes"`
+}
+
+// ImportRequest asks to take the models of the CAR file at Path.
+type ImportRequest struct {
+	Path string `json:"path"` // absolute
+	Name string `json:"name,omitempty"`
+}
+
+// ImportResult says what was taken.
+type ImportResult struct {
+	CID     string `json:"cid"`
+	Packing string `json:"packing"`
+	Name    string `json:"name,omitempty"`
+	Blocks  int    `json:"blocks"` // that were new here
+	Bytes   int64  `json:"bytes"`  // of these
+}
+
+// IDResult is this node's identity.
+type IDResult struct {
+	ID    string   `json:"id"`
+	Addrs []string `json:"addrs"` // with /p2p/ID; empty without a daemon
+}
+
+// PeersResult lists connected peers.
+type PeersResult struct {
+	Peers []PeerLine `json:"peers"`
+}
+
+// PeerLine is one connected peer.
+type PeerLine struct {
+	ID      string `json:"id"`
+	Addr    string `json:"addr"`
+	RTT     string `json:"rtt,omitempty"`
+	Zipnode bool   `json:"zipnode"` // speaks our exchange
+	Sent    int64  `json:"sent"`
+	Recv    int64  `json:"received"`
+}
+
+// ConnectRequest names a peer by multiaddr ending in /p2p/ID.
+type ConnectRequest struct {
+	Addr string `json:"addr"`
+}
+
+// StatusResult is what an operator looks at first.
+type StatusResult struct {
+	Version string        `json:"version"`
+	Dir     string        `json:"dir"`
+	Serving bool          `json:"serving"` // a daemon, with the network up
+	PID     int           `json:"pid"`
+	ID      string        `json:"id"`
+	Addrs   []string      `json:"addrs"`
+	Peers   int           `json:"peers"`
+	Uptime  float64       `json:"uptime_seconds"`
+	Models  int           `json:"models"`
+	Tensors int           `json:"tensors"`
+	Blocks  int           `json:"blocks"`
+	Bytes   int64         `json:"bytes"`             // of the models, as files
+	Stored  int64         `json:"stored"`            // of the packs
+	Quota   int64         `json:"quota"`             // 0: none
+	Free    int64         `json:"free"`              // of the disk
+	Writing string        `json:"writing,omitempty"` // the operation that writes now
+	Seeding []SeedingLine `json:"seeding,omitempty"`
+}
+
+// SeedingLine is one root this node keeps announcing.
+type SeedingLine struct {
+	Name      string `json:"name,omitempty"`
+	CID       string `json:"cid"`
+	Providers int    `json:"providers"` // nodes found that announce it, this one too; -1 when not looked up yet
+}
