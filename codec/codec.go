@@ -4,9 +4,34 @@
 //
 // # Format
 //
-//	version uint8 // of this frame
+//	version uint8 // of this frame: 1
 //	method  uint8 // how the rest is coded
 //	...           // as the method says
+//
+// The methods, and what follows their number:
+//
+//	0 raw       the bytes themselves; only inside segments
+//	1 same      base uint8: the leaf is that base
+//	2 fill      value [1, 2, 4 or 8]byte, repeated from the leaf's first byte
+//	3 zstd      one zstd frame
+//	4 planes    layout uint8, edges, planes
+//	5 bitx      base uint8, layout uint8, edges, planes: of leaf XOR base
+//	6 segments  (leaf length uvarint, frame length uvarint, frame) …
+//
+// A base is named by its place in [Context.Bases]; leaf bytes that it does not
+// cover, it predicts as zero. A frame inside segments has no version byte, and
+// is no segments itself.
+//
+// A layout says how wide an element is and which of its bits go to which byte
+// plane: see [layout]. Edges are the bytes before the leaf's first whole
+// element and after its last, which [Context.Offset] tells; each plane follows
+// as
+//
+//	coding uint8    // 0 raw, 1 fill, 2 zstd, 3 rANS
+//	length uvarint  // of what follows; not for raw and fill
+//	...
+//
+// A frame is always smaller than its leaf, and has no bytes to spare.
 //
 // Package codec knows nothing of CIDs, files or peers.
 package codec
@@ -26,8 +51,12 @@ var (
 	ErrIncompressible = errors.New("codec: leaf does not shrink")
 
 	// ErrCorrupt is wrapped by every error of [Decode] that the chunk's bytes
-	// caused.
+	// caused, but for those that wrap [ErrUnknown].
 	ErrCorrupt = errors.New("codec: corrupt chunk")
+
+	// ErrUnknown is wrapped by an error of [Decode] that a newer version of
+	// zipnode, or corruption of the chunk's first bytes, may have caused.
+	ErrUnknown = errors.New("codec: unknown encoding")
 )
 
 // A Context is what a leaf's encoder and decoder both know, beside the bytes.

@@ -1,0 +1,159 @@
+package codec
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
+
+// Encode appends to dst the smallest encoding of leaf that it finds, alone or
+// against one of the first four of c.Bases, and returns the extended slice.
+// Leaf has at most [MaxLeaf] bytes, as they are in the tensor at c.Offset:
+// little-endian elements, the first and last perhaps in part.
+//
+// It returns dst as it was, and ErrIncompressible, if no encoding is smaller
+// than leaf. Equal leaf and context give equal bytes within a release, on any
+// CPU and in any number of goroutines.
+//
+// The delta is BitX, from Wang et al., "ZipLLM", NSDI 2026 (arXiv:2505.06252):
+// XOR, exponent apart from sign and mantissa, zstd. Other ways to code a plane
+// than zstd are our addition.
+func Encode(dst, leaf []byte, c Context) ([]byte, error) {
+	if len(leaf) > MaxLeaf {
+		return dst, fmt.Errorf("codec: leaf of %d bytes, at most %d", len(leaf), MaxLeaf)
+	}
+	s := scratches.Get().(*scratch)
+	defer s.release()
+	frame := s.encode(leaf, &c, false)
+	if len(frame)+1 >= len(leaf) {
+		return dst, ErrIncompressible
+	}
+	dst = append(dst, version)
+	return append(dst, frame...), nil
+}
+
+// encode returns the smallest frame of leaf, without its version byte: a raw
+// one if nothing shrinks. It lies in s until the next call.
+func (s *scratch) encode(leaf []byte, c *Context, nested bool) []byte {
+	s.best = append(append(s.best[:0], methodRaw), leaf...)
+	if len(leaf) == 0 || s.same(leaf, c) || s.fill(leaf) {
+		return s.best
+	}
+	s.zstd(leaf)
+	l, _ := layoutOf(c.DType)
+	s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset)
+	s.keep()
+	for b := range s.bases(c) {
+		s.try = s.appendPlanes(append(s.try[:0], methodBitX, byte(b)), leaf, s.view(c, b, len(leaf)), l, c.Offset)
+		s.keep()
+	}
+	if !nested {
+		s.segments(leaf, c)
+	}
+	return s.best
+}
+
+// keep makes the frame in s.try the best so far if it is.
+func (s *scratch) keep() {
+	if len(s.try) < len(s.best) {
+		s.best, s.try = s.try, s.best
+	}
+}
+
+// bases yields the bases worth trying.
+func (s *scratch) bases(c *Context) func(func(int) bool) {
+	return func(yield func(int) bool) {
+		for b := range min(len(c.Bases), maxBases) {
+			if c.fits(b) && len(c.Bases[b].Spans) > 0 && !yield(b) {
+				return
+			}
+		}
+	}
+}
+
+// same sets s.best and returns true if a base is the leaf itself.
+func (s *scratch) same(leaf []byte, c *Context) bool {
+	for b := range s.bases(c) {
+		if bytes.Equal(leaf, s.view(c, b, len(leaf))) {
+			s.best = append(s.best[:0], methodSame, byte(b))
+			return true
+		}
+	}
+	return false
+}
+
+// fill sets s.best and returns true if leaf repeats its first 1, 2, 4 or 8
+// bytes.
+func (s *scratch) fill(leaf []byte) bool {
+	for w := 1; w <= 8 && w < len(leaf); w *= 2 {
+		if bytes.Equal(leaf[w:], leaf[:len(leaf)-w]) {
+			s.best = append(append(s.best[:0], methodFill), leaf[:w]...)
+			return true
+		}
+	}
+	return false
+}
+
+func (s *scratch) zstd(leaf []byte) {
+	s.try = s.zstdFull().EncodeAll(leaf, append(s.try[:0], methodZstd))
+	s.keep()
+}
+
+// appendPlanes appends layout, edges and planes of leaf, or of leaf XOR base.
+func (s *scratch) appendPlanes(dst, leaf, base []byte, l layout, offset int64) []byte {
+	dst = append(dst, byte(l))
+	head, tail := l.edges(offset, len(leaf))
+	end := len(leaf) - tail
+	at := len(dst)
+	dst = slices.Grow(dst, head+tail)[:at+head+tail]
+	if base == nil {
+		xor(dst[at:], leaf[:head], nil)
+		xor(dst[at+head:], leaf[end:], nil)
+	} else {
+		xor(dst[at:], leaf[:head], base[:head])
+		xor(dst[at+head:], leaf[end:], base[end:])
+		base = base[head:end]
+	}
+	leaf = leaf[head:end]
+	planes := s.planesOf(len(leaf))
+	l.split(planes, leaf, base)
+	n := len(leaf) / l.width()
+	for i := range l.width() {
+		dst = s.appendPlane(dst, planes[i*n:(i+1)*n])
+	}
+	return dst
+}
+
+// maxSegments is the most parts that a leaf is cut into.
+const maxSegments = 256
+
+// segments tries to cut leaf where the cover of a base begins or ends, so that
+// each part is coded in its own way.
+func (s *scratch) segments(leaf []byte, c *Context) {
+	cuts := []int{len(leaf)}
+	for b := range s.bases(c) {
+		c.cover(b, len(leaf), func(from, to int) { cuts = append(cuts, from, to) })
+	}
+	slices.Sort(cuts)
+	cuts = slices.Compact(cuts)
+	if cuts[0] == 0 {
+		cuts = cuts[1:]
+	}
+	if len(cuts) < 2 || len(cuts) > maxSegments {
+		return
+	}
+	part := scratches.Get().(*scratch)
+	defer part.release()
+	s.try = append(s.try[:0], methodSegments)
+	from := 0
+	for _, to := range cuts {
+		c.within(&s.sub, from, to)
+		frame := part.encode(leaf[from:to], &s.sub, true)
+		s.try = binary.AppendUvarint(s.try, uint64(to-from))
+		s.try = binary.AppendUvarint(s.try, uint64(len(frame)))
+		s.try = append(s.try, frame...)
+		from = to
+	}
+	s.keep()
+}

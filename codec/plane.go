@@ -1,0 +1,106 @@
+package codec
+
+import (
+	"encoding/binary"
+)
+
+const (
+	planeRaw  = 0
+	planeFill = 1
+	planeZstd = 2
+	planeRANS = 3
+)
+
+// appendPlane appends the smallest coding of p.
+func (s *scratch) appendPlane(dst, p []byte) []byte {
+	if len(p) == 0 {
+		return append(dst, planeRaw)
+	}
+	var h histogram
+	h.count(p)
+	if int(h[p[0]]) == len(p) {
+		return append(dst, planeFill, p[0])
+	}
+	best, coding := p, byte(planeRaw)
+	var f freqs
+	if est := f.fit(&h, len(p)); est < len(p) {
+		s.entropy = s.rans.encode(s.entropy[:0], p, &f)
+		if len(s.entropy)+4 < len(p) {
+			best, coding = s.entropy, planeRANS
+		}
+	}
+	s.zplane = s.zstdFast().EncodeAll(p, s.zplane[:0])
+	if len(s.zplane) < len(best) && len(s.zplane)+4 < len(p) {
+		best, coding = s.zplane, planeZstd
+	}
+	dst = append(dst, coding)
+	if coding != planeRaw {
+		dst = binary.AppendUvarint(dst, uint64(len(best)))
+	}
+	return append(dst, best...)
+}
+
+// readPlane fills p from the coding that src begins with, and returns what
+// follows it.
+func (s *scratch) readPlane(p, src []byte) ([]byte, error) {
+	if len(src) == 0 {
+		return nil, corrupt("planes are cut short")
+	}
+	coding, src := src[0], src[1:]
+	switch coding {
+	case planeRaw:
+		if len(src) < len(p) {
+			return nil, corrupt("raw plane is cut short")
+		}
+		copy(p, src)
+		return src[len(p):], nil
+	case planeFill:
+		if len(src) == 0 {
+			return nil, corrupt("fill plane is cut short")
+		}
+		fill(p, src[:1])
+		return src[1:], nil
+	}
+	body, rest, err := cut(src)
+	if err != nil {
+		return nil, err
+	}
+	switch coding {
+	case planeZstd:
+		err = s.unzstd(p, body)
+	case planeRANS:
+		err = s.rans.decode(p, body)
+	default:
+		err = unknown("plane coding", coding)
+	}
+	return rest, err
+}
+
+// cut splits src into the bytes that the uvarint at its start counts, and what
+// follows them.
+func cut(src []byte) (body, rest []byte, err error) {
+	n, src, err := uvarint(src)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n > len(src) {
+		return nil, nil, corrupt("%d bytes promised, %d left", n, len(src))
+	}
+	return src[:n:n], src[n:], nil
+}
+
+// uvarint reads a length, of at most MaxLeaf, and returns what follows it.
+func uvarint(src []byte) (int, []byte, error) {
+	n, k := binary.Uvarint(src)
+	if k <= 0 || n > MaxLeaf || k > 1 && src[k-1] == 0 {
+		return 0, nil, corrupt("length out of range")
+	}
+	return int(n), src[k:], nil
+}
+
+// fill repeats value over dst.
+func fill(dst, value []byte) {
+	for n := copy(dst, value); n < len(dst); n *= 2 {
+		copy(dst[n:], dst[:n])
+	}
+}

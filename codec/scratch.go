@@ -1,0 +1,53 @@
+package codec
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// A scratch is the memory of one call of Encode or Decode.
+type scratch struct {
+	rans    ransCoder
+	fast    *zstd.Encoder // for planes
+	full    *zstd.Encoder // for leaves
+	unz     *zstd.Decoder
+	base    []byte // a base put together from spans
+	planes  []byte
+	entropy []byte // a plane coded by rANS
+	zplane  []byte // a plane coded by zstd
+	best    []byte // the smallest frame so far
+	try     []byte // the frame being tried
+	sub     Context
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// release gives s back, keeping none of the caller's memory.
+func (s *scratch) release() {
+	for i := range s.sub.Bases {
+		clear(s.sub.Bases[i].Spans[:cap(s.sub.Bases[i].Spans)])
+	}
+	s.sub.Side = nil
+	scratches.Put(s)
+}
+
+func (s *scratch) zstdFast() *zstd.Encoder {
+	if s.fast == nil {
+		s.fast = newZstdEncoder(zstd.SpeedFastest)
+	}
+	return s.fast
+}
+
+func (s *scratch) zstdFull() *zstd.Encoder {
+	if s.full == nil {
+		s.full = newZstdEncoder(zstd.SpeedDefault)
+	}
+	return s.full
+}
+
+func (s *scratch) planesOf(size int) []byte {
+	s.planes = slices.Grow(s.planes[:0], size)[:size]
+	return s.planes
+}
