@@ -182,3 +182,20 @@ func decodeUnixFS(b blocks.Block) (*merkledag.ProtoNode, *ft.FSNode, error) {
 	}
 	return pn, fs, nil
 }
+
+// Links returns the CIDs that a UnixFS node, of a file or a directory, links
+// to, in order.
+func Links(b blocks.Block) ([]cid.Cid, error) {
+	pn, _, err := decodeUnixFS(b)
+	if err != nil {
+		return nil, &CorruptError{CID: b.Cid(), Reason: err.Error()}
+	}
+	out := make([]cid.Cid, 0, len(pn.Links()))
+	for _, l := range pn.Links() {
+		if err := Supported(l.Cid); err != nil {
+			return nil, &CorruptError{CID: b.Cid(), Reason: err.Error()}
+		}
+		out = append(out, l.Cid)
+	}
+	return out, nil
+}

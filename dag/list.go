@@ -111,6 +111,54 @@ func (l List[T]) All(ctx context.Context, g Getter) iter.Seq2[T, error] {
 	}
 }
 
+// Slice returns entries [first, first+n) of a list whose pages are all full but
+// the last, as those of a recipe are: it reads only the pages that hold them.
+func (l List[T]) Slice(ctx context.Context, g Getter, first int64, n int) ([]T, error) {
+	if first < 0 || n < 0 || first+int64(n) > l.count {
+		return nil, fmt.Errorf("entries %d to %d of a list of %d", first, first+int64(n), l.count)
+	}
+	if len(l.pages) == 0 {
+		return l.inline[first : first+int64(n)], nil
+	}
+	out := make([]T, 0, n)
+	for len(out) < n {
+		at := first + int64(len(out))
+		page, err := l.Page(ctx, g, int(at/pageEntries))
+		if err != nil {
+			return nil, err
+		}
+		page = page[at%pageEntries:]
+		out = append(out, page[:min(len(page), n-len(out))]...)
+	}
+	return out, nil
+}
+
+// PageEntries is how many entries every page of a recipe holds, but the last.
+const PageEntries = pageEntries
+
+// Page returns the entries of page i: entries from i*PageEntries on. A list
+// that lies inline is its own page 0.
+func (l List[T]) Page(ctx context.Context, g Getter, i int) ([]T, error) {
+	if len(l.pages) == 0 && i == 0 {
+		return l.inline, nil
+	}
+	if i < 0 || i >= len(l.pages) {
+		return nil, fmt.Errorf("page %d of %d", i, len(l.pages))
+	}
+	b, err := g.Get(ctx, l.pages[i])
+	if err != nil {
+		return nil, err
+	}
+	page, err := decodePage(l.kind, b)
+	if err != nil {
+		return nil, err
+	}
+	if want := min(pageEntries, l.count-int64(i)*pageEntries); int64(len(page)) != want {
+		return nil, &CorruptError{CID: l.pages[i], Reason: fmt.Sprintf("a page of %d entries where %d belong", len(page), want)}
+	}
+	return page, nil
+}
+
 func decodePage[T any](k *kind[T], b blocks.Block) ([]T, error) {
 	r := &cborReader{b: b.RawData()}
 	n := r.list(pageEntries)

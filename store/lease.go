@@ -1,0 +1,270 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+
+	"github.com/zipnode/zipnode/dag"
+)
+
+// leaseFor is how long what an interrupted operation wrote is kept, so that a
+// retry finds it again.
+const leaseFor = 24 * time.Hour
+
+// A Lease keeps from being collected all that an operation found or wrote,
+// until Commit or Release. A crash leaves it for 24 hours.
+type Lease struct {
+	s    *Store
+	id   uint64
+	from place // what lies here or behind is kept
+
+	mu      sync.Mutex
+	kept    map[digest]cid.Cid // found: blocks, tensors
+	uses    []useEntry
+	written int64
+}
+
+// A leaseSet is the leases of this process, and those that an earlier one left.
+type leaseSet struct {
+	mu   sync.Mutex
+	open map[uint64]*Lease
+	left map[uint64]leftLease
+}
+
+type leftLease struct {
+	until time.Time
+	from  place
+}
+
+func (s *Store) loadLeases() error {
+	s.leases.open = map[uint64]*Lease{}
+	s.leases.left = map[uint64]leftLease{}
+	return s.index.scan(key(tabLease), func(k, v []byte) (bool, error) {
+		if len(k) != 9 || len(v) < 8 {
+			return true, nil
+		}
+		from, err := decodePlace(v[8:])
+		if err != nil {
+			return false, err
+		}
+		l := leftLease{until: time.Unix(int64(binary.BigEndian.Uint64(v)), 0), from: from}
+		if time.Now().After(l.until) {
+			s.index.delete(k)
+		} else {
+			s.leases.left[binary.BigEndian.Uint64(k[1:])] = l
+		}
+		return true, nil
+	})
+}
+
+func leaseKey(id uint64) []byte { return key(tabLease, binary.BigEndian.AppendUint64(nil, id)) }
+
+func (s *Store) leaveLease(id uint64, from place) {
+	until := time.Now().Add(leaseFor)
+	s.index.put(leaseKey(id), append(binary.BigEndian.AppendUint64(nil, uint64(until.Unix())), from.encode()...))
+	s.leases.left[id] = leftLease{until: until, from: from}
+}
+
+// NewLease opens a lease.
+func (s *Store) NewLease() (*Lease, error) {
+	s.appendMu.Lock()
+	from, err := s.end()
+	s.appendMu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	l := &Lease{s: s, id: rand.Uint64(), from: from, kept: map[digest]cid.Cid{}}
+	s.leases.mu.Lock()
+	defer s.leases.mu.Unlock()
+	s.leaveLease(l.id, from)
+	s.leases.open[l.id] = l
+	return l, nil
+}
+
+// Put stores b, and tells whether it was new. Its bytes must be checked.
+func (l *Lease) Put(ctx context.Context, b blocks.Block) (bool, error) {
+	l.s.sweepMu.RLock()
+	added, err := l.s.put(b.Cid(), b.RawData())
+	l.mu.Lock()
+	switch {
+	case err != nil:
+	case added:
+		l.written += int64(len(b.RawData()))
+	default:
+		l.kept[digestOf(b.Cid())] = b.Cid()
+	}
+	l.mu.Unlock()
+	l.s.sweepMu.RUnlock()
+	if err != nil {
+		return false, err
+	}
+	return added, l.s.settle()
+}
+
+// Emit returns Put as the functions of dag want it.
+func (l *Lease) Emit(ctx context.Context) func(blocks.Block) error {
+	return func(b blocks.Block) error {
+		_, err := l.Put(ctx, b)
+		return err
+	}
+}
+
+// Keep keeps the block or tensor c, and tells whether it is here: a tensor
+// whose recipe is in use, or a block whose bytes are.
+func (l *Lease) Keep(c cid.Cid) (bool, error) {
+	l.s.sweepMu.RLock()
+	defer l.s.sweepMu.RUnlock()
+	d := digestOf(c)
+	_, ok, err := l.s.tensor(d)
+	if err == nil && !ok {
+		_, ok, err = l.s.find(d)
+	}
+	if ok && err == nil {
+		l.mu.Lock()
+		l.kept[d] = c
+		l.mu.Unlock()
+	}
+	return ok, err
+}
+
+// Written returns the bytes of blocks that this lease added.
+func (l *Lease) Written() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.written
+}
+
+// AddRecipe stores recipe b of a tensor whose leaves are leaves, in order, and
+// puts it to use unless the tensor has one. The caller has decoded every leaf
+// by it and checked it, and has put its chunks, pages and side block.
+//
+// It returns an error, and stores nothing, when a base is not here, when it
+// would close a circle of bases, or wrapping [ErrTooDeep].
+func (l *Lease) AddRecipe(ctx context.Context, b blocks.Block, leaves iter.Seq2[cid.Cid, error]) error {
+	s := l.s
+	r, err := dag.DecodeRecipe(b)
+	if err != nil {
+		return err
+	}
+	for _, base := range r.Bases {
+		if ok, err := l.Keep(base.Of); err != nil || !ok {
+			return errors.Join(err, fmt.Errorf("base %s: %w", base.Of, dag.ErrNotFound))
+		}
+	}
+	s.useMu.Lock()
+	defer s.useMu.Unlock()
+	t, err := s.weigh(ctx, r, digestOf(b.Cid()))
+	if err != nil {
+		return err
+	}
+	if _, err := l.Put(ctx, b); err != nil {
+		return err
+	}
+	of, rec := digestOf(r.Of), digestOf(b.Cid())
+	if err := s.addWays(ctx, r, rec, leaves); err != nil {
+		return err
+	}
+	s.index.put(key(tabRecipe, of[:], rec[:]), nil)
+	_, known, err := s.tensor(of)
+	if err != nil || known {
+		return err
+	}
+	return l.use(t)
+}
+
+// addWays writes how each leaf of r is rebuilt. A leaf that is its own chunk
+// needs no way.
+func (s *Store) addWays(ctx context.Context, r *dag.Recipe, rec digest, leaves iter.Seq2[cid.Cid, error]) error {
+	i := int64(0)
+	for leaf, err := range leaves {
+		if err != nil {
+			return err
+		}
+		e, err := s.entry(ctx, rec, r, i)
+		if err != nil {
+			return err
+		}
+		if !e.Chunk.Equals(leaf) {
+			d := digestOf(leaf)
+			s.index.put(wayKey(d, leafKey{rec, i}), binary.AppendUvarint(nil, uint64(dag.LeafSize(r.Size, i))))
+		}
+		i++
+	}
+	if i != r.Chunks.Len() {
+		return fmt.Errorf("%d leaves for a recipe of %d chunks", i, r.Chunks.Len())
+	}
+	return nil
+}
+
+// use makes t's recipe the one in use. useMu is held.
+func (l *Lease) use(t Tensor) error {
+	l.s.index.put(key(tabTensor, t.of[:]), t.encode())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.uses = append(l.uses, useEntry{
+		Tensor: t.of.cid(t.codec()).String(), Recipe: t.recipe.cid(cid.DagCBOR).String(),
+	})
+	if len(l.uses) < 256 {
+		return nil
+	}
+	return l.journalUses()
+}
+
+// journalUses queues the choices made so far. l.mu is held.
+func (l *Lease) journalUses() error {
+	if len(l.uses) == 0 {
+		return nil
+	}
+	_, err := l.s.jrnl.add(record{Use: l.uses})
+	l.uses = nil
+	return err
+}
+
+// Commit makes ch, and all that the lease put, outlast a crash, and ends the
+// lease. The names, pins and models of ch change together or not at all.
+func (l *Lease) Commit(ch Change) error {
+	l.mu.Lock()
+	err := l.journalUses()
+	l.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := l.s.apply(ch); err != nil {
+		return err
+	}
+	l.s.leases.mu.Lock()
+	delete(l.s.leases.open, l.id)
+	delete(l.s.leases.left, l.id)
+	l.s.leases.mu.Unlock()
+	l.s.index.delete(leaseKey(l.id))
+	return l.s.Flush()
+}
+
+// Release ends a lease that was not committed. What it wrote is kept for 24
+// hours, so that a retry finds it. After Commit it does nothing.
+func (l *Lease) Release() error {
+	l.s.leases.mu.Lock()
+	_, open := l.s.leases.open[l.id]
+	delete(l.s.leases.open, l.id)
+	if open && l.Written() == 0 {
+		delete(l.s.leases.left, l.id)
+		l.s.index.delete(leaseKey(l.id))
+	}
+	l.s.leases.mu.Unlock()
+	if !open {
+		return nil
+	}
+	l.mu.Lock()
+	err := l.journalUses()
+	l.mu.Unlock()
+	return errors.Join(err, l.s.Flush())
+}

@@ -1,0 +1,243 @@
+package store
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/zipnode/zipnode/dag"
+)
+
+// maxPack is the most bytes of a pack file.
+const maxPack = 1 << 30
+
+// carHeader is a CARv1 header whose one root is the empty identity CID: blocks
+// follow, none of them special.
+var carHeader = []byte("\x19\xa2eroots\x81\xd8\x2aE\x00\x01\x55\x00\x00gversion\x01")
+
+// A place is where a block's bytes lie.
+type place struct {
+	pack   uint32
+	offset uint64 // of the first byte of the block's data
+	length uint32
+	codec  uint64
+}
+
+func (p place) less(q place) bool {
+	return p.pack < q.pack || p.pack == q.pack && p.offset < q.offset
+}
+
+// A pack is one open file of packs/.
+type pack struct {
+	number uint32
+	mu     sync.RWMutex // held while reading, so that a removed pack is closed only when no one reads
+	file   File         // nil when closed
+}
+
+var errPackGone = errors.New("store: the pack is gone")
+
+func packName(n uint32) string { return fmt.Sprintf("packs/%06d.car", n) }
+
+func packNumber(name string) (uint32, bool) {
+	digits, ok := strings.CutSuffix(name, ".car")
+	if !ok || len(digits) < 6 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 32)
+	return uint32(n), err == nil && n > 0
+}
+
+func (p *pack) readAt(b []byte, off int64) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.file == nil {
+		return errPackGone
+	}
+	n, err := p.file.ReadAt(b, off)
+	if n == len(b) {
+		return nil
+	}
+	return err
+}
+
+func (p *pack) size() (int64, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.file == nil {
+		return 0, errPackGone
+	}
+	return p.file.Size()
+}
+
+func (p *pack) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.file == nil {
+		return nil
+	}
+	f := p.file
+	p.file = nil
+	return f.Close()
+}
+
+// appendSection appends the head of a CAR section: length and CID.
+func appendSection(b []byte, c cid.Cid, length int) []byte {
+	id := c.Bytes()
+	b = binary.AppendUvarint(b, uint64(len(id)+length))
+	return append(b, id...)
+}
+
+// A section is one block of a CAR file.
+type section struct {
+	cid    cid.Cid
+	offset int64 // of its data
+	data   []byte
+	end    int64
+}
+
+// A carReader reads the sections of a CAR file one by one, each bounded by
+// dag.MaxBlock, none checked against its CID.
+type carReader struct {
+	r   *bufio.Reader
+	off int64
+}
+
+// ReadByte lets binary.ReadUvarint read through c.
+func (c *carReader) ReadByte() (byte, error) {
+	b, err := c.r.ReadByte()
+	if err == nil {
+		c.off++
+	}
+	return b, err
+}
+
+// next returns io.EOF at a clean end.
+func (c *carReader) next() (section, error) {
+	if _, err := c.r.Peek(1); err == io.EOF {
+		return section{}, io.EOF
+	}
+	n, err := binary.ReadUvarint(c)
+	if err != nil {
+		return section{}, noEOF(err)
+	}
+	if n < 4 || n > dag.MaxBlock+64 {
+		return section{}, fmt.Errorf("a section of %d bytes", n)
+	}
+	buf := make([]byte, n)
+	if _, err := io.ReadFull(c.r, buf); err != nil {
+		return section{}, noEOF(err)
+	}
+	idLen, id, err := cid.CidFromBytes(buf)
+	if err != nil {
+		return section{}, err
+	}
+	s := section{cid: id, data: buf[idLen:], offset: c.off + int64(idLen)}
+	c.off += int64(n)
+	s.end = c.off
+	return s, nil
+}
+
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// scan calls found with each block of the pack from offset from on, and returns
+// where the valid blocks end. Where a section does not parse, or its bytes do
+// not hash to its CID, it goes on at the next valid one, and tells damaged.
+func (p *pack) scan(from int64, found func(section) error, damaged func(from, to int64)) (end int64, err error) {
+	size, err := p.size()
+	if err != nil {
+		return 0, err
+	}
+	for from < size {
+		rd := &carReader{r: bufio.NewReaderSize(io.NewSectionReader(readerAt{p}, from, size-from), 1<<20), off: from}
+		for {
+			s, err := rd.next()
+			if err == nil && dag.Supported(s.cid) == nil {
+				err = dag.Check(s.cid, s.data)
+			} else if err == nil {
+				err = errors.New("not a block of ours")
+			}
+			if err == io.EOF {
+				return size, nil
+			}
+			if err != nil {
+				break
+			}
+			if err := found(s); err != nil {
+				return from, err
+			}
+			from = s.end
+		}
+		next, err := p.resync(from+1, size)
+		if err != nil {
+			return from, err
+		}
+		if next < 0 {
+			return from, nil
+		}
+		damaged(from, next)
+		from = next
+	}
+	return from, nil
+}
+
+// resync returns the offset of the first valid section at or after from, or -1.
+// A section is told by the first bytes of its CID, and believed when its bytes
+// hash to it.
+func (p *pack) resync(from, size int64) (int64, error) {
+	const window = 1 << 20
+	marks := [][]byte{{1, cid.Raw, 0x12, 32}, {1, cid.DagProtobuf, 0x12, 32}, {1, cid.DagCBOR, 0x12, 32}}
+	buf := make([]byte, window)
+	for at := from; at < size; {
+		n := int(min(window, size-at))
+		if err := p.readAt(buf[:n], at); err != nil {
+			return -1, err
+		}
+		for i := 0; i+4 <= n; i++ {
+			if !slices.ContainsFunc(marks, func(m []byte) bool { return bytes.Equal(m, buf[i:i+4]) }) {
+				continue
+			}
+			for width := int64(1); width <= 4; width++ {
+				start := at + int64(i) - width
+				if start < from {
+					continue
+				}
+				rd := &carReader{r: bufio.NewReader(io.NewSectionReader(readerAt{p}, start, size-start)), off: start}
+				s, err := rd.next()
+				// The varint must be width bytes wide, or the CID lies elsewhere.
+				if err == nil && s.offset-36 == start+width && dag.Check(s.cid, s.data) == nil {
+					return start, nil
+				}
+			}
+		}
+		if n < window {
+			break
+		}
+		at += int64(n) - 3
+	}
+	return -1, nil
+}
+
+type readerAt struct{ p *pack }
+
+func (r readerAt) ReadAt(b []byte, off int64) (int, error) {
+	r.p.mu.RLock()
+	defer r.p.mu.RUnlock()
+	if r.p.file == nil {
+		return 0, errPackGone
+	}
+	return r.p.file.ReadAt(b, off)
+}

@@ -1,0 +1,484 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+
+	"github.com/zipnode/zipnode/dag"
+)
+
+// FormatVersion is that of the store's directory.
+const FormatVersion = 1
+
+// flushBytes is how many bytes of packs, and flushIndex how many of the index's
+// layer in memory, may wait for the next flush.
+const (
+	flushBytes = 512 << 20
+	flushIndex = 16 << 20
+)
+
+var (
+	// ErrQuota says that the packs would outgrow [Config.Quota].
+	ErrQuota = errors.New("the store's quota is used up")
+
+	// ErrClosed says that the store was closed.
+	ErrClosed = errors.New("the store is closed")
+)
+
+// A VersionError says that the directory was written by a newer zipnode.
+type VersionError struct{ Found, Known int }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("the store has format %d, this zipnode knows %d at most: use a newer zipnode", e.Found, e.Known)
+}
+
+// Config says how a store is opened.
+type Config struct {
+	FS    FS           // required
+	Quota int64        // most bytes of packs; 0 means no bound
+	Cache int64        // bytes of decoded leaves kept; 0 means 64 MiB
+	Log   *slog.Logger // nil discards
+}
+
+// A Store keeps blocks in packs, and knows how to rebuild leaves from them. Its
+// methods may be called by many goroutines at once.
+type Store struct {
+	fs    FS
+	quota int64
+	log   *slog.Logger
+	index *index
+	jrnl  *journal
+
+	packMu sync.RWMutex // guards packs, last, total
+	packs  map[uint32]*pack
+	last   uint32
+	total  int64
+
+	appendMu sync.Mutex       // one append at a time
+	unsynced map[uint32]int64 // pack → bytes appended to it since it was opened or synced
+	waiting  int64            // bytes appended since the last flush
+
+	flushMu sync.Mutex
+	useMu   sync.Mutex   // held while the recipe in use of any tensor changes
+	sweepMu sync.RWMutex // read-held by whoever relies on a block it found; held by sweep
+
+	leases  leaseSet
+	leaves  *leafCache
+	recipes *recipeCache
+	buffers sync.Pool
+	closed  bool
+}
+
+// Open opens the store in cfg.FS, and creates it when there is none. A lost
+// index is rebuilt from packs and journal first.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	s := &Store{
+		fs:       cfg.FS,
+		quota:    cfg.Quota,
+		log:      cfg.Log,
+		packs:    map[uint32]*pack{},
+		unsynced: map[uint32]int64{},
+		leaves:   newLeafCache(orDefault(cfg.Cache, 64<<20)),
+		recipes:  newRecipeCache(4096),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.buffers.New = func() any { b := make([]byte, 0, dag.MaxBlock+64); return &b }
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.release())
+	}
+	return s, nil
+}
+
+func orDefault(n, def int64) int64 {
+	if n == 0 {
+		return def
+	}
+	return n
+}
+
+func (s *Store) open(ctx context.Context) error {
+	for _, dir := range []string{".", "packs"} {
+		if err := s.fs.Mkdir(dir); err != nil {
+			return err
+		}
+	}
+	if err := s.checkFormat(); err != nil {
+		return err
+	}
+	if err := s.openPacks(); err != nil {
+		return err
+	}
+	lost, err := s.openIndex()
+	if err != nil {
+		return err
+	}
+	if lost {
+		s.log.Warn("the index is lost: rebuilding it from the packs")
+	}
+	if err := s.loadLeases(); err != nil {
+		return err
+	}
+	if err := s.recoverTail(lost); err != nil {
+		return err
+	}
+	if err := s.replay(ctx, lost); err != nil {
+		return err
+	}
+	return s.Flush()
+}
+
+// checkFormat reads the file "format", and writes it in a new store.
+func (s *Store) checkFormat() error {
+	f, err := s.fs.Append("format")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	if size == 0 {
+		if _, err := fmt.Fprintf(f, "zipnode store %d\n", FormatVersion); err != nil {
+			return err
+		}
+		return errors.Join(f.Sync(), s.fs.SyncDir("."))
+	}
+	b := make([]byte, min(size, 64))
+	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {
+		return err
+	}
+	text, ok := strings.CutPrefix(strings.TrimSpace(string(b)), "zipnode store ")
+	n, err := strconv.Atoi(text)
+	if !ok || err != nil || n < 1 {
+		return fmt.Errorf("the file \"format\" says %q, which is no zipnode store: is this the right directory?", b)
+	}
+	if n > FormatVersion {
+		return &VersionError{Found: n, Known: FormatVersion}
+	}
+	return nil
+}
+
+func (s *Store) openPacks() error {
+	names, err := s.fs.List("packs")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		n, ok := packNumber(name)
+		if !ok {
+			continue
+		}
+		f, err := s.fs.Append(packName(n))
+		if err != nil {
+			return err
+		}
+		s.packs[n] = &pack{number: n, file: f}
+		s.last = max(s.last, n)
+		size, err := f.Size()
+		if err != nil {
+			return err
+		}
+		s.total += size
+	}
+	return nil
+}
+
+// openIndex tells whether the index is new although there are packs or a
+// journal: then it was lost.
+func (s *Store) openIndex() (lost bool, err error) {
+	stor, err := s.fs.Index()
+	if err != nil {
+		return false, err
+	}
+	x, err := openIndex(stor)
+	if err != nil {
+		s.log.Warn("the index does not open", "err", err)
+		if err := s.fs.RemoveIndex(); err != nil {
+			return false, err
+		}
+		if stor, err = s.fs.Index(); err != nil {
+			return false, err
+		}
+		if x, err = openIndex(stor); err != nil {
+			return false, err
+		}
+	}
+	s.index = x
+	done, err := x.has(key(tabMeta, []byte("end")))
+	return !done && len(s.packs) > 0, err
+}
+
+// Close flushes and closes the store.
+func (s *Store) Close() error {
+	s.flushMu.Lock()
+	if s.closed {
+		s.flushMu.Unlock()
+		return ErrClosed
+	}
+	s.flushMu.Unlock()
+	err := s.Flush()
+	if err == nil {
+		err = s.compactJournal()
+	}
+	s.flushMu.Lock()
+	s.closed = true
+	s.flushMu.Unlock()
+	return errors.Join(err, s.release())
+}
+
+func (s *Store) release() error {
+	var errs []error
+	for _, p := range s.packs {
+		errs = append(errs, p.close())
+	}
+	if s.jrnl != nil {
+		errs = append(errs, s.jrnl.close())
+	}
+	if s.index != nil {
+		errs = append(errs, s.index.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Flush makes everything put so far outlast a crash: pack data first, then the
+// journal, then the index.
+func (s *Store) Flush() error {
+	s.flushMu.Lock()
+	defer s.flushMu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.appendMu.Lock()
+	s.index.freeze() // all it speaks of was appended before
+	dirty := maps.Clone(s.unsynced)
+	end, err := s.end()
+	waiting := s.waiting
+	s.appendMu.Unlock()
+	if err != nil {
+		return err
+	}
+	for n := range dirty {
+		if p := s.pack(n); p != nil {
+			if err := p.sync(); err != nil {
+				return err
+			}
+		}
+	}
+	seq, err := s.jrnl.sync()
+	if err != nil {
+		return err
+	}
+	err = s.index.write(map[string][]byte{
+		string(key(tabMeta, []byte("end"))): end.encode(),
+		string(key(tabMeta, []byte("seq"))): binary.BigEndian.AppendUint64(nil, seq),
+	})
+	if err != nil {
+		return err
+	}
+	s.appendMu.Lock()
+	for n, bytes := range dirty {
+		if s.unsynced[n] == bytes { // else it grew after its sync
+			delete(s.unsynced, n)
+		}
+	}
+	s.waiting -= waiting
+	s.appendMu.Unlock()
+	return nil
+}
+
+func (p *pack) sync() error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.file == nil {
+		return nil // removed meanwhile: nothing of it is wanted
+	}
+	return p.file.Sync()
+}
+
+// end returns where the next block would go.
+func (s *Store) end() (place, error) {
+	p := s.pack(s.last)
+	if p == nil {
+		return place{}, nil
+	}
+	size, err := p.size()
+	return place{pack: s.last, offset: uint64(size)}, err
+}
+
+func (s *Store) pack(n uint32) *pack {
+	s.packMu.RLock()
+	defer s.packMu.RUnlock()
+	return s.packs[n]
+}
+
+// find returns where block d lies.
+func (s *Store) find(d digest) (place, bool, error) {
+	v, err := s.index.get(key(tabBlock, d[:]))
+	if v == nil || err != nil {
+		return place{}, false, err
+	}
+	p, err := decodePlace(v)
+	return p, err == nil, err
+}
+
+// put appends block c unless it is there, and tells whether it did. The caller
+// holds a lease that keeps it.
+func (s *Store) put(c cid.Cid, data []byte) (bool, error) {
+	if err := dag.Supported(c); err != nil {
+		return false, err
+	}
+	if len(data) > dag.MaxBlock {
+		return false, fmt.Errorf("block %s of %d bytes, more than the %d of a block", c, len(data), dag.MaxBlock)
+	}
+	d := digestOf(c)
+	if _, ok, err := s.find(d); ok || err != nil {
+		return false, err
+	}
+	s.appendMu.Lock()
+	defer s.appendMu.Unlock()
+	if _, ok, err := s.find(d); ok || err != nil { // another may have been first
+		return false, err
+	}
+	if err := s.append(d, c, data); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// append writes a section at the end of the last pack. appendMu is held.
+func (s *Store) append(d digest, c cid.Cid, data []byte) error {
+	buf := s.buffers.Get().(*[]byte)
+	defer s.buffers.Put(buf)
+	b := appendSection((*buf)[:0], c, len(data))
+	head := len(b)
+	b = append(b, data...)
+	*buf = b[:0]
+
+	p, at, err := s.tail(int64(len(b)))
+	if err != nil {
+		return err
+	}
+	if _, err := p.file.Write(b); err != nil {
+		return fmt.Errorf("write %s: %w", packName(p.number), err)
+	}
+	s.unsynced[p.number] += int64(len(b))
+	s.waiting += int64(len(b))
+	s.packMu.Lock()
+	s.total += int64(len(b))
+	s.packMu.Unlock()
+	s.index.put(key(tabBlock, d[:]), place{
+		pack: p.number, offset: uint64(at) + uint64(head), length: uint32(len(data)), codec: c.Type(),
+	}.encode())
+	return nil
+}
+
+// tail returns the pack to append n bytes to, and its size. appendMu is held.
+func (s *Store) tail(n int64) (*pack, int64, error) {
+	s.packMu.RLock()
+	total := s.total
+	s.packMu.RUnlock()
+	if s.quota > 0 && total+n > s.quota {
+		return nil, 0, fmt.Errorf("%w: %d of %d bytes", ErrQuota, total, s.quota)
+	}
+	if p := s.pack(s.last); p != nil {
+		size, err := p.size()
+		if err != nil || size+n <= maxPack {
+			return p, size, err
+		}
+	}
+	if err := s.roll(); err != nil {
+		return nil, 0, err
+	}
+	return s.pack(s.last), int64(len(carHeader)), nil
+}
+
+// settle flushes when much waits. No lock is held.
+func (s *Store) settle() error {
+	s.appendMu.Lock()
+	due := s.waiting > flushBytes
+	s.appendMu.Unlock()
+	if due || s.index.size() > flushIndex {
+		return s.Flush()
+	}
+	return nil
+}
+
+// read returns the bytes of block d as they lie in its pack, unchecked, or an
+// error wrapping dag.ErrNotFound. They are appended to dst.
+func (s *Store) read(dst []byte, d digest) ([]byte, uint64, error) {
+	for range 4 { // a pack may be rewritten between finding and reading
+		at, ok, err := s.find(d)
+		if err != nil {
+			return nil, 0, err
+		}
+		if !ok {
+			return nil, 0, fmt.Errorf("block %s: %w", d.cid(cid.Raw), dag.ErrNotFound)
+		}
+		if at.length > dag.MaxBlock {
+			return nil, 0, &dag.CorruptError{CID: d.cid(at.codec), From: "the index", Reason: "too long for a block"}
+		}
+		p := s.pack(at.pack)
+		if p == nil {
+			continue
+		}
+		n := len(dst)
+		dst = slices.Grow(dst, int(at.length))[:n+int(at.length)]
+		switch err := p.readAt(dst[n:], int64(at.offset)); {
+		case err == nil:
+			return dst, at.codec, nil
+		case errors.Is(err, errPackGone):
+			dst = dst[:n]
+		case errors.Is(err, io.EOF):
+			return nil, 0, &dag.CorruptError{CID: d.cid(at.codec), From: packName(at.pack), Reason: "the pack ends before it"}
+		default:
+			return nil, 0, fmt.Errorf("read %s: %w", packName(at.pack), err)
+		}
+	}
+	return nil, 0, fmt.Errorf("block %s: %w in any pack", d.cid(cid.Raw), dag.ErrNotFound)
+}
+
+// real returns block c if its bytes lie in a pack, checked against c.
+func (s *Store) real(c cid.Cid) (blocks.Block, error) {
+	data, _, err := s.read(nil, digestOf(c))
+	if err != nil {
+		return nil, err
+	}
+	if err := dag.Check(c, data); err != nil {
+		if bad, ok := errors.AsType[*dag.CorruptError](err); ok {
+			bad.From = s.where(c)
+		}
+		return nil, err
+	}
+	return blocks.NewBlockWithCid(data, c)
+}
+
+// where names the place of block c for a person.
+func (s *Store) where(c cid.Cid) string {
+	at, ok, err := s.find(digestOf(c))
+	if !ok || err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s offset %d", packName(at.pack), at.offset)
+}
+
+// Bytes returns the size of all packs.
+func (s *Store) Bytes() int64 {
+	s.packMu.RLock()
+	defer s.packMu.RUnlock()
+	return s.total
+}

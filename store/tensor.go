@@ -1,0 +1,217 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/zipnode/zipnode/dag"
+	"github.com/zipnode/zipnode/tensor"
+)
+
+// A Tensor is what the index says of a tensor that can be rebuilt here.
+type Tensor struct {
+	Size   int64
+	Stored int64 // bytes of its chunks, by the recipe in use
+	DType  tensor.DType
+	Bases  []cid.Cid // of the recipe in use
+
+	of     digest
+	recipe digest
+	behind int // base leaves behind one leaf, at most
+}
+
+// Recipe returns the CID of the recipe in use.
+func (t Tensor) Recipe() cid.Cid { return t.recipe.cid(cid.DagCBOR) }
+
+func (t Tensor) codec() uint64 { return tensorCodec(t.Size) }
+
+// tensorCodec returns the codec of the CID of a tensor of size bytes: up to one
+// leaf it is the leaf itself.
+func tensorCodec(size int64) uint64 {
+	if size <= dag.MaxLeaf {
+		return cid.Raw
+	}
+	return cid.DagProtobuf
+}
+
+func (t Tensor) encode() []byte {
+	b := binary.AppendUvarint(nil, uint64(t.Size))
+	b = binary.AppendUvarint(b, uint64(t.Stored))
+	b = append(b, t.recipe[:]...)
+	b = append(b, byte(t.behind), byte(len(t.Bases)))
+	for _, c := range t.Bases {
+		d := digestOf(c)
+		b = append(binary.AppendUvarint(b, c.Type()), d[:]...)
+	}
+	return append(b, t.DType...)
+}
+
+var errTensorEntry = errors.New("store: a damaged index entry of a tensor")
+
+func decodeTensor(of digest, b []byte) (Tensor, error) {
+	t := Tensor{of: of}
+	num := func() uint64 {
+		n, w := binary.Uvarint(b)
+		if w <= 0 {
+			b = nil
+			return 0
+		}
+		b = b[w:]
+		return n
+	}
+	t.Size, t.Stored = int64(num()), int64(num())
+	if len(b) < 34 {
+		return t, errTensorEntry
+	}
+	copy(t.recipe[:], b)
+	bases := int(b[33])
+	t.behind = int(b[32])
+	b = b[34:]
+	for range bases {
+		codec := num()
+		if len(b) < 32 {
+			return t, errTensorEntry
+		}
+		t.Bases = append(t.Bases, digest(b[:32]).cid(codec))
+		b = b[32:]
+	}
+	t.DType = tensor.DType(b)
+	return t, nil
+}
+
+func (s *Store) tensor(of digest) (Tensor, bool, error) {
+	v, err := s.index.get(key(tabTensor, of[:]))
+	if v == nil || err != nil {
+		return Tensor{}, false, err
+	}
+	t, err := decodeTensor(of, v)
+	return t, err == nil, err
+}
+
+// Tensor returns what is known of tensor c, and false when it cannot be rebuilt
+// here.
+func (s *Store) Tensor(c cid.Cid) (Tensor, bool, error) {
+	if err := dag.Supported(c); err != nil {
+		return Tensor{}, false, err
+	}
+	return s.tensor(digestOf(c))
+}
+
+// Recipes returns the CIDs of the recipes known of tensor c, the one in use
+// first, at most most.
+func (s *Store) Recipes(c cid.Cid, most int) ([]cid.Cid, error) {
+	if err := dag.Supported(c); err != nil {
+		return nil, err
+	}
+	of := digestOf(c)
+	t, ok, err := s.tensor(of)
+	if err != nil {
+		return nil, err
+	}
+	var out []cid.Cid
+	if ok {
+		out = append(out, t.Recipe())
+	}
+	known, err := s.index.prefix(key(tabRecipe, of[:]), most+1)
+	for _, p := range known {
+		if d := digest(p.key[33:]); !ok || d != t.recipe {
+			out = append(out, d.cid(cid.DagCBOR))
+		}
+	}
+	return out[:min(most, len(out))], err
+}
+
+// weigh returns the index entry that r would have, or an error when it may not
+// be used: for a circle of bases, or too many leaves behind one. useMu is held.
+func (s *Store) weigh(ctx context.Context, r *dag.Recipe, rec digest) (Tensor, error) {
+	t := Tensor{Size: r.Size, DType: r.DType, of: digestOf(r.Of), recipe: rec}
+	var err error
+	if t.Stored, err = r.StoredBytes(ctx, realGetter{s}); err != nil {
+		return t, err
+	}
+	for _, b := range r.Bases {
+		base, ok, err := s.tensor(digestOf(b.Of))
+		if err != nil || !ok {
+			return t, errors.Join(err, fmt.Errorf("base %s: %w", b.Of, dag.ErrNotFound))
+		}
+		t.Bases = append(t.Bases, b.Of)
+		t.behind += leavesTouched(r, b, base.Size) * (1 + base.behind)
+	}
+	if t.behind > maxBehind {
+		return t, fmt.Errorf("recipe of %s: %w", r.Of, ErrTooDeep)
+	}
+	if circle, err := s.reaches(t.Bases, t.of); circle || err != nil {
+		return t, errors.Join(err, fmt.Errorf("recipe of %s: its bases need it themselves", r.Of))
+	}
+	return t, nil
+}
+
+// leavesTouched bounds how many leaves of a base line up with one leaf of r.
+func leavesTouched(r *dag.Recipe, b dag.Base, baseSize int64) int {
+	if len(b.Map) == 0 && width(r.DType) == width(b.DType) {
+		return 1
+	}
+	w, bw := width(r.DType), width(b.DType)
+	if w == 0 || bw == 0 {
+		return 1
+	}
+	most := 1
+	for i := range r.Chunks.Len() {
+		n := 0
+		// No bytes are read: only the ranges that would be count.
+		_, err := BaseOf(r.DType, b, i, dag.LeafSize(r.Size, i), func(off int64, size int) ([]byte, error) {
+			if end := min(off+int64(size), baseSize); off < end {
+				n += int((end-1)/dag.MaxLeaf-off/dag.MaxLeaf) + 1
+			}
+			return nil, nil
+		})
+		if err == nil {
+			most = max(most, n)
+		}
+		if most > maxBehind {
+			break
+		}
+	}
+	return most
+}
+
+// reaches tells whether tensor of is among from, or among what those need by
+// the recipes in use.
+func (s *Store) reaches(from []cid.Cid, of digest) (bool, error) {
+	seen := map[digest]bool{}
+	next := from
+	for len(next) > 0 {
+		d := digestOf(next[len(next)-1])
+		next = next[:len(next)-1]
+		if d == of {
+			return true, nil
+		}
+		if seen[d] {
+			continue
+		}
+		seen[d] = true
+		t, ok, err := s.tensor(d)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			next = append(next, t.Bases...)
+		}
+	}
+	return false, nil
+}
+
+func wayKey(leaf digest, k leafKey) []byte {
+	return key(tabWay, leaf[:], k.recipe[:], binary.BigEndian.AppendUint64(nil, uint64(k.i)))
+}
+
+func parseWay(k []byte) (leafKey, bool) {
+	if len(k) != 1+32+32+8 {
+		return leafKey{}, false
+	}
+	return leafKey{recipe: digest(k[33:65]), i: int64(binary.BigEndian.Uint64(k[65:]))}, true
+}
