@@ -58,3 +58,49 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPatch changes a few bytes of a good zip: most bytes that FuzzRead makes
+// up are no zip at all.
+func FuzzPatch(f *testing.F) {
+	var good [][]byte
+	for _, file := range tensortest.Files() {
+		if file.Format == torchzip.Format && len(file.Data) < 1<<16 {
+			good = append(good, file.Data)
+		}
+	}
+	f.Add(uint(0), uint(8), []byte{3, 0}, uint(40), []byte{1}) // counts from the end
+	f.Add(uint(1), uint(4), []byte{0xff, 0xff}, uint(100), []byte("PK"))
+	f.Fuzz(func(t *testing.T, which, at uint, with []byte, at2 uint, with2 []byte) {
+		data := bytes.Clone(good[which%uint(len(good))])
+		size := uint(len(data))
+		copy(data[size-1-at%size:], with)
+		copy(data[size-1-at2%size:], with2)
+		l, err := torchzip.Read(bytes.NewReader(data), int64(size))
+		if err == nil {
+			err = l.Check(int64(size))
+		}
+		if err != nil && !errors.Is(err, tensor.ErrNotFormat) {
+			t.Fatalf("%s: %v", tensortest.Cuts(l), err)
+		}
+	})
+}
+
+func TestStorage(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		want bool
+	}{
+		{"archive/data/0", true},
+		{"model_v1/data/123", true},
+		{"archive/data.pkl", false},
+		{"archive/data/", false},
+		{"archive/data/1x", false},
+		{"archive/constants/0", false},
+		{"data/0", false},
+		{"", false},
+	} {
+		if got := torchzip.Storage(tc.name); got != tc.want {
+			t.Errorf("Storage(%q) = %v, want %v", tc.name, got, tc.want)
+		}
+	}
+}
