@@ -1,0 +1,140 @@
+package family
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"github.com/zipnode/zipnode/tensor"
+)
+
+// MinSize is the size in bytes from which on a tensor has a sample. For smaller
+// ones the tensor of the same name and shape in the chosen model is tried.
+const MinSize = 64 << 10
+
+// ErrSample is wrapped by every error of [Decode].
+var ErrSample = errors.New("family: malformed sample")
+
+const (
+	sampleVersion = 1
+	maxDType      = 255 // bytes
+)
+
+// A Sample is a small part of a tensor, as it is. The zero Sample is that of an
+// empty tensor. It is not changed after it was made, and may be used by several
+// goroutines at once.
+type Sample struct {
+	dtype tensor.DType
+	units uint64
+	grid  grid
+	at    []uint64 // the numbers of the runs, ascending
+	data  []byte   // the runs
+}
+
+// Take reads the sample of the tensor that is extent e of the file r.
+func Take(r io.ReaderAt, e tensor.Extent) (Sample, error) {
+	size := uint64(max(e.Size, 0))
+	if n, ok := e.DType.Bytes(e.Shape); ok && e.Shape != nil {
+		size = min(size, n) // padding may follow
+	}
+	g := gridOf(e.DType)
+	s := newSample(e.DType, size/uint64(g.unit))
+	s.data = make([]byte, len(s.at)*g.run)
+	for i, at := range s.at {
+		in := io.NewSectionReader(r, e.Offset+int64(at)*int64(g.run), int64(g.run))
+		if _, err := io.ReadFull(in, s.run(i)); err != nil {
+			return Sample{}, fmt.Errorf("sample tensor %q: %w", e.Name, err)
+		}
+	}
+	return s, nil
+}
+
+func newSample(dtype tensor.DType, units uint64) Sample {
+	if len(dtype) > maxDType {
+		dtype = tensor.Opaque
+	}
+	g := gridOf(dtype)
+	return Sample{dtype: dtype, units: units, grid: g, at: g.positions(units)}
+}
+
+// DType returns the dtype of the sampled tensor.
+func (s *Sample) DType() tensor.DType { return s.dtype }
+
+// run returns the bytes of the i'th run.
+func (s *Sample) run(i int) []byte {
+	n := s.grid.run
+	return s.data[i*n : (i+1)*n : (i+1)*n]
+}
+
+// Encode appends s to dst and returns the extended slice.
+func (s *Sample) Encode(dst []byte) []byte {
+	dst = append(dst, sampleVersion, byte(len(s.dtype)))
+	dst = append(dst, s.dtype...)
+	dst = binary.AppendUvarint(dst, s.units)
+	return append(dst, s.data...)
+}
+
+// Decode returns the sample that Encode wrote into p, which it keeps. It
+// returns an error wrapping ErrSample if Encode could not have written p, and
+// then has allocated no more than a good sample takes.
+func Decode(p []byte) (Sample, error) {
+	if len(p) < 2 || p[0] != sampleVersion {
+		return Sample{}, fmt.Errorf("%w: version", ErrSample)
+	}
+	n := int(p[1])
+	if p = p[2:]; n > len(p) {
+		return Sample{}, fmt.Errorf("%w: dtype of %d bytes", ErrSample, n)
+	}
+	dtype := tensor.DType(p[:n])
+	units, width := binary.Uvarint(p[n:])
+	if width <= 0 || width > 1 && p[n+width-1] == 0 {
+		return Sample{}, fmt.Errorf("%w: number of elements", ErrSample)
+	}
+	s := newSample(dtype, units)
+	s.data = p[n+width:]
+	if len(s.data) != len(s.at)*s.grid.run {
+		return Sample{}, fmt.Errorf("%w: %d bytes of runs, want %d", ErrSample, len(s.data), len(s.at)*s.grid.run)
+	}
+	return s, nil
+}
+
+// pairs yields the runs of a and b that stand at the same positions.
+func pairs(a, b *Sample) iter.Seq2[[]byte, []byte] {
+	return func(yield func(x, y []byte) bool) {
+		for i, j := 0, 0; i < len(a.at) && j < len(b.at); {
+			switch {
+			case a.at[i] < b.at[j]:
+				i++
+			case a.at[i] > b.at[j]:
+				j++
+			default:
+				if !yield(a.run(i), b.run(j)) {
+					return
+				}
+				i++
+				j++
+			}
+		}
+	}
+}
+
+// Distance returns the bit distance of the tensors of a and b, from Wang et
+// al., "ZipLLM", NSDI 2026 (arXiv:2505.06252): how many bits of an element
+// differ, on average over the runs that both samples have. It returns false if
+// they have none, or are of different dtypes.
+func Distance(a, b Sample) (float64, bool) {
+	if a.dtype != b.dtype {
+		return 0, false
+	}
+	apart, units := 0, 0
+	for x, y := range pairs(&a, &b) {
+		apart += bitsApart(x, y)
+		units += len(x) / a.grid.unit
+	}
+	if units == 0 {
+		return 0, false
+	}
+	return float64(apart) / float64(units), true
+}
