@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zipnode/zipnode/node"
+)
+
+func (a *app) addCmd() *cobra.Command {
+	var req node.AddRequest
+	cmd := &cobra.Command{
+		Use:   "add DIR|FILE",
+		Short: "Store a model",
+		Long: `Stores the files of a directory, or one file, and keeps them. A tensor that the
+store has already takes no space again; a new one is stored as its difference
+from the best base that is here. Prints the CID by which others get the model.
+
+Hidden files are part of a model; .git, .cache and empty directories are not.`,
+		Example: "  zipnode add ./llama-tuned --name me/llama-tuned@v1\n  zipnode add model.gguf --base llama",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			if err := completeAdd(&req, args[0]); err != nil {
+				return err
+			}
+			var r node.AddResult
+			if err := a.call(ctx, "add", req, &r); err != nil {
+				return err
+			}
+			return a.print(r, []string{r.CID}, func(w io.Writer) { printAdd(w, &r) })
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVar(&req.Name, "name", "", "call it this (default: the last part of the path)")
+	f.StringVar(&req.Base, "base", "", "store it against this CID or name, or none (default: whichever is best)")
+	f.BoolVar(&req.NoPin, "no-pin", false, "let gc free it")
+	return cmd
+}
+
+func completeAdd(req *node.AddRequest, path string) error {
+	if _, err := os.Stat(path); err != nil {
+		return lookError(err)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	req.Path = path
+	if req.Base != "" && req.Base != "none" {
+		if err := checkRef(req.Base); err != nil {
+			return usagef("--base: %w", err)
+		}
+	}
+	if req.Name != "" {
+		return checkName(req.Name)
+	}
+	req.Name = filepath.Base(path)
+	if err := checkName(req.Name); err != nil {
+		return usagef("%w: give another with --name", err)
+	}
+	return nil
+}
+
+// lookError gives err, of looking at a path that the user named, its code.
+func lookError(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrNotExist) {
+		return node.WithCode(node.CodeNotFound, fmt.Errorf("there is no file or directory %s", path.Path))
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return node.WithCode(node.CodeDenied, err)
+	}
+	return err
+}
+
+func printAdd(w io.Writer, r *node.AddResult) {
+	fmt.Fprintf(w, "added %s\n", plain(r.Name))
+	t := table{}
+	t.add("  cid", r.CID)
+	t.add("  files", fmt.Sprintf("%d, %s", r.Files, size(r.Bytes)))
+	t.add("  tensors", fmt.Sprintf("%d: %d here before, %d new, of these %d as deltas",
+		r.Tensors, r.Tensors-r.TensorsNew, r.TensorsNew, r.TensorsDelta))
+	t.add("  stored", fmt.Sprintf("%s, %s saved", size(r.StoredNew), saved(r.StoredNew, r.Bytes)))
+	t.add("  time", took(r.Seconds))
+	t.write(w)
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zipnode/zipnode/node"
+)
+
+func (a *app) exportCmd() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "export CID|NAME -o FILE",
+		Short: "Write a model as one CAR file",
+		Long: `Writes all blocks that rebuild a model, bases among them, to a CAR file. 'zipnode
+import' takes it; so does any IPFS tool. FILE may be - for stdout, by way of a
+temporary file of the same size.`,
+		Example: "  zipnode export my-model -o my-model.car",
+		Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeRef,
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			switch err := checkRef(args[0]); {
+			case err != nil:
+				return err
+			case out == "":
+				return usagef("say where to: -o FILE, or -o - for stdout")
+			case out == "-" && a.json:
+				return usagef("-o - and --json would both write to stdout")
+			case out == "-":
+				return a.exportOut(ctx, args[0])
+			}
+			r, err := a.export(ctx, args[0], out)
+			if err != nil {
+				return err
+			}
+			return a.print(r, []string{r.CID}, func(w io.Writer) {
+				fmt.Fprintf(w, "wrote %s, %s, to %s\n", count(r.Blocks, "block"), size(r.Bytes), plain(r.Path))
+			})
+		}),
+	}
+	cmd.Flags().StringVarP(&out, "output", "o", "", "write to this `file`")
+	return cmd
+}
+
+func (a *app) export(ctx context.Context, ref, out string) (*node.ExportResult, error) {
+	path, err := filepath.Abs(out)
+	if err != nil {
+		return nil, err
+	}
+	var r node.ExportResult
+	return &r, a.call(ctx, "export", node.ExportRequest{Ref: ref, Path: path}, &r)
+}
+
+// exportOut writes to stdout: the file is whole before its first byte goes out.
+func (a *app) exportOut(ctx context.Context, ref string) (err error) {
+	dir, err := os.MkdirTemp("", "zipnode-export-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	path := filepath.Join(dir, "model.car")
+	if _, err := a.export(ctx, ref, path); err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(a.stdout, f)
+	return err
+}
+
+func (a *app) importCmd() *cobra.Command {
+	var req node.ImportRequest
+	cmd := &cobra.Command{
+		Use:     "import FILE",
+		Short:   "Take the model of a CAR file",
+		Example: "  zipnode import my-model.car --name my-model",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			if req.Name != "" {
+				if err := checkName(req.Name); err != nil {
+					return err
+				}
+			}
+			if _, err := os.Stat(args[0]); err != nil {
+				return lookError(err)
+			}
+			path, err := filepath.Abs(args[0])
+			if err != nil {
+				return err
+			}
+			req.Path = path
+			var r node.ImportResult
+			if err := a.call(ctx, "import", req, &r); err != nil {
+				return err
+			}
+			return a.print(r, []string{r.CID}, func(w io.Writer) {
+				fmt.Fprintf(w, "imported %s: %s new, %s\n", plain(cmpName(r.Name, r.CID)), count(r.Blocks, "block"), size(r.Bytes))
+			})
+		}),
+	}
+	cmd.Flags().StringVar(&req.Name, "name", "", "call it this")
+	return cmd
+}

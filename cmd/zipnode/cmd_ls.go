@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zipnode/zipnode/node"
+)
+
+func (a *app) lsCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls",
+		Short: "List the models that are here",
+		Long: `Lists the models of the store. STORED counts what a model's tensors take, shared
+ones in full; what the whole store takes is in 'zipnode status'.`,
+		Args: cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			var r node.LsResult
+			if err := a.call(ctx, "ls", nil, &r); err != nil {
+				return err
+			}
+			var ids []string
+			t := table{right: "  rrrr"}
+			t.add("NAME", "CID", "FILES", "SIZE", "STORED", "SAVED", "KEPT")
+			for _, m := range r.Models {
+				ids = append(ids, m.CID)
+				t.add(cmpName(m.Name, "-"), m.CID, fmt.Sprint(m.Files), size(m.Bytes), size(m.Stored), saved(m.Stored, m.Bytes), kept(m))
+			}
+			return a.print(r, ids, func(w io.Writer) {
+				if len(r.Models) == 0 {
+					fmt.Fprintln(w, "no models here yet: 'zipnode add DIR' or 'zipnode get CID'")
+					return
+				}
+				t.write(w)
+			})
+		}),
+	}
+}
+
+func kept(m node.ModelLine) string {
+	if m.Partial {
+		return yes(m.Pinned) + ", some files"
+	}
+	return yes(m.Pinned)
+}
+
+func (a *app) showCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show CID|NAME",
+		Short:   "Tell what a model is made of",
+		Example: "  zipnode show my-model\n  zipnode show my-model --json | jq '.file_list[].path'",
+		Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeRef,
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			if err := checkRef(args[0]); err != nil {
+				return err
+			}
+			var r node.ShowResult
+			if err := a.call(ctx, "show", node.RefRequest{Ref: args[0]}, &r); err != nil {
+				return err
+			}
+			return a.print(r, []string{r.CID}, func(w io.Writer) { printShow(w, &r) })
+		}),
+	}
+}
+
+func printShow(w io.Writer, r *node.ShowResult) {
+	t := table{}
+	t.add("name", cmpName(r.Name, "-"))
+	t.add("cid", r.CID)
+	t.add("packing", cmpName(r.Packing, "-"))
+	t.add("size", fmt.Sprintf("%s in %s", size(r.Bytes), count(r.Files, "file")))
+	t.add("stored", fmt.Sprintf("%s, %s saved", size(r.Stored), saved(r.Stored, r.Bytes)))
+	t.add("kept", kept(r.ModelLine))
+	if !r.Added.IsZero() {
+		t.add("added", r.Added.Local().Format("2006-01-02 15:04"))
+	}
+	t.write(w)
+	for _, f := range r.FileList {
+		fmt.Fprintf(w, "\n%s  %s, stored %s  %s\n", plain(f.Path), size(f.Bytes), size(f.Stored), plain(f.Format))
+		t := table{right: "   rr"}
+		if len(f.Tensors) > 0 {
+			t.add("  TENSOR", "DTYPE", "SHAPE", "SIZE", "STORED", "BASE")
+		}
+		for _, x := range f.Tensors {
+			t.add("  "+x.Name, x.DType, shape(x.Shape), size(x.Bytes), size(x.Stored), cmpName(x.BaseOf, cmpName(x.Base, "-")))
+		}
+		t.write(w)
+	}
+}
+
+// shape returns "384x1536", and "scalar" for the empty one.
+func shape(dims []uint64) string {
+	if len(dims) == 0 {
+		return "scalar"
+	}
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(dims), "[]"), " ", "x")
+}
+
+func (a *app) rmCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "rm CID|NAME",
+		Short:   "Forget a model; gc frees it",
+		Example: "  zipnode rm my-model && zipnode gc",
+		Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeRef,
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			if err := checkRef(args[0]); err != nil {
+				return err
+			}
+			var r node.RmResult
+			if err := a.call(ctx, "rm", node.RefRequest{Ref: args[0]}, &r); err != nil {
+				return err
+			}
+			return a.print(r, []string{r.CID}, func(w io.Writer) {
+				fmt.Fprintf(w, "removed %s: 'zipnode gc' frees what nothing else keeps\n", plain(cmpName(r.Name, r.CID)))
+			})
+		}),
+	}
+}

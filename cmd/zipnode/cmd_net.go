@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zipnode/zipnode/gateway"
+	"github.com/zipnode/zipnode/node"
+)
+
+func (a *app) idCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "id",
+		Short: "Print this node's ID and addresses",
+		Long:  "Prints this node's ID, and the addresses by which others reach it while a daemon\n('zipnode serve') runs.",
+		Args:  cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			var r node.IDResult
+			if err := a.call(ctx, "id", nil, &r); err != nil {
+				return err
+			}
+			return a.print(r, []string{r.ID}, func(w io.Writer) {
+				fmt.Fprintln(w, r.ID)
+				for _, addr := range r.Addrs {
+					fmt.Fprintln(w, addr)
+				}
+			})
+		}),
+	}
+}
+
+func (a *app) peersCmd() *cobra.Command {
+	return a.group("peers", "See and make connections", a.peersLs(), a.peersConnect())
+}
+
+// callDaemon runs op at a zipnode that has the network up.
+func (a *app) callDaemon(ctx context.Context, op string, args, result any) error {
+	c, err := gateway.Dial(ctx, a.dir)
+	if errors.Is(err, gateway.ErrNoServer) {
+		return node.WithCode(node.CodeNoStore, fmt.Errorf("no daemon runs for %s: start 'zipnode serve'", a.dir))
+	}
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Call(ctx, op, args, a.wait, result, nil)
+}
+
+func (a *app) peersLs() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls",
+		Short: "List the peers the daemon is connected to",
+		Args:  cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			var r node.PeersResult
+			if err := a.callDaemon(ctx, "peers.ls", nil, &r); err != nil {
+				return err
+			}
+			var ids []string
+			t := table{right: "  r rr"}
+			t.add("PEER", "ADDRESS", "RTT", "ZIPNODE", "SENT", "RECEIVED")
+			for _, p := range r.Peers {
+				ids = append(ids, p.ID)
+				t.add(p.ID, p.Addr, cmpName(p.RTT, "-"), yes(p.Zipnode), size(p.Sent), size(p.Recv))
+			}
+			return a.print(r, ids, t.write)
+		}),
+	}
+}
+
+func (a *app) peersConnect() *cobra.Command {
+	return &cobra.Command{
+		Use:     "connect MULTIADDR",
+		Short:   "Connect the daemon to a peer",
+		Example: "  zipnode peers connect /ip4/192.168.1.7/tcp/4011/p2p/12D3KooW...",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			if err := checkAddrs(args, true); err != nil {
+				return usagef("%w", err)
+			}
+			var r node.PeerLine
+			if err := a.callDaemon(ctx, "peers.connect", node.ConnectRequest{Addr: args[0]}, &r); err != nil {
+				return err
+			}
+			return a.print(r, []string{r.ID}, func(w io.Writer) { fmt.Fprintf(w, "connected to %s\n", plain(r.ID)) })
+		}),
+	}
+}
+
+func (a *app) statusCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Tell how the store and the daemon are",
+		Args:  cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			var r node.StatusResult
+			if err := a.call(ctx, "status", nil, &r); err != nil {
+				return err
+			}
+			return a.print(r, []string{r.ID}, func(w io.Writer) { printStatus(w, &r) })
+		}),
+	}
+}
+
+func printStatus(w io.Writer, r *node.StatusResult) {
+	t := table{}
+	t.add("store", r.Dir)
+	t.add("daemon", "no ('zipnode serve' starts one)")
+	if r.Serving {
+		up := time.Duration(r.Uptime * float64(time.Second)).Round(time.Second)
+		t.rows[1][1] = fmt.Sprintf("process %d, version %s, up %v", r.PID, r.Version, up)
+	}
+	t.add("id", r.ID)
+	for _, addr := range r.Addrs {
+		t.add("", addr)
+	}
+	if r.Serving {
+		t.add("peers", fmt.Sprint(r.Peers))
+	}
+	t.add("models", fmt.Sprintf("%d, %s, %s as files", r.Models, count(r.Tensors, "tensor"), size(r.Bytes)))
+	t.add("stored", fmt.Sprintf("%s in %s, %s saved", size(r.Stored), count(r.Blocks, "block"), saved(r.Stored, r.Bytes)))
+	if r.Quota > 0 {
+		t.add("quota", fmt.Sprintf("%s, %s used", size(r.Quota), percent(r.Stored, r.Quota)))
+	}
+	t.add("disk", size(r.Free)+" free")
+	if r.Writing != "" {
+		t.add("writing", r.Writing)
+	}
+	t.write(w)
+	if len(r.Seeding) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	seeds := table{right: "  r"}
+	seeds.add("SEEDING", "CID", "PROVIDERS")
+	for _, s := range r.Seeding {
+		n := "?"
+		if s.Providers >= 0 {
+			n = fmt.Sprint(s.Providers)
+		}
+		seeds.add(cmpName(s.Name, "-"), s.CID, n)
+	}
+	seeds.write(w)
+}
+
+func percent(part, whole int64) string {
+	return fmt.Sprintf("%.1f%%", 100*float64(part)/float64(whole))
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zipnode/zipnode/node"
+)
+
+func (a *app) initCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init",
+		Short: "Make a store",
+		Long: `Makes a store in the directory; does nothing if there is one. add, get, seed,
+import and serve make one themselves.`,
+		Example: "  zipnode init --dir /data/zipnode",
+		Args:    cobra.NoArgs,
+		RunE: a.run(func(context.Context, []string) error {
+			if err := a.init(a.dir); err != nil {
+				return err
+			}
+			result := map[string]string{"dir": a.dir}
+			return a.print(result, nil, func(w io.Writer) { fmt.Fprintf(w, "store at %s\n", a.dir) })
+		}),
+	}
+}
+
+func (a *app) verifyCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify [CID|NAME]",
+		Short: "Read everything again and check each byte",
+		Long: `Reads all blocks of the store, or of one model, decodes them and checks each
+against its CID. A damaged block is set aside, and fetched again where a peer has
+it. The exit code is 6 when damage is left.`,
+		Example: "  zipnode verify\n  zipnode verify my-model",
+		Args:    cobra.MaximumNArgs(1), ValidArgsFunction: a.completeRef,
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			var req node.RefRequest
+			if len(args) > 0 {
+				req.Ref = args[0]
+				if err := checkRef(req.Ref); err != nil {
+					return err
+				}
+			}
+			var r node.VerifyResult
+			if err := a.call(ctx, "verify", req, &r); err != nil {
+				return err
+			}
+			return a.printVerify(&r)
+		}),
+	}
+}
+
+func (a *app) printVerify(r *node.VerifyResult) error {
+	var ids []string
+	left := 0
+	for _, d := range r.Corrupt {
+		ids = append(ids, d.CID)
+		if !d.Repaired {
+			left++
+		}
+	}
+	err := a.print(r, ids, func(w io.Writer) {
+		fmt.Fprintf(w, "checked %s and %s, %s, in %s\n",
+			count(r.Blocks, "block"), count(r.Leaves, "decoded leaf"), size(r.Bytes), took(r.Seconds))
+		if len(r.Corrupt) == 0 {
+			fmt.Fprintln(w, "all is well")
+			return
+		}
+		t := table{}
+		t.add("DAMAGED", "WHERE", "REASON", "REPAIRED")
+		for _, d := range r.Corrupt {
+			t.add(d.CID, d.Where, d.Reason, yes(d.Repaired))
+			for _, m := range d.Models {
+				t.add("  needed by " + m)
+			}
+		}
+		t.write(w)
+	})
+	if err == nil && left > 0 {
+		err = node.WithCode(node.CodeIntegrity, fmt.Errorf(
+			"%s damaged, and no peer that was found has it: connect to one that does ('zipnode peers connect') and verify again, or add the model again",
+			count(left, "block")))
+	}
+	return err
+}
+
+func (a *app) gcCmd() *cobra.Command {
+	var req node.GCRequest
+	cmd := &cobra.Command{
+		Use:   "gc",
+		Short: "Free the space of what no pin keeps",
+		Long: `Removes the blocks that no pinned model needs. A base that a pinned fine-tune is
+stored against stays.`,
+		Example: "  zipnode rm old-model && zipnode gc\n  zipnode gc --dry-run",
+		Args:    cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			var r node.GCResult
+			if err := a.call(ctx, "gc", req, &r); err != nil {
+				return err
+			}
+			verb := "freed"
+			if req.DryRun {
+				verb = "would free"
+			}
+			return a.print(r, nil, func(w io.Writer) {
+				fmt.Fprintf(w, "%s %s: %s go, %d stay\n", verb, size(r.Freed), count(r.Blocks, "block"), r.Kept)
+			})
+		}),
+	}
+	cmd.Flags().BoolVar(&req.DryRun, "dry-run", false, "only tell what would go")
+	return cmd
+}
+
+func (a *app) pinCmd() *cobra.Command {
+	return a.group("pin", "Keep models, or let them go",
+		a.pinChange("add", "Keep a model that is here", "kept"),
+		a.pinChange("rm", "Stop keeping a model; gc frees it", "no longer kept"),
+		a.pinLs())
+}
+
+func (a *app) pinChange(verb, short, outcome string) *cobra.Command {
+	return &cobra.Command{
+		Use:     verb + " CID|NAME",
+		Short:   short,
+		Example: "  zipnode pin " + verb + " my-model",
+		Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeRef,
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			if err := checkRef(args[0]); err != nil {
+				return err
+			}
+			var r node.PinLine
+			if err := a.call(ctx, "pin."+verb, node.RefRequest{Ref: args[0]}, &r); err != nil {
+				return err
+			}
+			return a.print(r, []string{r.CID}, func(w io.Writer) { fmt.Fprintf(w, "%s: %s\n", plain(args[0]), outcome) })
+		}),
+	}
+}
+
+func (a *app) pinLs() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls",
+		Short: "List what is kept",
+		Args:  cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			var r node.PinResult
+			if err := a.call(ctx, "pin.ls", nil, &r); err != nil {
+				return err
+			}
+			var ids []string
+			t := table{}
+			t.add("CID", "KIND", "NAME")
+			for _, p := range r.Pins {
+				ids = append(ids, p.CID)
+				t.add(p.CID, p.Kind, p.Name)
+			}
+			return a.print(r, ids, t.write)
+		}),
+	}
+}

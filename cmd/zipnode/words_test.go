@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bytes"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zipnode/zipnode/node"
+	"github.com/zipnode/zipnode/testmodels"
+)
+
+func TestCheckName(t *testing.T) {
+	for _, name := range []string{"llama", "org/name@revision", "Qwen2.5-7B", "модель", "a b", ".hidden", strings.Repeat("x", 255)} {
+		if err := checkName(name); err != nil {
+			t.Errorf("checkName(%q) = %v", name, err)
+		}
+	}
+	for _, tc := range []struct{ name, why string }{
+		{"", "nothing"},
+		{"-o", "looks like a flag"},
+		{"a\x00b", "a control character"},
+		{"a\u202eb", "turns the text around it"},
+		{"\xff", "not UTF-8"},
+		{"a/../../etc", "leads out of the directory that get writes"},
+		{"..", "the same"},
+		{"/etc", "an absolute path"},
+		{"a//b", "an empty part"},
+		{`a\b`, "a path on windows"},
+		{" a", "a space that nobody sees"},
+		{someCID, "a CID"},
+		{"QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG", "a CID of version 0"},
+		{strings.Repeat("x", 256), "too long"},
+	} {
+		if err := checkName(tc.name); err == nil || codeOf(err) != node.CodeUsage {
+			t.Errorf("checkName(%q) = %v: %s", tc.name, err, tc.why)
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	for _, tc := range []struct {
+		n    int64
+		want string
+	}{
+		{0, "0 B"}, {1023, "1023 B"}, {1024, "1.0 KiB"}, {1<<20 - 1, "1.0 MiB"}, {3 << 30, "3.0 GiB"}, {5 << 50, "5.0 PiB"}, {-2048, "-2.0 KiB"},
+	} {
+		if got := size(tc.n); got != tc.want {
+			t.Errorf("size(%d) = %q, want %q", tc.n, got, tc.want)
+		}
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for _, tc := range []struct {
+		s    string
+		want int64
+	}{
+		{"", 0}, {"0", 0}, {"12", 12}, {"1B", 1}, {"500GiB", 500 << 30}, {"1.5 TiB", 3 << 39}, {"2GB", 2e9},
+	} {
+		if got, err := parseSize(tc.s); err != nil || got != tc.want {
+			t.Errorf("parseSize(%q) = %d, %v, want %d", tc.s, got, err, tc.want)
+		}
+	}
+	for _, s := range []string{"GiB", "-1", "NaN", "inf", "1XB", "9999999TiB", "1 2"} {
+		if got, err := parseSize(s); err == nil {
+			t.Errorf("parseSize(%q) = %d", s, got)
+		}
+	}
+}
+
+func TestTook(t *testing.T) {
+	for _, tc := range []struct {
+		s    float64
+		want string
+	}{
+		{0.0321, "32ms"}, {1.26, "1.3s"}, {125.4, "2m5s"},
+	} {
+		if got := took(tc.s); got != tc.want {
+			t.Errorf("took(%v) = %q, want %q", tc.s, got, tc.want)
+		}
+	}
+}
+
+func TestTable(t *testing.T) {
+	tb := table{right: " r"}
+	tb.add("NAME", "SIZE", "KEPT")
+	tb.add("модель", "1 B", "yes")
+	tb.add("a", "100 KiB", "")
+	var b bytes.Buffer
+	tb.write(&b)
+	want := "NAME       SIZE  KEPT\nмодель      1 B  yes\na       100 KiB\n"
+	if b.String() != want {
+		t.Errorf("the table is\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestPlainLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		l := newPlainLines(&b)
+		for i := range int64(120) { // 12 seconds
+			l.report(node.Progress{Stage: "fetch", Done: i << 20, Total: 120 << 20})
+			time.Sleep(100 * time.Millisecond)
+		}
+		want := "zipnode: fetch: 25.0 MiB of 120.0 MiB (20%)\nzipnode: fetch: 75.0 MiB of 120.0 MiB (62%)\n"
+		if b.String() != want {
+			t.Errorf("12 seconds of progress are\n%s\nwant\n%s", b.String(), want)
+		}
+	})
+}
+
+func TestProgressLine(t *testing.T) {
+	for _, tc := range []struct {
+		p    node.Progress
+		want string
+	}{
+		{node.Progress{Stage: "read", Done: 1 << 20}, "read: 1.0 MiB"},
+		{node.Progress{Stage: "plan", Done: 3, Total: 12, Unit: "tensors"}, "plan: 3 of 12 tensors (25%)"},
+	} {
+		if got := progressLine(tc.p); got != tc.want {
+			t.Errorf("progressLine(%+v) = %q, want %q", tc.p, got, tc.want)
+		}
+	}
+}
+
+func TestSettings(t *testing.T) {
+	dir := newDir(t)
+	f := answers(nil, nil)
+	set := func(args ...string) run {
+		return zipnode(t.Context(), dir, f.open, append([]string{"config"}, args...)...)
+	}
+	set("get", "mdns").want(t, 0, "true\n", "")
+	set("set", "quota", "500GiB").want(t, 0, "quota = 500GiB", "")
+	set("set", "mdns", "false").want(t, 0, "", "")
+	set("set", "listen", "/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2").want(t, 0, "", "")
+	set("get").want(t, 0, "listen     /ip4/127.0.0.1/tcp/1, /ip4/127.0.0.1/tcp/2\n", "")
+	set("get", "--json").want(t, 0, `{"listen":["/ip4/127.0.0.1/tcp/1","/ip4/127.0.0.1/tcp/2"],"bootstrap":[],"mdns":false,"public":false,"quota":"500GiB"}`, "")
+	set("set", "quota", "much").want(t, 2, "", "no size")
+	set("set", "bootstrap", "/ip4/127.0.0.1/tcp/1").want(t, 2, "", "/p2p/ID")
+	set("set", "listen").want(t, 0, "", "")
+	set("get", "listen", "-q").want(t, 0, "", "")
+	set("get", "quota").want(t, 0, "500GiB\n", "")
+	if info, err := os.Stat(filepath.Join(dir, settingsName)); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("config.toml: %v, %v; want mode 0600", info, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, settingsName+".*")); len(left) > 0 {
+		t.Errorf("a temporary file is left: %v", left)
+	}
+}
+
+func TestBadSettings(t *testing.T) {
+	for _, tc := range []struct{ file, says string }{
+		{"quotta = '1GiB'", `unknown key "quotta"`},
+		{"[p2p]\nmdns = true", `unknown key "p2p`},
+		{"quota = 'much'", "quota"},
+		{"mdns = 'yes'", "mdns"},
+		{"listen = ['localhost']", "no multiaddr"},
+		{"listen = ", "config.toml"},
+	} {
+		dir := newDir(t)
+		if err := os.WriteFile(filepath.Join(dir, settingsName), []byte(tc.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := answers(nil, nil)
+		zipnode(t.Context(), dir, f.open, "ls").want(t, 2, "", tc.says)
+		zipnode(t.Context(), dir, f.open, "config", "get").want(t, 2, "", tc.says)
+	}
+}
+
+func TestListen(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	_, _, err = listenAddrs([]string{"/ip4/127.0.0.1/tcp/" + port})
+	if err == nil || !strings.Contains(err.Error(), "can't listen at /ip4/127.0.0.1/tcp/"+port) {
+		t.Errorf("a taken port that was asked for: %v", err)
+	}
+	free := []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"}
+	if got, moved, err := listenAddrs(free); err != nil || moved || len(got) != 2 {
+		t.Errorf("listenAddrs(%v) = %v, %v, %v", free, got, moved, err)
+	}
+	if ln, err := net.Listen("tcp", "0.0.0.0:"+defaultPort); err == nil {
+		defer ln.Close()
+	}
+	got, moved, err := listenAddrs(nil)
+	if want := "/ip4/0.0.0.0/tcp/0 /ip4/0.0.0.0/udp/0/quic-v1"; err != nil || !moved || strings.Join(got, " ") != want {
+		t.Errorf("with the default port taken: %v, %v, %v; want %s", got, moved, err, want)
+	}
+}
+
+func TestDemoModels(t *testing.T) {
+	dir := newDir(t)
+	if err := testmodels.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	os.Mkdir(filepath.Join(dir, "a-stranger"), 0o700)
+	os.Mkdir(filepath.Join(dir, ".hidden"), 0o700)
+	os.WriteFile(filepath.Join(dir, "notes.txt"), nil, 0o600)
+	paths, err := demoModels(dir)
+	var names []string
+	for _, p := range paths {
+		names = append(names, filepath.Base(p))
+	}
+	if want := "base finetune lora-merged a-stranger"; err != nil || strings.Join(names, " ") != want {
+		t.Errorf("demoModels() = %v, %v; want %s", names, err, want)
+	}
+	if _, err := demoModels(newDir(t)); codeOf(err) != node.CodeNotFound {
+		t.Errorf("no models: %v", err)
+	}
+}
+
+func TestCompareTrees(t *testing.T) {
+	want := newDir(t)
+	if err := testmodels.Write(want); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join("base", "model.safetensors")
+	whole, err := fs.ReadFile(testmodels.FS, "base/model.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := bytes.Clone(whole)
+	flipped[len(flipped)-1] ^= 1
+	for _, tc := range []struct {
+		name string
+		data []byte
+		ok   bool
+	}{
+		{"equal", whole, true},
+		{"last bit flipped", flipped, false},
+		{"one byte less", whole[:len(whole)-1], false},
+		{"one byte more", append(bytes.Clone(whole), 0), false},
+		{"cut at a MiB", whole[:1<<20], false},
+		{"empty", nil, false},
+	} {
+		got := newDir(t)
+		os.Mkdir(filepath.Join(got, "base"), 0o700)
+		os.WriteFile(filepath.Join(got, file), tc.data, 0o600)
+		files, n, err := compareTrees(got, want)
+		if tc.ok != (err == nil) || files != 1 {
+			t.Errorf("%s: %d files, %d bytes, %v", tc.name, files, n, err)
+		}
+	}
+	got := newDir(t)
+	os.WriteFile(filepath.Join(got, "extra"), nil, 0o600)
+	if _, _, err := compareTrees(got, want); err == nil {
+		t.Error("a file that the original lacks goes unseen")
+	}
+}
