@@ -1,0 +1,539 @@
+package p2p
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ipfs/boxo/bitswap/client/traceability"
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/zipnode/zipnode/dag"
+)
+
+const (
+	maxBatch   = 256              // wants of one call
+	maxUnmet   = 4096             // wants that a fetch keeps in mind
+	minBatch   = 256 << 10        // bytes of one call, while there is room for less
+	maxFails   = 4                // calls in a row; then a peer leaves
+	giveUp     = 3 * time.Second  // stuck for this long, and everyone was asked
+	giveUpSwap = 10 * time.Second // the same, when there are peers that only Bitswap can ask
+	tick       = time.Second
+)
+
+// A fetch gets wants from the peers of a session: each peer is asked for as
+// much as its window allows, what one lacks or fails to send is asked of
+// another, and what none has of Bitswap. It runs in the goroutine that ranges
+// over it, so a slow consumer slows it down; calls run beside it.
+type fetch struct {
+	s    *Session
+	next func() (*want, bool)
+	more bool // next has more
+
+	queue  []*want // to be asked for, first the first
+	live   map[cid.Cid]*want
+	unmet  int   // wants that have not come
+	opened int64 // bytes of these
+	swap   func(context.Context, []cid.Cid) (<-chan blocks.Block, error)
+	lastBy time.Time // when Bitswap last gave something
+
+	wg    sync.WaitGroup
+	inbox inbox
+}
+
+// News is a block that came, was lacking or was wrong, or the end of a call.
+type news struct {
+	b    *batch // the call; nil: Bitswap
+	i    int    // of the batch; len(b.wants): the call ended, with err
+	w    *want  // from Bitswap
+	from peer.ID
+	data []byte // nil: it is lacking, or wrong and err says so
+	err  error
+}
+
+// An inbox holds news until the fetch takes it. It is bounded by the budget for
+// what was asked for.
+type inbox struct {
+	mu   sync.Mutex
+	list []news
+	wake chan struct{}
+}
+
+func (b *inbox) put(e news) {
+	b.mu.Lock()
+	b.list = append(b.list, e)
+	b.mu.Unlock()
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (b *inbox) take() []news {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := b.list
+	b.list = nil
+	return list
+}
+
+// A batch is the wants of one call.
+type batch struct {
+	m     *member
+	wants []*want
+	cost  int64
+	next  int // the first that there is no news of
+}
+
+// An arrival is a block and the places that waited for it.
+type arrival struct {
+	block  blocks.Block
+	from   peer.ID
+	places []place
+}
+
+// fetch yields the wants of next in the order in which they come. It ends at
+// the first error: of ctx, or of a want that no peer has.
+func (s *Session) fetch(ctx context.Context, next func() (*want, bool)) iter.Seq2[arrival, error] {
+	return func(yield func(arrival, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		f := &fetch{s: s, next: next, more: true, live: map[cid.Cid]*want{}}
+		f.inbox.wake = make(chan struct{}, 1)
+		defer f.close(cancel)
+		if err := f.run(ctx, yield); err != nil {
+			yield(arrival{}, err)
+		}
+	}
+}
+
+// close ends the calls under way and gives back their budget.
+func (f *fetch) close(cancel context.CancelFunc) {
+	cancel()
+	f.wg.Wait()
+	f.s.spend(-f.opened)
+}
+
+func (f *fetch) run(ctx context.Context, yield func(arrival, error) bool) error {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		changed := f.s.changes()
+		if err := f.fill(ctx); err != nil {
+			return err
+		}
+		if f.unmet == 0 && !f.more {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-f.inbox.wake:
+		case <-changed:
+		case <-ticker.C:
+		}
+		for _, e := range f.inbox.take() {
+			a, err := f.handle(ctx, e)
+			if err != nil {
+				return err
+			}
+			if a != nil && !yield(*a, nil) {
+				return nil
+			}
+		}
+		if err := f.check(); err != nil {
+			return err
+		}
+	}
+}
+
+// fill gives every peer as much to do as it has room for.
+func (f *fetch) fill(ctx context.Context) error {
+	f.s.mu.Lock()
+	members := f.s.ranked()
+	f.s.mu.Unlock()
+	for _, m := range members {
+		for {
+			b, err := f.pick(m, members)
+			if err != nil {
+				return err
+			}
+			if b == nil {
+				break
+			}
+			f.start(ctx, b)
+		}
+	}
+	return f.idle(ctx, members)
+}
+
+// idle pulls wants as long as there is budget even if no peer is there to take
+// them, and marks those stuck that no peer is left for.
+func (f *fetch) idle(ctx context.Context, members []*member) error {
+	if len(members) == 0 {
+		for f.pull() {
+		}
+	}
+	var stuck []*want
+	rest := f.queue[:0]
+	for _, w := range f.queue {
+		if w.done {
+			continue
+		}
+		if f.hopeless(w, members) {
+			stuck = append(stuck, w)
+			continue
+		}
+		rest = append(rest, w)
+	}
+	clear(f.queue[len(rest):])
+	f.queue = rest
+	return f.bySwap(ctx, stuck)
+}
+
+// hopeless reports whether every member was tried for w.
+func (f *fetch) hopeless(w *want, members []*member) bool {
+	for _, m := range members {
+		if !w.tried[m] {
+			return false
+		}
+	}
+	return true
+}
+
+// pull takes one want from the input, if the budget allows, and reports whether
+// it did.
+func (f *fetch) pull() bool {
+	if !f.more || f.unmet >= maxUnmet || (f.opened > 0 && !f.s.room()) { // one at least, so that no fetch starves
+		return false
+	}
+	w, ok := f.next()
+	if !ok {
+		f.more = false
+		return false
+	}
+	if same := f.live[w.c]; same != nil { // asked for already: one copy serves both
+		same.places = append(same.places, w.places...)
+		return true
+	}
+	f.live[w.c] = w
+	f.unmet++
+	f.opened += w.cost()
+	f.s.spend(w.cost())
+	f.queue = append(f.queue, w)
+	return true
+}
+
+// pick takes wants for m from the queue and the input, as many as make a batch.
+// It returns nil when there is no room or nothing for m.
+func (f *fetch) pick(m *member, members []*member) (*batch, error) {
+	f.s.mu.Lock()
+	room := m.window - m.inFlight
+	resting := time.Now().Before(m.rest)
+	size := max(minBatch, m.window/8)
+	f.s.mu.Unlock()
+	if room < min(size, m.window) || resting {
+		return nil, nil
+	}
+	b := &batch{m: m}
+	kept := f.queue[:0:0]
+	i := 0
+	for ; b.cost < size && len(b.wants) < maxBatch; i++ {
+		if i == len(f.queue) && !f.pull() {
+			break
+		}
+		if i == len(f.queue) { // the pulled one joined another
+			i--
+			continue
+		}
+		w := f.queue[i]
+		if w.done {
+			continue
+		}
+		if err := dag.Supported(w.c); err != nil {
+			return nil, err
+		}
+		if w.tried[m] || (!m.has && !f.lastResort(w, members)) {
+			kept = append(kept, w)
+			continue
+		}
+		b.wants = append(b.wants, w)
+		b.cost += w.cost()
+	}
+	f.queue = append(kept, f.queue[i:]...)
+	if len(b.wants) == 0 {
+		return nil, nil
+	}
+	return b, nil
+}
+
+// lastResort reports whether every member that has the root was tried for w.
+func (f *fetch) lastResort(w *want, members []*member) bool {
+	for _, m := range members {
+		if m.has && !w.tried[m] {
+			return false
+		}
+	}
+	return true
+}
+
+// start sends a batch on its way.
+func (f *fetch) start(ctx context.Context, b *batch) {
+	f.s.mu.Lock()
+	if b.m.inFlight == 0 {
+		b.m.since, b.m.got = time.Now(), 0
+	}
+	b.m.inFlight += b.cost
+	f.s.mu.Unlock()
+	for _, w := range b.wants {
+		w.asked++
+	}
+	f.wg.Go(func() {
+		err := f.call(ctx, b)
+		f.inbox.put(news{b: b, i: len(b.wants), from: b.m.id, err: err})
+	})
+}
+
+// request returns the message that asks for the batch.
+func (b *batch) request() *request {
+	if first := b.wants[0]; contiguous(b.wants) {
+		return &request{kind: kindRange, recipe: first.recipe, first: uint64(first.index), count: len(b.wants)}
+	}
+	q := &request{kind: kindBlocks}
+	for _, w := range b.wants {
+		q.cids = append(q.cids, w.c)
+	}
+	return q
+}
+
+// contiguous reports whether wants are one run of a recipe's chunks.
+func contiguous(wants []*want) bool {
+	first := wants[0]
+	for i, w := range wants {
+		if !w.recipe.Defined() || w.recipe != first.recipe || w.index != first.index+i {
+			return false
+		}
+	}
+	return true
+}
+
+// call asks for a batch and puts what comes into the inbox, each block checked.
+func (f *fetch) call(ctx context.Context, b *batch) error {
+	c := newCall(b.request(), func(h header, body []byte) error {
+		i := int(h.item)
+		if h.kind == kindAbsent {
+			for j := range int(binary.BigEndian.Uint32(body)) {
+				f.inbox.put(news{b: b, i: i + j, from: b.m.id})
+			}
+			return nil
+		}
+		if err := dag.Check(b.wants[i].c, body); err != nil {
+			if bad, ok := errors.AsType[*dag.CorruptError](err); ok {
+				bad.From = b.m.id.String()
+			}
+			return err
+		}
+		f.inbox.put(news{b: b, i: i, from: b.m.id, data: body})
+		return nil
+	})
+	c.weight = b.cost
+	c.answer.length = func(i int) int { return b.wants[i].length }
+	return f.s.h.remote(b.m.id).do(ctx, c)
+}
+
+// handle takes news. It returns an arrival for a block that was waited for.
+func (f *fetch) handle(ctx context.Context, e news) (*arrival, error) {
+	if e.b == nil {
+		f.lastBy = time.Now()
+		return f.came(e.w, e)
+	}
+	if e.i == len(e.b.wants) {
+		f.ended(ctx, e)
+		return nil, nil
+	}
+	w := e.b.wants[e.i]
+	e.b.next = e.i + 1
+	f.landed(e.b.m, w)
+	if e.data == nil {
+		w.lacks(e.b.m)
+		f.again(w)
+		return nil, nil
+	}
+	f.flow(e.b.m, len(e.data))
+	return f.came(w, e)
+}
+
+// landed takes w out of m's flight.
+func (f *fetch) landed(m *member, w *want) {
+	w.asked--
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
+	m.inFlight -= w.cost()
+}
+
+// again queues w, before what was not asked for yet.
+func (f *fetch) again(w *want) {
+	if !w.done && w.asked == 0 {
+		f.queue = append([]*want{w}, f.queue...)
+	}
+}
+
+// came hands on a block that came.
+func (f *fetch) came(w *want, e news) (*arrival, error) {
+	if w.done {
+		return nil, nil // a second copy
+	}
+	b, err := blocks.NewBlockWithCid(e.data, w.c)
+	if err != nil {
+		return nil, err
+	}
+	w.done = true
+	delete(f.live, w.c)
+	f.unmet--
+	f.opened -= w.cost()
+	f.s.spend(-w.cost())
+	f.s.gained(e.from, len(e.data))
+	return &arrival{block: b, from: e.from, places: w.places}, nil
+}
+
+// flow fits m's window to twice what bandwidth and delay make of it.
+func (f *fetch) flow(m *member, n int) {
+	rtt := f.s.h.remote(m.id).roundTrip()
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
+	m.fails = 0
+	m.got += int64(n)
+	took := time.Since(m.since)
+	if took < max(100*time.Millisecond, rtt) {
+		return
+	}
+	rate := float64(m.got) / took.Seconds()
+	if m.rate == 0 {
+		m.rate = rate
+	}
+	m.rate = (m.rate + rate) / 2
+	m.since, m.got = time.Now(), 0
+	fit := int64(2 * m.rate * (rtt + 5*time.Millisecond).Seconds())
+	m.window = min(max(fit, startWindow), mostWindow)
+}
+
+// ended takes the end of a call: what it left unanswered is asked for again.
+func (f *fetch) ended(ctx context.Context, e news) {
+	if e.err == nil || ctx.Err() != nil {
+		return
+	}
+	m, left := e.b.m, e.b.wants[e.b.next:]
+	switch fails := f.s.failed(m); {
+	case lied(e.err):
+		if len(left) > 0 {
+			left[0].liar = e.err
+			left[0].lacks(m)
+		}
+		f.s.Drop(m.id, e.err)
+	case errors.Is(e.err, errStalled) || fails > maxFails:
+		f.s.log.Debug("peer left out", "peer", m.id, "err", e.err)
+		f.s.leave(m.id) // a look-up may bring it back, if it answers
+	}
+	for _, w := range slices.Backward(left) {
+		f.landed(m, w)
+		f.again(w)
+	}
+}
+
+// bySwap asks Bitswap for wants that no member has, and for more look-ups.
+func (f *fetch) bySwap(ctx context.Context, stuck []*want) error {
+	greeted := f.s.met()
+	var cids []cid.Cid
+	for _, w := range stuck {
+		if w.stuck.IsZero() {
+			w.stuck = time.Now()
+		}
+		f.queue = append(f.queue, w) // a member may yet come that has it
+		if greeted && !w.swap {
+			w.swap = true
+			cids = append(cids, w.c)
+		}
+	}
+	if len(cids) == 0 {
+		return nil
+	}
+	f.s.hurry()
+	if f.swap == nil {
+		f.swap = f.s.h.swap.NewSession(ctx).GetBlocks
+		f.lastBy = time.Now()
+	}
+	ch, err := f.swap(ctx, cids)
+	if err != nil {
+		return fmt.Errorf("bitswap: %w", err)
+	}
+	wants := map[cid.Cid]*want{}
+	for _, c := range cids {
+		wants[c] = f.live[c]
+	}
+	f.wg.Go(func() { f.drain(ch, wants) })
+	return nil
+}
+
+// drain takes in what Bitswap gives.
+func (f *fetch) drain(ch <-chan blocks.Block, wants map[cid.Cid]*want) {
+	for b := range ch {
+		w := wants[b.Cid()]
+		if w == nil {
+			continue
+		}
+		var from peer.ID
+		if t, ok := b.(traceability.Block); ok {
+			from = t.From
+		}
+		if err := dag.Check(w.c, b.RawData()); err != nil {
+			continue // too large: its hash was checked, so nobody else has better
+		}
+		f.inbox.put(news{w: w, data: b.RawData(), from: from})
+	}
+}
+
+// check gives up on a want that nobody has.
+func (f *fetch) check() error {
+	if len(f.queue) == 0 {
+		return nil
+	}
+	f.s.mu.Lock()
+	asking, began, rounds, members := f.s.asking, f.s.began, f.s.rounds, f.s.ranked()
+	f.s.mu.Unlock()
+	if asking > 0 || rounds == 0 {
+		return nil
+	}
+	wait := giveUp
+	if f.s.h.others() {
+		wait = giveUpSwap
+	}
+	for _, w := range f.queue {
+		if w.done || w.stuck.IsZero() || !f.hopeless(w, members) {
+			continue
+		}
+		if since := time.Since(w.stuck); since < wait || time.Since(f.lastBy) < wait {
+			continue
+		}
+		if began.Before(w.stuck.Add(-tick)) {
+			f.s.hurry()
+			continue // no look-up since
+		}
+		return w.failed()
+	}
+	return nil
+}
+
+// failed is the error of a want that nobody has.
+func (w *want) failed() error {
+	err := fmt.Errorf("block %s: %w: %d peers asked", w.c, ErrNoProvider, len(w.lacked))
+	if w.liar != nil {
+		err = fmt.Errorf("%w; %w", err, w.liar)
+	}
+	return err
+}

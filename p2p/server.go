@@ -1,0 +1,339 @@
+package p2p
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/zipnode/zipnode/dag"
+)
+
+const (
+	serveStreams   = 8    // open at once for one peer: four, and four that linger
+	serveAll       = 1024 // for all peers
+	serveBlocks    = 64   // held in memory for all peers, each up to 1 MiB
+	serveIdle      = 2 * time.Minute
+	writeTime      = 20 * time.Second // for each piece below, so a link of 13 KB/s is enough
+	writePiece     = 256 << 10
+	writeBuffer    = 32 << 10
+	requestsBuffer = 64 << 10
+)
+
+// A server answers the requests of other zipnodes.
+type server struct {
+	lib    Library
+	gate   gate
+	log    *slog.Logger
+	remote func(peer.ID) *remote
+	banned func(peer.ID) bool
+	blocks chan struct{} // one for each block in memory
+
+	life context.Context // of the host: handlers get none from libp2p
+	wg   sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	streams map[network.Stream]peer.ID
+	peers   map[peer.ID]*asker
+}
+
+// An asker is a peer with streams open.
+type asker struct {
+	streams int
+	decodes chan struct{} // at most half of the gate, so that one peer can't fill it
+}
+
+func newServer(life context.Context, h *Host) *server {
+	return &server{
+		lib:     h.cfg.Library,
+		gate:    h.gate,
+		log:     h.log,
+		remote:  h.remote,
+		banned:  h.gater.banned,
+		blocks:  make(chan struct{}, serveBlocks),
+		life:    life,
+		streams: map[network.Stream]peer.ID{},
+		peers:   map[peer.ID]*asker{},
+	}
+}
+
+// close resets every stream and waits for their handlers.
+func (v *server) close() {
+	v.mu.Lock()
+	v.closed = true
+	for s := range v.streams {
+		_ = s.Reset()
+	}
+	v.mu.Unlock()
+	v.wg.Wait()
+}
+
+// enter counts a stream in, unless there are too many.
+func (v *server) enter(s network.Stream) *asker {
+	p := s.Conn().RemotePeer()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	a := v.peers[p]
+	if v.closed || len(v.streams) >= serveAll || (a != nil && a.streams >= serveStreams) {
+		return nil
+	}
+	if a == nil {
+		a = &asker{decodes: make(chan struct{}, max(1, cap(v.gate)/2))}
+		v.peers[p] = a
+	}
+	a.streams++
+	v.streams[s] = p
+	v.wg.Add(1)
+	return a
+}
+
+func (v *server) leave(s network.Stream, a *asker) {
+	p := s.Conn().RemotePeer()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.streams, s)
+	if a.streams--; a.streams == 0 {
+		delete(v.peers, p)
+	}
+	v.wg.Done()
+}
+
+// handle serves one stream until the asker closes it, falls silent, or breaks a
+// rule.
+func (v *server) handle(s network.Stream) {
+	p := s.Conn().RemotePeer()
+	a := v.enter(s)
+	if a == nil || v.banned(p) {
+		_ = s.Reset()
+		if a != nil {
+			v.leave(s, a)
+		}
+		return
+	}
+	defer v.leave(s, a)
+	ctx, cancel := context.WithCancel(v.life)
+	defer cancel()
+	w := &replier{server: v, asker: a, stream: s, to: v.remote(p)}
+	w.out = bufio.NewWriterSize(pieces{s}, writeBuffer)
+	if err := w.serve(ctx); err != nil {
+		v.log.Debug("exchange stream ended", "peer", p, "err", err)
+		_ = s.Reset()
+		return
+	}
+	_ = s.Close()
+}
+
+// pieces writes to a stream with a deadline that moves on with the writing.
+type pieces struct{ s network.Stream }
+
+func (w pieces) Write(b []byte) (int, error) {
+	done := 0
+	for done < len(b) {
+		if err := w.s.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+			return done, err
+		}
+		n, err := w.s.Write(b[done:min(len(b), done+writePiece)])
+		done += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// A replier answers the requests of one stream.
+type replier struct {
+	*server
+	asker  *asker
+	stream network.Stream
+	to     *remote
+	out    *bufio.Writer
+	head   []byte
+}
+
+func (w *replier) serve(ctx context.Context) error {
+	in := bufio.NewReaderSize(w.stream, requestsBuffer)
+	for {
+		if err := w.stream.SetReadDeadline(time.Now().Add(serveIdle)); err != nil {
+			return err
+		}
+		q, err := readRequest(in)
+		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.answer(ctx, q); err != nil {
+			return err
+		}
+		if err := w.out.Flush(); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *replier) answer(ctx context.Context, q *request) error {
+	switch q.kind {
+	case kindHave:
+		return w.have(ctx, q)
+	case kindRecipes:
+		return w.recipes(ctx, q)
+	case kindRange:
+		return w.chunks(ctx, q)
+	}
+	return w.list(ctx, q, q.cids, w.get)
+}
+
+// send writes one message.
+func (w *replier) send(h header, body []byte) error {
+	h.length = uint32(len(body))
+	w.head = h.append(w.head[:0])
+	if _, err := w.out.Write(w.head); err != nil {
+		return err
+	}
+	_, err := w.out.Write(body)
+	return err
+}
+
+func (w *replier) have(ctx context.Context, q *request) error {
+	bits := make([]byte, (len(q.cids)+7)/8)
+	for i, c := range q.cids {
+		ok, err := w.lib.Has(ctx, c)
+		if err != nil && !errors.Is(err, dag.ErrNotFound) {
+			w.log.Warn("has", "cid", c, "err", err) // ours to repair; for the asker it is not here
+		}
+		if ok && err == nil {
+			setBit(bits, i)
+		}
+	}
+	return w.send(header{kind: kindBits, id: q.id, item: uint32(len(q.cids))}, bits)
+}
+
+func (w *replier) recipes(ctx context.Context, q *request) error {
+	sent := 0
+	for i, c := range q.cids {
+		if sent >= maxOfferSize {
+			return w.send(header{kind: kindEnd, id: q.id, item: uint32(i)}, nil)
+		}
+		list, err := w.lib.Recipes(ctx, c)
+		if err != nil && !errors.Is(err, dag.ErrNotFound) {
+			w.log.Warn("recipes", "tensor", c, "err", err)
+		}
+		for _, b := range list[:min(len(list), maxOffers)] {
+			if len(b.RawData()) > dag.MaxBlock {
+				continue
+			}
+			sent += len(b.RawData())
+			if err := w.send(header{kind: kindRecipe, id: q.id, item: uint32(i)}, b.RawData()); err != nil {
+				return err
+			}
+			w.to.sent.Add(int64(len(b.RawData())))
+		}
+	}
+	return w.send(header{kind: kindEnd, id: q.id, item: uint32(len(q.cids))}, nil)
+}
+
+// chunks answers a range: what the recipe here says its chunks are.
+func (w *replier) chunks(ctx context.Context, q *request) error {
+	const most = 1 << 40 // chunks of a recipe: an exabyte
+	var cids []cid.Cid
+	if q.first < most {
+		entries, err := w.lib.Entries(ctx, q.recipe, int(q.first), q.count)
+		if err != nil && !errors.Is(err, dag.ErrNotFound) {
+			w.log.Warn("entries", "recipe", q.recipe, "err", err)
+		}
+		for _, e := range entries[:min(len(entries), q.count)] {
+			cids = append(cids, e.Chunk)
+		}
+	}
+	return w.list(ctx, q, cids, w.lib.Get) // they are stored, not decoded
+}
+
+type getter func(context.Context, cid.Cid) (blocks.Block, error)
+
+// list sends the blocks named by cids, which are the first of those asked for;
+// the rest are absent, and so is what can't be read.
+func (w *replier) list(ctx context.Context, q *request, cids []cid.Cid, get getter) error {
+	absent := 0 // items not here, up to i
+	for i := range q.items() {
+		var sent bool
+		if i < len(cids) {
+			err := w.block(ctx, cids[i], get, func(b blocks.Block) error {
+				sent = true
+				if err := w.absent(q, i-absent, absent); err != nil {
+					return err
+				}
+				absent = 0
+				return w.send(header{kind: kindBlock, id: q.id, item: uint32(i)}, b.RawData())
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if !sent {
+			absent++
+		}
+	}
+	return w.absent(q, q.items()-absent, absent)
+}
+
+func (w *replier) absent(q *request, first, n int) error {
+	if n == 0 {
+		return nil
+	}
+	return w.send(header{kind: kindAbsent, id: q.id, item: uint32(first)}, binary.BigEndian.AppendUint32(nil, uint32(n)))
+}
+
+// block calls fn with the block c, if it is here, while it may be in memory.
+func (w *replier) block(ctx context.Context, c cid.Cid, get getter, fn func(blocks.Block) error) error {
+	select {
+	case w.blocks <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-w.blocks }()
+	b, err := get(ctx, c)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !errors.Is(err, dag.ErrNotFound) {
+			w.log.Warn("get for a peer", "cid", c, "err", err)
+		}
+		return nil
+	}
+	if n := len(b.RawData()); n > dag.MaxBlock {
+		w.log.Warn("get for a peer", "cid", c, "err", fmt.Sprintf("%d bytes, more than a block has", n))
+		return nil
+	}
+	w.to.sent.Add(int64(len(b.RawData())))
+	return fn(b)
+}
+
+func (w *replier) get(ctx context.Context, c cid.Cid) (b blocks.Block, err error) {
+	if c.Type() == cid.Raw {
+		select {
+		case w.asker.decodes <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		defer func() { <-w.asker.decodes }()
+	}
+	err = w.gate.pass(ctx, c, func() error {
+		b, err = w.lib.Get(ctx, c)
+		return err
+	})
+	return b, err
+}

@@ -1,0 +1,457 @@
+package p2p
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+
+	"github.com/zipnode/zipnode/dag"
+)
+
+const (
+	sessionBudget = 64 << 20 // bytes asked for and not yet handed on
+	startWindow   = 8 << 20  // bytes in flight from one peer
+	mostWindow    = 32 << 20
+
+	maxMembers   = 64 // peers of a session
+	maxStrangers = 32 // of these, peers that have not the root
+	maxProviders = 20 // of one look-up
+	askTime      = 10 * time.Second
+	lookupTime   = 10 * time.Second
+	reachTime    = 5 * time.Second // to dial a provider: popular CIDs collect dead ones
+	firstPeers   = 5 * time.Second // a host that just started may take to know anyone
+	lookAgain    = 5 * time.Second // doubled up to lookRarely
+	lookRarely   = time.Minute
+)
+
+// ErrNoProvider is wrapped when no peer that could be found has a block. It is
+// itself a dag.ErrNotFound.
+var ErrNoProvider error = noProvider{}
+
+type noProvider struct{}
+
+func (noProvider) Error() string { return "no provider" }
+func (noProvider) Unwrap() error { return dag.ErrNotFound }
+
+// A Session fetches what belongs to one root, from several peers at once. Its
+// methods may be called by many goroutines at once.
+type Session struct {
+	h    *Host
+	root cid.Cid
+	log  *slog.Logger
+	wg   sync.WaitGroup // calls to peers, look-ups
+	kick chan struct{}  // asks for a look-up now
+
+	mu      sync.Mutex
+	changed chan struct{} // closed, and made anew, when anything below changes
+	members map[peer.ID]*member
+	dropped map[peer.ID]error
+	asking  int       // peers asked whether they have the root, no answer yet
+	greeted bool      // the peers connected at the start were all asked
+	rounds  int       // look-ups finished
+	began   time.Time // when the last finished look-up began
+	open    int64     // bytes asked for and not yet handed on
+	starved bool      // a fetch waits for room
+	fetched int64
+	sources map[peer.ID]int64
+}
+
+// A member is a peer that a session asks.
+type member struct {
+	id       peer.ID
+	has      bool // the root, or announced something asked for; others are asked last
+	inFlight int64
+	window   int64
+	rate     float64 // bytes a second, smoothed
+	since    time.Time
+	got      int64     // since then
+	fails    int       // calls in a row
+	rest     time.Time // until then it is not asked
+}
+
+// WithSession calls fn with a session on root. Every goroutine that the session
+// started has ended when WithSession returns; fn must not keep the session.
+func (h *Host) WithSession(ctx context.Context, root cid.Cid, fn func(context.Context, *Session) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &Session{
+		h: h, root: root, log: h.log.With("root", root),
+		kick:    make(chan struct{}, 1),
+		changed: make(chan struct{}),
+		members: map[peer.ID]*member{},
+		dropped: map[peer.ID]error{},
+		sources: map[peer.ID]int64{},
+	}
+	defer s.wg.Wait()
+	defer cancel()
+	sub, err := h.host.EventBus().Subscribe([]any{
+		new(event.EvtPeerIdentificationCompleted),
+		new(event.EvtPeerConnectednessChanged),
+	}, eventbus.BufSize(256))
+	if err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	s.wg.Go(func() { s.watch(ctx, sub) })
+	s.wg.Go(func() { s.search(ctx) })
+	return fn(ctx, s)
+}
+
+// touch tells those who wait that something changed. The caller holds mu.
+func (s *Session) touch() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// watch takes in peers as they connect.
+func (s *Session) watch(ctx context.Context, sub event.Subscription) {
+	defer sub.Close()
+	var first sync.WaitGroup
+	for _, p := range s.h.host.Network().Peers() {
+		if s.h.speaks(p) {
+			first.Go(func() { s.ask(ctx, p, false) })
+		}
+	}
+	s.wg.Go(func() {
+		first.Wait()
+		s.mu.Lock()
+		s.greeted = true
+		s.touch()
+		s.mu.Unlock()
+	})
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-sub.Out():
+			switch e := e.(type) {
+			case event.EvtPeerIdentificationCompleted:
+				if s.h.speaks(e.Peer) {
+					s.wg.Go(func() { s.ask(ctx, e.Peer, false) })
+				}
+			case event.EvtPeerConnectednessChanged:
+				if !s.h.connected(e.Peer) {
+					s.leave(e.Peer)
+				}
+			}
+		}
+	}
+}
+
+// ask asks p whether it has the root, and makes it a member. A provider is one
+// that announced what the session looks for, whatever it says of the root.
+func (s *Session) ask(ctx context.Context, p peer.ID, provider bool) {
+	s.mu.Lock()
+	m := s.members[p]
+	if s.dropped[p] != nil || (m != nil && (m.has || !provider)) {
+		s.mu.Unlock()
+		return
+	}
+	s.asking++
+	s.mu.Unlock()
+
+	has, err := s.have(ctx, p)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asking--
+	defer s.touch()
+	if err != nil {
+		s.log.Debug("peer not asked", "peer", p, "err", err)
+		return
+	}
+	s.join(p, has || provider)
+}
+
+// have asks p whether it has the root, and times the round trip.
+func (s *Session) have(ctx context.Context, p peer.ID) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	has := false
+	c := newCall(&request{kind: kindHave, cids: []cid.Cid{s.root}}, func(_ header, body []byte) error {
+		has = bit(body, 0)
+		return nil
+	})
+	r := s.h.remote(p)
+	began := time.Now()
+	err := r.do(ctx, c)
+	if err != nil {
+		return false, err
+	}
+	r.measured(time.Since(began))
+	return has, nil
+}
+
+// join makes p a member. The caller holds mu.
+func (s *Session) join(p peer.ID, has bool) {
+	if s.dropped[p] != nil {
+		return
+	}
+	if m := s.members[p]; m != nil {
+		m.has = m.has || has
+		return
+	}
+	strangers := 0
+	for _, m := range s.members {
+		if !m.has {
+			strangers++
+		}
+	}
+	if len(s.members) >= maxMembers || (!has && strangers >= maxStrangers) {
+		return
+	}
+	s.members[p] = &member{id: p, has: has, window: startWindow}
+	s.log.Debug("peer joined", "peer", p, "has root", has)
+}
+
+func (s *Session) leave(p peer.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.members[p] != nil {
+		delete(s.members, p)
+		s.touch()
+	}
+}
+
+// Drop ends dealing with p, which lied, closes its connections, and gives its
+// share to others. Three offences in ten minutes ban it for ten.
+func (s *Session) Drop(p peer.ID, reason error) {
+	s.mu.Lock()
+	again := s.dropped[p] != nil
+	s.dropped[p] = reason
+	delete(s.members, p)
+	s.touch()
+	s.mu.Unlock()
+	if !again {
+		s.h.offend(p, reason)
+	}
+}
+
+// Stats is what a session fetched.
+type Stats struct {
+	Fetched int64 // bytes of blocks, verified
+	Peers   int   // that sent any
+}
+
+// Stats returns what was fetched so far.
+func (s *Session) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Stats{Fetched: s.fetched, Peers: len(s.sources)}
+}
+
+// Sources returns how many bytes of blocks each peer sent, verified.
+func (s *Session) Sources() map[peer.ID]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.sources)
+}
+
+// Peers returns the peers that the session asks, those that have the root
+// first.
+func (s *Session) Peers() []peer.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []peer.ID
+	for _, m := range s.ranked() {
+		out = append(out, m.id)
+	}
+	return out
+}
+
+// ranked returns the members, those that have the root first, then the nearest.
+// The caller holds mu.
+func (s *Session) ranked() []*member {
+	list := slices.Collect(maps.Values(s.members))
+	slices.SortFunc(list, func(a, b *member) int {
+		if a.has != b.has {
+			if a.has {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.inFlight*b.window, b.inFlight*a.window), cmp.Compare(a.id, b.id))
+	})
+	return list
+}
+
+// search looks for providers of the root, again and again, soon when asked to.
+func (s *Session) search(ctx context.Context) {
+	wait := lookAgain
+	for {
+		began := time.Now()
+		s.invite(ctx)
+		_, err := s.lookup(ctx, s.root)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			s.log.Debug("look-up", "err", err)
+		}
+		s.mu.Lock()
+		s.rounds++
+		s.began = began
+		s.touch()
+		s.mu.Unlock()
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-s.kick:
+			t.Stop()
+			if !sleep(ctx, time.Second) { // at most a look-up a second
+				return
+			}
+		case <-t.C:
+			wait = min(2*wait, lookRarely)
+		}
+	}
+}
+
+// invite asks connected peers that are no members, such as those left out for
+// a while.
+func (s *Session) invite(ctx context.Context) {
+	if !s.met() {
+		return
+	}
+	for _, p := range s.h.host.Network().Peers() {
+		if s.h.speaks(p) {
+			s.wg.Go(func() { s.ask(ctx, p, false) })
+		}
+	}
+}
+
+// hurry asks for a look-up now.
+func (s *Session) hurry() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Find looks for providers of c, such as a tensor, in the DHT, and makes them
+// peers of the session. It returns how many of them the session can ask.
+func (s *Session) Find(ctx context.Context, c cid.Cid) (int, error) {
+	n, err := s.lookup(ctx, c)
+	if err != nil {
+		return 0, fmt.Errorf("find %s: %w", c, err)
+	}
+	return n, nil
+}
+
+// lookup finds providers of c, dials them, several at once, and asks them in.
+func (s *Session) lookup(ctx context.Context, c cid.Cid) (int, error) {
+	ready, cancel := context.WithTimeout(ctx, firstPeers)
+	err := s.h.awaitPeers(ready)
+	cancel()
+	if err != nil {
+		return 0, errors.Join(err, ctx.Err())
+	}
+	ctx, cancel = context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 8)
+	found := map[peer.ID]bool{}
+	for info := range s.h.dht.FindProvidersAsync(ctx, c, maxProviders) {
+		if info.ID == s.h.ID() || found[info.ID] || s.h.gater.banned(info.ID) {
+			continue
+		}
+		if len(info.Addrs) == 0 && !s.h.connected(info.ID) {
+			continue // it is named again when another node knows its addresses
+		}
+		found[info.ID] = true
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			s.reach(ctx, info)
+		})
+	}
+	wg.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for p := range found {
+		if s.members[p] != nil {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// reach connects to a provider and asks it in, if it speaks the exchange. One
+// that speaks Bitswap alone is asked by Bitswap as soon as it is connected.
+func (s *Session) reach(ctx context.Context, info peer.AddrInfo) {
+	ctx, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
+	if err := s.h.host.Connect(ctx, info); err != nil {
+		s.log.Debug("provider not reached", "peer", info.ID, "err", err)
+		return
+	}
+	if s.h.speaks(info.ID) {
+		s.ask(ctx, info.ID, true)
+	}
+}
+
+// gained counts n verified bytes from p.
+func (s *Session) gained(p peer.ID, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fetched += int64(n)
+	s.sources[p] += int64(n)
+}
+
+// changes returns a channel that is closed when something changes.
+func (s *Session) changes() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+// met reports whether the peers connected at the start were all asked.
+func (s *Session) met() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.greeted
+}
+
+// room reports whether more may be asked for.
+func (s *Session) room() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open < sessionBudget {
+		return true
+	}
+	s.starved = true
+	return false
+}
+
+// spend takes n bytes of the budget, or gives -n back.
+func (s *Session) spend(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open += n
+	if n < 0 && s.starved {
+		s.starved = false
+		s.touch()
+	}
+}
+
+// failed notes that a call to m failed, lets it rest, and returns how many did
+// in a row.
+func (s *Session) failed(m *member) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.fails++
+	m.rest = time.Now().Add(100 * time.Millisecond << min(m.fails, 6))
+	return m.fails
+}

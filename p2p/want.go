@@ -1,0 +1,56 @@
+package p2p
+
+import (
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+const (
+	guessRaw  = 1 << 20   // bytes of a block whose length nobody promised
+	guessNode = 256 << 10 // of a node, recipe or packing
+)
+
+// A want is a block asked of peers.
+type want struct {
+	c      cid.Cid
+	length int     // promised; -1: unknown
+	recipe cid.Cid // whose chunk it is; Undef: asked for by its own CID
+	index  int     // of the chunk in the recipe
+	places []place // that wait for it
+
+	tried  map[*member]bool // lack it, or sent something else
+	asked  int              // calls under way
+	swap   bool             // asked by Bitswap
+	stuck  time.Time        // since when no member is left to ask; zero: not
+	liar   error            // the last wrong bytes in its place
+	done   bool
+	lacked map[peer.ID]bool // who was asked, for the error
+}
+
+// A place is where a want came from: chunk index of range number rng.
+type place struct {
+	rng   int
+	index int
+}
+
+// cost is what the want counts against budgets.
+func (w *want) cost() int64 {
+	switch {
+	case w.length >= 0:
+		return int64(w.length)
+	case w.c.Type() == cid.Raw:
+		return guessRaw
+	}
+	return guessNode
+}
+
+func (w *want) lacks(m *member) {
+	if w.tried == nil {
+		w.tried = map[*member]bool{}
+		w.lacked = map[peer.ID]bool{}
+	}
+	w.tried[m] = true
+	w.lacked[m.id] = true
+}
