@@ -40,13 +40,10 @@ func (s *scratch) encode(leaf []byte, c *Context, nested bool) []byte {
 	if len(leaf) == 0 || s.same(leaf, c) || s.fill(leaf) {
 		return s.best
 	}
-	s.zstd(leaf)
-	l, _ := layoutOf(c.DType)
-	s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset)
-	s.keep()
-	for b := range s.bases(c) {
-		s.try = s.appendPlanes(append(s.try[:0], methodBitX, byte(b)), leaf, s.view(c, b, len(leaf)), l, c.Offset)
-		s.keep()
+	l, known := layoutOf(c.DType)
+	s.planesOrBitX(leaf, c, l)
+	if !known || s.zstdPays(leaf, len(s.best), nil) {
+		s.zstd(leaf)
 	}
 	if !nested {
 		s.segments(leaf, c)
@@ -93,6 +90,30 @@ func (s *scratch) fill(leaf []byte) bool {
 		}
 	}
 	return false
+}
+
+// planesOrBitX tries planes alone and against each base, but for those that a
+// sample puts well behind the best.
+func (s *scratch) planesOrBitX(leaf []byte, c *Context, l layout) {
+	var est [1 + maxBases]int
+	est[0] = s.estimate(leaf, nil, l, c.Offset)
+	least := est[0]
+	for b := range s.bases(c) {
+		est[1+b] = s.estimate(leaf, s.view(c, b, len(leaf)), l, c.Offset)
+		least = min(least, est[1+b])
+	}
+	least += least/16 + 64
+	for b := range s.bases(c) {
+		if est[1+b] <= least {
+			s.try = append(s.try[:0], methodBitX, byte(b))
+			s.try = s.appendPlanes(s.try, leaf, s.view(c, b, len(leaf)), l, c.Offset)
+			s.keep()
+		}
+	}
+	if est[0] <= least {
+		s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset)
+		s.keep()
+	}
 }
 
 func (s *scratch) zstd(leaf []byte) {

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"encoding/binary"
+	"math/bits"
 )
 
 const (
@@ -11,7 +12,8 @@ const (
 	planeRANS = 3
 )
 
-// appendPlane appends the smallest coding of p.
+// appendPlane appends the smallest coding of p. What saves less than one byte in
+// 128 is not worth decoding: the plane then stays raw.
 func (s *scratch) appendPlane(dst, p []byte) []byte {
 	if len(p) == 0 {
 		return append(dst, planeRaw)
@@ -21,24 +23,30 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 	if int(h[p[0]]) == len(p) {
 		return append(dst, planeFill, p[0])
 	}
-	best, coding := p, byte(planeRaw)
+	best, coding := p[:len(p)-len(p)>>7], byte(planeRaw)
 	var f freqs
-	if est := f.fit(&h, len(p)); est < len(p) {
+	if f.fit(&h, len(p))+8*ransLanes(len(p)) < len(best) {
 		s.entropy = s.rans.encode(s.entropy[:0], p, &f)
-		if len(s.entropy)+4 < len(p) {
+		if lengthAnd(s.entropy) < len(best) {
 			best, coding = s.entropy, planeRANS
 		}
 	}
-	s.zplane = s.zstdFast().EncodeAll(p, s.zplane[:0])
-	if len(s.zplane) < len(best) && len(s.zplane)+4 < len(p) {
-		best, coding = s.zplane, planeZstd
+	if s.zstdPays(p, len(best), &f) {
+		s.zplane = s.zstdFast().EncodeAll(p, s.zplane[:0])
+		if lengthAnd(s.zplane) < len(best) {
+			best, coding = s.zplane, planeZstd
+		}
 	}
 	dst = append(dst, coding)
-	if coding != planeRaw {
-		dst = binary.AppendUvarint(dst, uint64(len(best)))
+	if coding == planeRaw {
+		return append(dst, p...)
 	}
+	dst = binary.AppendUvarint(dst, uint64(len(best)))
 	return append(dst, best...)
 }
+
+// lengthAnd returns the size of p and its length before it, at least.
+func lengthAnd(p []byte) int { return len(p) + 1 + bits.Len(uint(len(p)))/8 }
 
 // readPlane fills p from the coding that src begins with, and returns what
 // follows it.

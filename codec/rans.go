@@ -5,20 +5,26 @@ import (
 )
 
 // Order-0 range coding by asymmetric numeral systems (Duda, arXiv:1311.2540),
-// in the 64-bit form of Giesen's ryg_rans: probabilities are multiples of
-// 2^-12, a state is at least 2^31, and 32 bits move at a time.
+// after Giesen's ryg_rans: probabilities are multiples of 2^-12, a state is at
+// least 2^31 and below 2^63, and 32 bits move at a time. The one difference: a
+// lane takes two symbols, as if they were one whose probability is the product,
+// before it looks whether a word has to move. That halves what is hard to
+// predict: 0.39 to 0.7 GB/s on dense planes.
 //
 // A plane's coding is
 //
-//	table              // see appendTable
+//	table                // see appendTable
 //	state [1 or 4]uint64 // of each lane, after the last symbol was encoded
-//	words []uint32     // in the order in which decoding takes them
+//	words []uint32       // in the order in which decoding takes them
 //
-// Symbol i belongs to lane i mod lanes; there are four lanes in planes of at
-// least ransWide bytes, else one. A decoder ends with each state back at 2^31
-// and no word left.
+// There are four lanes in planes of at least ransWide bytes, else one. Symbols
+// come in rounds of two for each lane: lane j of k takes symbols j and j+k of
+// the round, then, from lane 0 up, each lane whose state fell below 2^31 takes a
+// word. In the last round some symbols may be missing. A decoder ends with each
+// state back at 2^31 and no word left.
 const (
 	ransBits = 12
+	ransMask = 1<<ransBits - 1
 	ransLow  = 1 << 31
 	ransWide = 2048
 )
@@ -34,45 +40,57 @@ func ransLanes(n int) int {
 // multiplication by a reciprocal, exact for states below 2^63.
 type ransEnc struct {
 	recip uint64
-	limit uint64 // a state from here on gives up a word first
 	bias  uint32
-	comp  uint16 // 2^ransBits - frequency
-	shift uint8
+	freq  uint32
+	comp  uint32 // 2^ransBits - freq
+	shift uint32
 }
 
 func newRansEnc(start, freq uint32) ransEnc {
-	e := ransEnc{
-		limit: uint64(freq) << (63 - ransBits),
-		comp:  uint16(1<<ransBits - freq),
-	}
+	e := ransEnc{freq: freq, comp: 1<<ransBits - freq}
 	if freq == 1 {
-		e.recip, e.bias = ^uint64(0), start+1<<ransBits-1
+		e.recip, e.bias = ^uint64(0), start+ransMask
 		return e
 	}
 	shift := uint(bits.Len32(freq - 1))
 	// ceil(2^(shift+63) / freq); the high word of the dividend is below freq.
 	e.recip, _ = bits.Div64(1<<(shift-1), uint64(freq-1), uint64(freq))
-	e.bias, e.shift = start, uint8(shift-1)
+	e.bias, e.shift = start, uint32(shift-1)
 	return e
 }
 
-// put encodes one symbol into state x, and writes a word below buf[p:] if need be.
-func (e *ransEnc) put(x uint64, buf []byte, p int) (uint64, int) {
-	if x >= e.limit {
+// put encodes one symbol into state x.
+func (e *ransEnc) put(x uint64) uint64 {
+	q, _ := bits.Mul64(x, e.recip)
+	return x + uint64(e.bias) + q>>(e.shift&63)*uint64(e.comp)
+}
+
+// put2 encodes b, then a, which decode as a, then b, into state x. Before that
+// it writes a word below buf[p:] if need be.
+func put2(a, b *ransEnc, x uint64, buf []byte, p int) (uint64, int) {
+	if x >= uint64(a.freq)*uint64(b.freq)<<(63-2*ransBits) {
 		p -= 4
 		le.PutUint32(buf[p:], uint32(x))
 		x >>= 32
 	}
-	q, _ := bits.Mul64(x, e.recip)
-	return x + uint64(e.bias) + q>>(e.shift&63)*uint64(e.comp), p
+	return a.put(b.put(x)), p
+}
+
+// none is what a symbol missing from the last round is: a certainty.
+var none = ransEnc{freq: 1 << ransBits}
+
+// A ransStep is how a state goes on after the symbol that its low bits name.
+type ransStep struct {
+	freq uint16
+	bias uint16 // those low bits, less the first of the symbol's
 }
 
 // A ransCoder holds the tables of one encoder or decoder.
 type ransCoder struct {
-	enc  [256]ransEnc
-	freq [256]uint32
-	slot [1 << ransBits]uint32 // symbol | frequency<<8 | (slot - start)<<20
-	buf  []byte                // words of the plane being encoded, filled from the end
+	enc    [256]ransEnc
+	symbol [1 << ransBits]byte
+	step   [1 << ransBits]ransStep
+	buf    []byte // words of the plane being encoded, filled from the end
 }
 
 // encode appends the coding of src with the table f, in which each byte of src
@@ -86,36 +104,66 @@ func (r *ransCoder) encode(dst, src []byte, f *freqs) []byte {
 		}
 	}
 	dst = f.appendTable(dst)
-	if need := 4*len(src) + 64; len(r.buf) < need { // a symbol gives up at most one word
+	if need := 2*len(src) + 64; len(r.buf) < need { // two symbols give up at most one word
 		r.buf = make([]byte, need)
 	}
-	buf, p := r.buf, len(r.buf)
-	lanes := ransLanes(len(src))
 	state := [4]uint64{ransLow, ransLow, ransLow, ransLow}
-	i := len(src)
-	for ; i%lanes != 0; i-- {
-		j := (i - 1) % lanes
-		state[j], p = r.enc[src[i-1]].put(state[j], buf, p)
-	}
+	lanes := ransLanes(len(src))
+	round := 2 * lanes
+	i := len(src) - len(src)%round
+	p := r.encodeRound(&state, src[i:], lanes, len(r.buf))
 	if lanes == 4 {
-		x0, x1, x2, x3 := state[0], state[1], state[2], state[3]
-		for ; i >= 4; i -= 4 {
-			s := src[i-4 : i : i]
-			x3, p = r.enc[s[3]].put(x3, buf, p)
-			x2, p = r.enc[s[2]].put(x2, buf, p)
-			x1, p = r.enc[s[1]].put(x1, buf, p)
-			x0, p = r.enc[s[0]].put(x0, buf, p)
-		}
-		state = [4]uint64{x0, x1, x2, x3}
+		p = r.encode4(&state, src[:i], p)
 	} else {
-		for ; i > 0; i-- {
-			state[0], p = r.enc[src[i-1]].put(state[0], buf, p)
+		for ; i > 0; i -= round {
+			p = r.encodeRound(&state, src[i-round:i], lanes, p)
 		}
 	}
 	for _, x := range state[:lanes] {
 		dst = le.AppendUint64(dst, x)
 	}
-	return append(dst, buf[p:]...)
+	return append(dst, r.buf[p:]...)
+}
+
+// encodeRound encodes a round of at most 2*lanes symbols, words below buf[p:],
+// and returns where they begin.
+func (r *ransCoder) encodeRound(state *[4]uint64, src []byte, lanes, p int) int {
+	for j := min(lanes, len(src)) - 1; j >= 0; j-- {
+		a, b := &r.enc[src[j]], &none
+		if j+lanes < len(src) {
+			b = &r.enc[src[j+lanes]]
+			state[j], p = put2(a, b, state[j], r.buf, p)
+			continue
+		}
+		state[j], p = put1(a, state[j], r.buf, p)
+	}
+	return p
+}
+
+// put1 is put2 for a symbol that is alone in the last round.
+func put1(a *ransEnc, x uint64, buf []byte, p int) (uint64, int) {
+	if x >= uint64(a.freq)<<(63-ransBits) {
+		p -= 4
+		le.PutUint32(buf[p:], uint32(x))
+		x >>= 32
+	}
+	return a.put(x), p
+}
+
+// encode4 encodes whole rounds of four lanes.
+func (r *ransCoder) encode4(state *[4]uint64, src []byte, p int) int {
+	buf, enc := r.buf, &r.enc
+	x0, x1, x2, x3 := state[0], state[1], state[2], state[3]
+	for len(src) >= 8 {
+		s := src[len(src)-8:]
+		src = src[:len(src)-8]
+		x3, p = put2(&enc[s[3]], &enc[s[7]], x3, buf, p)
+		x2, p = put2(&enc[s[2]], &enc[s[6]], x2, buf, p)
+		x1, p = put2(&enc[s[1]], &enc[s[5]], x1, buf, p)
+		x0, p = put2(&enc[s[0]], &enc[s[4]], x0, buf, p)
+	}
+	*state = [4]uint64{x0, x1, x2, x3}
+	return p
 }
 
 // decode fills dst from src, which must be exactly one coding.
@@ -135,63 +183,82 @@ func (r *ransCoder) decode(dst, src []byte) error {
 			return corrupt("rANS: state out of range")
 		}
 	}
-	in := src[8*lanes:]
-	done := 0
+	src = src[8*lanes:]
 	if lanes == 4 {
-		done, in = r.decode4(dst, in, &state)
+		dst, src = r.decode4(&state, dst, src)
 	}
-	for i := done; i < len(dst); i++ {
-		x := state[i%lanes]
-		e := r.slot[x&(1<<ransBits-1)]
-		dst[i] = byte(e)
-		x = uint64(e>>8&(1<<ransBits-1))*(x>>ransBits) + uint64(e>>20)
-		if x < ransLow {
-			if len(in) < 4 {
-				return corrupt("rANS: out of words")
-			}
-			x = x<<32 | uint64(le.Uint32(in))
-			in = in[4:]
+	for len(dst) > 0 {
+		n := min(2*lanes, len(dst))
+		if src, err = r.decodeRound(&state, dst[:n], src, lanes); err != nil {
+			return err
 		}
-		state[i%lanes] = x
+		dst = dst[n:]
 	}
-	if state != [4]uint64{ransLow, ransLow, ransLow, ransLow} || len(in) != 0 {
+	if state != [4]uint64{ransLow, ransLow, ransLow, ransLow} || len(src) != 0 {
 		return corrupt("rANS: does not end where it should")
 	}
 	return nil
 }
 
-// decode4 decodes as many whole rounds of four symbols as it can without
-// looking at the end of in, and returns how many symbols, and what is left.
-func (r *ransCoder) decode4(dst, in []byte, state *[4]uint64) (int, []byte) {
-	const mask = 1<<ransBits - 1
-	x0, x1, x2, x3 := state[0], state[1], state[2], state[3]
-	i := 0
-	slot := &r.slot
-	for ; i+4 <= len(dst) && len(in) >= 16; i += 4 {
-		d := dst[i : i+4 : i+4]
-		e0, e1, e2, e3 := slot[x0&mask], slot[x1&mask], slot[x2&mask], slot[x3&mask]
-		d[0], d[1], d[2], d[3] = byte(e0), byte(e1), byte(e2), byte(e3)
-		x0 = uint64(e0>>8&mask)*(x0>>ransBits) + uint64(e0>>20)
-		x1 = uint64(e1>>8&mask)*(x1>>ransBits) + uint64(e1>>20)
-		x2 = uint64(e2>>8&mask)*(x2>>ransBits) + uint64(e2>>20)
-		x3 = uint64(e3>>8&mask)*(x3>>ransBits) + uint64(e3>>20)
-		if x0 < ransLow {
-			x0 = x0<<32 | uint64(le.Uint32(in))
-			in = in[4:]
-		}
-		if x1 < ransLow {
-			x1 = x1<<32 | uint64(le.Uint32(in))
-			in = in[4:]
-		}
-		if x2 < ransLow {
-			x2 = x2<<32 | uint64(le.Uint32(in))
-			in = in[4:]
-		}
-		if x3 < ransLow {
-			x3 = x3<<32 | uint64(le.Uint32(in))
-			in = in[4:]
+// decodeRound decodes one round, which may be the last, with care.
+func (r *ransCoder) decodeRound(state *[4]uint64, dst, src []byte, lanes int) ([]byte, error) {
+	for i := range dst {
+		x := &state[i%lanes]
+		dst[i] = r.symbol[*x&ransMask]
+		e := r.step[*x&ransMask]
+		*x = uint64(e.freq)*(*x>>ransBits) + uint64(e.bias)
+	}
+	for i := range min(lanes, len(dst)) {
+		if state[i] < ransLow {
+			if len(src) < 4 {
+				return nil, corrupt("rANS: out of words")
+			}
+			state[i] = state[i]<<32 | uint64(le.Uint32(src))
+			src = src[4:]
 		}
 	}
+	return src, nil
+}
+
+// decode4 decodes whole rounds of four lanes while four words are left, and
+// returns what is left of dst and src.
+func (r *ransCoder) decode4(state *[4]uint64, dst, src []byte) (d, s []byte) {
+	symbol, step := &r.symbol, &r.step
+	x0, x1, x2, x3 := state[0], state[1], state[2], state[3]
+	p := 0
+	for len(dst) >= 8 && p <= len(src)-16 {
+		d := (*[8]byte)(dst)
+		var i uint64
+		i, d[0] = x0&ransMask, symbol[x0&ransMask]
+		x0 = uint64(step[i].freq)*(x0>>ransBits) + uint64(step[i].bias)
+		i, d[4] = x0&ransMask, symbol[x0&ransMask]
+		x0 = uint64(step[i].freq)*(x0>>ransBits) + uint64(step[i].bias)
+		x0, p = take(x0, src, p)
+		i, d[1] = x1&ransMask, symbol[x1&ransMask]
+		x1 = uint64(step[i].freq)*(x1>>ransBits) + uint64(step[i].bias)
+		i, d[5] = x1&ransMask, symbol[x1&ransMask]
+		x1 = uint64(step[i].freq)*(x1>>ransBits) + uint64(step[i].bias)
+		x1, p = take(x1, src, p)
+		i, d[2] = x2&ransMask, symbol[x2&ransMask]
+		x2 = uint64(step[i].freq)*(x2>>ransBits) + uint64(step[i].bias)
+		i, d[6] = x2&ransMask, symbol[x2&ransMask]
+		x2 = uint64(step[i].freq)*(x2>>ransBits) + uint64(step[i].bias)
+		x2, p = take(x2, src, p)
+		i, d[3] = x3&ransMask, symbol[x3&ransMask]
+		x3 = uint64(step[i].freq)*(x3>>ransBits) + uint64(step[i].bias)
+		i, d[7] = x3&ransMask, symbol[x3&ransMask]
+		x3 = uint64(step[i].freq)*(x3>>ransBits) + uint64(step[i].bias)
+		x3, p = take(x3, src, p)
+		dst = dst[8:]
+	}
 	*state = [4]uint64{x0, x1, x2, x3}
-	return i, in
+	return dst, src[p:]
+}
+
+// take moves a word of src[p:] into x if x is low. There is no branch in it: one
+// on dense planes is mispredicted every few symbols.
+func take(x uint64, src []byte, p int) (uint64, int) {
+	low := uint64(int64(x-ransLow) >> 63) // all ones if it is
+	y := x<<32 | uint64(le.Uint32(src[p:]))
+	return x ^ (x^y)&low, p + int(low&4)
 }

@@ -13,7 +13,9 @@ type scratch struct {
 	fast    *zstd.Encoder // for planes
 	full    *zstd.Encoder // for leaves
 	unz     *zstd.Decoder
-	base    []byte // a base put together from spans
+	sample  []byte
+	words   [1 << 12]uint64 // see repeats
+	base    []byte          // a base put together from spans
 	planes  []byte
 	entropy []byte // a plane coded by rANS
 	zplane  []byte // a plane coded by zstd

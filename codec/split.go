@@ -15,7 +15,7 @@ func (l layout) split(planes, src, base []byte) {
 	switch l {
 	case layoutBytes:
 		xor(planes, src, base)
-	case layout16, layoutF16, layoutBF16:
+	case layout16, layoutBF16:
 		split16(planes[:n], planes[n:], src, base, l)
 	case layout32, layoutF32:
 		split32(planes, src, base, l)
@@ -32,7 +32,7 @@ func (l layout) join(dst, planes, base []byte) {
 	switch l {
 	case layoutBytes:
 		xor(dst, planes, base)
-	case layout16, layoutF16, layoutBF16:
+	case layout16, layoutBF16:
 		join16(dst, planes[:n], planes[n:], base, l)
 	case layout32, layoutF32:
 		join32(dst, planes, base, l)
@@ -56,109 +56,91 @@ func xor(dst, src, base []byte) {
 	}
 }
 
-// The masks below keep, of each 16-bit lane, the sign, the exponent and the
-// mantissa in their places in the file.
+// Bytes of each 16-bit lane.
 const (
-	lanes16  = 0x0001000100010001
-	expBF16  = 0x7f80 * lanes16
-	mantBF16 = 0x007f * lanes16
-	expF16   = 0x7c00 * lanes16
-	mantF16  = 0x03ff * lanes16
-	low16    = 0x00ff * lanes16
+	lanes16 = 0x0001000100010001
+	low16   = 0x00ff * lanes16
+	sign8   = 0x0080 * lanes16
+	mant8   = 0x007f * lanes16
 )
 
-// masks16 returns what rotate16 and unrotate16 want: exponent and mantissa in
-// the file's places, and the place of the sign when it is below the exponent.
-func masks16(l layout) (exp, mant uint64, sign uint) {
-	switch l {
-	case layoutBF16:
-		return expBF16, mantBF16, 7
-	case layoutF16:
-		return expF16, mantF16, 10
-	}
-	return 0x7fff * lanes16, 0, 0 // rotated by one bit; not used
-}
-
-func rotate16(x, exp, mant uint64, sign uint) uint64 {
-	return x&exp<<1 | x>>15&lanes16<<(sign&15) | x&mant
-}
-
-func unrotate16(x, exp, mant uint64, sign uint) uint64 {
-	return x>>1&exp | x>>(sign&15)&lanes16<<15 | x&mant
-}
-
-// even packs the low byte of each of the eight lanes of a and b.
+// even packs the low byte of each of the eight lanes of a and b, whose high
+// bytes are zero.
 func even(a, b uint64) uint64 {
-	a &= low16
-	b &= low16
 	a = (a | a>>8) & 0x0000ffff0000ffff
 	b = (b | b>>8) & 0x0000ffff0000ffff
 	return (a|a>>16)&0xffffffff | (b|b>>16)<<32
 }
 
-// spread undoes even for four bytes.
+// spread undoes even for the low four bytes of x.
 func spread(x uint64) uint64 {
+	x &= 0xffffffff
 	x = (x | x<<16) & 0x0000ffff0000ffff
 	return (x | x<<8) & low16
 }
 
+// split16 takes eight elements at a time.
 func split16(hi, lo, src, base []byte, l layout) {
-	exp, mant, sign := masks16(l)
-	plain := l == layout16
-	for len(src) >= 16 && len(hi) >= 8 && len(lo) >= 8 {
-		a, b := le.Uint64(src), le.Uint64(src[8:])
-		if len(base) >= 16 {
-			a ^= le.Uint64(base)
-			b ^= le.Uint64(base[8:])
-			base = base[16:]
-		}
-		if !plain {
-			a, b = rotate16(a, exp, mant, sign), rotate16(b, exp, mant, sign)
-		}
-		le.PutUint64(hi, even(a>>8, b>>8))
-		le.PutUint64(lo, even(a, b))
-		src, hi, lo = src[16:], hi[8:], lo[8:]
-	}
-	for i := range hi {
-		x := uint64(le.Uint16(src[2*i:]))
+	for i := range len(hi) / 8 {
+		s := (*[16]byte)(src[16*i:])
+		a, b := le.Uint64(s[:8]), le.Uint64(s[8:])
 		if base != nil {
-			x ^= uint64(le.Uint16(base[2*i:]))
+			s := (*[16]byte)(base[16*i:])
+			a ^= le.Uint64(s[:8])
+			b ^= le.Uint64(s[8:])
 		}
-		if !plain {
-			x = rotate16(x, exp, mant, sign)
+		var h, w uint64
+		if l == layoutBF16 {
+			h = even(a>>7&low16, b>>7&low16)
+			w = even(a>>8&sign8|a&mant8, b>>8&sign8|b&mant8)
+		} else {
+			h = even(a>>8&low16, b>>8&low16)
+			w = even(a&low16, b&low16)
+		}
+		le.PutUint64((*[8]byte)(hi[8*i:])[:], h)
+		le.PutUint64((*[8]byte)(lo[8*i:])[:], w)
+	}
+	for i := len(hi) &^ 7; i < len(hi); i++ {
+		x := le.Uint16(src[2*i:])
+		if base != nil {
+			x ^= le.Uint16(base[2*i:])
+		}
+		if l == layoutBF16 {
+			x = x<<1&0xff00 | x>>8&0x80 | x&0x7f
 		}
 		hi[i], lo[i] = byte(x>>8), byte(x)
 	}
 }
 
 func join16(dst, hi, lo, base []byte, l layout) {
-	exp, mant, sign := masks16(l)
-	plain := l == layout16
-	for len(dst) >= 16 && len(hi) >= 8 && len(lo) >= 8 {
-		h, w := le.Uint64(hi), le.Uint64(lo)
-		a := spread(h&0xffffffff)<<8 | spread(w&0xffffffff)
-		b := spread(h>>32)<<8 | spread(w>>32)
-		if !plain {
-			a, b = unrotate16(a, exp, mant, sign), unrotate16(b, exp, mant, sign)
-		}
-		if len(base) >= 16 {
-			a ^= le.Uint64(base)
-			b ^= le.Uint64(base[8:])
-			base = base[16:]
-		}
-		le.PutUint64(dst, a)
-		le.PutUint64(dst[8:], b)
-		dst, hi, lo = dst[16:], hi[8:], lo[8:]
-	}
-	for i := range hi {
-		x := uint64(hi[i])<<8 | uint64(lo[i])
-		if !plain {
-			x = unrotate16(x, exp, mant, sign)
+	for i := range len(hi) / 8 {
+		h, w := le.Uint64((*[8]byte)(hi[8*i:])[:]), le.Uint64((*[8]byte)(lo[8*i:])[:])
+		ha, hb, wa, wb := spread(h), spread(h>>32), spread(w), spread(w>>32)
+		var a, b uint64
+		if l == layoutBF16 {
+			a = ha<<7 | wa&sign8<<8 | wa&mant8
+			b = hb<<7 | wb&sign8<<8 | wb&mant8
+		} else {
+			a, b = ha<<8|wa, hb<<8|wb
 		}
 		if base != nil {
-			x ^= uint64(le.Uint16(base[2*i:]))
+			s := (*[16]byte)(base[16*i:])
+			a ^= le.Uint64(s[:8])
+			b ^= le.Uint64(s[8:])
 		}
-		le.PutUint16(dst[2*i:], uint16(x))
+		d := (*[16]byte)(dst[16*i:])
+		le.PutUint64(d[:8], a)
+		le.PutUint64(d[8:], b)
+	}
+	for i := len(hi) &^ 7; i < len(hi); i++ {
+		x := uint16(hi[i])<<8 | uint16(lo[i])
+		if l == layoutBF16 {
+			x = x>>1&0x7f80 | x&0x80<<8 | x&0x7f
+		}
+		if base != nil {
+			x ^= le.Uint16(base[2*i:])
+		}
+		le.PutUint16(dst[2*i:], x)
 	}
 }
 

@@ -80,9 +80,9 @@ func (r *ransCoder) readTable(src []byte) ([]byte, error) {
 			continue
 		}
 		f := n << (ransBits - b)
-		e := uint32(s) | uint32(f)<<8
-		for i := range r.slot[at : at+f] {
-			r.slot[at+i] = e | uint32(i)<<20
+		fill(r.symbol[at:at+f], []byte{byte(s)})
+		for i := range f {
+			r.step[at+i] = ransStep{uint16(f), uint16(i)}
 		}
 		at += f
 	}

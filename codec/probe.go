@@ -1,0 +1,109 @@
+package codec
+
+import "math/bits"
+
+// What is tried is chosen by probes that cost a fraction of trying. They look
+// at the leaf alone and count in integers, so that every machine chooses alike.
+const (
+	sampleWindows = 16
+	sampleWindow  = 2 << 10
+	sampleSize    = sampleWindows * sampleWindow
+)
+
+// sample appends to dst evenly spaced windows of src, or src if it is not larger
+// than they are. They begin at multiples of 8.
+func sample(dst, src []byte) []byte {
+	if len(src) <= sampleSize {
+		return append(dst, src...)
+	}
+	for i := range sampleWindows {
+		at := (len(src) - sampleWindow) * i / (sampleWindows - 1) &^ 7
+		dst = append(dst, src[at:at+sampleWindow]...)
+	}
+	return dst
+}
+
+// estimate returns about how many bytes a sample of the planes of leaf, or of
+// leaf XOR base, takes; only useful beside that of another base.
+func (s *scratch) estimate(leaf, base []byte, l layout, offset int64) int {
+	head, tail := l.edges(offset, len(leaf))
+	end := len(leaf) - tail
+	s.sample = sample(s.sample[:0], leaf[head:end])
+	src := s.sample
+	n := len(src)
+	if base != nil {
+		s.sample = sample(s.sample, base[head:end])
+		src, base = s.sample[:n], s.sample[n:]
+	}
+	planes := s.planesOf(n)
+	l.split(planes, src, base)
+	total := 0
+	w := l.width()
+	for i := range w {
+		total += estimatePlane(planes[i*n/w : (i+1)*n/w])
+	}
+	return total
+}
+
+func estimatePlane(p []byte) int {
+	if len(p) == 0 {
+		return 0
+	}
+	var h histogram
+	h.count(p)
+	if int(h[p[0]]) == len(p) {
+		return 1
+	}
+	var f freqs
+	return min(len(p), f.fit(&h, len(p)))
+}
+
+// zstdPays tells whether zstd may do better than best bytes on p, given that
+// order-0 coding by f, if any, is the next best thing.
+func (s *scratch) zstdPays(p []byte, best int, f *freqs) bool {
+	if len(p) <= sampleSize {
+		return true
+	}
+	s.sample = sample(s.sample[:0], p)
+	s.zplane = s.zstdFast().EncodeAll(s.sample, s.zplane[:0])
+	if uint64(len(s.zplane))*uint64(len(p)) < uint64(best)*sampleSize/16*17 {
+		return true
+	}
+	return f != nil && s.repeats(p, f) > best/64
+}
+
+// A word that comes again counts if order-0 coding spends repeatBits on it:
+// cheaper ones repeat by chance.
+const repeatBits = 40
+
+// repeats returns about how many bytes order-0 coding by f spends on words of p
+// that came before: rows that are there twice, too far apart for a sample.
+func (s *scratch) repeats(p []byte, f *freqs) int {
+	clear(s.words[:])
+	var saved uint64
+	for i := range len(p) / 8 {
+		x := le.Uint64((*[8]byte)(p[8*i:])[:])
+		h := x * 0x9e3779b97f4a7c15
+		if h>>61 != 0 { // one word in eight, chosen by content
+			continue
+		}
+		seen := &s.words[h>>(61-12)&(1<<12-1)]
+		if *seen == x {
+			if c := f.wordBits(x); c >= repeatBits {
+				saved += c
+			}
+		}
+		*seen = x
+	}
+	return int(saved) // one word in eight, eight bits in a byte
+}
+
+// wordBits returns the bits that eight bytes cost.
+func (f *freqs) wordBits(x uint64) uint64 {
+	var cost uint64
+	for range 8 {
+		cost += uint64(uint32(f.bits)<<12 - log2[max(1, f.freq[byte(x)])])
+		x = bits.RotateLeft64(x, 8)
+	}
+	return cost >> 12
+}
