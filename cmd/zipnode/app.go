@@ -38,6 +38,7 @@ type app struct {
 	verbose  int
 	network  network
 
+	unasked  *pflag.FlagSet     // network's flags, for the environment of a command without them
 	cancel   context.CancelFunc // of the timeout
 	ctx      context.Context    // of the command, with the timeout
 	ran      bool               // flags and arguments were fine
@@ -84,6 +85,8 @@ func (a *app) root() *cobra.Command {
 	f.DurationVar(&a.wait, "wait", 10*time.Second, "wait this long for another writer")
 	f.DurationVar(&a.timeout, "timeout", 0, "give up after this long (default never)")
 	f.CountVarP(&a.verbose, "verbose", "v", "log to stderr; twice for more")
+	a.unasked = pflag.NewFlagSet("network", pflag.ContinueOnError)
+	a.network.flags(a.unasked)
 	root.AddCommand(
 		a.initCmd(), a.serveCmd(), a.statusCmd(), a.configCmd(), a.demoCmd(), a.versionCmd(),
 		a.addCmd(), a.getCmd(), a.seedCmd(), a.lsCmd(), a.showCmd(), a.rmCmd(),
@@ -100,7 +103,7 @@ var fromEnv = []string{"dir", "json", "quiet", "progress", "wait", "timeout", "v
 
 // prepare completes the flags, and begins the time of --timeout.
 func (a *app) prepare(cmd *cobra.Command) error {
-	if err := environment(cmd.Flags()); err != nil {
+	if err := a.environment(cmd.Flags()); err != nil {
 		return err
 	}
 	if !slices.Contains([]string{"auto", "plain", "json", "none"}, a.progress) {
@@ -119,14 +122,17 @@ func (a *app) prepare(cmd *cobra.Command) error {
 	return nil
 }
 
-func environment(flags *pflag.FlagSet) error {
+func (a *app) environment(flags *pflag.FlagSet) error {
 	for _, name := range fromEnv {
 		key := "ZIPNODE_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		f, value := flags.Lookup(name), os.Getenv(key)
-		if f == nil || f.Changed || value == "" {
+		value, in := os.Getenv(key), flags
+		if flags.Lookup(name) == nil {
+			in = a.unasked
+		}
+		if value == "" || in.Changed(name) {
 			continue
 		}
-		if err := flags.Set(name, value); err != nil {
+		if err := in.Set(name, value); err != nil {
 			return usagef("%s=%q: %v", key, value, err)
 		}
 	}

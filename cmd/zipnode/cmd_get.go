@@ -46,7 +46,7 @@ An interrupted get goes on where it ended.`,
 	f.StringArrayVar(&req.Exclude, "exclude", nil, "no files that match this `glob`")
 	f.BoolVar(&req.Force, "force", false, "replace files that differ")
 	f.BoolVar(&req.DryRun, "dry-run", false, "only tell what would be fetched, and why")
-	a.network.bootstrapFlag(f)
+	a.network.dialFlags(f)
 	return cmd
 }
 
@@ -78,6 +78,9 @@ func (a *app) bootstrapDaemon(ctx context.Context) {
 		return // own, or the next Dial, will tell
 	}
 	defer c.Close()
+	if !c.Info().Daemon {
+		return // it will be gone when this command's turn comes
+	}
 	for _, addr := range a.network.bootstrap {
 		err := c.Call(ctx, "peers.connect", node.ConnectRequest{Addr: addr}, 0, nil, nil)
 		if err != nil && ctx.Err() == nil {
@@ -135,7 +138,7 @@ func (a *app) seedCmd() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&req.Name, "name", "", "call it this")
-	a.network.bootstrapFlag(cmd.Flags())
+	a.network.dialFlags(cmd.Flags())
 	return cmd
 }
 
@@ -158,7 +161,7 @@ func cmpName(name, cid string) string {
 
 // completeRef completes names and CIDs of models, if a zipnode answers at once.
 func (a *app) completeRef(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 || errors.Join(environment(cmd.Flags()), a.findDir()) != nil {
+	if len(args) > 0 || errors.Join(a.environment(cmd.Flags()), a.findDir()) != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	a.wait, a.progress = 0, "none"

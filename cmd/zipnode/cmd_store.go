@@ -29,13 +29,13 @@ import and serve make one themselves.`,
 }
 
 func (a *app) verifyCmd() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "verify [CID|NAME]",
 		Short: "Read everything again and check each byte",
 		Long: `Reads all blocks of the store, or of one model, decodes them and checks each
 against its CID. A damaged block is set aside, and fetched again where a peer has
 it. The exit code is 6 when damage is left.`,
-		Example: "  zipnode verify\n  zipnode verify my-model",
+		Example: "  zipnode verify\n  zipnode verify my-model --bootstrap /ip4/10.0.0.7/tcp/4011/p2p/12D3KooW...",
 		Args:    cobra.MaximumNArgs(1), ValidArgsFunction: a.completeRef,
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			var req node.RefRequest
@@ -45,6 +45,7 @@ it. The exit code is 6 when damage is left.`,
 					return err
 				}
 			}
+			a.bootstrapDaemon(ctx)
 			var r node.VerifyResult
 			if err := a.call(ctx, "verify", req, &r); err != nil {
 				return err
@@ -52,6 +53,8 @@ it. The exit code is 6 when damage is left.`,
 			return a.printVerify(&r)
 		}),
 	}
+	a.network.dialFlags(cmd.Flags())
+	return cmd
 }
 
 func (a *app) printVerify(r *node.VerifyResult) error {

@@ -242,6 +242,12 @@ func TestEnvironment(t *testing.T) {
 	if f.opened[0].Dir != dir {
 		t.Errorf("opened %s: --dir must win over ZIPNODE_DIR", f.opened[0].Dir)
 	}
+	t.Setenv("ZIPNODE_QUOTA", "1GiB") // ls has no such flag, but a node has
+	t.Setenv("ZIPNODE_NO_MDNS", "true")
+	zipnode(t.Context(), dir, f.open, "ls").want(t, 0, "", "")
+	if cfg := f.opened[1]; cfg.Quota != 1<<30 || cfg.MDNS {
+		t.Errorf("opened with %+v", cfg)
+	}
 	t.Setenv("ZIPNODE_WAIT", "soon")
 	zipnode(t.Context(), dir, f.open, "ls").want(t, 2, "", `ZIPNODE_WAIT="soon"`)
 	zipnode(t.Context(), dir, f.open, "ls", "--wait=1s").want(t, 0, "", "")

@@ -26,14 +26,16 @@ type network struct {
 
 func (n *network) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&n.listen, "listen", nil, "listen at this `multiaddr` (default TCP and QUIC on port 4011)")
-	n.bootstrapFlag(f)
-	f.BoolVar(&n.noMDNS, "no-mdns", false, "don't look for peers on the local network")
-	f.BoolVar(&n.public, "public", false, "take peers from public addresses too")
+	n.dialFlags(f)
 	f.StringVar(&n.quota, "quota", "", "most bytes the packs may take, as 500GiB")
 }
 
-func (n *network) bootstrapFlag(f *pflag.FlagSet) {
+// dialFlags are those of a command that may need peers. A daemon that does its
+// work keeps its own settings, but for --bootstrap.
+func (n *network) dialFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&n.bootstrap, "bootstrap", nil, "connect to the peer at this `multiaddr`")
+	f.BoolVar(&n.noMDNS, "no-mdns", false, "don't look for peers on the local network")
+	f.BoolVar(&n.public, "public", false, "take peers from public addresses too")
 }
 
 // config returns how to open the node: by flags, else config.toml.

@@ -7,8 +7,11 @@ import (
 	"github.com/zipnode/zipnode/node"
 )
 
-func openNode(context.Context, node.Config) (owner, error) {
-	return nil, errors.New("this build has no node yet")
-}
+// haveNode is false until a node can be opened.
+const haveNode = false
 
-func initStore(string) error { return errors.New("this build has no node yet") }
+var errNoNode = errors.New("this build has no node yet")
+
+func openNode(context.Context, node.Config) (owner, error) { return nil, errNoNode }
+
+func initStore(string) error { return errNoNode }

@@ -116,6 +116,32 @@ func TestPlainLines(t *testing.T) {
 	})
 }
 
+// TestBars guards that bars end, whatever was reported: nothing, less than the
+// total, more, or no total at all.
+func TestBars(t *testing.T) {
+	var quick, long bytes.Buffer
+	b := newBars(&quick)
+	b.report(node.Progress{Stage: "read", Done: 1})
+	b.done()
+	if quick.Len() > 0 {
+		t.Errorf("a quick operation draws %q", quick.String())
+	}
+	b = newBars(&long)
+	b.begin = time.Now().Add(-time.Minute)
+	for i := range int64(5) {
+		b.report(node.Progress{Stage: "read", Done: i << 20, Total: 8 << 20})
+		b.report(node.Progress{Stage: "plan", Done: i, Total: 2, Unit: "tensors"})
+		b.report(node.Progress{Stage: "fetch", Done: i << 20})
+	}
+	b.done()
+	b.report(node.Progress{Stage: "late"})
+	for _, want := range []string{"read", "4.0 MiB", "plan", "tensors", "fetch"} {
+		if !strings.Contains(long.String(), want) {
+			t.Errorf("the bars lack %q:\n%s", want, long.String())
+		}
+	}
+}
+
 func TestProgressLine(t *testing.T) {
 	for _, tc := range []struct {
 		p    node.Progress
