@@ -20,12 +20,17 @@ type bars struct {
 	w      io.Writer
 	begin  time.Time
 	screen *mpb.Progress
-	stages map[string]*mpb.Bar
+	stages map[string]*stage
 	ended  bool
 }
 
+type stage struct {
+	bar  *mpb.Bar
+	last node.Progress
+}
+
 func newBars(w io.Writer) *bars {
-	return &bars{w: w, begin: time.Now(), stages: map[string]*mpb.Bar{}}
+	return &bars{w: w, begin: time.Now(), stages: map[string]*stage{}}
 }
 
 func (b *bars) report(p node.Progress) {
@@ -37,18 +42,18 @@ func (b *bars) report(p node.Progress) {
 	if b.screen == nil {
 		b.screen = mpb.New(mpb.WithOutput(b.w), mpb.WithWidth(40), mpb.WithAutoRefresh())
 	}
-	bar := b.stages[p.Stage]
-	if bar == nil {
-		bar = b.stage(p)
-		b.stages[p.Stage] = bar
+	st := b.stages[p.Stage]
+	if st == nil {
+		st = &stage{bar: b.newBar(p)}
+		b.stages[p.Stage] = st
 	}
-	if p.Total > 0 {
-		bar.SetTotal(p.Total, false) // it may grow while a walk goes on
+	if st.last = p; p.Total > 0 {
+		st.bar.SetTotal(p.Total, false) // it may grow while a walk goes on
 	}
-	bar.SetCurrent(p.Done)
+	st.bar.SetCurrent(p.Done)
 }
 
-func (b *bars) stage(p node.Progress) *mpb.Bar {
+func (b *bars) newBar(p node.Progress) *mpb.Bar {
 	counters := decor.CountersKibiByte("% .1f / % .1f", decor.WCSyncSpace)
 	if p.Unit != "" {
 		counters = decor.CountersNoUnit("%d / %d "+plain(p.Unit), decor.WCSyncSpace)
@@ -65,8 +70,12 @@ func (b *bars) done() {
 	if b.ended = true; b.screen == nil {
 		return
 	}
-	for _, bar := range b.stages {
-		bar.SetTotal(-1, true)
+	for _, st := range b.stages {
+		if st.last.Done < st.last.Total {
+			st.bar.Abort(false) // it stays as far as it came
+		} else {
+			st.bar.SetTotal(-1, true)
+		}
 	}
 	b.screen.Wait()
 }
