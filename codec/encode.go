@@ -36,25 +36,32 @@ func Encode(dst, leaf []byte, c Context) ([]byte, error) {
 // encode returns the smallest frame of leaf, without its version byte: a raw
 // one if nothing shrinks. It lies in s until the next call.
 func (s *scratch) encode(leaf []byte, c *Context, nested bool) []byte {
-	s.best = append(append(s.best[:0], methodRaw), leaf...)
-	if len(leaf) == 0 || s.same(leaf, c) || s.fill(leaf) {
-		return s.best
+	s.best, s.size = s.best[:0], len(leaf)+1
+	if len(leaf) > 0 && !s.same(leaf, c) && !s.fill(leaf) {
+		s.search(leaf, c, nested)
 	}
+	if len(s.best) == 0 {
+		s.best = append(append(s.best, methodRaw), leaf...)
+	}
+	return s.best
+}
+
+// search tries the methods that have to be tried to know what they give.
+func (s *scratch) search(leaf []byte, c *Context, nested bool) {
 	l, known := layoutOf(c.DType)
 	s.planesOrBitX(leaf, c, l)
-	if !known || s.zstdPays(leaf, len(s.best), nil) {
+	if !known || s.zstdPays(leaf, s.size, nil) {
 		s.zstd(leaf)
 	}
 	if !nested {
 		s.segments(leaf, c)
 	}
-	return s.best
 }
 
 // keep makes the frame in s.try the best so far if it is.
 func (s *scratch) keep() {
-	if len(s.try) < len(s.best) {
-		s.best, s.try = s.try, s.best
+	if len(s.try) < s.size {
+		s.best, s.try, s.size = s.try, s.best, len(s.try)
 	}
 }
 

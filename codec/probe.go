@@ -84,10 +84,10 @@ func (s *scratch) repeats(p []byte, f *freqs) int {
 	for i := range len(p) / 8 {
 		x := le.Uint64((*[8]byte)(p[8*i:])[:])
 		h := x * 0x9e3779b97f4a7c15
-		if h>>61 != 0 { // one word in eight, chosen by content
+		if h>>59 != 0 || x == 0 { // one word in 32, chosen by content
 			continue
 		}
-		seen := &s.words[h>>(61-12)&(1<<12-1)]
+		seen := &s.words[h>>(59-10)&(1<<10-1)]
 		if *seen == x {
 			if c := f.wordBits(x); c >= repeatBits {
 				saved += c
@@ -95,7 +95,7 @@ func (s *scratch) repeats(p []byte, f *freqs) int {
 		}
 		*seen = x
 	}
-	return int(saved) // one word in eight, eight bits in a byte
+	return int(saved * 32 / 8)
 }
 
 // wordBits returns the bits that eight bytes cost.

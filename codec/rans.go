@@ -66,18 +66,15 @@ func (e *ransEnc) put(x uint64) uint64 {
 }
 
 // put2 encodes b, then a, which decode as a, then b, into state x. Before that
-// it writes a word below buf[p:] if need be.
-func put2(a, b *ransEnc, x uint64, buf []byte, p int) (uint64, int) {
+// it writes a word below words[p] if need be.
+func put2(a, b *ransEnc, x uint64, words []uint32, p int) (uint64, int) {
 	if x >= uint64(a.freq)*uint64(b.freq)<<(63-2*ransBits) {
-		p -= 4
-		le.PutUint32(buf[p:], uint32(x))
+		p--
+		words[p] = uint32(x)
 		x >>= 32
 	}
 	return a.put(b.put(x)), p
 }
-
-// none is what a symbol missing from the last round is: a certainty.
-var none = ransEnc{freq: 1 << ransBits}
 
 // A ransStep is how a state goes on after the symbol that its low bits name.
 type ransStep struct {
@@ -90,7 +87,7 @@ type ransCoder struct {
 	enc    [256]ransEnc
 	symbol [1 << ransBits]byte
 	step   [1 << ransBits]ransStep
-	buf    []byte // words of the plane being encoded, filled from the end
+	words  []uint32 // words of the plane being encoded, filled from the end
 }
 
 // encode appends the coding of src with the table f, in which each byte of src
@@ -104,14 +101,14 @@ func (r *ransCoder) encode(dst, src []byte, f *freqs) []byte {
 		}
 	}
 	dst = f.appendTable(dst)
-	if need := 2*len(src) + 64; len(r.buf) < need { // two symbols give up at most one word
-		r.buf = make([]byte, need)
+	if need := len(src)/2 + 8; len(r.words) < need { // two symbols give up at most one word
+		r.words = make([]uint32, need)
 	}
 	state := [4]uint64{ransLow, ransLow, ransLow, ransLow}
 	lanes := ransLanes(len(src))
 	round := 2 * lanes
 	i := len(src) - len(src)%round
-	p := r.encodeRound(&state, src[i:], lanes, len(r.buf))
+	p := r.encodeRound(&state, src[i:], lanes, len(r.words))
 	if lanes == 4 {
 		p = r.encode4(&state, src[:i], p)
 	} else {
@@ -122,29 +119,31 @@ func (r *ransCoder) encode(dst, src []byte, f *freqs) []byte {
 	for _, x := range state[:lanes] {
 		dst = le.AppendUint64(dst, x)
 	}
-	return append(dst, r.buf[p:]...)
+	for _, w := range r.words[p:] {
+		dst = le.AppendUint32(dst, w)
+	}
+	return dst
 }
 
-// encodeRound encodes a round of at most 2*lanes symbols, words below buf[p:],
+// encodeRound encodes a round of at most 2*lanes symbols, words below r.words[p],
 // and returns where they begin.
 func (r *ransCoder) encodeRound(state *[4]uint64, src []byte, lanes, p int) int {
 	for j := min(lanes, len(src)) - 1; j >= 0; j-- {
-		a, b := &r.enc[src[j]], &none
+		a := &r.enc[src[j]]
 		if j+lanes < len(src) {
-			b = &r.enc[src[j+lanes]]
-			state[j], p = put2(a, b, state[j], r.buf, p)
-			continue
+			state[j], p = put2(a, &r.enc[src[j+lanes]], state[j], r.words, p)
+		} else {
+			state[j], p = put1(a, state[j], r.words, p)
 		}
-		state[j], p = put1(a, state[j], r.buf, p)
 	}
 	return p
 }
 
 // put1 is put2 for a symbol that is alone in the last round.
-func put1(a *ransEnc, x uint64, buf []byte, p int) (uint64, int) {
+func put1(a *ransEnc, x uint64, words []uint32, p int) (uint64, int) {
 	if x >= uint64(a.freq)<<(63-ransBits) {
-		p -= 4
-		le.PutUint32(buf[p:], uint32(x))
+		p--
+		words[p] = uint32(x)
 		x >>= 32
 	}
 	return a.put(x), p
@@ -152,15 +151,40 @@ func put1(a *ransEnc, x uint64, buf []byte, p int) (uint64, int) {
 
 // encode4 encodes whole rounds of four lanes.
 func (r *ransCoder) encode4(state *[4]uint64, src []byte, p int) int {
-	buf, enc := r.buf, &r.enc
+	words, enc := r.words, &r.enc
 	x0, x1, x2, x3 := state[0], state[1], state[2], state[3]
 	for len(src) >= 8 {
-		s := src[len(src)-8:]
+		s := (*[8]byte)(src[len(src)-8:])
+		var a, b *ransEnc
 		src = src[:len(src)-8]
-		x3, p = put2(&enc[s[3]], &enc[s[7]], x3, buf, p)
-		x2, p = put2(&enc[s[2]], &enc[s[6]], x2, buf, p)
-		x1, p = put2(&enc[s[1]], &enc[s[5]], x1, buf, p)
-		x0, p = put2(&enc[s[0]], &enc[s[4]], x0, buf, p)
+		a, b = &enc[s[3]], &enc[s[7]]
+		if x3 >= uint64(a.freq)*uint64(b.freq)<<(63-2*ransBits) {
+			p--
+			words[p] = uint32(x3)
+			x3 >>= 32
+		}
+		x3 = a.put(b.put(x3))
+		a, b = &enc[s[2]], &enc[s[6]]
+		if x2 >= uint64(a.freq)*uint64(b.freq)<<(63-2*ransBits) {
+			p--
+			words[p] = uint32(x2)
+			x2 >>= 32
+		}
+		x2 = a.put(b.put(x2))
+		a, b = &enc[s[1]], &enc[s[5]]
+		if x1 >= uint64(a.freq)*uint64(b.freq)<<(63-2*ransBits) {
+			p--
+			words[p] = uint32(x1)
+			x1 >>= 32
+		}
+		x1 = a.put(b.put(x1))
+		a, b = &enc[s[0]], &enc[s[4]]
+		if x0 >= uint64(a.freq)*uint64(b.freq)<<(63-2*ransBits) {
+			p--
+			words[p] = uint32(x0)
+			x0 >>= 32
+		}
+		x0 = a.put(b.put(x0))
 	}
 	*state = [4]uint64{x0, x1, x2, x3}
 	return p

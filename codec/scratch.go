@@ -14,12 +14,13 @@ type scratch struct {
 	full    *zstd.Encoder // for leaves
 	unz     *zstd.Decoder
 	sample  []byte
-	words   [1 << 12]uint64 // see repeats
+	words   [1 << 10]uint64 // see repeats
 	base    []byte          // a base put together from spans
 	planes  []byte
 	entropy []byte // a plane coded by rANS
 	zplane  []byte // a plane coded by zstd
 	best    []byte // the smallest frame so far
+	size    int    // what a frame must stay below to be the next best
 	try     []byte // the frame being tried
 	sub     Context
 }
