@@ -16,6 +16,7 @@ import (
 	_ "github.com/ipfs/boxo/bitswap/network/bsnet"
 	_ "github.com/libp2p/go-libp2p-kad-dht/provider/keystore"
 	_ "github.com/ipfs/go-block-format"
+	_ "github.com/gofrs/flock"
 	_ "github.com/ipfs/go-ds-leveldb"
 	_ "github.com/klauspost/compress/zstd"
 	_ "github.com/libp2p/go-libp2p-kad-dht"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -30,6 +31,9 @@ type CorruptError struct {
 }
 
 func (e *CorruptError) Error() string {
+	if !e.CID.Defined() {
+		return strings.TrimPrefix(e.From+": "+e.Reason, ": ")
+	}
 	if e.From != "" {
 		return fmt.Sprintf("block %s from %s is corrupt: %s", e.CID, e.From, e.Reason)
 	}

@@ -3,6 +3,10 @@ package node
 import (
 	"log/slog"
 	"time"
+
+	"github.com/libp2p/go-libp2p"
+
+	"github.com/zipnode/zipnode/store"
 )
 
 // A Config says how to open a node. Only Dir is required.
@@ -18,4 +22,8 @@ type Config struct {
 	Wait      time.Duration // for the directory's lock; 0: not at all
 	Version   string        // of the program, for status and peers
 	Log       *slog.Logger  // nil: nowhere
+
+	create bool // make a store where there is none
+	fs     store.FS
+	libp2p []libp2p.Option
 }

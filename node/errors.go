@@ -1,6 +1,16 @@
 package node
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/zipnode/zipnode/dag"
+	"github.com/zipnode/zipnode/p2p"
+	"github.com/zipnode/zipnode/store"
+)
 
 // Codes tell apart the errors of a node's operations. The control API carries
 // them, and each is an exit code of the command.
@@ -56,3 +66,32 @@ type codedError struct {
 func (e *codedError) Error() string { return e.err.Error() }
 func (e *codedError) Unwrap() error { return e.err }
 func (e *codedError) Code() string  { return e.code }
+
+// coded returns err with the code that its kind has, unless it has one. It is
+// nil if err is.
+func coded(err error) error {
+	if err == nil {
+		return nil
+	}
+	var has interface{ Code() string }
+	if errors.As(err, &has) {
+		return err
+	}
+	_, corrupt := errors.AsType[*dag.CorruptError](err)
+	code := CodeError
+	switch {
+	case errors.Is(err, context.Canceled):
+		code = CodeInterrupted
+	case errors.Is(err, store.ErrQuota), errors.Is(err, syscall.ENOSPC):
+		code = CodeDisk
+	case errors.Is(err, p2p.ErrNoProvider): // before the next: it is one as well
+		code = CodeNoProvider
+	case corrupt:
+		code = CodeIntegrity
+	case errors.Is(err, dag.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		code = CodeNotFound
+	case errors.Is(err, fs.ErrPermission):
+		code = CodeDenied
+	}
+	return &codedError{code, err}
+}

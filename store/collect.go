@@ -364,8 +364,9 @@ func (s *Store) sweepTensors(ctx context.Context, m *marker) error {
 	}
 	for d := range gone {
 		s.index.delete(key(tabSample, d[:]))
+		s.index.delete(key(tabLabel, d[:]))
 	}
-	return s.index.scan(key(tabShape), func(k, _ []byte) (bool, error) {
+	return s.index.scan(key(tabGroup), func(k, _ []byte) (bool, error) {
 		if len(k) > 32 && gone[digest(k[len(k)-32:])] {
 			s.index.delete(k)
 		}

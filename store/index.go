@@ -30,7 +30,8 @@ const (
 	tabPin    = 'p' // model digest → kind
 	tabLease  = 'l' // id → expiry, place
 	tabSample = 's' // tensor digest → sample
-	tabShape  = 'c' // candidate key, tensor digest → nothing
+	tabGroup  = 'c' // group, 0, tensor digest → codec: candidates for a base
+	tabLabel  = 'o' // tensor digest → what a person would call it
 	tabMeta   = 'z' // end of the packs, journal's sequence number
 )
 

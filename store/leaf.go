@@ -68,16 +68,29 @@ func (g realGetter) Get(_ context.Context, c cid.Cid) (blocks.Block, error) { re
 
 // A decoding is one request's way through chunks and bases.
 type decoding struct {
-	s    *Store
-	seen map[leafKey]bool // base leaves behind the one asked for
+	s     *Store
+	seen  map[leafKey]bool // base leaves behind the one asked for
+	limit int              // of these
+}
+
+func newDecoding(s *Store) decoding {
+	return decoding{s: s, seen: map[leafKey]bool{}, limit: maxBehind}
 }
 
 // Decode returns leaf i of the tensor that recipe rebuilds, unchecked: the
 // caller compares its hash with the leaf CID it expects. The bytes must not be
 // changed.
 func (s *Store) Decode(ctx context.Context, recipe cid.Cid, i int64) ([]byte, error) {
-	dec := decoding{s: s, seen: map[leafKey]bool{}}
+	dec := newDecoding(s)
 	return dec.leaf(ctx, leafKey{digestOf(recipe), i})
+}
+
+// ReadTensor returns up to n bytes of tensor c from off on, fewer where it ends,
+// decoded by its recipe in use and unchecked. They must not be changed.
+func (s *Store) ReadTensor(ctx context.Context, c cid.Cid, off int64, n int) ([]byte, error) {
+	dec := newDecoding(s)
+	dec.limit = (n/dag.MaxLeaf + 2) * (maxBehind + 1) // the leaves asked for count here too
+	return dec.readTensor(ctx, c, off, n)
 }
 
 // leaf returns the decoded bytes of leaf k, from the cache or its chunk.
@@ -227,7 +240,7 @@ func (d *decoding) readTensor(ctx context.Context, c cid.Cid, off int64, n int) 
 	var out []byte
 	for i := first; i <= last; i++ {
 		k := leafKey{t.recipe, i}
-		if d.seen[k] = true; len(d.seen) > maxBehind {
+		if d.seen[k] = true; len(d.seen) > d.limit {
 			return nil, ErrTooDeep
 		}
 		leaf, err := d.leaf(ctx, k)
@@ -279,7 +292,7 @@ var errOtherLeaf = errors.New("its recipe gives other bytes")
 // checked decodes leaf k and compares it with c. Where they differ it asks
 // whether a block behind it is damaged, and says which.
 func (s *Store) checked(ctx context.Context, k leafKey, c cid.Cid) ([]byte, error) {
-	dec := decoding{s: s, seen: map[leafKey]bool{}}
+	dec := newDecoding(s)
 	data, err := dec.leaf(ctx, k)
 	if err != nil {
 		return nil, err

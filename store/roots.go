@@ -202,14 +202,26 @@ func cutSpace(s string) (before, after string, ok bool) {
 	return s, "", false
 }
 
-// PutSample keeps data as the sample of tensor c, and c as a candidate under
-// group.
-func (s *Store) PutSample(c cid.Cid, group string, data []byte) {
+// PutSample keeps data, unless nil, as the sample of tensor c; c as a candidate
+// under group; and label as what a person would call it, unless it has one.
+func (s *Store) PutSample(c cid.Cid, group, label string, data []byte) error {
 	d := digestOf(c)
 	if data != nil {
 		s.index.put(key(tabSample, d[:]), data)
 	}
-	s.index.put(key(tabShape, []byte(group), []byte{0}, d[:]), []byte{byte(c.Type())})
+	s.index.put(key(tabGroup, []byte(group), []byte{0}, d[:]), []byte{byte(c.Type())})
+	named, err := s.index.has(key(tabLabel, d[:]))
+	if err == nil && !named {
+		s.index.put(key(tabLabel, d[:]), []byte(label))
+	}
+	return err
+}
+
+// Label returns what a person would call tensor c, or "".
+func (s *Store) Label(c cid.Cid) (string, error) {
+	d := digestOf(c)
+	v, err := s.index.get(key(tabLabel, d[:]))
+	return string(v), err
 }
 
 // Sample returns the sample kept of tensor c, or nil.
@@ -220,7 +232,7 @@ func (s *Store) Sample(c cid.Cid) ([]byte, error) {
 
 // Candidates returns at most most tensors kept under group.
 func (s *Store) Candidates(group string, most int) ([]cid.Cid, error) {
-	prefix := key(tabShape, []byte(group), []byte{0})
+	prefix := key(tabGroup, []byte(group), []byte{0})
 	pairs, err := s.index.prefix(prefix, most)
 	var out []cid.Cid
 	for _, p := range pairs {
@@ -229,4 +241,16 @@ func (s *Store) Candidates(group string, most int) ([]cid.Cid, error) {
 		}
 	}
 	return out, err
+}
+
+// Count returns how many tensors can be rebuilt here, and how many blocks the
+// packs hold.
+func (s *Store) Count() (tensors, blocks int, err error) {
+	for table, n := range map[byte]*int{tabTensor: &tensors, tabBlock: &blocks} {
+		err = errors.Join(err, s.index.scan(key(table), func(_, _ []byte) (bool, error) {
+			*n++
+			return true, nil
+		}))
+	}
+	return tensors, blocks, err
 }

@@ -27,6 +27,10 @@ type Tensor struct {
 // Recipe returns the CID of the recipe in use.
 func (t Tensor) Recipe() cid.Cid { return t.recipe.cid(cid.DagCBOR) }
 
+// CanBeBase tells whether a delta against t is within what decoding a leaf may
+// cost.
+func (t Tensor) CanBeBase() bool { return t.behind < maxBehind }
+
 func (t Tensor) codec() uint64 { return tensorCodec(t.Size) }
 
 // tensorCodec returns the codec of the CID of a tensor of size bytes: up to one

@@ -1,0 +1,552 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/zipnode/zipnode/codec"
+	"github.com/zipnode/zipnode/dag"
+	"github.com/zipnode/zipnode/store"
+	"github.com/zipnode/zipnode/tensor"
+	"github.com/zipnode/zipnode/tensor/layout"
+)
+
+// Add stores the model at req.Path: every tensor that is new, against the best
+// base that is here, and nothing of one that is known.
+func (n *Node) Add(ctx context.Context, req AddRequest, progress func(Progress)) (AddResult, error) {
+	start := time.Now()
+	files, err := walkModel(req.Path, n.cfg.Dir)
+	if err != nil {
+		return AddResult{}, err
+	}
+	a := &adding{n: n, report: progress, req: req}
+	for _, f := range files {
+		a.total += f.info.Size()
+	}
+	if a.lease, err = n.store.NewLease(); err != nil {
+		return AddResult{}, err
+	}
+	defer a.lease.Release()
+	if a.bases, err = n.newBaseFinder(ctx, req.Base, files); err != nil {
+		return AddResult{}, err
+	}
+	children := map[string]dag.Child{}
+	sums := map[string][32]byte{}
+	for _, f := range files {
+		c, sum, err := a.file(ctx, f)
+		if err != nil {
+			return AddResult{}, fmt.Errorf("add %q: %w", f.path, err)
+		}
+		children[f.path], sums[f.path] = c, sum
+	}
+	model, err := dag.BuildDir(ctx, children, a.lease.Emit(ctx))
+	if err != nil {
+		return AddResult{}, err
+	}
+	packing, err := n.pack(ctx, a.lease, model.CID, sums)
+	if err != nil {
+		return AddResult{}, err
+	}
+	name := req.Name
+	if name == "" {
+		name = filepath.Base(req.Path)
+	}
+	ch := store.Change{
+		Models: []store.Model{{
+			CID: model.CID.String(), Packing: packing.String(), Bytes: a.total, Files: len(files),
+			Tensors: a.tensors, Added: time.Now().UTC(),
+		}},
+		Names: map[string]cid.Cid{name: model.CID},
+	}
+	if !req.NoPin {
+		ch.Pin = map[cid.Cid]string{model.CID: store.PinModel}
+	}
+	if err := n.replaced(&ch, name, model.CID); err != nil {
+		return AddResult{}, err
+	}
+	if err := a.lease.Commit(ch); err != nil {
+		return AddResult{}, err
+	}
+	if !req.NoPin {
+		if err := n.announce(ctx, model.CID); err != nil {
+			n.log.Warn("announcing a model failed", "model", model.CID, "err", err)
+		}
+	}
+	return AddResult{
+		CID: model.CID.String(), Packing: packing.String(), Name: name, Files: len(files), Bytes: a.total,
+		Tensors: a.tensors, TensorsNew: a.fresh, TensorsDelta: a.deltas,
+		StoredNew: a.lease.Written(), Seconds: time.Since(start).Seconds(),
+	}, nil
+}
+
+// replaced unpins in ch the model that name meant before, unless another name
+// means it too.
+func (n *Node) replaced(ch *store.Change, name string, now cid.Cid) error {
+	old, ok, err := n.store.Name(name)
+	if err != nil || !ok || old.Equals(now) {
+		return err
+	}
+	names, err := n.store.Names()
+	if err != nil {
+		return err
+	}
+	for other, c := range names {
+		if other != name && c.Equals(old) {
+			return nil
+		}
+	}
+	ch.Unpin = append(ch.Unpin, old)
+	return nil
+}
+
+// adding is one add under way.
+type adding struct {
+	n      *Node
+	req    AddRequest
+	lease  *store.Lease
+	bases  *baseFinder
+	report func(Progress)
+	total  int64 // bytes of all files
+
+	mu                     sync.Mutex
+	done                   int64
+	tensors, fresh, deltas int
+}
+
+// window is how many leaves are in memory at once, for each core.
+const window = 3
+
+// file adds one file, in one pass over its bytes, and returns it with its
+// sha256.
+func (a *adding) file(ctx context.Context, src sourceFile) (dag.Child, [32]byte, error) {
+	f, err := os.Open(src.real)
+	if err != nil {
+		return dag.Child{}, [32]byte{}, coded(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return dag.Child{}, [32]byte{}, err
+	}
+	if !sameFile(info, src.info) {
+		return dag.Child{}, [32]byte{}, errChanged
+	}
+	size := info.Size()
+	lay, err := layout.Of(f, size)
+	if err != nil {
+		return dag.Child{}, [32]byte{}, err
+	}
+	p := &pass{a: a, f: f, path: src.path, sum: sha256.New()}
+	extents, err := p.run(ctx, lay)
+	if err != nil {
+		return dag.Child{}, [32]byte{}, err
+	}
+	if info, err = os.Stat(src.real); err != nil || !sameFile(info, src.info) {
+		return dag.Child{}, [32]byte{}, errors.Join(errChanged, err)
+	}
+	b := dag.NewFileBuilder(a.lease.Emit(ctx))
+	for _, e := range extents {
+		if err := b.Add(e); err != nil {
+			return dag.Child{}, [32]byte{}, err
+		}
+	}
+	if len(extents) == 0 {
+		empty, err := blocks.NewBlockWithCid(nil, dag.EmptyFile)
+		if err == nil {
+			_, err = a.lease.Put(ctx, empty)
+		}
+		if err != nil {
+			return dag.Child{}, [32]byte{}, err
+		}
+	}
+	c, err := b.Finish()
+	if err == nil {
+		err = a.bases.endFile()
+	}
+	return c, [32]byte(p.sum.Sum(nil)), err
+}
+
+var errChanged = errors.New("the file changed while it was read: add it again when nothing writes to it")
+
+func sameFile(a, b os.FileInfo) bool {
+	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
+}
+
+// A pass reads one file from first byte to last, and hands its leaves to
+// workers that hash and encode them.
+type pass struct {
+	a    *adding
+	f    *os.File
+	path string
+	sum  hash.Hash
+	jobs []*job
+}
+
+// run returns the children of the file, one for each extent that is not empty.
+func (p *pass) run(ctx context.Context, lay tensor.Layout) ([]dag.Child, error) {
+	workers := runtime.GOMAXPROCS(0)
+	free := make(chan []byte, window*workers)
+	for range cap(free) {
+		free <- nil
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	work := make(chan leafJob, workers)
+	for range workers {
+		g.Go(func() error {
+			for l := range work {
+				if err := l.job.leaf(ctx, l.i, l.data); err != nil {
+					return err
+				}
+				free <- l.data[:0]
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		defer close(work)
+		return p.read(ctx, lay, free, work)
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	out := make([]dag.Child, 0, len(p.jobs))
+	for _, j := range p.jobs {
+		out = append(out, j.child)
+	}
+	return out, nil
+}
+
+type leafJob struct {
+	job  *job
+	i    int64
+	data []byte
+}
+
+func (p *pass) read(ctx context.Context, lay tensor.Layout, free chan []byte, work chan<- leafJob) error {
+	for _, e := range lay.Extents {
+		named := isTensor(lay.Format, e)
+		if named {
+			p.a.mu.Lock()
+			p.a.tensors++
+			p.a.mu.Unlock()
+		}
+		if e.Size == 0 {
+			continue
+		}
+		j := &job{p: p, extent: e, named: named, leaves: make([]leafResult, dag.Leaves(e.Size))}
+		j.left.Store(int64(len(j.leaves)))
+		p.jobs = append(p.jobs, j)
+		for i := range dag.Leaves(e.Size) {
+			var buf []byte
+			select {
+			case buf = <-free:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if buf == nil {
+				buf = make([]byte, 0, dag.MaxLeaf)
+			}
+			buf = buf[:dag.LeafSize(e.Size, i)]
+			if err := readFull(p.f, buf, e.Offset+i*dag.MaxLeaf); err != nil {
+				return err
+			}
+			p.sum.Write(buf)
+			p.progress(int64(len(buf)))
+			select {
+			case work <- leafJob{j, i, buf}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
+}
+
+func readFull(f io.ReaderAt, buf []byte, off int64) error {
+	n, err := f.ReadAt(buf, off)
+	if n == len(buf) {
+		return nil
+	}
+	if err == io.EOF {
+		return errChanged
+	}
+	return err
+}
+
+func (p *pass) progress(n int64) {
+	a := p.a
+	a.mu.Lock()
+	a.done += n
+	done := a.done
+	a.mu.Unlock()
+	a.report(Progress{Stage: "add", Name: p.path, Done: done, Total: a.total})
+}
+
+// A job is one extent being added. Its leaves come in any order, to several
+// workers; the last one to be done finishes it.
+type job struct {
+	p      *pass
+	extent tensor.Extent
+	named  bool
+	left   atomic.Int64
+	encode atomic.Bool // a leaf was new: the tensor is, so encode
+	choose sync.Once
+	base   chosenBase
+	err    error // of choose
+
+	leaves []leafResult
+	child  dag.Child
+}
+
+type leafResult struct {
+	leaf  dag.Child
+	entry dag.Entry // Undef until encoded
+}
+
+// leaf hashes leaf i, and encodes it unless every leaf so far is known: then
+// the tensor may be known too, and costs its hashing only.
+func (j *job) leaf(ctx context.Context, i int64, data []byte) error {
+	r := &j.leaves[i]
+	r.leaf = dag.Leaf(data)
+	if !j.encode.Load() {
+		known, err := j.p.a.n.store.Has(ctx, r.leaf.CID)
+		if err != nil {
+			return err
+		}
+		if !known {
+			j.encode.Store(true)
+		}
+	}
+	if j.encode.Load() {
+		if err := j.encodeLeaf(ctx, i, data); err != nil {
+			return err
+		}
+	}
+	if j.left.Add(-1) > 0 {
+		return nil
+	}
+	return j.finish(ctx)
+}
+
+func (j *job) encodeLeaf(ctx context.Context, i int64, data []byte) error {
+	a := j.p.a
+	j.choose.Do(func() { j.base, j.err = a.bases.choose(ctx, j.p.f, j.extent) })
+	if j.err != nil {
+		return j.err
+	}
+	entry, err := a.n.encode(ctx, a.lease, j.extent.DType, j.base.bases, i, data, j.leaves[i].leaf.CID)
+	j.leaves[i].entry = entry
+	return err
+}
+
+// scratch holds the buffers in which leaves are encoded and checked.
+var scratch = sync.Pool{New: func() any { return new(scratchBuffers) }}
+
+type scratchBuffers struct{ chunk, back []byte }
+
+// encode encodes leaf i, whose bytes are data and whose CID is leaf, checks
+// that it decodes to the same bytes, and puts the chunk.
+func (n *Node) encode(ctx context.Context, l *store.Lease, dtype tensor.DType, bases []dag.Base, i int64, data []byte, leaf cid.Cid) (dag.Entry, error) {
+	buf := scratch.Get().(*scratchBuffers)
+	defer scratch.Put(buf)
+	c, err := n.codecContext(ctx, dtype, bases, i, len(data))
+	if err != nil {
+		return dag.Entry{}, err
+	}
+	id, chunk := leaf, data
+	buf.chunk, err = codec.Encode(buf.chunk[:0], data, c)
+	switch {
+	case errors.Is(err, codec.ErrIncompressible):
+	case err != nil:
+		return dag.Entry{}, err
+	default:
+		// What is stored may be the only copy: an encoder's mistake must not
+		// outlive this call.
+		buf.back, err = codec.Decode(buf.back[:0], buf.chunk, len(data), c)
+		if err != nil || !bytes.Equal(buf.back, data) {
+			return dag.Entry{}, fmt.Errorf("leaf %s does not decode to itself (%w): please report this", leaf, errors.Join(err, errSelfCheck))
+		}
+		chunk, id = buf.chunk, dag.Raw(buf.chunk)
+	}
+	b, err := blocks.NewBlockWithCid(chunk, id)
+	if err != nil {
+		return dag.Entry{}, err
+	}
+	_, err = l.Put(ctx, b)
+	return dag.Entry{Chunk: id, Length: len(chunk)}, err
+}
+
+var errSelfCheck = errors.New("the encoder erred")
+
+// codecContext gathers what of bases lines up with leaf i.
+func (n *Node) codecContext(ctx context.Context, dtype tensor.DType, bases []dag.Base, i int64, size int) (codec.Context, error) {
+	c := codec.Context{DType: dtype, Offset: i * dag.MaxLeaf}
+	for _, b := range bases {
+		base, err := store.BaseOf(dtype, b, i, size, func(off int64, k int) ([]byte, error) {
+			return n.store.ReadTensor(ctx, b.Of, off, k)
+		})
+		if err != nil {
+			return c, fmt.Errorf("base %s: %w", b.Of, err)
+		}
+		c.Bases = append(c.Bases, base)
+	}
+	return c, nil
+}
+
+// finish builds the tensor from its leaves, and adds its recipe unless it is
+// known.
+func (j *job) finish(ctx context.Context) error {
+	a := j.p.a
+	b := dag.NewFileBuilder(a.lease.Emit(ctx))
+	for _, r := range j.leaves {
+		if err := b.Add(r.leaf); err != nil {
+			return err
+		}
+	}
+	c, err := b.Finish()
+	if err != nil {
+		return err
+	}
+	j.child = c
+	_, known, err := a.n.store.Tensor(c.CID)
+	if err == nil && known {
+		_, err = a.lease.Keep(c.CID)
+		j.leaves = nil
+		if err == nil && j.named {
+			err = a.bases.seen(c.CID, j.p.f, j.p.path, j.extent, a.name())
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if err := j.encodeRest(ctx); err != nil {
+		return err
+	}
+	if err := a.n.addRecipe(ctx, a.lease, c, j.extent.DType, j.base.bases, j.leaves); err != nil {
+		return err
+	}
+	if j.named {
+		a.mu.Lock()
+		a.fresh++
+		if len(j.base.bases) > 0 {
+			a.deltas++
+		}
+		a.mu.Unlock()
+		err = a.bases.seen(c.CID, j.p.f, j.p.path, j.extent, a.name())
+	}
+	j.leaves = nil
+	return err
+}
+
+func (a *adding) name() string {
+	if a.req.Name != "" {
+		return a.req.Name
+	}
+	return filepath.Base(a.req.Path)
+}
+
+// encodeRest reads again, and encodes, the leaves that were passed over because
+// the store has them as parts of other tensors.
+func (j *job) encodeRest(ctx context.Context) error {
+	var buf []byte
+	for i := range j.leaves {
+		r := &j.leaves[i]
+		if r.entry.Chunk.Defined() {
+			continue
+		}
+		if buf == nil {
+			buf = make([]byte, dag.MaxLeaf)
+		}
+		data := buf[:r.leaf.Size]
+		if err := readFull(j.p.f, data, j.extent.Offset+int64(i)*dag.MaxLeaf); err != nil {
+			return err
+		}
+		if !dag.Raw(data).Equals(r.leaf.CID) {
+			return errChanged
+		}
+		if err := j.encodeLeaf(ctx, int64(i), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addRecipe adds the recipe of tensor c, whose leaves were all encoded and
+// checked.
+func (n *Node) addRecipe(ctx context.Context, l *store.Lease, c dag.Child, dtype tensor.DType, bases []dag.Base, leaves []leafResult) error {
+	r := &dag.Recipe{Of: c.CID, Size: c.Size, DType: dtype, Bases: bases}
+	entries := func(yield func(dag.Entry) bool) {
+		for _, l := range leaves {
+			if !yield(l.entry) {
+				return
+			}
+		}
+	}
+	b, err := dag.EncodeRecipe(r, entries, l.Emit(ctx))
+	if err != nil {
+		return err
+	}
+	return l.AddRecipe(ctx, b, func(yield func(cid.Cid, error) bool) {
+		for _, l := range leaves {
+			if !yield(l.leaf.CID, nil) {
+				return
+			}
+		}
+	})
+}
+
+// fileCID returns the CID of the file at path, as add would name it, and stores
+// nothing.
+func fileCID(ctx context.Context, f *os.File) (cid.Cid, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return cid.Undef, err
+	}
+	lay, err := layout.Of(f, info.Size())
+	if err != nil {
+		return cid.Undef, err
+	}
+	nothing := func(blocks.Block) error { return nil }
+	file := dag.NewFileBuilder(nothing)
+	buf := make([]byte, dag.MaxLeaf)
+	for _, e := range lay.Extents {
+		part := dag.NewFileBuilder(nothing)
+		for i := range dag.Leaves(e.Size) {
+			if err := ctx.Err(); err != nil {
+				return cid.Undef, err
+			}
+			data := buf[:dag.LeafSize(e.Size, i)]
+			if err := readFull(f, data, e.Offset+i*dag.MaxLeaf); err != nil {
+				return cid.Undef, err
+			}
+			if err := part.Add(dag.Leaf(data)); err != nil {
+				return cid.Undef, err
+			}
+		}
+		c, err := part.Finish()
+		if err == nil {
+			err = file.Add(c)
+		}
+		if err != nil {
+			return cid.Undef, err
+		}
+	}
+	c, err := file.Finish()
+	return c.CID, err
+}

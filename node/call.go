@@ -1,0 +1,98 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/zipnode/zipnode/store"
+)
+
+// An operation is one of a node's, as Call runs it.
+type operation struct {
+	writes bool // it waits for its turn to write
+	run    func(n *Node, ctx context.Context, args json.RawMessage, progress func(Progress)) (any, error)
+}
+
+// quick makes an operation of a method that reports no progress.
+func quick[Q, R any](writes bool, fn func(*Node, context.Context, Q) (R, error)) operation {
+	return op(writes, func(n *Node, ctx context.Context, q Q, _ func(Progress)) (R, error) { return fn(n, ctx, q) })
+}
+
+func op[Q, R any](writes bool, fn func(*Node, context.Context, Q, func(Progress)) (R, error)) operation {
+	return operation{writes, func(n *Node, ctx context.Context, args json.RawMessage, progress func(Progress)) (any, error) {
+		var q Q
+		if len(args) > 0 {
+			dec := json.NewDecoder(bytes.NewReader(args))
+			dec.DisallowUnknownFields()
+			if err := dec.Decode(&q); err != nil {
+				return nil, usagef("the request does not read: %v", err)
+			}
+			if _, err := dec.Token(); err != io.EOF {
+				return nil, usagef("the request has more than one object")
+			}
+		}
+		return fn(n, ctx, q, progress)
+	}}
+}
+
+// none is the request of an operation that takes nothing.
+type none struct{}
+
+var operations = map[string]operation{
+	"add":           op(true, (*Node).Add),
+	"get":           op(true, (*Node).Get),
+	"seed":          op(true, (*Node).Seed),
+	"ls":            quick(false, (*Node).Ls),
+	"show":          quick(false, (*Node).Show),
+	"rm":            quick(true, (*Node).Rm),
+	"pin.add":       quick(true, (*Node).PinAdd),
+	"pin.rm":        quick(true, (*Node).PinRm),
+	"pin.ls":        quick(false, (*Node).PinLs),
+	"verify":        op(true, (*Node).Verify),
+	"gc":            quick(true, (*Node).GC),
+	"export":        op(true, (*Node).Export), // it may write a packing
+	"import":        op(true, (*Node).Import),
+	"id":            quick(false, (*Node).ID),
+	"peers.ls":      quick(false, (*Node).Peers),
+	"peers.connect": quick(false, (*Node).Connect),
+	"status":        quick(false, (*Node).Status),
+}
+
+// Call runs the operation op with args, a JSON object, and returns its result.
+// One that writes waits at most wait for its turn. progress is called with
+// values of type Progress, from several goroutines but one at a time.
+func (n *Node) Call(ctx context.Context, op string, args json.RawMessage, wait time.Duration, progress func(any)) (any, error) {
+	o, ok := operations[op]
+	if !ok {
+		return nil, usagef("no operation %q", op)
+	}
+	if o.writes {
+		done, err := n.turn.take(ctx, op, wait)
+		if err != nil {
+			return nil, coded(err)
+		}
+		defer done()
+	}
+	report := newReporter(progress)
+	defer report.stop()
+	res, err := o.run(n, ctx, args, report.send)
+	if errors.Is(err, store.ErrQuota) {
+		// What is cached, and what interrupted operations left, goes first.
+		freed, gcErr := n.store.Collect(ctx, store.CollectOptions{Interrupted: true})
+		if gcErr == nil && freed.Freed > 0 {
+			res, err = o.run(n, ctx, args, report.send)
+		}
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err() // whatever broke when it was cancelled
+		}
+		return nil, coded(fmt.Errorf("%w", err))
+	}
+	return res, nil
+}

@@ -1,0 +1,311 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/zipnode/zipnode/dag"
+	"github.com/zipnode/zipnode/p2p"
+	"github.com/zipnode/zipnode/tensor"
+)
+
+// A wrongRecipe says that a recipe does not give its tensor. The plan is made
+// again without it.
+type wrongRecipe struct {
+	u   *unit
+	err error
+}
+
+func (w *wrongRecipe) Error() string {
+	return fmt.Sprintf("recipe %s does not give tensor %s: %v", w.block(), w.u.c.CID, w.err)
+}
+
+func (w *wrongRecipe) Unwrap() error { return w.err }
+
+func (w *wrongRecipe) block() cid.Cid { return w.u.block.Cid() }
+
+// A moving is one plan being carried out: chunks come in, units are rebuilt,
+// checked and written.
+type moving struct {
+	p      *planner
+	need   []*unit
+	report func(Progress)
+	total  int64 // bytes to fetch
+	done   atomic.Int64
+
+	mu      sync.Mutex
+	arrived map[*unit]chan struct{} // closed when all its chunks are here
+	left    map[*unit]int
+}
+
+// carry fetches what need lists, bases first, and writes every unit that has a
+// place, also those that were here.
+func (p *planner) carry(ctx context.Context, need []*unit, total int64, report func(Progress)) error {
+	m := &moving{p: p, need: need, report: report, total: total, arrived: map[*unit]chan struct{}{}, left: map[*unit]int{}}
+	for _, u := range need {
+		m.arrived[u] = make(chan struct{})
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.fetch(ctx) })
+	g.Go(func() error {
+		for _, u := range need {
+			if err := m.rebuild(ctx, u); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	g.Go(func() error {
+		for _, u := range p.order {
+			if u.here {
+				if err := m.deliverHere(ctx, u); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// fetch brings the chunks of every unit that has a recipe.
+func (m *moving) fetch(ctx context.Context) error {
+	var of []*unit // by range number
+	var genErr error
+	ranges := func(yield func(p2p.Range) bool) {
+		for _, u := range m.need {
+			if u.recipe == nil {
+				continue
+			}
+			rs, err := m.ranges(ctx, u)
+			if err != nil {
+				genErr = err
+				return
+			}
+			for _, r := range rs {
+				of = append(of, u)
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+	if m.p.src == nil {
+		for range ranges {
+			return errOffline
+		}
+		return genErr
+	}
+	for a, err := range m.p.src.Chunks(ctx, ranges) {
+		if err != nil {
+			return errors.Join(err, genErr)
+		}
+		if _, err := m.p.lease.Put(ctx, a.Block); err != nil {
+			return err
+		}
+		m.progress(int64(len(a.Block.RawData())))
+		m.arrive(of[a.Range], 1)
+	}
+	return genErr
+}
+
+func (m *moving) progress(n int64) {
+	m.report(Progress{Stage: "fetch", Done: m.done.Add(n), Total: m.total})
+}
+
+// arrive counts n chunks of u that came. The channel closes with the last.
+func (m *moving) arrive(u *unit, n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.left[u] -= n; m.left[u] == 0 {
+		close(m.arrived[u])
+	}
+}
+
+// ranges returns the runs of u's chunks that are not here, and counts them.
+func (m *moving) ranges(ctx context.Context, u *unit) ([]p2p.Range, error) {
+	const most = 256 // chunks in a range
+	var out []p2p.Range
+	i, missing := 0, 0
+	ended := true
+	for e, err := range u.recipe.Chunks.All(ctx, m.p) {
+		if err != nil {
+			return nil, err
+		}
+		here, err := m.p.lease.Keep(e.Chunk)
+		if err != nil {
+			return nil, err
+		}
+		if !here {
+			missing++
+			if ended || len(out[len(out)-1].Entries) == most {
+				out = append(out, p2p.Range{Recipe: u.block.Cid(), First: i})
+			}
+			out[len(out)-1].Entries = append(out[len(out)-1].Entries, e)
+		}
+		ended = here
+		i++
+	}
+	if u.recipe.Side.Defined() {
+		if err := m.p.fetchMany(ctx, []cid.Cid{u.recipe.Side}); err != nil {
+			return nil, err
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.left[u] = missing
+	if missing == 0 {
+		close(m.arrived[u])
+	}
+	return out, nil
+}
+
+// rebuild waits for u's chunks, decodes and checks every leaf, writes it where
+// it belongs, and adds the recipe.
+func (m *moving) rebuild(ctx context.Context, u *unit) error {
+	if u.recipe == nil {
+		return m.plain(ctx, u)
+	}
+	select {
+	case <-m.arrived[u]:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	p := m.p
+	if _, err := p.lease.Put(ctx, u.block); err != nil {
+		return err
+	}
+	rec := u.block.Cid()
+	err := m.leaves(ctx, u, func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error) {
+		data, err := p.n.store.Decode(ctx, rec, i)
+		if err == nil {
+			err = dag.Check(leaf, data)
+		}
+		if err != nil && ctx.Err() == nil {
+			err = &wrongRecipe{u, err}
+		}
+		return data, err
+	})
+	if err != nil {
+		return err
+	}
+	err = p.lease.AddRecipe(ctx, u.block, dag.LeavesOf(ctx, p, u.c.CID, u.c.Size))
+	if err != nil && ctx.Err() == nil && !errors.Is(err, dag.ErrNotFound) {
+		err = &wrongRecipe{u, err}
+	}
+	return err
+}
+
+// plain takes the leaves of u as they are: from the store, where they are parts
+// of something else, or from a peer that knows no recipe. They are encoded here.
+func (m *moving) plain(ctx context.Context, u *unit) error {
+	p := m.p
+	results := make([]leafResult, dag.Leaves(u.c.Size))
+	err := m.leaves(ctx, u, func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error) {
+		b, err := p.n.store.Get(ctx, leaf)
+		if isAbsent(err) {
+			if p.src == nil {
+				return nil, errOffline
+			}
+			if b, err = p.src.Get(ctx, leaf); err == nil {
+				m.progress(int64(len(b.RawData())))
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		data := b.RawData()
+		if len(data) != dag.LeafSize(u.c.Size, i) {
+			return nil, &dag.CorruptError{CID: leaf, Reason: fmt.Sprintf("a leaf of %d bytes where %d belong", len(data), dag.LeafSize(u.c.Size, i))}
+		}
+		e, err := p.n.encode(ctx, p.lease, tensor.Opaque, nil, i, data, leaf)
+		results[i] = leafResult{leaf: dag.Child{CID: leaf, Size: int64(len(data)), DagSize: uint64(len(data))}, entry: e}
+		return data, err
+	})
+	if err != nil {
+		return err
+	}
+	return p.n.addRecipe(ctx, p.lease, u.c, tensor.Opaque, nil, results)
+}
+
+// deliverHere writes a unit that was here.
+func (m *moving) deliverHere(ctx context.Context, u *unit) error {
+	if len(u.places) == 0 || u.c.Size == 0 {
+		return m.finished(u)
+	}
+	if !slices.ContainsFunc(u.places, func(pl place) bool { return pl.file.temp != nil }) {
+		return m.finished(u) // nothing is written, and it was checked when it came
+	}
+	return m.leaves(ctx, u, func(ctx context.Context, _ int64, leaf cid.Cid) ([]byte, error) {
+		b, err := m.p.n.store.Get(ctx, leaf)
+		if err != nil {
+			return nil, fmt.Errorf("%w: run 'zipnode verify', which repairs it from a peer", err)
+		}
+		return b.RawData(), nil
+	})
+}
+
+// leaves calls get for every leaf of u, on all cores, and writes what it
+// returns to u's places.
+func (m *moving) leaves(ctx context.Context, u *unit, get func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error)) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	i := int64(0)
+	for leaf, err := range dag.LeavesOf(gctx, m.p, u.c.CID, u.c.Size) {
+		if err != nil {
+			return errors.Join(g.Wait(), err)
+		}
+		g.Go(func() error {
+			data, err := get(gctx, i, leaf)
+			if err != nil {
+				return err
+			}
+			for _, pl := range u.places {
+				if err := pl.file.writeAt(data, pl.offset+i*dag.MaxLeaf); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		i++
+		if gctx.Err() != nil {
+			break
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return m.finished(u)
+}
+
+// finished tells u's files that it is written.
+func (m *moving) finished(u *unit) error {
+	for _, pl := range u.places {
+		if err := pl.file.finishPart(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// from returns who offered the recipe that u was to be rebuilt by.
+func (u *unit) from() (peer.ID, bool) {
+	for _, o := range u.offers {
+		if u.block != nil && o.block.Cid().Equals(u.block.Cid()) {
+			return o.from, true
+		}
+	}
+	return "", false
+}

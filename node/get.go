@@ -1,0 +1,401 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"time"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/zipnode/zipnode/dag"
+	"github.com/zipnode/zipnode/family"
+	"github.com/zipnode/zipnode/p2p"
+	"github.com/zipnode/zipnode/store"
+)
+
+// maxAttempts bounds how often a get plans anew because a recipe turned out
+// wrong.
+const maxAttempts = 8
+
+// Get writes the model req.Ref to req.Out, and fetches from peers what is not
+// here, each tensor by the cheapest way given what is.
+func (n *Node) Get(ctx context.Context, req GetRequest, progress func(Progress)) (GetResult, error) {
+	start := time.Now()
+	for _, g := range append(append([]string{}, req.Include...), req.Exclude...) {
+		if _, err := path.Match(g, ""); err != nil {
+			return GetResult{}, usagef("the pattern %q is malformed", g)
+		}
+	}
+	if req.Out == "" && !req.DryRun {
+		return GetResult{}, usagef("no directory to write to")
+	}
+	g := &getting{n: n, req: req, report: progress, banned: map[cid.Cid]bool{}}
+	lease, err := n.store.NewLease()
+	if err != nil {
+		return GetResult{}, err
+	}
+	g.lease = lease
+	defer lease.Release()
+	if err := n.withPeers(ctx, req.Ref, g.run); err != nil {
+		return g.res, err
+	}
+	g.res.Seconds = time.Since(start).Seconds()
+	return g.res, nil
+}
+
+// withPeers calls run without peers, and, if that needs them, again with a
+// session on what ref means.
+func (n *Node) withPeers(ctx context.Context, ref string, run func(context.Context, *p2p.Session) error) error {
+	err := run(ctx, nil)
+	if !errors.Is(err, errOffline) {
+		return err
+	}
+	root, ok, nameErr := n.store.Name(ref)
+	if nameErr != nil {
+		return nameErr
+	}
+	if !ok {
+		if root, err = cid.Decode(ref); err != nil {
+			return err
+		}
+	}
+	host, err := n.network(ctx)
+	if err != nil {
+		return fmt.Errorf("%s is not all here, and %w", ref, err)
+	}
+	return host.WithSession(ctx, root, run)
+}
+
+// getting is one get under way.
+type getting struct {
+	n      *Node
+	req    GetRequest
+	lease  *store.Lease
+	report func(Progress)
+	banned map[cid.Cid]bool
+	res    GetResult
+
+	keptBytes int64 // of files that were there already, and are not in the store
+}
+
+// session turns a nil *p2p.Session into a nil source.
+func asSource(s *p2p.Session) source {
+	if s == nil {
+		return nil
+	}
+	return s
+}
+
+func (g *getting) run(ctx context.Context, s *p2p.Session) error {
+	for attempt := 1; ; attempt++ {
+		err := g.attempt(ctx, s)
+		if s != nil {
+			st := s.Stats()
+			g.res.Peers = st.Peers
+			if !g.req.DryRun {
+				g.res.Fetched = st.Fetched
+			}
+		}
+		wrong, ok := errors.AsType[*wrongRecipe](err)
+		if !ok || ctx.Err() != nil {
+			return err
+		}
+		if attempt == maxAttempts {
+			return &dag.CorruptError{CID: wrong.u.c.CID, Reason: "no peer has a recipe that gives it; the last one: " + wrong.Error()}
+		}
+		g.n.log.Warn("a recipe is wrong", "tensor", wrong.u.c.CID, "recipe", wrong.block(), "err", wrong.err)
+		g.banned[wrong.block()] = true
+		if from, ok := wrong.u.from(); ok && s != nil {
+			s.Drop(from, wrong)
+		}
+	}
+}
+
+// attempt plans and carries out the get once.
+func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
+	p := &planner{n: g.n, lease: g.lease, src: asSource(s), units: map[cid.Cid]*unit{}, banned: g.banned}
+	g.report(Progress{Stage: "plan"})
+	g.keptBytes = 0
+	model, err := g.n.resolveIn(ctx, g.req.Ref, p)
+	if err != nil {
+		return err
+	}
+	g.res.CID = model.String()
+	if g.res.Name, err = g.n.nameOf(model); err != nil {
+		return err
+	}
+	all, files, err := g.files(ctx, p, model)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, f := range all {
+			f.abandon()
+		}
+	}()
+	var out *outDir
+	partial := len(files) < len(all)
+	todo := files
+	if g.req.Out != "" && !g.req.DryRun {
+		g.res.Out = g.req.Out
+		if out, err = openOut(g.req.Out); err != nil {
+			return err
+		}
+		defer out.close()
+		var kept []*outFile
+		if todo, kept, err = g.already(ctx, out, files); err != nil {
+			return err
+		}
+		files = todo
+		for _, f := range kept {
+			here, err := g.n.holds(ctx, f.cid)
+			if err != nil {
+				return err
+			}
+			if here {
+				files = append(files, f)
+			} else { // it is there, and need not come here to be kept
+				partial = true
+				g.keptBytes += f.size
+			}
+		}
+	}
+	if err := p.files(ctx, files); err != nil {
+		return err
+	}
+	need, total, err := p.choose(ctx)
+	if err != nil {
+		return err
+	}
+	g.tally(p, files)
+	if g.req.DryRun {
+		g.res.Fetched = total
+		g.res.Files = g.explain(p, files)
+		return nil
+	}
+	if err := g.affordable(total, todo); err != nil {
+		return err
+	}
+	for _, f := range todo {
+		if err := out.begin(f); err != nil {
+			return err
+		}
+	}
+	if err := p.carry(ctx, need, total, g.report); err != nil {
+		return err
+	}
+	return g.commit(ctx, model, files, partial)
+}
+
+// files lists the model's files: all, and those asked for.
+func (g *getting) files(ctx context.Context, p *planner, model cid.Cid) (all, asked []*outFile, err error) {
+	for f, err := range dag.Files(ctx, p, model, nil) {
+		if err != nil {
+			return nil, nil, err
+		}
+		o := &outFile{path: f.Path, cid: f.CID, size: -1}
+		all = append(all, o)
+		if g.wants(f.Path) {
+			asked = append(asked, o)
+		}
+	}
+	if len(asked) == 0 && len(all) > 0 {
+		return nil, nil, usagef("no file of the model matches: it has %q and %d more", all[0].path, len(all)-1)
+	}
+	return all, asked, nil
+}
+
+// wants tells whether the file at p was asked for. A pattern is matched against
+// the whole path and against the last part of it.
+func (g *getting) wants(p string) bool {
+	match := func(globs []string) bool {
+		for _, glob := range globs {
+			whole, _ := path.Match(glob, p)
+			last, _ := path.Match(glob, path.Base(p))
+			if whole || last {
+				return true
+			}
+		}
+		return false
+	}
+	return (len(g.req.Include) == 0 || match(g.req.Include)) && !match(g.req.Exclude)
+}
+
+// already tells which files are to be written and which are there. A different
+// file of a name is refused, before anything is fetched, unless forced.
+func (g *getting) already(ctx context.Context, out *outDir, files []*outFile) (todo, kept []*outFile, err error) {
+	for _, f := range files {
+		same, err := out.state(ctx, f)
+		switch {
+		case errors.Is(err, errDiffers) && g.req.Force:
+			todo = append(todo, f)
+		case errors.Is(err, errDiffers):
+			return nil, nil, fmt.Errorf("%s differs from the model's: use --force to replace it, or -o for another directory", filepath.Join(g.req.Out, f.path))
+		case err != nil:
+			return nil, nil, err
+		case same:
+			kept = append(kept, f)
+		default:
+			todo = append(todo, f)
+		}
+	}
+	return todo, kept, nil
+}
+
+// tally counts what was asked for, and what of it needs no fetch.
+func (g *getting) tally(p *planner, files []*outFile) {
+	g.res.Bytes, g.res.Reused = g.keptBytes, g.keptBytes
+	for _, f := range files {
+		g.res.Bytes += f.size
+	}
+	for _, u := range p.order {
+		if u.known() {
+			g.res.Reused += u.c.Size * int64(len(u.places))
+		}
+	}
+}
+
+// explain says, file by file, what would be fetched and why.
+func (g *getting) explain(p *planner, files []*outFile) []GetFile {
+	type count struct{ parts, here, delta, fetch int }
+	counts := map[*outFile]*count{}
+	cost := map[*outFile]int64{}
+	for _, f := range files {
+		counts[f] = &count{}
+	}
+	for _, u := range p.order {
+		for i, pl := range u.places {
+			c := counts[pl.file]
+			c.parts++
+			switch {
+			case u.known():
+				c.here++
+			case u.recipe != nil && len(u.recipe.Bases) > 0:
+				c.delta++
+			default:
+				c.fetch++
+			}
+			if i == 0 && !u.known() {
+				cost[pl.file] += u.sum
+			}
+		}
+	}
+	var out []GetFile
+	for _, f := range files {
+		c := counts[f]
+		why := "here"
+		if c.here < c.parts {
+			why = fmt.Sprintf("%d of %d parts here, %d as deltas, %d in full", c.here, c.parts, c.delta, c.fetch)
+		}
+		out = append(out, GetFile{Path: f.path, Bytes: f.size, Fetch: cost[f], Why: why})
+	}
+	return out
+}
+
+// slack is what a plan may cost beyond twice the model: small models have
+// bases that are larger than they are.
+const slack = 1 << 30
+
+// affordable refuses a plan that a hostile peer blew up, or that the disk has
+// no room for.
+func (g *getting) affordable(total int64, todo []*outFile) error {
+	if total > 2*g.res.Bytes+slack {
+		return &dag.CorruptError{Reason: fmt.Sprintf("fetching it would take %d bytes for a model of %d", total, g.res.Bytes)}
+	}
+	write := int64(0)
+	for _, f := range todo {
+		write += f.size
+	}
+	for dir, need := range map[string]int64{g.req.Out: write, g.n.cfg.Dir: total} {
+		if dir == "" || g.n.lock == nil {
+			continue
+		}
+		if free, ok := freeSpace(dir); ok && need > free {
+			return WithCode(CodeDisk, fmt.Errorf("%d bytes are needed in %s, %d are free", need, dir, free))
+		}
+	}
+	return nil
+}
+
+// commit remembers the model, unpinned: it stays until space is needed.
+func (g *getting) commit(ctx context.Context, model cid.Cid, files []*outFile, partial bool) error {
+	if err := g.n.sampleFetched(ctx, model, files); err != nil {
+		return err
+	}
+	old, known, err := g.n.store.Model(model)
+	if err != nil {
+		return err
+	}
+	if known && !old.Partial {
+		return g.lease.Commit(store.Change{}) // it was here, whole
+	}
+	m := store.Model{CID: model.String(), Bytes: g.res.Bytes, Files: len(files), Partial: partial, Added: time.Now().UTC()}
+	if m.Tensors, err = g.n.countTensors(ctx, files); err != nil {
+		return err
+	}
+	return g.lease.Commit(store.Change{Models: []store.Model{m}})
+}
+
+// countTensors counts the tensors of files, as their headers say.
+func (n *Node) countTensors(ctx context.Context, files []*outFile) (int, error) {
+	total := 0
+	for _, f := range files {
+		mf, err := n.modelFile(ctx, dag.File{Path: f.path, CID: f.cid})
+		if err != nil {
+			return 0, err
+		}
+		total += mf.tensors()
+	}
+	return total, nil
+}
+
+// sampleFetched keeps samples of the tensors that came, so that what is added
+// later finds them as bases.
+func (n *Node) sampleFetched(ctx context.Context, model cid.Cid, files []*outFile) error {
+	name, err := n.nameOf(model)
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		name = model.String()
+	}
+	for _, f := range files {
+		mf, err := n.modelFile(ctx, dag.File{Path: f.path, CID: f.cid})
+		if err != nil {
+			return err
+		}
+		if mf.format == plain {
+			continue
+		}
+		for _, p := range mf.parts {
+			if !isTensor(mf.format, p.extent) || p.extent.Size == 0 {
+				continue
+			}
+			if err := n.sampleOne(ctx, p, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (n *Node) sampleOne(ctx context.Context, p part, model string) error {
+	label, err := n.store.Label(p.child.CID)
+	if err != nil || label != "" { // it was sampled when it came first
+		return err
+	}
+	var data []byte
+	if p.extent.Size >= family.MinSize {
+		e := p.extent
+		e.Offset = 0
+		s, err := family.Take(dag.NewReader(ctx, n.store, p.child.CID, p.child.Size), e)
+		if err != nil {
+			return err
+		}
+		data = s.Encode(nil)
+	}
+	return n.store.PutSample(p.child.CID, groupOf(p.extent), model+"/"+p.extent.Name, data)
+}

@@ -1,0 +1,501 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/zipnode/zipnode/dag"
+	"github.com/zipnode/zipnode/p2p"
+	"github.com/zipnode/zipnode/store"
+)
+
+// A source is where a plan looks for what is not here: a session with peers.
+type source interface {
+	dag.Getter
+	GetMany(ctx context.Context, cs []cid.Cid) iter.Seq2[blocks.Block, error]
+	Recipes(ctx context.Context, tensors []cid.Cid) iter.Seq2[p2p.Offer, error]
+	Chunks(ctx context.Context, ranges iter.Seq[p2p.Range]) iter.Seq2[p2p.Arrived, error]
+	Drop(p peer.ID, reason error)
+}
+
+// errOffline says that a plan needs peers.
+var errOffline = fmt.Errorf("not all of it is here: %w", dag.ErrNotFound)
+
+// A part of a model that is rebuilt at once: a tensor, a plain file, or a leaf
+// of a file whose parts nobody has a recipe of.
+type unit struct {
+	c      dag.Child
+	here   bool         // the store can rebuild it
+	local  bool         // a leaf that is here as a part of something else only
+	recipe *dag.Recipe  // the way chosen; nil: the leaves themselves are fetched
+	block  blocks.Block // of recipe
+	bases  []*unit      // of recipe, those that are not here
+	cost   int64        // bytes to fetch, without its bases'
+	sum    int64        // with them; what several share counts for each
+	offers []offer      // of peers
+	places []place      // where its bytes go; none for a base of another's
+}
+
+// An offer is a recipe that a peer sent.
+type offer struct {
+	recipe *dag.Recipe
+	block  blocks.Block
+	from   peer.ID
+	cost   int64 // bytes of its chunks that are not here
+}
+
+// A place is where a unit's bytes go in a file.
+type place struct {
+	file   *outFile
+	offset int64
+}
+
+// A planner finds, for each part of a model, the cheapest way to have it.
+type planner struct {
+	n      *Node
+	lease  *store.Lease
+	src    source // nil: offline
+	units  map[cid.Cid]*unit
+	order  []*unit          // of the model
+	banned map[cid.Cid]bool // recipes that gave other bytes than they should
+}
+
+// Get returns block c from the store, or from peers, and then keeps it.
+func (p *planner) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
+	b, err := p.n.store.Get(ctx, c)
+	if err == nil {
+		_, err = p.lease.Keep(c)
+		return b, err
+	}
+	if p.src == nil {
+		if isAbsent(err) {
+			return nil, errOffline
+		}
+		return nil, err
+	}
+	if b, err = p.src.Get(ctx, c); err != nil {
+		return nil, err
+	}
+	_, err = p.lease.Put(ctx, b)
+	return b, err
+}
+
+// GetSize returns the size of a block that is here, or fetches it.
+func (p *planner) GetSize(ctx context.Context, c cid.Cid) (int, error) {
+	if n, err := p.n.store.GetSize(ctx, c); err == nil {
+		return n, nil
+	}
+	b, err := p.Get(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	return len(b.RawData()), nil
+}
+
+// fetchMany brings those of cs here that are not, many at a time.
+func (p *planner) fetchMany(ctx context.Context, cs []cid.Cid) error {
+	var missing []cid.Cid
+	for _, c := range cs {
+		ok, err := p.n.store.Has(ctx, c)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			missing = append(missing, c)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if p.src == nil {
+		return errOffline
+	}
+	for b, err := range p.src.GetMany(ctx, missing) {
+		if err != nil {
+			return err
+		}
+		if _, err := p.lease.Put(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A want is a node of a file that is to be resolved into units.
+type want struct {
+	c  dag.Child // Size below 0: not known yet
+	at place
+}
+
+// files plans the bytes of files, level by level of their nodes.
+func (p *planner) files(ctx context.Context, files []*outFile) error {
+	var level []want
+	for _, f := range files {
+		level = append(level, want{dag.Child{CID: f.cid, Size: -1}, place{f, 0}})
+	}
+	for depth := 0; len(level) > 0; depth++ {
+		if depth > 64 {
+			return &dag.CorruptError{CID: level[0].c.CID, Reason: "a file too deep"}
+		}
+		var next []want
+		for len(level) > 0 {
+			n := min(len(level), 4096)
+			more, err := p.level(ctx, level[:n])
+			if err != nil {
+				return err
+			}
+			next = append(next, more...)
+			level = level[n:]
+		}
+		level = next
+	}
+	return nil
+}
+
+// level resolves some wants: those that are here, or that a peer has a recipe
+// of, become units; the others are opened, and their children returned.
+func (p *planner) level(ctx context.Context, ws []want) ([]want, error) {
+	var asked []cid.Cid
+	for _, w := range ws {
+		u, err := p.unit(ctx, w.c)
+		if err != nil {
+			return nil, err
+		}
+		if !u.known() && u.offers == nil {
+			asked = append(asked, w.c.CID)
+		}
+	}
+	if err := p.ask(ctx, asked); err != nil {
+		return nil, err
+	}
+	var nodes []cid.Cid
+	for _, w := range ws {
+		if u := p.units[w.c.CID]; !u.known() && len(u.offers) == 0 && w.c.CID.Type() != cid.Raw {
+			nodes = append(nodes, w.c.CID)
+		}
+	}
+	if err := p.fetchMany(ctx, nodes); err != nil {
+		return nil, err
+	}
+	var next []want
+	for _, w := range ws {
+		more, err := p.place(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		next = append(next, more...)
+	}
+	return next, nil
+}
+
+// unit returns the unit of c, which knows whether it is here.
+func (p *planner) unit(ctx context.Context, c dag.Child) (*unit, error) {
+	u, ok := p.units[c.CID]
+	if ok {
+		return u, nil
+	}
+	if err := dag.Supported(c.CID); err != nil || c.CID.Type() == cid.DagCBOR {
+		return nil, errors.Join(err, &dag.CorruptError{CID: c.CID, Reason: "not a part of a file"})
+	}
+	u = &unit{c: c}
+	if c.CID.Equals(dag.EmptyFile) {
+		empty, err := blocks.NewBlockWithCid(nil, c.CID)
+		if err == nil {
+			_, err = p.lease.Put(ctx, empty)
+		}
+		u.here, u.c.Size = true, 0
+		p.units[c.CID] = u
+		return u, err
+	}
+	t, here, err := p.n.store.Tensor(c.CID)
+	if err != nil {
+		return nil, err
+	}
+	if here {
+		u.here, u.c.Size = true, t.Size
+	} else if c.CID.Type() == cid.Raw {
+		if u.local, err = p.n.store.Has(ctx, c.CID); err != nil {
+			return nil, err
+		}
+		if u.local {
+			n, err := p.n.store.GetSize(ctx, c.CID)
+			if err != nil {
+				return nil, err
+			}
+			u.c.Size = int64(n)
+		}
+	}
+	if u.known() {
+		if _, err := p.lease.Keep(c.CID); err != nil {
+			return nil, err
+		}
+	}
+	p.units[c.CID] = u
+	return u, nil
+}
+
+// known tells whether u needs no peer.
+func (u *unit) known() bool { return u.here || u.local }
+
+// ask collects the recipes that peers have of cs.
+func (p *planner) ask(ctx context.Context, cs []cid.Cid) error {
+	if len(cs) == 0 || p.src == nil {
+		return nil
+	}
+	for o, err := range p.src.Recipes(ctx, cs) {
+		if err != nil {
+			return err
+		}
+		r, err := dag.DecodeRecipe(o.Recipe)
+		if err == nil && !r.Of.Equals(o.Tensor) {
+			err = &dag.CorruptError{CID: o.Recipe.Cid(), From: o.From.String(), Reason: "a recipe of another tensor"}
+		}
+		u := p.units[o.Tensor]
+		if err == nil && u != nil && u.c.Size >= 0 && r.Size != u.c.Size {
+			err = &dag.CorruptError{CID: o.Recipe.Cid(), From: o.From.String(), Reason: "a recipe of another size than its tensor"}
+		}
+		if err != nil {
+			p.src.Drop(o.From, err)
+			continue
+		}
+		if u == nil || p.banned[o.Recipe.Cid()] {
+			continue
+		}
+		u.offers = append(u.offers, offer{recipe: r, block: o.Recipe, from: o.From})
+	}
+	return nil
+}
+
+// place gives w's unit its place in its file; a node without recipe is opened
+// instead.
+func (p *planner) place(ctx context.Context, w want) ([]want, error) {
+	u := p.units[w.c.CID]
+	if !u.known() && len(u.offers) == 0 && w.c.CID.Type() != cid.Raw {
+		delete(p.units, w.c.CID)
+		b, err := p.Get(ctx, w.c.CID)
+		if err != nil {
+			return nil, err
+		}
+		n, err := dag.DecodeFile(b, w.c.Size)
+		if err != nil {
+			return nil, err
+		}
+		if w.at.offset == 0 && w.c.CID.Equals(w.at.file.cid) {
+			w.at.file.size = n.Size
+		}
+		next := make([]want, 0, len(n.Children))
+		off := w.at.offset
+		for _, c := range n.Children {
+			next = append(next, want{c, place{w.at.file, off}})
+			off += c.Size
+		}
+		return next, nil
+	}
+	if err := p.settleSize(ctx, u); err != nil {
+		return nil, err
+	}
+	if w.c.Size >= 0 && u.c.Size != w.c.Size {
+		return nil, &dag.CorruptError{CID: w.c.CID, Reason: fmt.Sprintf("%d bytes, its parent says %d", u.c.Size, w.c.Size)}
+	}
+	if w.c.CID.Equals(w.at.file.cid) && w.at.offset == 0 {
+		w.at.file.size = u.c.Size
+	}
+	if len(u.places) == 0 {
+		p.order = append(p.order, u)
+	}
+	u.places = append(u.places, w.at)
+	w.at.file.left++
+	return nil, nil
+}
+
+// settleSize learns the size of a unit that no parent told: a file's root.
+func (p *planner) settleSize(ctx context.Context, u *unit) error {
+	if u.c.Size >= 0 {
+		return nil
+	}
+	if u.c.CID.Type() != cid.Raw {
+		b, err := p.Get(ctx, u.c.CID)
+		if err != nil {
+			return err
+		}
+		n, err := dag.DecodeFile(b, -1)
+		if err != nil {
+			return err
+		}
+		u.c.Size = n.Size
+		return nil
+	}
+	if len(u.offers) > 0 {
+		u.c.Size = u.offers[0].recipe.Size // a claim, which the leaf's hash proves
+		if u.c.Size > dag.MaxLeaf {
+			return &dag.CorruptError{CID: u.c.CID, Reason: "a leaf of more than 1 MiB"}
+		}
+		return nil
+	}
+	n, err := p.GetSize(ctx, u.c.CID) // fetches it: nothing else tells
+	u.c.Size = int64(n)
+	u.local = err == nil
+	return err
+}
+
+// choose picks the cheapest way of every unit that is not here, bases included,
+// and returns the units to fetch, bases first, and their cost in bytes.
+func (p *planner) choose(ctx context.Context) ([]*unit, int64, error) {
+	ch := chooser{p: p, state: map[*unit]int{}}
+	for _, u := range p.order {
+		if err := ch.visit(ctx, u, 0); err != nil {
+			return nil, 0, err
+		}
+	}
+	total := int64(0)
+	need := ch.needed(p.order)
+	for _, u := range need {
+		total += u.cost
+	}
+	return need, total, nil
+}
+
+// maxBaseDepth bounds how far a plan follows bases of bases.
+const maxBaseDepth = 32
+
+type chooser struct {
+	p     *planner
+	state map[*unit]int
+}
+
+const (
+	choosing = iota + 1
+	chosen
+)
+
+// visit chooses u's recipe. Costs of bases count in full for each: a plan that
+// shares one is cheaper than it looks, never dearer.
+func (ch *chooser) visit(ctx context.Context, u *unit, depth int) error {
+	if u.here || ch.state[u] == chosen {
+		return nil
+	}
+	ch.state[u] = choosing
+	defer func() { ch.state[u] = chosen }()
+	best, bestCost := -1, u.c.Size // the leaves themselves
+	if u.local {
+		bestCost = 0
+	}
+	var bestBases []*unit
+	for i := range u.offers {
+		cost, bases, err := ch.weigh(ctx, u, &u.offers[i], depth)
+		if err != nil {
+			return err
+		}
+		if cost >= 0 && (best < 0 && cost <= bestCost || cost < bestCost) {
+			best, bestCost, bestBases = i, cost, bases
+		}
+	}
+	u.recipe, u.block, u.bases, u.cost, u.sum = nil, nil, nil, bestCost, bestCost
+	if best >= 0 {
+		o := u.offers[best]
+		u.recipe, u.block, u.bases, u.cost = o.recipe, o.block, bestBases, o.cost
+	}
+	return nil
+}
+
+// weigh returns what fetching u by o costs, with the bases that are not here,
+// or -1 where it cannot be done.
+func (ch *chooser) weigh(ctx context.Context, u *unit, o *offer, depth int) (int64, []*unit, error) {
+	p := ch.p
+	if p.banned[o.block.Cid()] {
+		return -1, nil, nil
+	}
+	o.cost = 0
+	if err := p.fetchMany(ctx, o.recipe.Chunks.Pages()); err != nil {
+		return -1, nil, ctx.Err() // another peer's recipe may be whole
+	}
+	for e, err := range o.recipe.Chunks.All(ctx, p) {
+		if err != nil {
+			p.src.Drop(o.from, err)
+			return -1, nil, ctx.Err()
+		}
+		here, err := p.n.store.HasReal(e.Chunk)
+		if err != nil {
+			return -1, nil, err
+		}
+		if !here {
+			o.cost += int64(e.Length)
+		}
+	}
+	cost := o.cost
+	var bases []*unit
+	for _, b := range o.recipe.Bases {
+		base, err := ch.base(ctx, b, depth)
+		if err != nil || base == nil {
+			return -1, nil, err
+		}
+		if base.here {
+			continue
+		}
+		if cost += base.sum; cost > 1<<60 {
+			return -1, nil, nil
+		}
+		bases = append(bases, base)
+	}
+	return cost, bases, nil
+}
+
+// base returns the unit of a base, chosen, or nil where it cannot be had.
+func (ch *chooser) base(ctx context.Context, b dag.Base, depth int) (*unit, error) {
+	p := ch.p
+	if depth >= maxBaseDepth {
+		return nil, nil
+	}
+	base, err := p.unit(ctx, dag.Child{CID: b.Of, Size: -1})
+	if err != nil {
+		return nil, nil // no CID of a tensor
+	}
+	if base.here {
+		return base, nil
+	}
+	if ch.state[base] == choosing {
+		return nil, nil // a circle of bases
+	}
+	if len(base.offers) == 0 && !base.local {
+		if err := p.ask(ctx, []cid.Cid{b.Of}); err != nil {
+			return nil, err
+		}
+	}
+	if len(base.offers) == 0 && b.Of.Type() != cid.Raw {
+		return nil, nil
+	}
+	if err := p.settleSize(ctx, base); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, nil
+	}
+	return base, ch.visit(ctx, base, depth+1)
+}
+
+// needed returns the units that are fetched for us, each once, bases first.
+func (ch *chooser) needed(us []*unit) []*unit {
+	var out []*unit
+	seen := map[*unit]bool{}
+	var visit func(*unit)
+	visit = func(u *unit) {
+		if u.here || seen[u] {
+			return
+		}
+		seen[u] = true
+		for _, b := range u.bases {
+			visit(b)
+		}
+		out = append(out, u)
+	}
+	for _, u := range us {
+		visit(u)
+	}
+	return out
+}
