@@ -259,11 +259,13 @@ func (m *moving) deliverHere(ctx context.Context, u *unit) error {
 func (m *moving) leaves(ctx context.Context, u *unit, get func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error)) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	i := int64(0)
+	next := int64(0)
 	for leaf, err := range dag.LeavesOf(gctx, m.p, u.c.CID, u.c.Size) {
 		if err != nil {
 			return errors.Join(g.Wait(), err)
 		}
+		i := next
+		next++
 		g.Go(func() error {
 			data, err := get(gctx, i, leaf)
 			if err != nil {
@@ -276,7 +278,6 @@ func (m *moving) leaves(ctx context.Context, u *unit, get func(ctx context.Conte
 			}
 			return nil
 		})
-		i++
 		if gctx.Err() != nil {
 			break
 		}

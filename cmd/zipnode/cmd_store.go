@@ -57,6 +57,13 @@ it. The exit code is 6 when damage is left.`,
 	return cmd
 }
 
+func leaves(n int) string {
+	if n == 1 {
+		return "1 decoded leaf"
+	}
+	return fmt.Sprintf("%d decoded leaves", n)
+}
+
 func (a *app) printVerify(r *node.VerifyResult) error {
 	var ids []string
 	left := 0
@@ -68,7 +75,7 @@ func (a *app) printVerify(r *node.VerifyResult) error {
 	}
 	err := a.print(r, ids, func(w io.Writer) {
 		fmt.Fprintf(w, "checked %s and %s, %s, in %s\n",
-			count(r.Blocks, "block"), count(r.Leaves, "decoded leaf"), size(r.Bytes), took(r.Seconds))
+			count(r.Blocks, "block"), leaves(r.Leaves), size(r.Bytes), took(r.Seconds))
 		if len(r.Corrupt) == 0 {
 			fmt.Fprintln(w, "all is well")
 			return

@@ -2,16 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/zipnode/zipnode/node"
 )
 
-// haveNode is false until a node can be opened.
-const haveNode = false
+func openNode(ctx context.Context, cfg node.Config) (owner, error) { return node.Open(ctx, cfg) }
 
-var errNoNode = errors.New("this build has no node yet")
-
-func openNode(context.Context, node.Config) (owner, error) { return nil, errNoNode }
-
-func initStore(string) error { return errNoNode }
+func initStore(dir string) error { return node.Init(dir) }

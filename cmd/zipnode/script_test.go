@@ -25,9 +25,6 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command as its users do: testdata/script/*.txt.
 func TestScripts(t *testing.T) {
-	if !haveNode {
-		t.Skip("a node cannot be opened yet")
-	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
