@@ -26,6 +26,7 @@ const (
 	giveUp     = 3 * time.Second  // stuck for this long, and everyone was asked
 	giveUpSwap = 10 * time.Second // the same, when there are peers that only Bitswap can ask
 	tick       = time.Second
+	lateTime   = 2 * time.Second // after which an idle peer is asked too
 )
 
 // A fetch gets wants from the peers of a session: each peer is asked for as
@@ -158,16 +159,17 @@ func (f *fetch) fill(ctx context.Context) error {
 	f.s.mu.Lock()
 	members := f.s.ranked()
 	f.s.mu.Unlock()
-	for _, m := range members {
-		for {
+	for given := true; given; {
+		given = false
+		for _, m := range members { // a batch each in turn, so that a small fetch is shared too
 			b, err := f.pick(m, members)
 			if err != nil {
 				return err
 			}
-			if b == nil {
-				break
+			if b != nil {
+				f.start(ctx, b)
+				given = true
 			}
-			f.start(ctx, b)
 		}
 	}
 	return f.idle(ctx, members)
@@ -268,9 +270,31 @@ func (f *fetch) pick(m *member, members []*member) (*batch, error) {
 	}
 	f.queue = append(kept, f.queue[i:]...)
 	if len(b.wants) == 0 {
+		f.late(b)
+	}
+	if len(b.wants) == 0 {
 		return nil, nil
 	}
 	return b, nil
+}
+
+// late fills b, for a member that has nothing else to do, with the one want
+// that another has been asked for longest and long enough. Each is asked for
+// twice at most.
+func (f *fetch) late(b *batch) {
+	if f.more || !b.m.has {
+		return
+	}
+	var oldest *want
+	for _, w := range f.live {
+		if w.asked == 1 && !w.tried[b.m] && w.by != b.m && time.Since(w.sent) > lateTime &&
+			(oldest == nil || w.sent.Before(oldest.sent)) {
+			oldest = w
+		}
+	}
+	if oldest != nil {
+		b.wants, b.cost = []*want{oldest}, oldest.cost()
+	}
 }
 
 // lastResort reports whether every member that has the root was tried for w.
@@ -293,6 +317,7 @@ func (f *fetch) start(ctx context.Context, b *batch) {
 	f.s.mu.Unlock()
 	for _, w := range b.wants {
 		w.asked++
+		w.by, w.sent = b.m, time.Now()
 	}
 	f.wg.Go(func() {
 		err := f.call(ctx, b)
@@ -438,7 +463,7 @@ func (f *fetch) ended(ctx context.Context, e news) {
 		f.s.Drop(m.id, e.err)
 	case errors.Is(e.err, errStalled) || fails > maxFails:
 		f.s.log.Debug("peer left out", "peer", m.id, "err", e.err)
-		f.s.leave(m.id) // a look-up may bring it back, if it answers
+		f.s.stalled(m.id)
 	}
 	for _, w := range slices.Backward(left) {
 		f.landed(m, w)

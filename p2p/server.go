@@ -193,7 +193,7 @@ func (w *replier) answer(ctx context.Context, q *request) error {
 	case kindRange:
 		return w.chunks(ctx, q)
 	}
-	return w.list(ctx, q, q.cids, w.get)
+	return w.list(ctx, q, q.cids)
 }
 
 // send writes one message.
@@ -258,33 +258,35 @@ func (w *replier) chunks(ctx context.Context, q *request) error {
 			cids = append(cids, e.Chunk)
 		}
 	}
-	return w.list(ctx, q, cids, w.lib.Get) // they are stored, not decoded
+	return w.list(ctx, q, cids)
 }
-
-type getter func(context.Context, cid.Cid) (blocks.Block, error)
 
 // list sends the blocks named by cids, which are the first of those asked for;
 // the rest are absent, and so is what can't be read.
-func (w *replier) list(ctx context.Context, q *request, cids []cid.Cid, get getter) error {
+func (w *replier) list(ctx context.Context, q *request, cids []cid.Cid) error {
 	absent := 0 // items not here, up to i
 	for i := range q.items() {
-		var sent bool
+		sent := false
 		if i < len(cids) {
-			err := w.block(ctx, cids[i], get, func(b blocks.Block) error {
+			err := w.block(ctx, q, cids[i], func(data []byte) error {
 				sent = true
 				if err := w.absent(q, i-absent, absent); err != nil {
 					return err
 				}
 				absent = 0
-				return w.send(header{kind: kindBlock, id: q.id, item: uint32(i)}, b.RawData())
+				return w.send(header{kind: kindBlock, id: q.id, item: uint32(i)}, data)
 			})
-			if err != nil {
-				return err
+			if sent || ctx.Err() != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			if err != nil && !errors.Is(err, dag.ErrNotFound) {
+				w.log.Warn("block for a peer", "cid", cids[i], "err", err)
 			}
 		}
-		if !sent {
-			absent++
-		}
+		absent++
 	}
 	return w.absent(q, q.items()-absent, absent)
 }
@@ -296,42 +298,50 @@ func (w *replier) absent(q *request, first, n int) error {
 	return w.send(header{kind: kindAbsent, id: q.id, item: uint32(first)}, binary.BigEndian.AppendUint32(nil, uint32(n)))
 }
 
-// block calls fn with the block c, if it is here, while it may be in memory.
-func (w *replier) block(ctx context.Context, c cid.Cid, get getter, fn func(blocks.Block) error) error {
+// block lends block c to fn once it may be in memory.
+func (w *replier) block(ctx context.Context, q *request, c cid.Cid, fn func([]byte) error) error {
 	select {
 	case w.blocks <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { <-w.blocks }()
-	b, err := get(ctx, c)
+	send := func(data []byte) error {
+		if len(data) > dag.MaxBlock {
+			return fmt.Errorf("%d bytes, more than a block has", len(data))
+		}
+		w.to.sent.Add(int64(len(data)))
+		return fn(data)
+	}
+	if w.plain(q, c) {
+		return view(ctx, w.lib, c, send)
+	}
+	b, err := w.decode(ctx, c)
 	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if !errors.Is(err, dag.ErrNotFound) {
-			w.log.Warn("get for a peer", "cid", c, "err", err)
-		}
-		return nil
+		return err
 	}
-	if n := len(b.RawData()); n > dag.MaxBlock {
-		w.log.Warn("get for a peer", "cid", c, "err", fmt.Sprintf("%d bytes, more than a block has", n))
-		return nil
-	}
-	w.to.sent.Add(int64(len(b.RawData())))
-	return fn(b)
+	return send(b.RawData())
 }
 
-func (w *replier) get(ctx context.Context, c cid.Cid) (b blocks.Block, err error) {
-	if c.Type() == cid.Raw {
-		select {
-		case w.asker.decodes <- struct{}{}:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		defer func() { <-w.asker.decodes }()
+// plain reports whether c needs no decoding. Chunks of a recipe are stored,
+// but for the few that are leaves.
+func (w *replier) plain(q *request, c cid.Cid) bool {
+	if _, ok := w.lib.(Holder); !ok && q.kind == kindRange {
+		return true
 	}
-	err = w.gate.pass(ctx, c, func() error {
+	return stored(w.lib, c)
+}
+
+// decode gets a block that may have to be decoded. It is in memory, and nothing
+// is held, when it is written.
+func (w *replier) decode(ctx context.Context, c cid.Cid) (b blocks.Block, err error) {
+	select {
+	case w.asker.decodes <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-w.asker.decodes }()
+	err = w.gate.pass(ctx, func() (err error) {
 		b, err = w.lib.Get(ctx, c)
 		return err
 	})

@@ -29,6 +29,7 @@ const (
 	maxProviders = 20 // of one look-up
 	askTime      = 10 * time.Second
 	lookupTime   = 10 * time.Second
+	stallRest    = 5 * time.Minute // in which a peer that stalled is asked last
 	reachTime    = 5 * time.Second // to dial a provider: popular CIDs collect dead ones
 	firstPeers   = 5 * time.Second // a host that just started may take to know anyone
 	lookAgain    = 5 * time.Second // doubled up to lookRarely
@@ -57,12 +58,13 @@ type Session struct {
 	changed chan struct{} // closed, and made anew, when anything below changes
 	members map[peer.ID]*member
 	dropped map[peer.ID]error
-	asking  int       // peers asked whether they have the root, no answer yet
-	greeted bool      // the peers connected at the start were all asked
-	rounds  int       // look-ups finished
-	began   time.Time // when the last finished look-up began
-	open    int64     // bytes asked for and not yet handed on
-	starved bool      // a fetch waits for room
+	stalls  map[peer.ID]time.Time // when each last stalled
+	asking  int                   // peers asked whether they have the root, no answer yet
+	greeted bool                  // the peers connected at the start were all asked
+	rounds  int                   // look-ups finished
+	began   time.Time             // when the last finished look-up began
+	open    int64                 // bytes asked for and not yet handed on
+	starved bool                  // a fetch waits for room
 	fetched int64
 	sources map[peer.ID]int64
 }
@@ -90,6 +92,7 @@ func (h *Host) WithSession(ctx context.Context, root cid.Cid, fn func(context.Co
 		changed: make(chan struct{}),
 		members: map[peer.ID]*member{},
 		dropped: map[peer.ID]error{},
+		stalls:  map[peer.ID]time.Time{},
 		sources: map[peer.ID]int64{},
 	}
 	defer s.wg.Wait()
@@ -196,6 +199,9 @@ func (s *Session) join(p peer.ID, has bool) {
 	if s.dropped[p] != nil {
 		return
 	}
+	if at, ok := s.stalls[p]; ok && time.Since(at) < stallRest {
+		has = false // it answers, but may stall again: asked when nobody else is left
+	}
 	if m := s.members[p]; m != nil {
 		m.has = m.has || has
 		return
@@ -220,6 +226,15 @@ func (s *Session) leave(p peer.ID) {
 		delete(s.members, p)
 		s.touch()
 	}
+}
+
+// stalled makes p leave for a while: it answers again, or a look-up brings it
+// back.
+func (s *Session) stalled(p peer.ID) {
+	s.mu.Lock()
+	s.stalls[p] = time.Now()
+	s.mu.Unlock()
+	s.leave(p)
 }
 
 // Drop ends dealing with p, which lied, closes its connections, and gives its

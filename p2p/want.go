@@ -22,6 +22,8 @@ type want struct {
 
 	tried  map[*member]bool // lack it, or sent something else
 	asked  int              // calls under way
+	by     *member          // whom the last call asked
+	sent   time.Time        // when
 	swap   bool             // asked by Bitswap
 	stuck  time.Time        // since when no member is left to ask; zero: not
 	liar   error            // the last wrong bytes in its place
