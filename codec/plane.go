@@ -25,7 +25,7 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 	}
 	best, coding := p[:len(p)-len(p)>>7], byte(planeRaw)
 	var f freqs
-	if f.fit(&h, len(p))+8*ransLanes(len(p)) < len(best) {
+	if f.fit(&h, len(p)) < len(best) {
 		s.entropy = s.rans.encode(s.entropy[:0], p, &f)
 		if lengthAnd(s.entropy) < len(best) {
 			best, coding = s.entropy, planeRANS
