@@ -16,6 +16,7 @@ import (
 var writes = map[string]bool{
 	"add": true, "get": true, "seed": true, "rm": true, "pin.add": true,
 	"pin.rm": true, "verify": true, "gc": true, "import": true,
+	"export": true, // of a model that has no packing yet
 }
 
 // creates are the operations that make a store where there is none.

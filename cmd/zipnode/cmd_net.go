@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,11 +84,12 @@ func (a *app) peersConnect() *cobra.Command {
 			if err := checkAddrs(args, true); err != nil {
 				return usagef("%w", err)
 			}
-			var r node.PeerLine
+			var r node.PeersResult
 			if err := a.callDaemon(ctx, "peers.connect", node.ConnectRequest{Addr: args[0]}, &r); err != nil {
 				return err
 			}
-			return a.print(r, []string{r.ID}, func(w io.Writer) { fmt.Fprintf(w, "connected to %s\n", plain(r.ID)) })
+			id := args[0][strings.LastIndex(args[0], "/")+1:]
+			return a.print(r, []string{id}, func(w io.Writer) { fmt.Fprintf(w, "connected to %s\n", id) })
 		}),
 	}
 }

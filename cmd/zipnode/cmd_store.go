@@ -142,11 +142,11 @@ func (a *app) pinChange(verb, short, outcome string) *cobra.Command {
 			if err := checkRef(args[0]); err != nil {
 				return err
 			}
-			var r node.PinLine
+			var r node.PinResult
 			if err := a.call(ctx, "pin."+verb, node.RefRequest{Ref: args[0]}, &r); err != nil {
 				return err
 			}
-			return a.print(r, []string{r.CID}, func(w io.Writer) { fmt.Fprintf(w, "%s: %s\n", plain(args[0]), outcome) })
+			return a.print(r, pinned(r), func(w io.Writer) { fmt.Fprintf(w, "%s: %s\n", plain(args[0]), outcome) })
 		}),
 	}
 }
@@ -161,14 +161,20 @@ func (a *app) pinLs() *cobra.Command {
 			if err := a.call(ctx, "pin.ls", nil, &r); err != nil {
 				return err
 			}
-			var ids []string
 			t := table{}
 			t.add("CID", "KIND", "NAME")
 			for _, p := range r.Pins {
-				ids = append(ids, p.CID)
 				t.add(p.CID, p.Kind, p.Name)
 			}
-			return a.print(r, ids, t.write)
+			return a.print(r, pinned(r), t.write)
 		}),
 	}
+}
+
+func pinned(r node.PinResult) []string {
+	var ids []string
+	for _, p := range r.Pins {
+		ids = append(ids, p.CID)
+	}
+	return ids
 }

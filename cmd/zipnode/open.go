@@ -6,6 +6,12 @@ import (
 	"github.com/zipnode/zipnode/node"
 )
 
-func openNode(ctx context.Context, cfg node.Config) (owner, error) { return node.Open(ctx, cfg) }
+func openNode(ctx context.Context, cfg node.Config) (owner, error) {
+	n, err := node.Open(ctx, cfg)
+	if err != nil {
+		return nil, err // not n: a nil *node.Node would be no nil owner
+	}
+	return n, nil
+}
 
 func initStore(dir string) error { return node.Init(dir) }

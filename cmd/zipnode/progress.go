@@ -106,6 +106,9 @@ func progressLine(p node.Progress) string {
 		}
 		return fmt.Sprint(n)
 	}
+	if p.Done == 0 && p.Total == 0 {
+		return plain(p.Stage)
+	}
 	line := plain(p.Stage) + ": " + amount(p.Done)
 	if p.Total > 0 {
 		line += " of " + amount(p.Total)

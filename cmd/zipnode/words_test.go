@@ -147,6 +147,7 @@ func TestProgressLine(t *testing.T) {
 		p    node.Progress
 		want string
 	}{
+		{node.Progress{Stage: "plan"}, "plan"},
 		{node.Progress{Stage: "read", Done: 1 << 20}, "read: 1.0 MiB"},
 		{node.Progress{Stage: "plan", Done: 3, Total: 12, Unit: "tensors"}, "plan: 3 of 12 tensors (25%)"},
 	} {
