@@ -270,6 +270,7 @@ func (h *Host) connected(p peer.ID) bool {
 func (h *Host) offend(p peer.ID, reason error) {
 	banned := h.gater.offend(p)
 	h.log.Warn("peer dropped", "peer", p, "banned", banned, "reason", reason)
+	h.dht.RoutingTable().RemovePeer(p) // else the next look-up dials it
 	if err := h.host.Network().ClosePeer(p); err != nil {
 		h.log.Debug("close peer", "peer", p, "err", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -121,7 +122,7 @@ func TestLiar(t *testing.T) {
 	root, r := honest.model(t, 1, 30, 200_000)
 	liar.model(t, 1, 30, 200_000)
 	liar.forge = func(c cid.Cid, data []byte) []byte {
-		if c == r.Entries[7].Chunk {
+		if c != root {
 			data = bytes.Clone(data)
 			data[100] ^= 1
 		}
@@ -142,12 +143,17 @@ func TestLiar(t *testing.T) {
 	}
 	connect(t, b, l)
 	connect(t, b, a)
-	err = b.WithSession(limited(t, 20*time.Second), root, drain(t, r, 30))
+	err = b.WithSession(limited(t, 20*time.Second), root, func(ctx context.Context, s *Session) error {
+		defer func() {
+			if slices.Contains(s.Peers(), l.ID()) || s.Sources()[l.ID()] != 0 {
+				t.Errorf("the liar is still a peer, Sources() = %v", s.Sources())
+			}
+		}()
+		eventually(t, 5*time.Second, "both are peers", func() bool { return len(s.Peers()) == 2 })
+		return drain(t, r, 30)(ctx, s)
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if b.connected(l.ID()) {
-		t.Error("still connected to the liar")
 	}
 	connect(t, b, l)
 	b.offend(l.ID(), errors.New("a third time"))
