@@ -210,6 +210,10 @@ func (m *moving) rebuild(ctx context.Context, u *unit) error {
 func (m *moving) plain(ctx context.Context, u *unit) error {
 	p := m.p
 	results := make([]leafResult, dag.Leaves(u.c.Size))
+	dtype := tensor.Opaque
+	if len(u.offers) > 0 { // a claim, which only says how to encode
+		dtype = u.offers[0].recipe.DType
+	}
 	err := m.leaves(ctx, u, func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error) {
 		b, err := p.n.store.Get(ctx, leaf)
 		if isAbsent(err) {
@@ -227,14 +231,14 @@ func (m *moving) plain(ctx context.Context, u *unit) error {
 		if len(data) != dag.LeafSize(u.c.Size, i) {
 			return nil, &dag.CorruptError{CID: leaf, Reason: fmt.Sprintf("a leaf of %d bytes where %d belong", len(data), dag.LeafSize(u.c.Size, i))}
 		}
-		e, err := p.n.encode(ctx, p.lease, tensor.Opaque, nil, i, data, leaf)
+		e, err := p.n.encode(ctx, p.lease, dtype, nil, i, data, leaf)
 		results[i] = leafResult{leaf: dag.Child{CID: leaf, Size: int64(len(data)), DagSize: uint64(len(data))}, entry: e}
 		return data, err
 	})
 	if err != nil {
 		return err
 	}
-	return p.n.addRecipe(ctx, p.lease, u.c, tensor.Opaque, nil, results)
+	return p.n.addRecipe(ctx, p.lease, u.c, dtype, nil, results)
 }
 
 // deliverHere writes a unit that was here.

@@ -138,7 +138,7 @@ func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
 	}()
 	var out *outDir
 	partial := len(files) < len(all)
-	todo := files
+	var todo []*outFile // to be written
 	if g.req.Out != "" && !g.req.DryRun {
 		g.res.Out = g.req.Out
 		if out, err = openOut(g.req.Out); err != nil {
