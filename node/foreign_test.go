@@ -226,4 +226,3 @@ func copyPlain(t *testing.T, n *node.Node, c cid.Cid, bstore blockstore.Blocksto
 		t.Fatalf("the copy has no root: %v", err)
 	}
 }
-

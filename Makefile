@@ -1,0 +1,34 @@
+# make demo and make test are all a newcomer needs. CI runs test, race, purego.
+GO      ?= go
+FUZZTIME ?= 60s
+PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+.PHONY: all build demo test vet fmt fix lint unit race purego cross fuzz sim bench clean
+
+all: build
+
+build: ; $(GO) build -trimpath -o bin/ ./cmd/zipnode
+
+demo: build ; ./bin/zipnode demo
+
+test: fmt vet fix lint unit
+
+fmt:  ; @out=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); test -z "$$out" || { echo "gofmt would change:"; echo "$$out"; exit 1; }
+vet:  ; $(GO) vet ./...
+fix:  ; @out=$$($(GO) fix -diff ./... 2>&1); test -z "$$out" || { echo "$$out"; exit 1; }
+lint: ; $(GO) tool staticcheck ./...
+unit: ; $(GO) test ./...
+
+race: ; $(GO) test -race -short ./...
+# The portable path: our own assembly and klauspost's are left out.
+purego: ; $(GO) vet -tags purego,noasm ./... && $(GO) test -short -tags purego,noasm ./...
+cross: ; @for p in $(PLATFORMS); do echo "build $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/zipnode || exit 1; done
+
+# Every fuzz target for FUZZTIME each: minutes to hours.
+fuzz: ; @for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x $$p || exit 1; done; done
+# The crowd of docs/simulations.md.
+sim: ; $(GO) test ./simulations -run TestCrowd -v -timeout 60m -crowd 2,4,8,16
+bench: ; $(GO) test -run '^$$' -bench . ./codec ./store ./p2p
+
+clean: ; rm -rf bin
