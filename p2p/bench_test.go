@@ -5,17 +5,20 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/zipnode/zipnode/dag"
@@ -228,5 +231,94 @@ func bareStreams(b *testing.B, h *Host, addr ma.Multiaddr, n int) {
 	}
 	if err := g.Wait(); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// delayed forwards TCP to addr, each way half of rtt late, and returns where it
+// listens.
+func delayed(b *testing.B, addr ma.Multiaddr, rtt time.Duration) ma.Multiaddr {
+	b.Helper()
+	_, to, err := manet.DialArgs(addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			go late(in, out, rtt/2)
+			go late(out, in, rtt/2)
+		}
+	}()
+	here, err := manet.FromNetAddr(l.Addr())
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, id := ma.SplitLast(addr)
+	return here.Encapsulate(id.Multiaddr())
+}
+
+// late copies, each piece d after it came.
+func late(dst io.WriteCloser, src io.Reader, d time.Duration) {
+	type piece struct {
+		at   time.Time
+		data []byte
+	}
+	pieces := make(chan piece, 1<<12)
+	go func() {
+		defer close(pieces)
+		for {
+			buf := make([]byte, 64<<10)
+			n, err := src.Read(buf)
+			if n > 0 {
+				pieces <- piece{time.Now().Add(d), buf[:n]}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for p := range pieces {
+		time.Sleep(time.Until(p.at))
+		if _, err := dst.Write(p.data); err != nil {
+			break
+		}
+	}
+	_ = dst.Close()
+	for range pieces {
+	}
+}
+
+// BenchmarkDelayed is the same over a link with delay, where windows decide.
+func BenchmarkDelayed(b *testing.B) {
+	lib := newNumbered()
+	for _, rtt := range []time.Duration{10 * time.Millisecond, 50 * time.Millisecond} {
+		addr := delayed(b, seed(b, "/ip4/127.0.0.1/tcp/0"), rtt)
+		h := startHost(b, nil)
+		if err := h.Connect(b.Context(), addr); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(rtt.String()+"/chunks", func(b *testing.B) {
+			b.SetBytes(1 << 20)
+			if err := h.WithSession(b.Context(), lib.entries[0].Chunk, fetching(b, lib)); err != nil {
+				b.Fatal(err)
+			}
+		})
+		b.Run(rtt.String()+"/bare-4", func(b *testing.B) {
+			b.SetBytes(1 << 20)
+			bareStreams(b, h, addr, 4)
+		})
 	}
 }

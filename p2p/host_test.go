@@ -1,8 +1,19 @@
 package p2p
 
 import (
+	"crypto/rand"
+	"fmt"
+	"net"
 	"testing"
 	"time"
+
+	"github.com/ipfs/go-cid"
+	ds "github.com/ipfs/go-datastore"
+	dssync "github.com/ipfs/go-datastore/sync"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/zipnode/zipnode/dag"
 )
@@ -47,6 +58,101 @@ func TestAnnouncedBeforePeers(t *testing.T) {
 		return err == nil && len(got) == 1
 	})
 	t.Logf("swept after %v", took)
+}
+
+// A restart announces again what the datastore says, from new addresses.
+func TestAnnouncedAfterRestart(t *testing.T) {
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := dssync.MutexWrap(ds.NewMapDatastore())
+	again := func(cfg *Config) { cfg.Key, cfg.Datastore = key, store }
+	kept, gone := dag.Raw([]byte("kept")), dag.Raw([]byte("gone"))
+	first := startHost(t, nil, again)
+	if err := first.Announce(kept, gone); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Unannounce(gone); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a := startHost(t, nil)
+	second := startHost(t, nil, again, bootstrap(a))
+	took := eventually(t, 10*time.Second, "announced anew", func() bool {
+		got := a.Providers(limited(t, time.Second), kept, 1)
+		return len(got) == 1 && got[0].ID == second.ID()
+	})
+	t.Logf("found after %v", took)
+	got, err := a.dht.ProviderStore().GetProviders(t.Context(), gone.Hash())
+	if err != nil || len(got) != 0 {
+		t.Errorf("what was unannounced is announced: %v, %v", got, err)
+	}
+}
+
+// A bootstrap peer that comes up late, or goes and comes back, is found.
+func TestBootstrapAgain(t *testing.T) {
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := manet.FromNetAddr(port.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = port.Close()
+	there := func(cfg *Config) { cfg.Key, cfg.Listen = key, []ma.Multiaddr{addr} }
+	id, err := peer.IDFromPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := startHost(t, nil, func(cfg *Config) {
+		cfg.Bootstrap = []peer.AddrInfo{{ID: id, Addrs: []ma.Multiaddr{addr}}}
+	})
+	time.Sleep(1500 * time.Millisecond)
+	for range 2 {
+		a := startHost(t, nil, there)
+		took := eventually(t, 10*time.Second, "b connects", func() bool { return b.connected(id) })
+		t.Logf("connected after %v", took)
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 5*time.Second, "b notices", func() bool { return !b.connected(id) })
+	}
+}
+
+// Many announcements cost what few do: the sweep sends them together.
+func TestAnnounceMany(t *testing.T) {
+	if testing.Short() {
+		t.Skip("announces 20,000 CIDs")
+	}
+	a := startHost(t, nil)
+	b := startHost(t, nil, bootstrap(a))
+	var cids []cid.Cid
+	for i := range 20_000 {
+		cids = append(cids, dag.Raw(fmt.Append(nil, i)))
+	}
+	began := time.Now()
+	if err := b.Announce(cids...); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("taken in after %v", time.Since(began))
+	eventually(t, time.Minute, "the last is at a", func() bool {
+		for _, i := range []int{0, 7777, len(cids) - 1} {
+			got, err := a.dht.ProviderStore().GetProviders(t.Context(), cids[i].Hash())
+			if err != nil || len(got) != 1 {
+				return false
+			}
+		}
+		return true
+	})
+	t.Logf("swept after %v", time.Since(began))
 }
 
 func TestPeers(t *testing.T) {
