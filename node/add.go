@@ -30,6 +30,12 @@ import (
 // base that is here, and nothing of one that is known.
 func (n *Node) Add(ctx context.Context, req AddRequest, progress func(Progress)) (AddResult, error) {
 	start := time.Now()
+	if req.Name == "" {
+		req.Name = filepath.Base(req.Path)
+	}
+	if err := CheckName(req.Name); err != nil {
+		return AddResult{}, err
+	}
 	files, err := walkModel(req.Path, n.cfg.Dir)
 	if err != nil {
 		return AddResult{}, err
@@ -62,21 +68,17 @@ func (n *Node) Add(ctx context.Context, req AddRequest, progress func(Progress))
 	if err != nil {
 		return AddResult{}, err
 	}
-	name := req.Name
-	if name == "" {
-		name = filepath.Base(req.Path)
-	}
 	ch := store.Change{
 		Models: []store.Model{{
 			CID: model.CID.String(), Packing: packing.String(), Bytes: a.total, Files: len(files),
 			Tensors: a.tensors, Added: time.Now().UTC(),
 		}},
-		Names: map[string]cid.Cid{name: model.CID},
+		Names: map[string]cid.Cid{req.Name: model.CID},
 	}
 	if !req.NoPin {
 		ch.Pin = map[cid.Cid]string{model.CID: store.PinModel}
 	}
-	if err := n.replaced(&ch, name, model.CID); err != nil {
+	if err := n.replaced(&ch, req.Name, model.CID); err != nil {
 		return AddResult{}, err
 	}
 	if err := a.lease.Commit(ch); err != nil {
@@ -88,7 +90,7 @@ func (n *Node) Add(ctx context.Context, req AddRequest, progress func(Progress))
 		}
 	}
 	return AddResult{
-		CID: model.CID.String(), Packing: packing.String(), Name: name, Files: len(files), Bytes: a.total,
+		CID: model.CID.String(), Packing: packing.String(), Name: req.Name, Files: len(files), Bytes: a.total,
 		Tensors: a.tensors, TensorsNew: a.fresh, TensorsDelta: a.deltas,
 		StoredNew: a.lease.Written(), Seconds: time.Since(start).Seconds(),
 	}, nil
@@ -428,7 +430,7 @@ func (j *job) finish(ctx context.Context) error {
 		_, err = a.lease.Keep(c.CID)
 		j.leaves = nil
 		if err == nil && j.named {
-			err = a.bases.seen(c.CID, j.p.f, j.p.path, j.extent, a.name())
+			err = a.bases.seen(c.CID, j.p.f, j.p.path, j.extent, a.req.Name)
 		}
 		return err
 	}
@@ -448,17 +450,10 @@ func (j *job) finish(ctx context.Context) error {
 			a.deltas++
 		}
 		a.mu.Unlock()
-		err = a.bases.seen(c.CID, j.p.f, j.p.path, j.extent, a.name())
+		err = a.bases.seen(c.CID, j.p.f, j.p.path, j.extent, a.req.Name)
 	}
 	j.leaves = nil
 	return err
-}
-
-func (a *adding) name() string {
-	if a.req.Name != "" {
-		return a.req.Name
-	}
-	return filepath.Base(a.req.Path)
 }
 
 // encodeRest reads again, and encodes, the leaves that were passed over because

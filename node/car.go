@@ -215,6 +215,13 @@ func (n *Node) closure(ctx context.Context, packing cid.Cid, fn func(blocks.Bloc
 // Import takes the packings that are the roots of the CAR file at req.Path:
 // every block is checked, every leaf decoded and checked.
 func (n *Node) Import(ctx context.Context, req ImportRequest, progress func(Progress)) (ImportResult, error) {
+	if req.Name == "" {
+		base := filepath.Base(req.Path)
+		req.Name = base[:len(base)-len(filepath.Ext(base))]
+	}
+	if err := CheckName(req.Name); err != nil {
+		return ImportResult{}, err
+	}
 	f, err := os.Open(req.Path)
 	if err != nil {
 		return ImportResult{}, coded(err)
@@ -304,10 +311,7 @@ func (n *Node) adoptPacking(ctx context.Context, l *store.Lease, root cid.Cid, r
 		return err
 	}
 	res.CID, res.Packing = p.Of.String(), root.String()
-	if res.Name = req.Name; res.Name == "" {
-		base := filepath.Base(req.Path)
-		res.Name = base[:len(base)-len(filepath.Ext(base))]
-	}
+	res.Name = req.Name
 	ch := store.Change{
 		Models: []store.Model{m},
 		Names:  map[string]cid.Cid{res.Name: p.Of},

@@ -300,12 +300,7 @@ func (n *Node) Status(ctx context.Context, _ none) (StatusResult, error) {
 		return res, err
 	}
 	res.Free, _ = freeSpace(n.cfg.Dir)
-	select {
-	case op := <-n.turn:
-		res.Writing = op
-		n.turn <- op
-	default:
-	}
+	res.Writing = n.turn.writing()
 	n.netMu.Lock()
 	host, seeder := n.host, n.seeder
 	n.netMu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -73,29 +74,47 @@ func (l *dirLock) held() error {
 func (l *dirLock) release() error { return l.f.Unlock() }
 
 // A turn lets one operation write at a time.
-type turn chan string // holds the name of the operation that writes
+type turn struct {
+	free chan struct{} // holds a value while nobody writes
+	op   atomic.Pointer[string]
+}
 
-func newTurn() turn { return make(turn, 1) }
+func newTurn() *turn {
+	t := &turn{free: make(chan struct{}, 1)}
+	t.free <- struct{}{}
+	return t
+}
 
 // take waits at most wait for the turn, and returns how to give it back.
-func (t turn) take(ctx context.Context, op string, wait time.Duration) (func(), error) {
-	select {
-	case t <- op:
-		return func() { <-t }, nil
-	default:
-	}
+func (t *turn) take(ctx context.Context, op string, wait time.Duration) (func(), error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case t <- op:
-		return func() { <-t }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-timer.C:
-		host, err := os.Hostname()
-		if err != nil {
-			host = "this machine"
+	case <-t.free:
+	default:
+		select {
+		case <-t.free:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-timer.C:
+			host, err := os.Hostname()
+			if err != nil {
+				host = "this machine"
+			}
+			return nil, &LockedError{Host: host, PID: os.Getpid(), Op: t.writing()}
 		}
-		return nil, &LockedError{Host: host, PID: os.Getpid(), Op: "it is writing for another command"}
 	}
+	t.op.Store(&op)
+	return func() {
+		t.op.Store(nil)
+		t.free <- struct{}{}
+	}, nil
+}
+
+// writing returns the operation that writes now, or "".
+func (t *turn) writing() string {
+	if op := t.op.Load(); op != nil {
+		return *op
+	}
+	return ""
 }

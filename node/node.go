@@ -37,7 +37,7 @@ type Node struct {
 	id      peer.ID
 	store   *store.Store
 	started time.Time
-	turn    turn
+	turn    *turn
 
 	netMu    sync.Mutex
 	host     *p2p.Host // nil until the network is needed

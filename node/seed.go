@@ -18,6 +18,11 @@ import (
 // this node, or a later one on the same store, serves.
 func (n *Node) Seed(ctx context.Context, req SeedRequest, progress func(Progress)) (SeedResult, error) {
 	start := time.Now()
+	if req.Name != "" {
+		if err := CheckName(req.Name); err != nil {
+			return SeedResult{}, err
+		}
+	}
 	g := &getting{n: n, req: GetRequest{Ref: req.Ref}, report: progress, banned: map[cid.Cid]bool{}}
 	lease, err := n.store.NewLease()
 	if err != nil {

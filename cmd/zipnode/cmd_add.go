@@ -59,10 +59,10 @@ func completeAdd(req *node.AddRequest, path string) error {
 		}
 	}
 	if req.Name != "" {
-		return checkName(req.Name)
+		return node.CheckName(req.Name)
 	}
 	req.Name = filepath.Base(path)
-	if err := checkName(req.Name); err != nil {
+	if err := node.CheckName(req.Name); err != nil {
 		return usagef("%w: give another with --name", err)
 	}
 	return nil

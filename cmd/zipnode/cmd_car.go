@@ -85,7 +85,7 @@ func (a *app) importCmd() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			if req.Name != "" {
-				if err := checkName(req.Name); err != nil {
+				if err := node.CheckName(req.Name); err != nil {
 					return err
 				}
 			}

@@ -121,7 +121,7 @@ func (a *app) seedCmd() *cobra.Command {
 			req.Ref = args[0]
 			err := checkRef(req.Ref)
 			if err == nil && req.Name != "" {
-				err = checkName(req.Name)
+				err = node.CheckName(req.Name)
 			}
 			if err != nil {
 				return err

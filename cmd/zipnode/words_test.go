@@ -18,8 +18,8 @@ import (
 
 func TestCheckName(t *testing.T) {
 	for _, name := range []string{"llama", "org/name@revision", "Qwen2.5-7B", "модель", "a b", ".hidden", strings.Repeat("x", 255)} {
-		if err := checkName(name); err != nil {
-			t.Errorf("checkName(%q) = %v", name, err)
+		if err := node.CheckName(name); err != nil {
+			t.Errorf("CheckName(%q) = %v", name, err)
 		}
 	}
 	for _, tc := range []struct{ name, why string }{
@@ -38,8 +38,8 @@ func TestCheckName(t *testing.T) {
 		{"QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG", "a CID of version 0"},
 		{strings.Repeat("x", 256), "too long"},
 	} {
-		if err := checkName(tc.name); err == nil || codeOf(err) != node.CodeUsage {
-			t.Errorf("checkName(%q) = %v: %s", tc.name, err, tc.why)
+		if err := node.CheckName(tc.name); err == nil || codeOf(err) != node.CodeUsage {
+			t.Errorf("CheckName(%q) = %v: %s", tc.name, err, tc.why)
 		}
 	}
 }
