@@ -21,7 +21,6 @@ import (
 const (
 	maxBatch   = 256              // wants of one call
 	maxUnmet   = 4096             // wants that a fetch keeps in mind
-	minBatch   = 256 << 10        // bytes of one call, while there is room for less
 	maxFails   = 4                // calls in a row; then a peer leaves
 	giveUp     = 3 * time.Second  // stuck for this long, and everyone was asked
 	giveUpSwap = 10 * time.Second // the same, when there are peers that only Bitswap can ask
@@ -236,11 +235,13 @@ func (f *fetch) pull() bool {
 // It returns nil when there is no room or nothing for m.
 func (f *fetch) pick(m *member, members []*member) (*batch, error) {
 	f.s.mu.Lock()
-	room := m.window - m.inFlight
+	room, size := m.window-m.inFlight, m.window/8
 	resting := time.Now().Before(m.rest)
-	size := max(minBatch, m.window/8)
+	if room < size {
+		f.s.starved = true
+	}
 	f.s.mu.Unlock()
-	if room < min(size, m.window) || resting {
+	if room < size || resting {
 		return nil, nil
 	}
 	b := &batch{m: m}
@@ -268,7 +269,10 @@ func (f *fetch) pick(m *member, members []*member) (*batch, error) {
 		b.wants = append(b.wants, w)
 		b.cost += w.cost()
 	}
-	f.queue = append(kept, f.queue[i:]...)
+	f.queue = f.queue[i:]
+	if len(kept) > 0 {
+		f.queue = append(kept, f.queue...)
+	}
 	if len(b.wants) == 0 {
 		f.late(b)
 	}
@@ -400,6 +404,7 @@ func (f *fetch) landed(m *member, w *want) {
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
 	m.inFlight -= w.cost()
+	f.s.feed()
 }
 
 // again queues w, before what was not asked for yet.
@@ -454,7 +459,11 @@ func (f *fetch) ended(ctx context.Context, e news) {
 		return
 	}
 	m, left := e.b.m, e.b.wants[e.b.next:]
-	switch fails := f.s.failed(m); {
+	fails := 0
+	if !errors.Is(e.err, errReset) { // else we reset it ourselves, for another fetch that stopped
+		fails = f.s.failed(m)
+	}
+	switch {
 	case lied(e.err):
 		if len(left) > 0 {
 			left[0].liar = e.err

@@ -69,10 +69,9 @@ func (r *remote) close() {
 	}
 }
 
-// do sends q to the peer and calls on for each message that answers it, from
+// do sends c to the peer and calls c.on for each message that answers it, from
 // the goroutine that reads the stream: on must be quick. An error of on resets
-// the stream, and so does the end of ctx: what was asked for may not be sent in
-// vain.
+// the stream.
 func (r *remote) do(ctx context.Context, c *call) error {
 	s, err := r.pick(ctx, c.weight)
 	if err != nil {

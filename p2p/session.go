@@ -455,7 +455,14 @@ func (s *Session) spend(n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open += n
-	if n < 0 && s.starved {
+	if n < 0 {
+		s.feed()
+	}
+}
+
+// feed wakes those who wait for room. The caller holds mu.
+func (s *Session) feed() {
+	if s.starved {
 		s.starved = false
 		s.touch()
 	}

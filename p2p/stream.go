@@ -17,6 +17,9 @@ import (
 	"github.com/zipnode/zipnode/dag"
 )
 
+// throwAway is how many bytes that nobody wants any more are still read.
+const throwAway = 2 << 20
+
 var (
 	errGone    = errors.New("peer is gone")
 	errReset   = errors.New("stream was reset")
@@ -34,6 +37,35 @@ type call struct {
 	sent time.Time
 	done chan struct{}
 	err  error // once done is closed
+
+	mu   sync.Mutex // held while on runs
+	left bool       // nobody waits any more: on is not called again
+}
+
+// leave makes c's answer be read and thrown away. It returns how many bytes of
+// it are expected still.
+func (c *call) leave() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = true
+	n := int64(c.answer.q.items())
+	return c.weight * (n - int64(c.answer.next)) / n
+}
+
+// take hands on a message, unless nobody waits for it.
+func (c *call) take(h header, body []byte) error {
+	if h.kind == kindEnd || h.kind == kindBusy {
+		return nil
+	}
+	if h.kind == kindAbsent {
+		if _, _, err := c.answer.absent(body); err != nil {
+			return err
+		}
+	}
+	if c.left {
+		return nil
+	}
+	return c.on(h, body)
 }
 
 func newCall(q *request, on func(h header, body []byte) error) *call {
@@ -62,16 +94,20 @@ func newStream(r *remote, raw network.Stream) *stream {
 	return s
 }
 
-// do sends c and waits for the end of its answer.
+// do sends c and waits for the end of its answer, or of ctx. In the latter case
+// the stream is reset if much of the answer is still to come: it is sent in
+// vain. Little is read and thrown away, for others use the stream.
 func (s *stream) do(ctx context.Context, c *call) error {
 	defer s.weight.Add(-c.weight)
-	stop := context.AfterFunc(ctx, func() { s.fail(errReset) })
-	defer stop()
 	if err := s.send(c); err != nil {
 		s.fail(err)
 	}
-	<-c.done
-	if ctx.Err() != nil {
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		if c.leave() > throwAway {
+			s.fail(errReset)
+		}
 		return ctx.Err()
 	}
 	if c.err == nil && c.answer.busy {
@@ -195,7 +231,10 @@ func (s *stream) message(c *call) error {
 	if h.id != c.q.id {
 		return fmt.Errorf("%w: answer to request %d, want %d", errProtocol, h.id, c.q.id)
 	}
-	if err := c.answer.check(h); err != nil {
+	c.mu.Lock()
+	err = c.answer.check(h)
+	c.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	body := make([]byte, h.length) // check bounded it
@@ -205,15 +244,11 @@ func (s *stream) message(c *call) error {
 	if h.kind == kindBlock || h.kind == kindRecipe {
 		s.r.received.Add(int64(h.length))
 	}
-	if h.kind != kindEnd && h.kind != kindBusy {
-		if h.kind == kindAbsent {
-			if _, _, err := c.answer.absent(body); err != nil {
-				return err
-			}
-		}
-		if err := c.on(h, body); err != nil {
-			return err
-		}
+	c.mu.Lock()
+	err = c.take(h, body)
+	c.mu.Unlock()
+	if err != nil {
+		return err
 	}
 	if c.answer.done {
 		s.finish(c)

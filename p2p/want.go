@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	guessRaw  = 1 << 20   // bytes of a block whose length nobody promised
-	guessNode = 256 << 10 // of a node, recipe or packing
+	guessRaw  = 1 << 20  // bytes of a block whose length nobody promised
+	guessNode = 64 << 10 // of a node, recipe or packing; some have 512 KiB
 )
 
 // A want is a block asked of peers.
