@@ -78,7 +78,8 @@ type getting struct {
 	banned map[cid.Cid]bool
 	res    GetResult
 
-	keptBytes int64 // of files that were there already, and are not in the store
+	only      []cid.Cid // nodes to bring here instead of a model; nothing is written
+	keptBytes int64     // of files that were there already, and are not in the store
 }
 
 // session turns a nil *p2p.Session into a nil source.
@@ -119,6 +120,9 @@ func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
 	p := &planner{n: g.n, lease: g.lease, src: asSource(s), units: map[cid.Cid]*unit{}, banned: g.banned}
 	g.report(Progress{Stage: "plan"})
 	g.keptBytes = 0
+	if g.only != nil {
+		return g.bring(ctx, p)
+	}
 	model, err := g.n.resolveIn(ctx, g.req.Ref, p)
 	if err != nil {
 		return err
@@ -188,6 +192,29 @@ func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
 		return err
 	}
 	return g.commit(ctx, model, files, partial)
+}
+
+// bring plans and carries out the nodes of g.only.
+func (g *getting) bring(ctx context.Context, p *planner) error {
+	var files []*outFile
+	for _, c := range g.only {
+		files = append(files, &outFile{path: c.String(), cid: c, size: -1})
+	}
+	if err := p.files(ctx, files); err != nil {
+		return err
+	}
+	need, total, err := p.choose(ctx)
+	if err != nil {
+		return err
+	}
+	g.tally(p, files)
+	if err := g.affordable(total, nil); err != nil {
+		return err
+	}
+	if err := p.carry(ctx, need, total, g.report); err != nil {
+		return err
+	}
+	return g.lease.Commit(store.Change{})
 }
 
 // files lists the model's files: all, and those asked for.

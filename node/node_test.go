@@ -308,6 +308,57 @@ func TestRepair(t *testing.T) {
 	sameTree(t, out, set[1])
 }
 
+// A node whose peer has the model in another form mends itself all the same.
+func TestRepairFromAnotherForm(t *testing.T) {
+	set := models(t)[0]
+	dir := t.TempDir()
+	a := startIn(t, dir)
+	add(t, a, set[0], "")
+	add(t, a, set[1], "")
+	b := start(t)
+	add(t, b, set[1], "none") // stand-alone: not one chunk in common
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pack := filepath.Join(dir, "packs", "000001.car")
+	whole, err := os.ReadFile(pack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, back := range []int{30_000, 500, 1500} { // a chunk, the packing, a recipe or node
+		if err := os.WriteFile(pack, flip(whole, len(whole)-back), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a = startIn(t, dir, b)
+		v := call[node.VerifyResult](t, a, "verify", nil)
+		if len(v.Corrupt) == 0 || v.Repaired != len(v.Corrupt) {
+			t.Errorf("%d bytes from the end: damage %+v, %d repaired", back, v.Corrupt, v.Repaired)
+		}
+		if v = call[node.VerifyResult](t, a, "verify", nil); len(v.Corrupt) != 0 {
+			t.Errorf("%d bytes from the end: damage after repair: %+v", back, v.Corrupt)
+		}
+		out := filepath.Join(t.TempDir(), "out")
+		get(t, a, filepath.Base(set[1]), out)
+		sameTree(t, out, set[1])
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		// Each flip starts from the same store.
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		a = startIn(t, dir)
+		add(t, a, set[0], "")
+		add(t, a, set[1], "")
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if whole, err = os.ReadFile(pack); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A packing travels as a CAR file.
 func TestExportImport(t *testing.T) {
 	set := models(t)[0]

@@ -516,7 +516,8 @@ func (s *Store) move(d digest, at place) error {
 	quota := s.quota
 	s.quota = 0 // the old copy goes: for a moment there are two
 	defer func() { s.quota = quota }()
-	return s.append(d, d.cid(codec), data)
+	_, err = s.append(d, d.cid(codec), data)
+	return err
 }
 
 // roll begins a new pack. appendMu is held.

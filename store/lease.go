@@ -93,13 +93,9 @@ func (s *Store) NewLease() (*Lease, error) {
 // Put stores b, and tells whether it was new. Its bytes must be checked.
 func (l *Lease) Put(ctx context.Context, b blocks.Block) (bool, error) {
 	l.s.sweepMu.RLock()
-	added, err := l.s.put(b.Cid(), b.RawData())
+	n, err := l.s.put(b.Cid(), b.RawData())
 	l.mu.Lock()
-	switch {
-	case err != nil:
-	case added:
-		l.written += int64(len(b.RawData()))
-	default:
+	if l.written += n; err == nil && n == 0 {
 		l.kept[digestOf(b.Cid())] = b.Cid()
 	}
 	l.mu.Unlock()
@@ -107,7 +103,7 @@ func (l *Lease) Put(ctx context.Context, b blocks.Block) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return added, l.s.settle()
+	return n > 0, l.s.settle()
 }
 
 // Emit returns Put as the functions of dag want it.
@@ -136,7 +132,7 @@ func (l *Lease) Keep(c cid.Cid) (bool, error) {
 	return ok, err
 }
 
-// Written returns the bytes of blocks that this lease added.
+// Written returns the bytes that this lease wrote to packs.
 func (l *Lease) Written() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -336,32 +336,30 @@ func (s *Store) find(d digest) (place, bool, error) {
 	return p, err == nil, err
 }
 
-// put appends block c unless it is there, and tells whether it did. The caller
-// holds a lease that keeps it.
-func (s *Store) put(c cid.Cid, data []byte) (bool, error) {
+// put appends block c unless it is there, and returns the bytes that it wrote:
+// 0 for a block that was there. The caller holds a lease that keeps it.
+func (s *Store) put(c cid.Cid, data []byte) (int64, error) {
 	if err := dag.Supported(c); err != nil {
-		return false, err
+		return 0, err
 	}
 	if len(data) > dag.MaxBlock {
-		return false, fmt.Errorf("block %s of %d bytes, more than the %d of a block", c, len(data), dag.MaxBlock)
+		return 0, fmt.Errorf("block %s of %d bytes, more than the %d of a block", c, len(data), dag.MaxBlock)
 	}
 	d := digestOf(c)
 	if _, ok, err := s.find(d); ok || err != nil {
-		return false, err
+		return 0, err
 	}
 	s.appendMu.Lock()
 	defer s.appendMu.Unlock()
 	if _, ok, err := s.find(d); ok || err != nil { // another may have been first
-		return false, err
+		return 0, err
 	}
-	if err := s.append(d, c, data); err != nil {
-		return false, err
-	}
-	return true, nil
+	return s.append(d, c, data)
 }
 
-// append writes a section at the end of the last pack. appendMu is held.
-func (s *Store) append(d digest, c cid.Cid, data []byte) error {
+// append writes a section at the end of the last pack, and returns its length.
+// appendMu is held.
+func (s *Store) append(d digest, c cid.Cid, data []byte) (int64, error) {
 	buf := s.buffers.Get().(*[]byte)
 	defer s.buffers.Put(buf)
 	b := appendSection((*buf)[:0], c, len(data))
@@ -371,10 +369,10 @@ func (s *Store) append(d digest, c cid.Cid, data []byte) error {
 
 	p, at, err := s.tail(int64(len(b)))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if _, err := p.file.Write(b); err != nil {
-		return fmt.Errorf("write %s: %w", packName(p.number), err)
+		return 0, fmt.Errorf("write %s: %w", packName(p.number), err)
 	}
 	s.unsynced[p.number] += int64(len(b))
 	s.waiting += int64(len(b))
@@ -384,7 +382,7 @@ func (s *Store) append(d digest, c cid.Cid, data []byte) error {
 	s.index.put(key(tabBlock, d[:]), place{
 		pack: p.number, offset: uint64(at) + uint64(head), length: uint32(len(data)), codec: c.Type(),
 	}.encode())
-	return nil
+	return int64(len(b)), nil
 }
 
 // tail returns the pack to append n bytes to, and its size. appendMu is held.

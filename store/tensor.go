@@ -105,6 +105,56 @@ func (s *Store) Tensor(c cid.Cid) (Tensor, bool, error) {
 	return s.tensor(digestOf(c))
 }
 
+// Suspend makes the store act as if tensor c could not be rebuilt here, so that
+// it can be fetched and added again, by whatever recipe. restore undoes it,
+// unless a recipe was put to use since.
+func (s *Store) Suspend(c cid.Cid) (restore func() error, err error) {
+	if err := dag.Supported(c); err != nil {
+		return nil, err
+	}
+	s.useMu.Lock()
+	defer s.useMu.Unlock()
+	d := digestOf(c)
+	k := key(tabTensor, d[:])
+	old, err := s.index.get(k)
+	if err != nil || old == nil {
+		return func() error { return nil }, err
+	}
+	s.index.delete(k)
+	return func() error {
+		s.useMu.Lock()
+		defer s.useMu.Unlock()
+		if there, err := s.index.has(k); there || err != nil {
+			return err
+		}
+		s.index.put(k, old)
+		return nil
+	}, nil
+}
+
+// DropRecipe forgets a recipe of tensor c that is not in use: what it would
+// decode is not asked of it any more.
+func (s *Store) DropRecipe(ctx context.Context, c, recipe cid.Cid) error {
+	s.useMu.Lock()
+	defer s.useMu.Unlock()
+	of, rec := digestOf(c), digestOf(recipe)
+	t, ok, err := s.tensor(of)
+	if err != nil || !ok || t.recipe == rec {
+		return err
+	}
+	i := int64(0)
+	for leaf, err := range dag.LeavesOf(ctx, realGetter{s}, c, t.Size) {
+		if err != nil {
+			return err
+		}
+		d := digestOf(leaf)
+		s.index.delete(wayKey(d, leafKey{rec, i}))
+		i++
+	}
+	s.index.delete(key(tabRecipe, of[:], rec[:]))
+	return nil
+}
+
 // Recipes returns the CIDs of the recipes known of tensor c, the one in use
 // first, at most most.
 func (s *Store) Recipes(c cid.Cid, most int) ([]cid.Cid, error) {
