@@ -191,6 +191,7 @@ func (f *fetch) idle(ctx context.Context, members []*member) error {
 			stuck = append(stuck, w)
 			continue
 		}
+		w.stuck = time.Time{}
 		rest = append(rest, w)
 	}
 	clear(f.queue[len(rest):])
@@ -410,6 +411,7 @@ func (f *fetch) landed(m *member, w *want) {
 // again queues w, before what was not asked for yet.
 func (f *fetch) again(w *want) {
 	if !w.done && w.asked == 0 {
+		w.stuck = time.Time{}
 		f.queue = append([]*want{w}, f.queue...)
 	}
 }
@@ -475,6 +477,7 @@ func (f *fetch) ended(ctx context.Context, e news) {
 		f.s.stalled(m.id)
 	}
 	for _, w := range slices.Backward(left) {
+		w.asks(m)
 		f.landed(m, w)
 		f.again(w)
 	}
@@ -482,14 +485,14 @@ func (f *fetch) ended(ctx context.Context, e news) {
 
 // bySwap asks Bitswap for wants that no member has, and for more look-ups.
 func (f *fetch) bySwap(ctx context.Context, stuck []*want) error {
-	greeted := f.s.met()
+	ready := f.s.met() && (f.s.looked() || f.s.h.others()) // else zipnodes yet to come would be asked both ways
 	var cids []cid.Cid
 	for _, w := range stuck {
 		if w.stuck.IsZero() {
 			w.stuck = time.Now()
 		}
 		f.queue = append(f.queue, w) // a member may yet come that has it
-		if greeted && !w.swap {
+		if ready && !w.swap {
 			w.swap = true
 			cids = append(cids, w.c)
 		}
@@ -565,7 +568,7 @@ func (f *fetch) check() error {
 
 // failed is the error of a want that nobody has.
 func (w *want) failed() error {
-	err := fmt.Errorf("block %s: %w: %d peers asked", w.c, ErrNoProvider, len(w.lacked))
+	err := fmt.Errorf("block %s: %w: %d peers asked", w.c, ErrNoProvider, len(w.whom))
 	if w.liar != nil {
 		err = fmt.Errorf("%w; %w", err, w.liar)
 	}

@@ -29,7 +29,7 @@ const (
 	maxProviders = 20 // of one look-up
 	askTime      = 10 * time.Second
 	lookupTime   = 10 * time.Second
-	stallRest    = 5 * time.Minute // in which a peer that stalled is asked last
+	maxStalls    = 2               // of a peer; it is asked last after one, and then no more
 	reachTime    = 5 * time.Second // to dial a provider: popular CIDs collect dead ones
 	firstPeers   = 5 * time.Second // a host that just started may take to know anyone
 	lookAgain    = 5 * time.Second // doubled up to lookRarely
@@ -58,13 +58,13 @@ type Session struct {
 	changed chan struct{} // closed, and made anew, when anything below changes
 	members map[peer.ID]*member
 	dropped map[peer.ID]error
-	stalls  map[peer.ID]time.Time // when each last stalled
-	asking  int                   // peers asked whether they have the root, no answer yet
-	greeted bool                  // the peers connected at the start were all asked
-	rounds  int                   // look-ups finished
-	began   time.Time             // when the last finished look-up began
-	open    int64                 // bytes asked for and not yet handed on
-	starved bool                  // a fetch waits for room
+	stalls  map[peer.ID]int // how often each stalled
+	asking  int             // peers asked whether they have the root, no answer yet
+	greeted bool            // the peers connected at the start were all asked
+	rounds  int             // look-ups finished
+	began   time.Time       // when the last finished look-up began
+	open    int64           // bytes asked for and not yet handed on
+	starved bool            // a fetch waits for room
 	fetched int64
 	sources map[peer.ID]int64
 }
@@ -92,7 +92,7 @@ func (h *Host) WithSession(ctx context.Context, root cid.Cid, fn func(context.Co
 		changed: make(chan struct{}),
 		members: map[peer.ID]*member{},
 		dropped: map[peer.ID]error{},
-		stalls:  map[peer.ID]time.Time{},
+		stalls:  map[peer.ID]int{},
 		sources: map[peer.ID]int64{},
 	}
 	defer s.wg.Wait()
@@ -155,7 +155,7 @@ func (s *Session) watch(ctx context.Context, sub event.Subscription) {
 func (s *Session) ask(ctx context.Context, p peer.ID, provider bool) {
 	s.mu.Lock()
 	m := s.members[p]
-	if s.dropped[p] != nil || (m != nil && (m.has || !provider)) {
+	if s.dropped[p] != nil || s.stalls[p] >= maxStalls || (m != nil && (m.has || !provider)) {
 		s.mu.Unlock()
 		return
 	}
@@ -199,7 +199,7 @@ func (s *Session) join(p peer.ID, has bool) {
 	if s.dropped[p] != nil {
 		return
 	}
-	if at, ok := s.stalls[p]; ok && time.Since(at) < stallRest {
+	if s.stalls[p] > 0 {
 		has = false // it answers, but may stall again: asked when nobody else is left
 	}
 	if m := s.members[p]; m != nil {
@@ -228,11 +228,11 @@ func (s *Session) leave(p peer.ID) {
 	}
 }
 
-// stalled makes p leave for a while: it answers again, or a look-up brings it
-// back.
+// stalled makes p leave. It is asked again with the next look-up, and may come
+// back if it answers.
 func (s *Session) stalled(p peer.ID) {
 	s.mu.Lock()
-	s.stalls[p] = time.Now()
+	s.stalls[p]++
 	s.mu.Unlock()
 	s.leave(p)
 }
@@ -437,6 +437,13 @@ func (s *Session) met() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.greeted
+}
+
+// looked reports whether a first look-up is over.
+func (s *Session) looked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rounds > 0
 }
 
 // room reports whether more may be asked for.

@@ -12,13 +12,15 @@ import (
 	"github.com/libp2p/go-libp2p/x/simlibp2p"
 	"github.com/marcopolo/simnet"
 	ma "github.com/multiformats/go-multiaddr"
+	"golang.org/x/sync/errgroup"
 )
 
 // simulated is a network of hosts on a simulated clock.
 type simulated struct {
 	net  *simnet.Simnet
 	link simnet.NodeBiDiLinkSettings
-	n    int
+
+	hosts []*Host
 }
 
 func newSimulated(t *testing.T, rtt time.Duration, mbit int) *simulated {
@@ -35,8 +37,7 @@ func newSimulated(t *testing.T, rtt time.Duration, mbit int) *simulated {
 // host adds a host to the network.
 func (s *simulated) host(t *testing.T, lib Library, opts ...func(*Config)) *Host {
 	t.Helper()
-	s.n++
-	ip := net.IPv4(1, 0, byte(s.n>>8), byte(s.n))
+	ip := net.IPv4(1, 0, byte(len(s.hosts)>>8), byte(len(s.hosts)+1))
 	on := func(cfg *Config) {
 		cfg.Public = true
 		cfg.Listen = []ma.Multiaddr{ma.StringCast(fmt.Sprintf("/ip4/%s/udp/8000/quic-v1", ip))}
@@ -45,13 +46,14 @@ func (s *simulated) host(t *testing.T, lib Library, opts ...func(*Config)) *Host
 			libp2p.DisableIdentifyAddressDiscovery(), // it would keep the clock from moving
 		}
 	}
-	return startHost(t, lib, append(opts, on)...)
+	h := startHost(t, lib, append(opts, on)...)
+	s.hosts = append(s.hosts, h)
+	return h
 }
 
 // A whole fetch between hosts that only know a third, in simulated time.
 func TestSimulated(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newSimulated(t, 20*time.Millisecond, 1000)
+	bubble(t, 20*time.Millisecond, 1000, func(t *testing.T, n *simulated) {
 		lib := newLibrary()
 		root, r := lib.model(t, 1, 64, 1<<20)
 		a := n.host(t, nil)
@@ -76,11 +78,140 @@ func TestSimulated(t *testing.T) {
 		if got := c.Providers(limited(t, time.Minute), root, 5); len(got) != 1 {
 			t.Errorf("%d providers after five hours, want 1", len(got))
 		}
-		for _, h := range []*Host{c, b, a} {
-			if err := h.Close(); err != nil {
-				t.Error(err)
+	})
+}
+
+// bubble runs fn in simulated time, and closes the hosts and the network before
+// it ends.
+func bubble(t *testing.T, rtt time.Duration, mbit int, fn func(t *testing.T, n *simulated)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		n := newSimulated(t, rtt, mbit)
+		defer n.net.Close()
+		defer func() {
+			for _, h := range n.hosts {
+				if err := h.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		fn(t, n)
+	})
+}
+
+// An asker that never reads its answers holds a stream for its write time, and
+// no longer.
+func TestServerFreesStalled(t *testing.T) {
+	bubble(t, 10*time.Millisecond, 1000, func(t *testing.T, n *simulated) {
+		lib := newLibrary()
+		_, r := lib.model(t, 1, 64, 1<<20)
+		a, b := n.host(t, lib), n.host(t, nil)
+		connect(t, b, a)
+		for range 20 { // more than one peer may have open
+			s, err := b.Libp2p().NewStream(t.Context(), a.ID(), Protocol)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q := request{kind: kindRange, recipe: r.Recipe, count: 64}
+			if _, err := s.Write(q.append(nil)); err != nil {
+				t.Fatal(err)
 			}
 		}
-		n.net.Close()
+		time.Sleep(time.Second)
+		open := func() (streams, held int) {
+			a.server.mu.Lock()
+			defer a.server.mu.Unlock()
+			return len(a.server.streams), len(a.server.blocks)
+		}
+		if streams, held := open(); streams == 0 || streams > serveStreams || held > serveStreams {
+			t.Errorf("%d streams and %d blocks held for one peer, at most %d", streams, held, serveStreams)
+		}
+		time.Sleep(2 * writeTime)
+		if streams, held := open(); streams != 0 || held != 0 {
+			t.Errorf("%d streams and %d blocks held still", streams, held)
+		}
+	})
+}
+
+// With one peer, and that stalled, a fetch ends with an error in bounded time;
+// when it answers again, the next succeeds.
+func TestOnlyPeerStalls(t *testing.T) {
+	bubble(t, 10*time.Millisecond, 1000, func(t *testing.T, n *simulated) {
+		lib := newLibrary()
+		root, r := lib.model(t, 1, 16, 1<<20)
+		lib.stall = make(chan struct{})
+		a, b := n.host(t, lib), n.host(t, nil)
+		connect(t, b, a)
+		began := time.Now()
+		err := b.WithSession(limited(t, 5*time.Minute), root, drain(t, r, 16))
+		if err == nil || time.Since(began) > 2*time.Minute {
+			t.Errorf("error %v after %v", err, time.Since(began))
+		}
+		t.Logf("%v after %v", err, time.Since(began))
+		close(lib.stall)
+		if err := b.WithSession(limited(t, time.Minute), root, drain(t, r, 16)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Streams outlive sessions, and are closed when nobody used them for a while.
+func TestStreamsIdle(t *testing.T) {
+	bubble(t, 10*time.Millisecond, 1000, func(t *testing.T, n *simulated) {
+		lib := newLibrary()
+		root, r := lib.model(t, 1, 16, 1<<20)
+		a, b := n.host(t, lib), n.host(t, nil)
+		connect(t, b, a)
+		streams := func() int {
+			m := b.remote(a.ID())
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return len(m.streams)
+		}
+		for range 3 {
+			if err := b.WithSession(limited(t, time.Minute), root, drain(t, r, 16)); err != nil {
+				t.Fatal(err)
+			}
+			if n := streams(); n < 1 || n > askStreams {
+				t.Errorf("%d streams, want 1 to %d", n, askStreams)
+			}
+		}
+		time.Sleep(2 * askIdle)
+		if n := streams(); n != 0 {
+			t.Errorf("%d streams after %v", n, 2*askIdle)
+		}
+		if err := b.WithSession(limited(t, time.Minute), root, drain(t, r, 16)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Twenty hosts that know one find each other and fetch the same.
+func TestTwenty(t *testing.T) {
+	if testing.Short() {
+		t.Skip("twenty hosts")
+	}
+	bubble(t, 20*time.Millisecond, 1000, func(t *testing.T, n *simulated) {
+		lib := newLibrary()
+		root, r := lib.model(t, 1, 8, 1<<20)
+		hub := n.host(t, nil)
+		seed := n.host(t, lib, bootstrap(hub))
+		if err := seed.Announce(root); err != nil {
+			t.Fatal(err)
+		}
+		var g errgroup.Group
+		for range 18 {
+			h := n.host(t, nil, bootstrap(hub))
+			g.Go(func() error { return h.WithSession(limited(t, time.Minute), root, drain(t, r, 8)) })
+		}
+		if err := g.Wait(); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute)
+		for _, h := range n.hosts {
+			if got := h.dht.RoutingTable().Size(); got < 15 {
+				t.Errorf("a host knows %d of 19 others after a minute", got)
+			}
+		}
 	})
 }

@@ -20,15 +20,15 @@ type want struct {
 	index  int     // of the chunk in the recipe
 	places []place // that wait for it
 
-	tried  map[*member]bool // lack it, or sent something else
-	asked  int              // calls under way
-	by     *member          // whom the last call asked
-	sent   time.Time        // when
-	swap   bool             // asked by Bitswap
-	stuck  time.Time        // since when no member is left to ask; zero: not
-	liar   error            // the last wrong bytes in its place
-	done   bool
-	lacked map[peer.ID]bool // who was asked, for the error
+	tried map[*member]bool // lack it, or sent something else
+	asked int              // calls under way
+	by    *member          // whom the last call asked
+	sent  time.Time        // when
+	swap  bool             // asked by Bitswap
+	stuck time.Time        // since when no member is left to ask; zero: not
+	liar  error            // the last wrong bytes in its place
+	done  bool
+	whom  map[peer.ID]bool // was asked in vain, for the error
 }
 
 // A place is where a want came from: chunk index of range number rng.
@@ -48,11 +48,19 @@ func (w *want) cost() int64 {
 	return guessNode
 }
 
+// lacks notes that m has not got w.
 func (w *want) lacks(m *member) {
 	if w.tried == nil {
 		w.tried = map[*member]bool{}
-		w.lacked = map[peer.ID]bool{}
 	}
 	w.tried[m] = true
-	w.lacked[m.id] = true
+	w.asks(m)
+}
+
+// asks notes that m was asked for w in vain.
+func (w *want) asks(m *member) {
+	if w.whom == nil {
+		w.whom = map[peer.ID]bool{}
+	}
+	w.whom[m.id] = true
 }
