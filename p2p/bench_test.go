@@ -56,7 +56,7 @@ type numbered struct {
 
 func newNumbered() *numbered {
 	l := &numbered{data: random(1, 1<<20), at: map[cid.Cid]int{}}
-	l.pool.New = func() any { return make([]byte, len(l.data)) }
+	l.pool.New = func() any { return new(slices.Clone(l.data)) }
 	for i := range cycle {
 		binary.LittleEndian.PutUint64(l.data, uint64(i))
 		c := dag.Raw(l.data)
@@ -74,8 +74,9 @@ func (l *numbered) Get(_ context.Context, c cid.Cid) (blocks.Block, error) {
 
 // View lends a pooled copy.
 func (l *numbered) View(_ context.Context, c cid.Cid, fn func([]byte) error) error {
-	data := l.pool.Get().([]byte)
-	defer l.pool.Put(data)
+	buf := l.pool.Get().(*[]byte)
+	defer l.pool.Put(buf)
+	data := *buf
 	copy(data, l.data)
 	binary.LittleEndian.PutUint64(data, uint64(l.at[c]))
 	return fn(data)

@@ -22,7 +22,7 @@ import (
 
 const (
 	dhtProtocol protocol.ID = "/zipnode/kad/1"
-	mdnsService             = "_zipnode._udp"
+	mdnsService string      = "_zipnode._udp"
 
 	recordsLast    = 6 * time.Hour
 	reprovideEvery = 2 * time.Hour

@@ -21,6 +21,7 @@ import (
 const (
 	maxBatch   = 256              // wants of one call
 	maxUnmet   = 4096             // wants that a fetch keeps in mind
+	maxPlaces  = 1 << 16          // that wait for them: a tensor may be one chunk a million times
 	maxFails   = 4                // calls in a row; then a peer leaves
 	giveUp     = 3 * time.Second  // stuck for this long, and everyone was asked
 	giveUpSwap = 10 * time.Second // the same, when there are peers that only Bitswap can ask
@@ -39,8 +40,10 @@ type fetch struct {
 
 	queue  []*want // to be asked for, first the first
 	live   map[cid.Cid]*want
-	unmet  int   // wants that have not come
-	opened int64 // bytes of these
+	unmet  int             // wants that have not come
+	opened int64           // bytes of these
+	places int             // that wait for these
+	calls  map[*batch]bool // under way
 	swap   func(context.Context, []cid.Cid) (<-chan blocks.Block, error)
 	lastBy time.Time // when Bitswap last gave something
 
@@ -104,7 +107,7 @@ type arrival struct {
 func (s *Session) fetch(ctx context.Context, next func() (*want, bool)) iter.Seq2[arrival, error] {
 	return func(yield func(arrival, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		f := &fetch{s: s, next: next, more: true, live: map[cid.Cid]*want{}}
+		f := &fetch{s: s, next: next, more: true, live: map[cid.Cid]*want{}, calls: map[*batch]bool{}}
 		f.inbox.wake = make(chan struct{}, 1)
 		defer f.close(cancel)
 		if err := f.run(ctx, yield); err != nil {
@@ -113,10 +116,15 @@ func (s *Session) fetch(ctx context.Context, next func() (*want, bool)) iter.Seq
 	}
 }
 
-// close ends the calls under way and gives back their budget.
+// close ends the calls under way and gives back the budget and the windows.
 func (f *fetch) close(cancel context.CancelFunc) {
 	cancel()
 	f.wg.Wait()
+	for b := range f.calls {
+		for _, w := range b.wants[b.next:] {
+			f.landed(b.m, w)
+		}
+	}
 	f.s.spend(-f.opened)
 }
 
@@ -212,7 +220,7 @@ func (f *fetch) hopeless(w *want, members []*member) bool {
 // pull takes one want from the input, if the budget allows, and reports whether
 // it did.
 func (f *fetch) pull() bool {
-	if !f.more || f.unmet >= maxUnmet || (f.opened > 0 && !f.s.room()) { // one at least, so that no fetch starves
+	if !f.more || f.unmet >= maxUnmet || f.places >= maxPlaces || (f.opened > 0 && !f.s.room()) { // one at least, so that no fetch starves
 		return false
 	}
 	w, ok := f.next()
@@ -220,6 +228,7 @@ func (f *fetch) pull() bool {
 		f.more = false
 		return false
 	}
+	f.places += len(w.places)
 	if same := f.live[w.c]; same != nil { // asked for already: one copy serves both
 		same.places = append(same.places, w.places...)
 		return true
@@ -320,6 +329,7 @@ func (f *fetch) start(ctx context.Context, b *batch) {
 	}
 	b.m.inFlight += b.cost
 	f.s.mu.Unlock()
+	f.calls[b] = true
 	for _, w := range b.wants {
 		w.asked++
 		w.by, w.sent = b.m, time.Now()
@@ -429,6 +439,7 @@ func (f *fetch) came(w *want, e news) (*arrival, error) {
 	delete(f.live, w.c)
 	f.unmet--
 	f.opened -= w.cost()
+	f.places -= len(w.places)
 	f.s.spend(-w.cost())
 	f.s.gained(e.from, len(e.data))
 	return &arrival{block: b, from: e.from, places: w.places}, nil
@@ -457,7 +468,11 @@ func (f *fetch) flow(m *member, n int) {
 
 // ended takes the end of a call: what it left unanswered is asked for again.
 func (f *fetch) ended(ctx context.Context, e news) {
-	if e.err == nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
+		return
+	}
+	delete(f.calls, e.b)
+	if e.err == nil {
 		return
 	}
 	m, left := e.b.m, e.b.wants[e.b.next:]

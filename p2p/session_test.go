@@ -223,9 +223,11 @@ func TestStopEarly(t *testing.T) {
 					break
 				}
 			}
-			if s.open != 0 {
-				t.Errorf("%d bytes of the budget are lost", s.open)
+			s.mu.Lock()
+			if s.open != 0 || s.members[a.ID()].inFlight != 0 {
+				t.Errorf("%d bytes of the budget and %d of the window are lost", s.open, s.members[a.ID()].inFlight)
 			}
+			s.mu.Unlock()
 		}
 		return drain(t, r, 100)(ctx, s)
 	})
@@ -236,15 +238,14 @@ func TestStopEarly(t *testing.T) {
 
 // Chunks that several places name are fetched once and given to each.
 func TestSameChunkTwice(t *testing.T) {
+	const n = 3 * maxPlaces
 	lib := newLibrary()
 	root, r := lib.model(t, 1, 1, 1000)
-	for range 9 {
-		r.Entries = append(r.Entries, r.Entries[0])
-	}
+	r.Entries = slices.Repeat(r.Entries, n)
 	lib.entries[r.Recipe] = r.Entries
 	a, b := startHost(t, lib), startHost(t, nil)
 	connect(t, b, a)
-	if err := b.WithSession(limited(t, 20*time.Second), root, drain(t, r, 10)); err != nil {
+	if err := b.WithSession(limited(t, 20*time.Second), root, drain(t, r, n)); err != nil {
 		t.Fatal(err)
 	}
 }
