@@ -56,8 +56,9 @@ func (c *CARReader) frame(least, most uint64) ([]byte, error) {
 	if _, err := c.r.Peek(1); err != nil {
 		return nil, err
 	}
+	start := c.off
 	n, err := binary.ReadUvarint(c)
-	if err != nil {
+	if err != nil || c.off-start != int64(len(binary.AppendUvarint(nil, n))) {
 		return nil, c.bad("a length that does not read")
 	}
 	if n < least || n > most {

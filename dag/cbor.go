@@ -203,6 +203,15 @@ func (r *cborReader) link() cid.Cid {
 	return c
 }
 
+// linkOf reads a link of codec.
+func (r *cborReader) linkOf(codec uint64) cid.Cid {
+	c := r.link()
+	if r.err == nil && c.Type() != codec {
+		r.fail("a link of codec 0x%x where 0x%x belongs", c.Type(), codec)
+	}
+	return c
+}
+
 // rawCID reads bytes that hold a CID which is deliberately no link.
 func (r *cborReader) rawCID() cid.Cid {
 	v := r.bytes(64)

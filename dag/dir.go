@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	maxDepth = 32      // of directories in a model, and of shards in one
-	maxFiles = 1 << 20 // of a model
+	maxDepth = 32           // of directories in a model, of shards in one, and of nodes in a file
+	maxFiles = 1 << 20      // of a model
+	maxLinks = 2 * maxFiles // of a model's directories: files, directories, shards
 )
 
 func init() {
@@ -31,6 +32,9 @@ func init() {
 // to emit. Its bytes are those of boxo's directories under unixfs-v1-2025,
 // sharded when too large for a block.
 func BuildDir(ctx context.Context, files map[string]Child, emit func(blocks.Block) error) (Child, error) {
+	if len(files) > maxFiles {
+		return Child{}, fmt.Errorf("a model of %d files, at most %d", len(files), maxFiles)
+	}
 	root := &tree{}
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if err := CheckPath(path); err != nil {
@@ -205,16 +209,31 @@ type dirWalk struct {
 	g     Getter
 	visit func(blocks.Block) error
 	yield func(File, error) bool
-	seen  int
+	links int // seen so far
 }
 
-// dir walks the directory node, or shard of one, named c.
+// dir walks the directory named c.
 func (w *dirWalk) dir(ctx context.Context, c cid.Cid, prefix string, depth int) error {
+	if depth > maxDepth {
+		return &CorruptError{CID: c, Reason: fmt.Sprintf("directories more than %d deep", maxDepth)}
+	}
+	return w.node(ctx, c, &openDir{prefix: prefix, depth: depth, names: map[string]bool{}}, 0)
+}
+
+// An openDir is one directory being walked, however many shards it has.
+type openDir struct {
+	prefix string // of the paths of its entries
+	depth  int
+	names  map[string]bool // met so far
+}
+
+// node walks a directory's node or, at a level above 0, a shard under it.
+func (w *dirWalk) node(ctx context.Context, c cid.Cid, d *openDir, level int) error {
 	bad := func(format string, args ...any) error {
 		return &CorruptError{CID: c, Reason: fmt.Sprintf(format, args...)}
 	}
-	if depth > maxDepth {
-		return bad("directories more than %d deep", maxDepth)
+	if level > maxDepth {
+		return bad("shards more than %d deep", maxDepth)
 	}
 	b, err := w.g.Get(ctx, c)
 	if err != nil {
@@ -227,6 +246,9 @@ func (w *dirWalk) dir(ctx context.Context, c cid.Cid, prefix string, depth int) 
 	skip := 0 // hexadecimal digits before each name in a shard
 	switch fs.Type() {
 	case ft.TDirectory:
+		if level > 0 {
+			return bad("a directory where a shard belongs")
+		}
 	case ft.THAMTShard:
 		if f := fs.Fanout(); f < 8 || f > 1024 || f&(f-1) != 0 {
 			return bad("a shard of fanout %d", f)
@@ -240,10 +262,9 @@ func (w *dirWalk) dir(ctx context.Context, c cid.Cid, prefix string, depth int) 
 			return err
 		}
 	}
-	names := map[string]bool{}
 	for _, l := range pn.Links() {
-		if w.seen++; w.seen > maxFiles {
-			return bad("a model of more than %d files", maxFiles)
+		if w.links++; w.links > maxLinks {
+			return bad("a model of more than %d entries", maxLinks)
 		}
 		if err := Supported(l.Cid); err != nil {
 			return err
@@ -252,7 +273,7 @@ func (w *dirWalk) dir(ctx context.Context, c cid.Cid, prefix string, depth int) 
 			return bad("a shard's entry without its prefix")
 		}
 		if skip > 0 && len(l.Name) == skip {
-			if err := w.dir(ctx, l.Cid, prefix, depth+1); err != nil {
+			if err := w.node(ctx, l.Cid, d, level+1); err != nil {
 				return err
 			}
 			continue
@@ -261,11 +282,11 @@ func (w *dirWalk) dir(ctx context.Context, c cid.Cid, prefix string, depth int) 
 		if err := CheckName(name); err != nil {
 			return bad("%v", err)
 		}
-		if names[name] {
+		if d.names[name] {
 			return bad("two entries named %q", name)
 		}
-		names[name] = true
-		if err := w.entry(ctx, l, prefix+name, depth); err != nil {
+		d.names[name] = true
+		if err := w.entry(ctx, l, d.prefix+name, d.depth); err != nil {
 			return err
 		}
 	}

@@ -193,11 +193,11 @@ func TestMillionTensors(t *testing.T) {
 	b := dag.NewFileBuilder(m.emit)
 	w := dag.NewPackingWriter(m.emit)
 	for i := range 1_000_000 {
-		c := dag.Leaf([]byte(fmt.Sprint(i)))
+		c := dag.Leaf(fmt.Append(nil, i))
 		if err := b.Add(c); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Recipe(dag.CBOR([]byte(fmt.Sprint(i)))); err != nil {
+		if err := w.Recipe(dag.CBOR(fmt.Append(nil, i))); err != nil {
 			t.Fatal(err)
 		}
 	}

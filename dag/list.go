@@ -40,7 +40,14 @@ var (
 			return e
 		},
 	}
-	linkKind = kind[cid.Cid]{write: appendLink, read: (*cborReader).link}
+	nodeKind = kind[cid.Cid]{
+		write: appendLink,
+		read:  func(r *cborReader) cid.Cid { return r.linkOf(cid.Raw) },
+	}
+	recipeKind = kind[cid.Cid]{
+		write: appendLink,
+		read:  func(r *cborReader) cid.Cid { return r.linkOf(cid.DagCBOR) },
+	}
 	fileKind = kind[FileSum]{
 		write: func(b []byte, f FileSum) []byte {
 			return appendBytes(appendText(appendHead(b, majorList, 2), f.Path), f.SHA256[:])
@@ -50,6 +57,11 @@ var (
 				r.fail("a file that is no pair")
 			}
 			f := FileSum{Path: r.text(MaxPath)}
+			if r.err == nil {
+				if err := CheckPath(f.Path); err != nil {
+					r.fail("%v", err)
+				}
+			}
 			if n := copy(f.SHA256[:], r.bytes(32)); n != 32 {
 				r.fail("a sha256 of %d bytes", n)
 			}
@@ -252,8 +264,8 @@ func appendList[T any](b []byte, l List[T]) []byte {
 func readList[T any](r *cborReader, k *kind[T]) List[T] {
 	l := List[T]{kind: k}
 	if r.peek() == majorList {
-		start := len(r.b)
 		n := r.list(inlineBytes)
+		start := len(r.b)
 		l.inline = make([]T, 0, min(n, 1024))
 		for range n {
 			l.inline = append(l.inline, k.read(r))
@@ -261,7 +273,7 @@ func readList[T any](r *cborReader, k *kind[T]) List[T] {
 				return l
 			}
 		}
-		if start-len(r.b) > inlineBytes+9 {
+		if start-len(r.b) > inlineBytes {
 			r.fail("a list that belongs in pages")
 		}
 		l.count = int64(n)
@@ -278,7 +290,7 @@ func readList[T any](r *cborReader, k *kind[T]) List[T] {
 		r.fail("%d pages for %d entries", n, l.count)
 	}
 	for range n {
-		l.pages = append(l.pages, r.link())
+		l.pages = append(l.pages, r.linkOf(cid.DagCBOR))
 		if r.err != nil {
 			break
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -39,9 +40,9 @@ type PackingWriter struct {
 // NewPackingWriter returns a writer that hands finished blocks to emit.
 func NewPackingWriter(emit func(blocks.Block) error) *PackingWriter {
 	return &PackingWriter{
-		nodes:   listWriter[cid.Cid]{kind: &linkKind, emit: emit},
+		nodes:   listWriter[cid.Cid]{kind: &nodeKind, emit: emit},
 		files:   listWriter[FileSum]{kind: &fileKind, emit: emit},
-		recipes: listWriter[cid.Cid]{kind: &linkKind, emit: emit},
+		recipes: listWriter[cid.Cid]{kind: &recipeKind, emit: emit},
 		emit:    emit,
 	}
 }
@@ -103,9 +104,12 @@ func DecodePacking(b blocks.Block) (*Packing, error) {
 	rd.key("files")
 	p.Files = readList(rd, &fileKind)
 	rd.key("nodes")
-	p.Nodes = readList(rd, &linkKind)
+	p.Nodes = readList(rd, &nodeKind)
 	rd.key("recipes")
-	p.Recipes = readList(rd, &linkKind)
+	p.Recipes = readList(rd, &recipeKind)
+	if rd.err == nil && p.Of.Type() != cid.DagProtobuf {
+		rd.fail("a model that is no directory")
+	}
 	err := rd.end()
 	if err == nil && !bytes.Equal(p.encode(), b.RawData()) {
 		err = errCBOR
@@ -120,10 +124,14 @@ func DecodePacking(b blocks.Block) (*Packing, error) {
 func AsRaw(c cid.Cid) cid.Cid { return cid.NewCidV1(cid.Raw, c.Hash()) }
 
 // CheckPath returns an error unless path is one that a model may hold: relative,
-// slash-separated, clean, and with no part that could leave its directory.
+// slash-separated, clean, at most 32 directories deep, and with no part that
+// could leave its directory.
 func CheckPath(path string) error {
 	if path == "" || len(path) > MaxPath {
 		return fmt.Errorf("a path of %d bytes", len(path))
+	}
+	if n := strings.Count(path, "/"); n > maxDepth {
+		return fmt.Errorf("a path of %d directories, more than %d", n, maxDepth)
 	}
 	for part := range strings.SplitSeq(path, "/") {
 		if err := CheckName(part); err != nil {
@@ -143,6 +151,8 @@ func CheckName(name string) error {
 		return fmt.Errorf("a file name of %d bytes, more than 255", len(name))
 	case strings.ContainsAny(name, "/\\\x00"):
 		return fmt.Errorf("the file name %q", name)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("the file name %q is not UTF-8", name)
 	}
 	return nil
 }

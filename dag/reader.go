@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 )
 
@@ -43,12 +42,19 @@ type Reader struct {
 	ctx  context.Context // of one operation, which the reader does not outlive
 	g    Getter
 	root Child
-	last map[int]blocks.Block // by depth
+	last map[int]opened // by depth
+}
+
+// opened is a node, parsed once however often it is read through, or a leaf.
+type opened struct {
+	child Child
+	node  *Node // nil for a leaf
+	leaf  []byte
 }
 
 // NewReader returns a reader of file c of size bytes, for as long as ctx lasts.
 func NewReader(ctx context.Context, g Getter, c cid.Cid, size int64) *Reader {
-	return &Reader{ctx: ctx, g: g, root: Child{CID: c, Size: size}, last: map[int]blocks.Block{}}
+	return &Reader{ctx: ctx, g: g, root: Child{CID: c, Size: size}, last: map[int]opened{}}
 }
 
 // ReadAt reads len(b) bytes from off on, or fewer and io.EOF.
@@ -73,36 +79,39 @@ func (r *Reader) ReadAt(b []byte, off int64) (int, error) {
 
 // read copies from the leaf of c that holds byte off of it.
 func (r *Reader) read(c Child, b []byte, off int64, depth int) (int, error) {
-	blk, err := r.block(c.CID, depth)
+	o, err := r.open(c, depth)
 	if err != nil {
 		return 0, err
 	}
-	if c.CID.Type() == cid.Raw {
-		if int64(len(blk.RawData())) != c.Size {
-			return 0, &CorruptError{CID: c.CID, Reason: fmt.Sprintf("a leaf of %d bytes where %d belong", len(blk.RawData()), c.Size)}
-		}
-		return copy(b, blk.RawData()[off:]), nil
+	if o.node == nil {
+		return copy(b, o.leaf[off:]), nil
 	}
-	n, err := DecodeFile(blk, c.Size)
-	if err != nil {
-		return 0, err
-	}
-	child, start := n.At(off)
+	child, start := o.node.At(off)
 	return r.read(child, b, off-start, depth+1)
 }
 
-func (r *Reader) block(c cid.Cid, depth int) (blocks.Block, error) {
+func (r *Reader) open(c Child, depth int) (opened, error) {
 	if depth > maxDepth {
-		return nil, &CorruptError{CID: c, Reason: fmt.Sprintf("a file more than %d nodes deep", maxDepth)}
+		return opened{}, &CorruptError{CID: c.CID, Reason: fmt.Sprintf("a file more than %d nodes deep", maxDepth)}
 	}
-	if b, ok := r.last[depth]; ok && b.Cid().Equals(c) {
-		return b, nil
+	if o, ok := r.last[depth]; ok && o.child.CID.Equals(c.CID) && o.child.Size == c.Size {
+		return o, nil
 	}
-	b, err := r.g.Get(r.ctx, c)
-	if err == nil {
-		r.last[depth] = b
+	b, err := r.g.Get(r.ctx, c.CID)
+	if err != nil {
+		return opened{}, err
 	}
-	return b, err
+	o := opened{child: c}
+	if c.CID.Type() != cid.Raw {
+		o.node, err = DecodeFile(b, c.Size)
+	} else if o.leaf = b.RawData(); int64(len(o.leaf)) != c.Size {
+		err = &CorruptError{CID: c.CID, Reason: fmt.Sprintf("a leaf of %d bytes where %d belong", len(o.leaf), c.Size)}
+	}
+	if err != nil {
+		return opened{}, err
+	}
+	r.last[depth] = o
+	return o, nil
 }
 
 // At returns the child that holds byte off of n, and where it starts.

@@ -19,6 +19,10 @@ const (
 	maxDType = 64
 	maxBases = 8    // of one recipe
 	maxSpans = 8192 // of one recipe, over all its bases
+
+	// maxElems bounds the numbers of spans: a recipe's pages name at most 2^26
+	// leaves, and an element has at least one bit.
+	maxElems = 8 * MaxLeaf * maxPages * pageEntries
 )
 
 // A Recipe is one way to rebuild a tensor from base tensors and chunks. Any
@@ -56,6 +60,15 @@ func Leaves(size int64) int64 { return (size + MaxLeaf - 1) / MaxLeaf }
 
 // LeafSize returns the decoded bytes of leaf i of a tensor of size bytes.
 func LeafSize(size, i int64) int { return int(min(MaxLeaf, size-i*MaxLeaf)) }
+
+// tensorCodec returns the codec of the CID of a tensor of size bytes: one of a
+// single leaf is the leaf.
+func tensorCodec(size int64) uint64 {
+	if size <= MaxLeaf {
+		return cid.Raw
+	}
+	return cid.DagProtobuf
+}
 
 // EncodeRecipe returns the block of r with the given entries, and calls emit
 // with each page, before, when they are too many for one block. It sets
@@ -201,6 +214,12 @@ func (r *Recipe) check() error {
 	if r.Size <= 0 || r.Chunks.Len() != Leaves(r.Size) {
 		return fmt.Errorf("%d chunks for %d bytes", r.Chunks.Len(), r.Size)
 	}
+	if r.Of.Type() != tensorCodec(r.Size) {
+		return fmt.Errorf("a tensor of %d bytes under codec 0x%x", r.Size, r.Of.Type())
+	}
+	if r.Side.Defined() && r.Side.Type() != cid.Raw {
+		return fmt.Errorf("a side block under codec 0x%x", r.Side.Type())
+	}
 	if r.DType == "" {
 		return fmt.Errorf("no dtype")
 	}
@@ -208,19 +227,18 @@ func (r *Recipe) check() error {
 		if b.Of.Equals(r.Of) {
 			return fmt.Errorf("a tensor that is its own base")
 		}
+		if b.Of.Type() == cid.DagCBOR {
+			return fmt.Errorf("a base that is no tensor")
+		}
 		if b.DType == "" {
 			return fmt.Errorf("a base without dtype")
 		}
 		end := int64(0)
 		for _, s := range b.Map {
-			// Sizes are below 2^63 bytes, so no sum of these overflows.
-			if s.Count <= 0 || s.Dst < end || s.Dst > r.Size || s.Src > 1<<60 || s.Count > r.Size {
+			if s.Count <= 0 || s.Dst < end || s.Dst > 8*r.Size || s.Count > 8*r.Size-s.Dst || s.Src > maxElems {
 				return fmt.Errorf("spans out of order or of range")
 			}
 			end = s.Dst + s.Count
-		}
-		if end > 8*r.Size {
-			return fmt.Errorf("spans beyond the tensor")
 		}
 	}
 	return nil
