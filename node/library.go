@@ -8,6 +8,13 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/zipnode/zipnode/dag"
+	"github.com/zipnode/zipnode/p2p"
+)
+
+var (
+	_ p2p.Library = library{}
+	_ p2p.Viewer  = library{}
+	_ p2p.Holder  = library{}
 )
 
 // library is the node as peers may use it.
@@ -16,6 +23,14 @@ type library struct{ n *Node }
 func (l library) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
 	return l.n.store.Get(ctx, c)
 }
+
+// View lends a block whose bytes lie in a pack, so that serving copies nothing.
+func (l library) View(ctx context.Context, c cid.Cid, fn func([]byte) error) error {
+	return l.n.store.View(ctx, c, fn)
+}
+
+// HasReal tells peers' requests for stored bytes from those that must decode.
+func (l library) HasReal(c cid.Cid) (bool, error) { return l.n.store.HasReal(c) }
 
 func (l library) Has(ctx context.Context, c cid.Cid) (bool, error) { return l.n.store.Has(ctx, c) }
 

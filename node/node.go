@@ -233,7 +233,7 @@ func (h hostNetwork) Unannounce(cs ...cid.Cid) error { return h.h.Unannounce(cs.
 
 // Providers counts the nodes that announce c, this one too.
 func (h hostNetwork) Providers(ctx context.Context, c cid.Cid) int {
-	return len(h.h.Providers(ctx, c, 64))
+	return len(h.h.Providers(ctx, c, 64)) + 1
 }
 
 // Options for tests and simulations within the module's own rooms.

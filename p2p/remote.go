@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -73,11 +74,16 @@ func (r *remote) close() {
 // the goroutine that reads the stream: on must be quick. An error of on resets
 // the stream.
 func (r *remote) do(ctx context.Context, c *call) error {
-	s, err := r.pick(ctx, c.weight)
-	if err != nil {
-		return err
+	for try := 1; ; try++ {
+		s, err := r.pick(ctx, c.weight)
+		if err != nil {
+			return err
+		}
+		if err = s.do(ctx, c); !errors.Is(err, errIdle) || try == askStreams+1 || ctx.Err() != nil {
+			return err
+		}
+		c.again()
 	}
-	return s.do(ctx, c)
 }
 
 // pick returns the stream with the least in flight, or another as long as all

@@ -25,6 +25,10 @@ var (
 	errReset   = errors.New("stream was reset")
 	errStalled = errors.New("peer stalled")
 	errBusy    = errors.New("peer is busy")
+
+	// errIdle ends a stream that carried no call: one that came too late for
+	// it was not heard, and is made again on another stream.
+	errIdle = errors.New("stream was idle")
 )
 
 // A call is a request and what becomes of its answer.
@@ -70,6 +74,12 @@ func (c *call) take(h header, body []byte) error {
 
 func newCall(q *request, on func(h header, body []byte) error) *call {
 	return &call{q: q, answer: answer{q: q}, on: on, done: make(chan struct{})}
+}
+
+// again makes c, of which nothing was answered, ready to be sent once more.
+func (c *call) again() {
+	c.done = make(chan struct{})
+	c.err = nil
 }
 
 // A stream carries calls to one peer; many may be under way, answered in
@@ -169,8 +179,10 @@ func (s *stream) read() {
 		}
 		switch {
 		case err == nil:
+		case errors.Is(err, errIdle):
+			return
 		case errors.Is(err, io.EOF) && c == nil:
-			s.fail(errGone)
+			s.fail(errIdle)
 			return
 		case timedOut(err):
 			s.fail(errStalled)
@@ -203,6 +215,14 @@ func (s *stream) await() (*call, error) {
 		var head *call
 		if len(s.calls) > 0 {
 			head = s.calls[0]
+		}
+		if head == nil && timedOut(err) && s.err == nil {
+			// Under the lock that saw no call: one that comes now finds err set.
+			s.err = fmt.Errorf("peer %s: %w", s.r.id, errIdle)
+			s.mu.Unlock()
+			_ = s.s.Reset()
+			s.r.remove(s)
+			return nil, errIdle
 		}
 		s.mu.Unlock()
 		switch {
