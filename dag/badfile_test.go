@@ -143,7 +143,7 @@ func TestFileTooDeep(t *testing.T) {
 		if depth <= 32 && (walk != nil || read != nil) {
 			t.Errorf("%d deep: %v, %v", depth, walk, read)
 		}
-		if depth > 33 && (!isCorrupt(walk) || !isCorrupt(read)) {
+		if depth > 32 && (!isCorrupt(walk) || !isCorrupt(read)) {
 			t.Errorf("%d deep: %v, %v, want *CorruptError", depth, walk, read)
 		}
 		if _, ok, err := dag.Part(t.Context(), m, dag.Child{CID: c, Size: 6}, 1, 2); ok || err != nil {

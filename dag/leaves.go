@@ -40,7 +40,7 @@ func walkLeaves(ctx context.Context, g Getter, c Child, depth int, yield func(Ch
 		}
 		return yield(c, nil)
 	}
-	if depth > maxDepth {
+	if depth == maxDepth {
 		return yield(c, &CorruptError{CID: c.CID, Reason: fmt.Sprintf("a file more than %d nodes deep", maxDepth)}) && false
 	}
 	b, err := g.Get(ctx, c.CID)
