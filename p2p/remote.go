@@ -82,6 +82,7 @@ func (r *remote) do(ctx context.Context, c *call) error {
 		if err = s.do(ctx, c); !errors.Is(err, errIdle) || try == askStreams+1 || ctx.Err() != nil {
 			return err
 		}
+		r.remove(s) // its reader may not have come to it yet
 		c.again()
 	}
 }
