@@ -34,6 +34,7 @@ type AddResult struct {
 	TensorsDelta int     `json:"tensors_delta"` // of the new ones, stored against a base
 	StoredNew    int64   `json:"stored_new"`    // bytes this add wrote to packs
 	Seconds      float64 `json:"seconds"`
+	Replaced     string  `json:"replaced,omitempty"` // the model that Name meant before: still kept, by CID only
 }
 
 // GetRequest asks to write the model Ref to the directory Out.
@@ -157,13 +158,15 @@ type PinLine struct {
 // GCRequest asks to collect what nothing keeps.
 type GCRequest struct {
 	DryRun bool `json:"dry_run,omitempty"`
+	All    bool `json:"all,omitempty"` // also what interrupted operations left, which is else kept for a day
 }
 
 // GCResult says what was collected.
 type GCResult struct {
 	Blocks int   `json:"blocks"` // removed
 	Kept   int   `json:"kept"`
-	Freed  int64 `json:"freed"` // bytes of packs
+	Freed  int64 `json:"freed"`  // bytes of packs
+	Leased int64 `json:"leased"` // bytes kept only because an operation that was interrupted in the last day may be tried again
 }
 
 // VerifyResult says what a verify read.
