@@ -28,7 +28,17 @@ type CorruptError struct {
 	CID    cid.Cid
 	From   string // who gave the bytes: a peer, a pack; "" if unknown
 	Reason string
+
+	err error // ErrNewer, or nil
 }
+
+// ErrNewer is wrapped by the [*CorruptError] of a recipe or packing whose
+// version is above those that this code reads: it may well be whole, and who
+// gave it honest.
+var ErrNewer = errors.New("of a newer version: update zipnode")
+
+// Unwrap returns ErrNewer where that is the reason.
+func (e *CorruptError) Unwrap() error { return e.err }
 
 func (e *CorruptError) Error() string {
 	if !e.CID.Defined() {

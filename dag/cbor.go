@@ -62,8 +62,9 @@ func appendLink(b []byte, c cid.Cid) []byte {
 // A cborReader reads values from b in order. After the first error every call
 // returns zero values; err tells it.
 type cborReader struct {
-	b   []byte
-	err error
+	b     []byte
+	err   error
+	newer error // ErrNewer, where the version says so
 }
 
 func (r *cborReader) fail(format string, args ...any) {

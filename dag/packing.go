@@ -95,10 +95,11 @@ func (p *Packing) encode() []byte {
 func DecodePacking(b blocks.Block) (*Packing, error) {
 	rd := &cborReader{b: b.RawData()}
 	p := &Packing{}
-	if n := rd.mapHead(5); n != 5 {
-		rd.fail("a packing of %d keys", n)
-	}
+	pairs := rd.mapHead(maxKeys)
 	rd.version()
+	if pairs != 5 {
+		rd.fail("a packing of %d keys", pairs)
+	}
 	rd.key("of")
 	p.Of = rd.rawCID()
 	rd.key("files")
@@ -115,7 +116,7 @@ func DecodePacking(b blocks.Block) (*Packing, error) {
 		err = errCBOR
 	}
 	if err != nil {
-		return nil, &CorruptError{CID: b.Cid(), Reason: "not a packing: " + err.Error()}
+		return nil, &CorruptError{CID: b.Cid(), Reason: "not a packing: " + err.Error(), err: rd.newer}
 	}
 	return p, nil
 }

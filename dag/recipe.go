@@ -16,6 +16,7 @@ import (
 const Version = 1
 
 const (
+	maxKeys  = 64 // of a map: those of a newer version may be more than ours
 	maxDType = 64
 	maxBases = 8    // of one recipe
 	maxSpans = 8192 // of one recipe, over all its bases
@@ -137,7 +138,7 @@ func (s Base) append(b []byte) []byte {
 func DecodeRecipe(b blocks.Block) (*Recipe, error) {
 	rd := &cborReader{b: b.RawData()}
 	r := &Recipe{}
-	pairs := rd.mapHead(7)
+	pairs := rd.mapHead(maxKeys)
 	rd.version()
 	rd.key("of")
 	r.Of = rd.rawCID()
@@ -168,7 +169,7 @@ func DecodeRecipe(b blocks.Block) (*Recipe, error) {
 		err = errCBOR
 	}
 	if err != nil {
-		return nil, &CorruptError{CID: b.Cid(), Reason: "not a recipe: " + err.Error()}
+		return nil, &CorruptError{CID: b.Cid(), Reason: "not a recipe: " + err.Error(), err: rd.newer}
 	}
 	return r, nil
 }
@@ -176,6 +177,9 @@ func DecodeRecipe(b blocks.Block) (*Recipe, error) {
 func (r *cborReader) version() {
 	r.key("v")
 	if v := r.uint(); r.err == nil && v != Version {
+		if v > Version {
+			r.newer = ErrNewer
+		}
 		r.fail("version %d, this zipnode reads %d", v, Version)
 	}
 }

@@ -78,8 +78,11 @@ func (n *Node) Add(ctx context.Context, req AddRequest, progress func(Progress))
 	if !req.NoPin {
 		ch.Pin = map[cid.Cid]string{model.CID: store.PinModel}
 	}
-	if err := n.replaced(&ch, req.Name, model.CID); err != nil {
+	replaced := ""
+	if old, ok, err := n.store.Name(req.Name); err != nil {
 		return AddResult{}, err
+	} else if ok && !old.Equals(model.CID) {
+		replaced = old.String() // its pin stays: a name moves, nothing is lost
 	}
 	if err := a.lease.Commit(ch); err != nil {
 		return AddResult{}, err
@@ -92,28 +95,8 @@ func (n *Node) Add(ctx context.Context, req AddRequest, progress func(Progress))
 	return AddResult{
 		CID: model.CID.String(), Packing: packing.String(), Name: req.Name, Files: len(files), Bytes: a.total,
 		Tensors: a.tensors, TensorsNew: a.fresh, TensorsDelta: a.deltas,
-		StoredNew: a.lease.Written(), Seconds: time.Since(start).Seconds(),
+		StoredNew: a.lease.Written(), Seconds: time.Since(start).Seconds(), Replaced: replaced,
 	}, nil
-}
-
-// replaced unpins in ch the model that name meant before, unless another name
-// means it too.
-func (n *Node) replaced(ch *store.Change, name string, now cid.Cid) error {
-	old, ok, err := n.store.Name(name)
-	if err != nil || !ok || old.Equals(now) {
-		return err
-	}
-	names, err := n.store.Names()
-	if err != nil {
-		return err
-	}
-	for other, c := range names {
-		if other != name && c.Equals(old) {
-			return nil
-		}
-	}
-	ch.Unpin = append(ch.Unpin, old)
-	return nil
 }
 
 // adding is one add under way.

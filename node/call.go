@@ -45,7 +45,7 @@ type none struct{}
 
 var operations = map[string]operation{
 	"add":           op(true, (*Node).Add),
-	"get":           op(true, (*Node).Get),
+	"get":           op(false, (*Node).Get), // it takes its turn when it needs peers
 	"seed":          op(true, (*Node).Seed),
 	"ls":            quick(false, (*Node).Ls),
 	"show":          quick(false, (*Node).Show),
@@ -55,7 +55,7 @@ var operations = map[string]operation{
 	"pin.ls":        quick(false, (*Node).PinLs),
 	"verify":        op(true, (*Node).Verify),
 	"gc":            quick(true, (*Node).GC),
-	"export":        op(true, (*Node).Export), // it may write a packing
+	"export":        op(false, (*Node).Export), // what it may write, a packing, has a lease
 	"import":        op(true, (*Node).Import),
 	"id":            quick(false, (*Node).ID),
 	"peers.ls":      quick(false, (*Node).Peers),
@@ -71,12 +71,14 @@ func (n *Node) Call(ctx context.Context, op string, args json.RawMessage, wait t
 	if !ok {
 		return nil, usagef("no operation %q", op)
 	}
+	ctx = context.WithValue(ctx, waitKey{}, waiting{op: op, wait: wait})
 	if o.writes {
-		done, err := n.turn.take(ctx, op, wait)
+		done, err := n.takeTurn(ctx)
 		if err != nil {
 			return nil, coded(err)
 		}
 		defer done()
+		ctx = context.WithValue(ctx, waitKey{}, waiting{op: op, has: true})
 	}
 	report := newReporter(progress)
 	defer report.stop()
@@ -95,4 +97,23 @@ func (n *Node) Call(ctx context.Context, op string, args json.RawMessage, wait t
 		return nil, coded(fmt.Errorf("%w", err))
 	}
 	return res, nil
+}
+
+// A waiting says, in an operation's context, how it takes its turn to write.
+type waiting struct {
+	op   string
+	wait time.Duration
+	has  bool // it has it
+}
+
+type waitKey struct{}
+
+// takeTurn waits for the turn to write, unless the operation of ctx has it, and
+// returns how to give it back.
+func (n *Node) takeTurn(ctx context.Context) (func(), error) {
+	w, _ := ctx.Value(waitKey{}).(waiting)
+	if w.has {
+		return func() {}, nil
+	}
+	return n.turn.take(ctx, w.op, w.wait)
 }

@@ -317,9 +317,6 @@ func (n *Node) adoptPacking(ctx context.Context, l *store.Lease, root cid.Cid, r
 		Names:  map[string]cid.Cid{res.Name: p.Of},
 		Pin:    map[cid.Cid]string{p.Of: store.PinModel},
 	}
-	if err := n.replaced(&ch, res.Name, p.Of); err != nil {
-		return err
-	}
 	if err := n.sampleFetched(ctx, p.Of, files); err != nil {
 		return err
 	}

@@ -31,7 +31,28 @@ func (w *wrongRecipe) Error() string {
 
 func (w *wrongRecipe) Unwrap() error { return w.err }
 
+// bases returns the tensors that the recipe's leaves are decoded against.
+func (w *wrongRecipe) bases() []cid.Cid {
+	var out []cid.Cid
+	for _, b := range w.u.recipe.Bases {
+		out = append(out, b.Of)
+	}
+	return out
+}
+
 func (w *wrongRecipe) block() cid.Cid { return w.u.block.Cid() }
+
+// A localDamage says that what the store has does not rebuild a unit.
+type localDamage struct {
+	u   *unit
+	err error
+}
+
+func (l *localDamage) Error() string {
+	return fmt.Sprintf("tensor %s is damaged here: %v", l.u.c.CID, l.err)
+}
+
+func (l *localDamage) Unwrap() error { return l.err }
 
 // A moving is one plan being carried out: chunks come in, units are rebuilt,
 // checked and written.
@@ -252,7 +273,10 @@ func (m *moving) deliverHere(ctx context.Context, u *unit) error {
 	return m.leaves(ctx, u, func(ctx context.Context, _ int64, leaf cid.Cid) ([]byte, error) {
 		b, err := m.p.n.store.Get(ctx, leaf)
 		if err != nil {
-			return nil, fmt.Errorf("%w: run 'zipnode verify', which repairs it from a peer", err)
+			if ignoreDamage(err) == nil {
+				err = &localDamage{u, err}
+			}
+			return nil, err
 		}
 		return b.RawData(), nil
 	})

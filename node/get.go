@@ -10,6 +10,7 @@ import (
 
 	"github.com/ipfs/go-cid"
 
+	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/family"
 	"github.com/zipnode/zipnode/p2p"
@@ -47,7 +48,8 @@ func (n *Node) Get(ctx context.Context, req GetRequest, progress func(Progress))
 }
 
 // withPeers calls run without peers, and, if that needs them, again with a
-// session on what ref means.
+// session on what ref means. The second time it writes, and waits for its turn
+// unless the operation has it.
 func (n *Node) withPeers(ctx context.Context, ref string, run func(context.Context, *p2p.Session) error) error {
 	err := run(ctx, nil)
 	if !errors.Is(err, errOffline) {
@@ -62,11 +64,23 @@ func (n *Node) withPeers(ctx context.Context, ref string, run func(context.Conte
 			return err
 		}
 	}
+	done, err := n.takeTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	host, err := n.network(ctx)
 	if err != nil {
 		return fmt.Errorf("%s is not all here, and %w", ref, err)
 	}
-	return host.WithSession(ctx, root, run)
+	if len(n.cfg.Bootstrap) == 0 && !n.cfg.MDNS && len(host.Peers()) == 0 {
+		return fmt.Errorf("%w of %s is known: give --bootstrap the address that 'zipnode id' prints where it is served", p2p.ErrNoProvider, ref)
+	}
+	err = host.WithSession(ctx, root, run)
+	if errors.Is(err, p2p.ErrNoProvider) && len(host.Peers()) == 0 {
+		return fmt.Errorf("%w: no peer was reached: is 'zipnode serve' running where %s is, and its address given with --bootstrap?", err, ref)
+	}
+	return err
 }
 
 // getting is one get under way.
@@ -100,19 +114,43 @@ func (g *getting) run(ctx context.Context, s *p2p.Session) error {
 				g.res.Fetched = st.Fetched
 			}
 		}
-		wrong, ok := errors.AsType[*wrongRecipe](err)
-		if !ok || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		if attempt == maxAttempts {
-			return &dag.CorruptError{CID: wrong.u.c.CID, Reason: "no peer has a recipe that gives it; the last one: " + wrong.Error()}
+		again, mendErr := g.mend(ctx, s, err)
+		if mendErr != nil {
+			return errors.Join(err, mendErr)
+		}
+		if !again || attempt == maxAttempts {
+			return err
+		}
+	}
+}
+
+// mend tells whether another attempt may do better than the one that ended with
+// err: without a recipe that is wrong, or with what is damaged here fetched.
+func (g *getting) mend(ctx context.Context, s *p2p.Session, err error) (bool, error) {
+	if wrong, ok := errors.AsType[*wrongRecipe](err); ok {
+		if damaged, err := g.n.store.SetAsideBlocks(ctx, wrong.block()); damaged || err != nil {
+			return damaged, err // not the recipe's fault
 		}
 		g.n.log.Warn("a recipe is wrong", "tensor", wrong.u.c.CID, "recipe", wrong.block(), "err", wrong.err)
 		g.banned[wrong.block()] = true
-		if from, ok := wrong.u.from(); ok && s != nil {
+		if n, err := g.n.store.SetAside(ctx, wrong.bases()...); n > 0 || err != nil {
+			delete(g.banned, wrong.block())
+			return n > 0, err
+		}
+		if from, ok := wrong.u.from(); ok && s != nil && !errors.Is(err, codec.ErrUnknown) { // a newer codec is no lie
 			s.Drop(from, wrong)
 		}
+		return true, nil
 	}
+	if bad, ok := errors.AsType[*localDamage](err); ok {
+		n, err := g.n.store.SetAside(ctx, bad.u.c.CID)
+		g.n.log.Warn("a tensor is damaged here", "tensor", bad.u.c.CID, "err", bad.err)
+		return n > 0, err
+	}
+	return false, nil
 }
 
 // attempt plans and carries out the get once.
@@ -219,6 +257,13 @@ func (g *getting) bring(ctx context.Context, p *planner) error {
 
 // files lists the model's files: all, and those asked for.
 func (g *getting) files(ctx context.Context, p *planner, model cid.Cid) (all, asked []*outFile, err error) {
+	root, err := p.Get(ctx, model)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := dag.DecodeFile(root, -1); err == nil {
+		return nil, nil, usagef("%s is the CID of a file in a model: give the model's, and --include for the file", model)
+	}
 	for f, err := range dag.Files(ctx, p, model, nil) {
 		if err != nil {
 			return nil, nil, err

@@ -53,6 +53,9 @@ func (o *outDir) close() error {
 // state tells what lies where f will be written: nothing, the same file, or
 // something else.
 func (o *outDir) state(ctx context.Context, f *outFile) (same bool, other error) {
+	if info, err := o.root.Lstat(f.path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return false, errDiffers // it is replaced as a link, where its file may belong to others
+	}
 	h, err := o.root.Open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil

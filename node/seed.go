@@ -40,9 +40,6 @@ func (n *Node) Seed(ctx context.Context, req SeedRequest, progress func(Progress
 	ch := store.Change{Pin: map[cid.Cid]string{model: store.PinModel}}
 	if req.Name != "" {
 		ch.Names = map[string]cid.Cid{req.Name: model}
-		if err := n.replaced(&ch, req.Name, model); err != nil {
-			return SeedResult{}, err
-		}
 	}
 	if err := n.store.Apply(ch); err != nil {
 		return SeedResult{}, err
@@ -266,6 +263,6 @@ func (n *Node) pinned(c cid.Cid) (kind string, ok bool, err error) {
 
 // GC removes what nothing keeps.
 func (n *Node) GC(ctx context.Context, req GCRequest) (GCResult, error) {
-	res, err := n.store.Collect(ctx, store.CollectOptions{DryRun: req.DryRun})
-	return GCResult{Blocks: res.Blocks, Kept: res.Kept, Freed: res.Freed}, err
+	res, err := n.store.Collect(ctx, store.CollectOptions{DryRun: req.DryRun, Interrupted: req.All})
+	return GCResult{Blocks: res.Blocks, Kept: res.Kept, Freed: res.Freed, Leased: res.Leased}, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ipfs/go-cid"
@@ -25,8 +26,16 @@ type CollectOptions struct {
 	Interrupted bool // collect also what interrupted operations left
 }
 
-// A pack is rewritten when this share of it is dead.
-const deadShare = 0.25
+// A pack is rewritten when a sixteenth of it is dead, and a small one when
+// anything is: then what a collect says it frees is what it frees.
+const (
+	deadShare = 16
+	smallPack = 64 << 20
+)
+
+func worthRewriting(size, dead int64) bool {
+	return dead > 0 && (size <= smallPack || dead*deadShare >= size)
+}
 
 // Collect removes what nothing keeps: it marks from pins and leases through
 // models, tensors, recipes in use and bases, removes the rest from the index,
@@ -35,7 +44,7 @@ const deadShare = 0.25
 // What a lease found or wrote meanwhile stays. A crash at any instant loses
 // nothing that is kept.
 func (s *Store) Collect(ctx context.Context, o CollectOptions) (Collected, error) {
-	if o.Interrupted {
+	if o.Interrupted && !o.DryRun {
 		s.dropLeft()
 	}
 	m := newMarker(s)
@@ -46,7 +55,7 @@ func (s *Store) Collect(ctx context.Context, o CollectOptions) (Collected, error
 		return Collected{}, err
 	}
 	before := s.Bytes()
-	res, err := s.sweep(ctx, m, o.DryRun)
+	res, err := s.sweep(ctx, m, o)
 	if err != nil || o.DryRun {
 		return res, err
 	}
@@ -56,7 +65,7 @@ func (s *Store) Collect(ctx context.Context, o CollectOptions) (Collected, error
 	if err := s.shrink(ctx); err != nil {
 		return res, err
 	}
-	res.Freed = before - s.Bytes()
+	res.Freed = max(0, before-s.Bytes())
 	return res, s.compactJournal()
 }
 
@@ -174,8 +183,11 @@ func absent(err error) (bool, error) {
 // tensor marks what rebuilds d by its recipe in use, if d is a tensor.
 func (m *marker) tensor(ctx context.Context, d digest) error {
 	t, ok, err := m.s.tensor(d)
-	if err != nil || !ok || !first(m.tensors, d) {
+	if err != nil || !first(m.tensors, d) {
 		return err
+	}
+	if !ok {
+		return m.suspended(ctx, d)
 	}
 	if err := m.recipe(ctx, t.recipe); err != nil {
 		return err
@@ -184,6 +196,33 @@ func (m *marker) tensor(ctx context.Context, d digest) error {
 		// A base is kept with its nodes, so that it can be checked and served.
 		if err := m.node(ctx, b); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// suspended marks what is left of a tensor that was set aside as damaged, so
+// that mending it takes no more than what is missing.
+func (m *marker) suspended(ctx context.Context, d digest) error {
+	known, err := m.s.index.prefix(key(tabRecipe, d[:]), 8)
+	if err != nil {
+		return err
+	}
+	for _, p := range known {
+		rec := digest(p.key[33:])
+		if err := m.recipe(ctx, rec); err != nil {
+			return err
+		}
+		r, err := m.s.recipe(rec)
+		if skip, err := absent(err); err != nil {
+			return err
+		} else if skip {
+			continue
+		}
+		for _, b := range r.Bases {
+			if err := m.node(ctx, b.Of); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -263,13 +302,17 @@ func (m *marker) leases(ctx context.Context) error {
 	return nil
 }
 
-// oldest returns where the oldest lease began to write.
-func (s *Store) oldest() (place, bool) {
+// oldest returns where the oldest lease began to write; with running only those
+// of operations that run count.
+func (s *Store) oldest(running bool) (place, bool) {
 	s.leases.mu.Lock()
 	defer s.leases.mu.Unlock()
 	var first place
 	any := false
-	for _, l := range s.leases.left {
+	for id, l := range s.leases.left {
+		if _, open := s.leases.open[id]; running && !open {
+			continue
+		}
 		if !any || l.from.less(first) {
 			first, any = l.from, true
 		}
@@ -279,7 +322,7 @@ func (s *Store) oldest() (place, bool) {
 
 // sweep removes from the index what m did not mark and no lease keeps. While it
 // runs, nobody comes to rely on a block.
-func (s *Store) sweep(ctx context.Context, m *marker, dry bool) (Collected, error) {
+func (s *Store) sweep(ctx context.Context, m *marker, o CollectOptions) (Collected, error) {
 	var res Collected
 	s.sweepMu.Lock()
 	defer s.sweepMu.Unlock()
@@ -289,8 +332,9 @@ func (s *Store) sweep(ctx context.Context, m *marker, dry bool) (Collected, erro
 	if err := m.leases(ctx); err != nil {
 		return res, err
 	}
-	from, leased := s.oldest()
-	var dead, live []digest // live: kept by place alone
+	from, leased := s.oldest(o.Interrupted)
+	kept := map[uint32]int64{} // bytes of sections that stay, by pack
+	var dead, live []digest    // live: kept by place alone
 	err := s.index.scan(key(tabBlock), func(k, v []byte) (bool, error) {
 		d := digest(k[1:])
 		p, err := decodePlace(v)
@@ -301,18 +345,23 @@ func (s *Store) sweep(ctx context.Context, m *marker, dry bool) (Collected, erro
 		switch {
 		case marked:
 			res.Kept++
+			kept[p.pack] += p.section()
 		case leased && !p.less(from):
 			res.Kept++
 			res.Leased += int64(p.length)
+			kept[p.pack] += p.section()
 			live = append(live, d)
 		default:
 			res.Blocks++
-			res.Freed += int64(p.length)
 			dead = append(dead, d)
 		}
 		return true, ctx.Err()
 	})
-	if err != nil || dry {
+	if err != nil {
+		return res, err
+	}
+	if o.DryRun {
+		res.Freed, err = s.shrinkable(kept)
 		return res, err
 	}
 	for _, d := range live {
@@ -409,31 +458,52 @@ func (s *Store) sweepRoots() error {
 	return s.apply(ch)
 }
 
+// section returns the bytes of p's section in its pack.
+func (p place) section() int64 {
+	return int64(len(dag.CARSection(digest{}.cid(p.codec), int(p.length)))) + int64(p.length)
+}
+
+// numbers returns the numbers of the packs, in order.
+func (s *Store) numbers() []uint32 {
+	s.packMu.RLock()
+	defer s.packMu.RUnlock()
+	return slices.Sorted(maps.Keys(s.packs))
+}
+
+// shrinkable returns how many bytes shrink would free if only live, by pack,
+// stayed.
+func (s *Store) shrinkable(live map[uint32]int64) (int64, error) {
+	total := int64(0)
+	for _, n := range s.numbers() {
+		size, err := s.pack(n).size()
+		if err != nil {
+			return 0, err
+		}
+		if dead := size - int64(len(carHeader)) - live[n]; worthRewriting(size, dead) {
+			total += dead
+		}
+	}
+	return total, nil
+}
+
 // shrink rewrites the packs of which much is dead: live blocks move to the end
 // of the last pack, the index follows, the old pack goes.
 func (s *Store) shrink(ctx context.Context) error {
 	live := map[uint32]int64{}
 	err := s.index.scan(key(tabBlock), func(_, v []byte) (bool, error) {
 		p, err := decodePlace(v)
-		live[p.pack] += int64(p.length) + 40 // a section's head: varint and CID
+		live[p.pack] += p.section()
 		return true, err
 	})
 	if err != nil {
 		return err
 	}
-	s.packMu.RLock()
-	var numbers []uint32
-	for n := range s.packs {
-		numbers = append(numbers, n)
-	}
-	s.packMu.RUnlock()
-	slices.Sort(numbers)
-	for _, n := range numbers {
+	for _, n := range s.numbers() {
 		size, err := s.pack(n).size()
 		if err != nil {
 			return err
 		}
-		if dead := size - int64(len(carHeader)) - live[n]; float64(dead) > deadShare*float64(size) {
+		if dead := size - int64(len(carHeader)) - live[n]; worthRewriting(size, dead) {
 			if err := s.rewrite(ctx, n); err != nil {
 				return fmt.Errorf("rewrite %s: %w", packName(n), err)
 			}

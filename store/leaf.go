@@ -145,6 +145,9 @@ func (d *decoding) chunk(ctx context.Context, r *dag.Recipe, i int64, e dag.Entr
 		c.Bases = append(c.Bases, base)
 	}
 	data, err := codec.Decode(make([]byte, 0, size), chunk, size, c)
+	if errors.Is(err, codec.ErrUnknown) {
+		return nil, fmt.Errorf("chunk %s: %w", e.Chunk, err)
+	}
 	if err != nil {
 		return nil, &dag.CorruptError{CID: e.Chunk, From: s.where(e.Chunk), Reason: err.Error()}
 	}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"sync"
+	"syscall"
 	"time"
 
 	blocks "github.com/ipfs/go-block-format"
@@ -31,6 +32,7 @@ type Lease struct {
 	kept    map[digest]cid.Cid // found: blocks, tensors
 	uses    []useEntry
 	written int64
+	full    bool // a block did not fit
 }
 
 // A leaseSet is the leases of this process, and those that an earlier one left.
@@ -95,6 +97,7 @@ func (l *Lease) Put(ctx context.Context, b blocks.Block) (bool, error) {
 	l.s.sweepMu.RLock()
 	n, err := l.s.put(b.Cid(), b.RawData())
 	l.mu.Lock()
+	l.full = l.full || errors.Is(err, ErrQuota) || errors.Is(err, syscall.ENOSPC)
 	if l.written += n; err == nil && n == 0 {
 		l.kept[digestOf(b.Cid())] = b.Cid()
 	}
@@ -246,12 +249,16 @@ func (l *Lease) Commit(ch Change) error {
 }
 
 // Release ends a lease that was not committed. What it wrote is kept for 24
-// hours, so that a retry finds it. After Commit it does nothing.
+// hours, so that a retry finds it, unless the disk or the quota was full: then
+// its space is wanted. After Commit it does nothing.
 func (l *Lease) Release() error {
 	l.s.leases.mu.Lock()
 	_, open := l.s.leases.open[l.id]
 	delete(l.s.leases.open, l.id)
-	if open && l.Written() == 0 {
+	l.mu.Lock()
+	useless := l.written == 0 || l.full
+	l.mu.Unlock()
+	if open && useless {
 		delete(l.s.leases.left, l.id)
 		l.s.index.delete(leaseKey(l.id))
 	}

@@ -132,6 +132,134 @@ func (s *Store) Suspend(c cid.Cid) (restore func() error, err error) {
 	}, nil
 }
 
+// SetAside checks, reading every block, what the tensors cs are rebuilt from
+// here, their bases included. Where a block is damaged the index forgets it, and
+// the tensors that need it are suspended: they are fetched or added again as if
+// they had never been here. It returns how many of cs were.
+func (s *Store) SetAside(ctx context.Context, cs ...cid.Cid) (int, error) {
+	a := asideer{s: s, whole: map[digest]bool{}}
+	n := 0
+	for _, c := range cs {
+		_, known, err := s.Tensor(c)
+		if err != nil {
+			return n, err
+		}
+		whole, err := a.tensor(ctx, c)
+		if err != nil {
+			return n, err
+		}
+		if known && !whole {
+			n++
+		}
+	}
+	if n > 0 {
+		s.leaves.clear()
+		s.recipes.clear()
+	}
+	return n, nil
+}
+
+// SetAsideBlocks checks the blocks of a recipe that are here, and tells whether
+// one was damaged: the index forgets it.
+func (s *Store) SetAsideBlocks(ctx context.Context, recipe cid.Cid) (bool, error) {
+	a := asideer{s: s}
+	whole, err := a.recipe(ctx, Tensor{recipe: digestOf(recipe)})
+	return !whole, err
+}
+
+type asideer struct {
+	s     *Store
+	whole map[digest]bool
+}
+
+// tensor tells whether c can be rebuilt; one that is not known cannot.
+func (a *asideer) tensor(ctx context.Context, c cid.Cid) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	d := digestOf(c)
+	if whole, ok := a.whole[d]; ok {
+		return whole, nil
+	}
+	a.whole[d] = true // bases cannot lead back here: none is used in a circle
+	t, ok, err := a.s.tensor(d)
+	if err != nil {
+		return false, err
+	}
+	whole := ok
+	for _, b := range t.Bases {
+		baseWhole, err := a.tensor(ctx, b)
+		if err != nil {
+			return false, err
+		}
+		whole = whole && baseWhole
+	}
+	if ok {
+		chunks, err := a.recipe(ctx, t)
+		if err != nil {
+			return false, err
+		}
+		whole = whole && chunks
+	}
+	a.whole[d] = whole
+	if ok && !whole {
+		_, err = a.s.Suspend(c)
+	}
+	return whole, err
+}
+
+// recipe tells whether every block of t's recipe in use is whole.
+func (a *asideer) recipe(ctx context.Context, t Tensor) (bool, error) {
+	if ok, err := a.block(t.Recipe()); !ok || err != nil {
+		return false, err
+	}
+	r, err := a.s.recipe(t.recipe)
+	if bad, err := absent(err); bad || err != nil {
+		return false, err
+	}
+	whole := true
+	check := func(c cid.Cid) error {
+		ok, err := a.block(c)
+		whole = whole && ok
+		return err
+	}
+	if r.Side.Defined() {
+		if err := check(r.Side); err != nil {
+			return false, err
+		}
+	}
+	for _, p := range r.Chunks.Pages() {
+		if err := check(p); err != nil {
+			return false, err
+		}
+	}
+	if !whole {
+		return false, nil
+	}
+	for e, err := range r.Chunks.All(ctx, realGetter{a.s}) {
+		if err == nil {
+			err = check(e.Chunk)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return whole, nil
+}
+
+// block tells whether block c is whole, and forgets it if not.
+func (a *asideer) block(c cid.Cid) (bool, error) {
+	_, err := a.s.real(c)
+	if bad, err := absent(err); err != nil {
+		return false, err
+	} else if bad {
+		d := digestOf(c)
+		a.s.index.delete(key(tabBlock, d[:]))
+		return false, nil
+	}
+	return true, nil
+}
+
 // DropRecipe forgets a recipe of tensor c that is not in use: what it would
 // decode is not asked of it any more.
 func (s *Store) DropRecipe(ctx context.Context, c, recipe cid.Cid) error {

@@ -93,14 +93,10 @@ func (v *verifier) read(n int64) {
 // lies between the sections that the index knows.
 func (v *verifier) packs(ctx context.Context) error {
 	s := v.s
-	s.packMu.RLock()
-	numbers := make([]uint32, 0, len(s.packs))
-	for n := range s.packs {
-		numbers = append(numbers, n)
+	if err := v.lostPacks(ctx); err != nil {
+		return err
 	}
-	s.packMu.RUnlock()
-	slices.Sort(numbers)
-	for _, n := range numbers {
+	for _, n := range s.numbers() {
 		damaged, err := v.pack(ctx, n)
 		if err != nil {
 			return fmt.Errorf("verify %s: %w", packName(n), err)
@@ -112,6 +108,22 @@ func (v *verifier) packs(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// lostPacks sets aside the blocks of packs that are gone.
+func (v *verifier) lostPacks(ctx context.Context) error {
+	here := v.s.numbers()
+	return v.s.index.scan(key(tabBlock), func(k, val []byte) (bool, error) {
+		p, err := decodePlace(val)
+		if err != nil {
+			return false, err
+		}
+		if !slices.Contains(here, p.pack) {
+			d := digest(k[1:])
+			v.setAside(d, Damage{CID: d.cid(p.codec), Where: packName(p.pack), Reason: "the pack is gone"})
+		}
+		return true, ctx.Err()
+	})
 }
 
 func (v *verifier) pack(ctx context.Context, n uint32) (damaged bool, err error) {
