@@ -136,9 +136,9 @@ func (g *getting) mend(ctx context.Context, s *p2p.Session, err error) (bool, er
 		}
 		g.n.log.Warn("a recipe is wrong", "tensor", wrong.u.c.CID, "recipe", wrong.block(), "err", wrong.err)
 		g.banned[wrong.block()] = true
-		if n, err := g.n.store.SetAside(ctx, wrong.bases()...); n > 0 || err != nil {
+		if bases, err := g.n.store.SetAside(ctx, wrong.bases()...); len(bases) > 0 || err != nil {
 			delete(g.banned, wrong.block())
-			return n > 0, err
+			return len(bases) > 0, err
 		}
 		if from, ok := wrong.u.from(); ok && s != nil && !errors.Is(err, codec.ErrUnknown) { // a newer codec is no lie
 			s.Drop(from, wrong)
@@ -146,9 +146,9 @@ func (g *getting) mend(ctx context.Context, s *p2p.Session, err error) (bool, er
 		return true, nil
 	}
 	if bad, ok := errors.AsType[*localDamage](err); ok {
-		n, err := g.n.store.SetAside(ctx, bad.u.c.CID)
+		aside, err := g.n.store.SetAside(ctx, bad.u.c.CID)
 		g.n.log.Warn("a tensor is damaged here", "tensor", bad.u.c.CID, "err", bad.err)
-		return n > 0, err
+		return len(aside) > 0, err
 	}
 	return false, nil
 }

@@ -377,7 +377,7 @@ func TestLostIndex(t *testing.T) {
 		if !ok || err != nil || got.Recipe() != want.Recipe() {
 			t.Errorf("recipe in use = %v, want %v", got.Recipe(), want.Recipe())
 		}
-		if v, err := s.Verify(t.Context(), nil); err != nil || len(v.Damage) > 0 {
+		if v, err := s.Verify(t.Context(), nil, nil); err != nil || len(v.Damage) > 0 {
 			t.Errorf("after a rebuild, Verify = %v, %v", v.Damage, err)
 		}
 	})
@@ -459,7 +459,7 @@ func TestFlippedBits(t *testing.T) {
 			}
 			s := open(t, store.Dir(copied))
 			defer closeStore(t, s)
-			v, err := s.Verify(t.Context(), nil)
+			v, err := s.Verify(t.Context(), nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -490,7 +490,7 @@ func TestFlippedBits(t *testing.T) {
 			if err := l.Release(); err != nil {
 				t.Fatal(err)
 			}
-			if v, err := s.Verify(t.Context(), nil); err != nil || len(v.Damage) > 0 {
+			if v, err := s.Verify(t.Context(), nil, nil); err != nil || len(v.Damage) > 0 {
 				t.Errorf("mended, Verify = %+v, %v", v.Damage, err)
 			}
 			wantTensor(t, s, small)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ipfs/go-cid"
 
@@ -105,58 +106,31 @@ func (s *Store) Tensor(c cid.Cid) (Tensor, bool, error) {
 	return s.tensor(digestOf(c))
 }
 
-// Suspend makes the store act as if tensor c could not be rebuilt here, so that
-// it can be fetched and added again, by whatever recipe. restore undoes it,
-// unless a recipe was put to use since.
-func (s *Store) Suspend(c cid.Cid) (restore func() error, err error) {
-	if err := dag.Supported(c); err != nil {
-		return nil, err
-	}
-	s.useMu.Lock()
-	defer s.useMu.Unlock()
-	d := digestOf(c)
-	k := key(tabTensor, d[:])
-	old, err := s.index.get(k)
-	if err != nil || old == nil {
-		return func() error { return nil }, err
-	}
-	s.index.delete(k)
-	return func() error {
-		s.useMu.Lock()
-		defer s.useMu.Unlock()
-		if there, err := s.index.has(k); there || err != nil {
-			return err
-		}
-		s.index.put(k, old)
-		return nil
-	}, nil
-}
-
 // SetAside checks, reading every block, what the tensors cs are rebuilt from
 // here, their bases included. Where a block is damaged the index forgets it, and
 // the tensors that need it are suspended: they are fetched or added again as if
-// they had never been here. It returns how many of cs were.
-func (s *Store) SetAside(ctx context.Context, cs ...cid.Cid) (int, error) {
+// they had never been here. It returns those of cs that were.
+func (s *Store) SetAside(ctx context.Context, cs ...cid.Cid) ([]cid.Cid, error) {
 	a := asideer{s: s, whole: map[digest]bool{}}
-	n := 0
+	var out []cid.Cid
 	for _, c := range cs {
 		_, known, err := s.Tensor(c)
 		if err != nil {
-			return n, err
+			return out, err
 		}
 		whole, err := a.tensor(ctx, c)
 		if err != nil {
-			return n, err
+			return out, err
 		}
 		if known && !whole {
-			n++
+			out = append(out, c)
 		}
 	}
-	if n > 0 {
+	if len(out) > 0 {
 		s.leaves.clear()
 		s.recipes.clear()
 	}
-	return n, nil
+	return out, nil
 }
 
 // SetAsideBlocks checks the blocks of a recipe that are here, and tells whether
@@ -203,9 +177,11 @@ func (a *asideer) tensor(ctx context.Context, c cid.Cid) (bool, error) {
 	}
 	a.whole[d] = whole
 	if ok && !whole {
-		_, err = a.s.Suspend(c)
+		a.s.useMu.Lock()
+		a.s.index.delete(key(tabTensor, d[:]))
+		a.s.useMu.Unlock()
 	}
-	return whole, err
+	return whole, nil
 }
 
 // recipe tells whether every block of t's recipe in use is whole.
@@ -365,7 +341,7 @@ func leavesTouched(r *dag.Recipe, b dag.Base, baseSize int64) int {
 // the recipes in use.
 func (s *Store) reaches(from []cid.Cid, of digest) (bool, error) {
 	seen := map[digest]bool{}
-	next := from
+	next := slices.Clone(from) // popped and pushed below: never the caller's
 	for len(next) > 0 {
 		d := digestOf(next[len(next)-1])
 		next = next[:len(next)-1]

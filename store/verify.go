@@ -34,22 +34,31 @@ type Verified struct {
 
 // Verify reads every byte of every pack, decodes every leaf, and checks all of
 // it against its CIDs. A corrupt block is set aside: the index forgets it, so
-// that it can be put again, and its pack is rewritten without it. progress, if
-// not nil, is called with the bytes read so far and their total.
-func (s *Store) Verify(ctx context.Context, progress func(done, total int64)) (Verified, error) {
+// that it can be put again, and its pack is rewritten without it. With models
+// it reads only what these need. progress, if not nil, is called with the bytes
+// read so far and their total.
+func (s *Store) Verify(ctx context.Context, models []cid.Cid, progress func(done, total int64)) (Verified, error) {
 	if err := s.Flush(); err != nil {
 		return Verified{}, err
 	}
 	s.leaves.clear()
 	s.recipes.clear()
 	v := &verifier{s: s, progress: progress, total: s.Bytes(), bad: map[digest]bool{}}
+	if len(models) > 0 {
+		v.only = newMarker(s)
+		for _, c := range models {
+			if err := v.only.root(ctx, c); err != nil {
+				return v.res, err
+			}
+		}
+	}
 	if err := v.packs(ctx); err != nil {
 		return v.res, err
 	}
 	if err := v.ways(ctx); err != nil {
 		return v.res, err
 	}
-	if err := v.roots(ctx); err != nil {
+	if err := v.roots(ctx, models); err != nil {
 		return v.res, err
 	}
 	s.leaves.clear()
@@ -61,11 +70,21 @@ type verifier struct {
 	s        *Store
 	progress func(done, total int64)
 	total    int64
+	only     *marker // nil: everything
 
 	mu   sync.Mutex
 	done int64
 	res  Verified
 	bad  map[digest]bool // blocks found damaged or missing
+}
+
+// skips tells whether block d is none of those that are verified.
+func (v *verifier) skips(d digest) bool {
+	if v.only == nil {
+		return false
+	}
+	_, ok := v.only.blocks[d]
+	return !ok
 }
 
 func (v *verifier) damage(d Damage) {
@@ -118,8 +137,7 @@ func (v *verifier) lostPacks(ctx context.Context) error {
 		if err != nil {
 			return false, err
 		}
-		if !slices.Contains(here, p.pack) {
-			d := digest(k[1:])
+		if d := digest(k[1:]); !slices.Contains(here, p.pack) && !v.skips(d) {
 			v.setAside(d, Damage{CID: d.cid(p.codec), Where: packName(p.pack), Reason: "the pack is gone"})
 		}
 		return true, ctx.Err()
@@ -148,8 +166,11 @@ func (v *verifier) pack(ctx context.Context, n uint32) (damaged bool, err error)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	at := int64(len(carHeader))
 	for _, b := range blocks {
+		if v.skips(b.d) {
+			continue
+		}
 		start := int64(b.at.offset) - int64(len(appendSection(nil, b.d.cid(b.at.codec), int(b.at.length))))
-		if start > at {
+		if start > at && v.only == nil {
 			v.gap(p, at, start)
 		}
 		at = int64(b.at.offset) + int64(b.at.length)
@@ -158,7 +179,7 @@ func (v *verifier) pack(ctx context.Context, n uint32) (damaged bool, err error)
 	if err := g.Wait(); err != nil {
 		return false, err
 	}
-	if at < size {
+	if at < size && v.only == nil {
 		v.gap(p, at, size)
 	}
 	return len(v.res.Damage) > before, nil
@@ -240,6 +261,9 @@ func (v *verifier) ways(ctx context.Context) error {
 			v.s.index.delete(k)
 			return true, nil
 		}
+		if v.skips(w.recipe) {
+			return true, nil
+		}
 		leaf := digest(k[1:33]).cid(cid.Raw)
 		g.Go(func() error { return v.way(gctx, leaf, w) })
 		return true, gctx.Err()
@@ -277,22 +301,53 @@ func (v *verifier) way(ctx context.Context, leaf cid.Cid, w leafKey) error {
 		v.damage(Damage{CID: e.Chunk, Where: "index", Reason: "a chunk is missing"})
 		return nil
 	}
-	if v.behindBad(r) {
+	if v.behindBad(r, map[digest]bool{}) {
 		return nil // its base's own chunks are named
 	}
 	v.damage(Damage{CID: leaf, Where: fmt.Sprintf("leaf %d of tensor %s", w.i, r.Of), Reason: reason})
 	return nil
 }
 
-// behindBad tells whether a base of r has a block that was found damaged.
-func (v *verifier) behindBad(r *dag.Recipe) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return len(v.bad) > 0 && len(r.Bases) > 0
+// behindBad tells whether a chunk of a base of r, or of a base of that, is
+// missing.
+func (v *verifier) behindBad(r *dag.Recipe, seen map[digest]bool) bool {
+	for _, b := range r.Bases {
+		d := digestOf(b.Of)
+		if seen[d] {
+			continue
+		}
+		seen[d] = true
+		t, ok, err := v.s.tensor(d)
+		if err != nil || !ok {
+			return true
+		}
+		base, err := v.s.recipe(t.recipe)
+		if err != nil || v.behindBad(base, seen) {
+			return true
+		}
+		for e, err := range base.Chunks.All(context.Background(), realGetter{v.s}) {
+			if err != nil {
+				return true
+			}
+			if _, here, err := v.s.find(digestOf(e.Chunk)); err != nil || !here {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // roots checks that everything under each pinned model is here.
-func (v *verifier) roots(ctx context.Context) error {
+func (v *verifier) roots(ctx context.Context, models []cid.Cid) error {
+	seen := map[cid.Cid]bool{}
+	for _, c := range models {
+		if err := v.node(ctx, c, seen); err != nil {
+			return err
+		}
+	}
+	if len(models) > 0 {
+		return nil
+	}
 	pins, err := v.s.Pins()
 	if err != nil {
 		return err
@@ -301,7 +356,7 @@ func (v *verifier) roots(ctx context.Context) error {
 		if kind != PinModel {
 			continue
 		}
-		if err := v.node(ctx, root, map[cid.Cid]bool{}); err != nil {
+		if err := v.node(ctx, root, seen); err != nil {
 			return err
 		}
 	}
