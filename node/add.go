@@ -36,7 +36,7 @@ func (n *Node) Add(ctx context.Context, req AddRequest, progress func(Progress))
 	if err := CheckName(req.Name); err != nil {
 		return AddResult{}, err
 	}
-	files, err := walkModel(req.Path, n.cfg.Dir)
+	files, err := walkModel(req.Path)
 	if err != nil {
 		return AddResult{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -13,8 +14,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/p2p"
+	"github.com/zipnode/zipnode/store"
 	"github.com/zipnode/zipnode/tensor"
 )
 
@@ -128,7 +131,7 @@ func (m *moving) fetch(ctx context.Context) error {
 	}
 	for a, err := range m.p.src.Chunks(ctx, ranges) {
 		if err != nil {
-			return errors.Join(err, genErr)
+			return m.unprovided(ctx, errors.Join(err, genErr))
 		}
 		if _, err := m.p.lease.Put(ctx, a.Block); err != nil {
 			return err
@@ -137,6 +140,28 @@ func (m *moving) fetch(ctx context.Context) error {
 		m.arrive(of[a.Range], 1)
 	}
 	return genErr
+}
+
+// unprovided turns err, if it says that no peer has a chunk, into a wrongRecipe
+// of the unit that lacks one: another recipe, or the leaves themselves, may do.
+func (m *moving) unprovided(ctx context.Context, err error) error {
+	if !errors.Is(err, p2p.ErrNoProvider) || ctx.Err() != nil {
+		return err
+	}
+	for _, u := range m.need {
+		if u.recipe == nil {
+			continue
+		}
+		for e, entryErr := range u.recipe.Chunks.All(ctx, m.p) {
+			if entryErr != nil {
+				break
+			}
+			if here, hasErr := m.p.n.store.HasReal(e.Chunk); hasErr == nil && !here && strings.Contains(err.Error(), e.Chunk.String()) {
+				return &wrongRecipe{u, err}
+			}
+		}
+	}
+	return err
 }
 
 func (m *moving) progress(n int64) {
@@ -211,16 +236,20 @@ func (m *moving) rebuild(ctx context.Context, u *unit) error {
 		if err == nil {
 			err = dag.Check(leaf, data)
 		}
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && (ignoreDamage(err) == nil || errors.Is(err, codec.ErrUnknown) || errors.Is(err, store.ErrTooDeep)) {
 			err = &wrongRecipe{u, err}
 		}
 		return data, err
 	})
+	if _, corrupt := errors.AsType[*dag.CorruptError](err); corrupt && ctx.Err() == nil {
+		// Also one of what is no tensor but a file of several.
+		return &wrongRecipe{u, err}
+	}
 	if err != nil {
 		return err
 	}
 	err = p.lease.AddRecipe(ctx, u.block, dag.LeavesOf(ctx, p, u.c.CID, u.c.Size))
-	if err != nil && ctx.Err() == nil && !errors.Is(err, dag.ErrNotFound) {
+	if errors.Is(err, store.ErrTooDeep) || errors.Is(err, store.ErrCircle) {
 		err = &wrongRecipe{u, err}
 	}
 	return err
@@ -267,7 +296,7 @@ func (m *moving) deliverHere(ctx context.Context, u *unit) error {
 	if len(u.places) == 0 || u.c.Size == 0 {
 		return m.finished(u)
 	}
-	if !slices.ContainsFunc(u.places, func(pl place) bool { return pl.file.temp != nil }) {
+	if !slices.ContainsFunc(u.places, func(pl place) bool { return pl.file.writes() }) {
 		return m.finished(u) // nothing is written, and it was checked when it came
 	}
 	return m.leaves(ctx, u, func(ctx context.Context, _ int64, leaf cid.Cid) ([]byte, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -130,6 +131,10 @@ func (g *getting) run(ctx context.Context, s *p2p.Session) error {
 // mend tells whether another attempt may do better than the one that ended with
 // err: without a recipe that is wrong, or with what is damaged here fetched.
 func (g *getting) mend(ctx context.Context, s *p2p.Session, err error) (bool, error) {
+	if wrong, ok := errors.AsType[*wrongRecipe](err); ok && errors.Is(err, p2p.ErrNoProvider) {
+		g.banned[wrong.block()] = true // nobody is to blame: it may have been collected
+		return true, nil
+	}
 	if wrong, ok := errors.AsType[*wrongRecipe](err); ok {
 		if damaged, err := g.n.store.SetAsideBlocks(ctx, wrong.block()); damaged || err != nil {
 			return damaged, err // not the recipe's fault
@@ -222,9 +227,7 @@ func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
 		return err
 	}
 	for _, f := range todo {
-		if err := out.begin(f); err != nil {
-			return err
-		}
+		f.out = out
 	}
 	if err := p.carry(ctx, need, total, g.report); err != nil {
 		return err
@@ -267,6 +270,9 @@ func (g *getting) files(ctx context.Context, p *planner, model cid.Cid) (all, as
 	for f, err := range dag.Files(ctx, p, model, nil) {
 		if err != nil {
 			return nil, nil, err
+		}
+		if first, _, _ := strings.Cut(f.Path, "/"); strings.EqualFold(first, partialDir) {
+			return nil, nil, &dag.CorruptError{CID: model, Reason: fmt.Sprintf("a file named %q, where get keeps what is not whole", f.Path)}
 		}
 		o := &outFile{path: f.Path, cid: f.CID, size: -1}
 		all = append(all, o)
@@ -404,11 +410,18 @@ func (g *getting) commit(ctx context.Context, model cid.Cid, files []*outFile, p
 	if known && !old.Partial {
 		return g.lease.Commit(store.Change{}) // it was here, whole
 	}
+	ch := store.Change{}
+	if kind, pinned, err := g.n.pinned(model); err != nil {
+		return err
+	} else if pinned && kind == store.PinPartial && !partial {
+		ch.Pin = map[cid.Cid]string{model: store.PinModel} // it is whole now
+	}
 	m := store.Model{CID: model.String(), Bytes: g.res.Bytes, Files: len(files), Partial: partial, Added: time.Now().UTC()}
 	if m.Tensors, err = g.n.countTensors(ctx, files); err != nil {
 		return err
 	}
-	return g.lease.Commit(store.Change{Models: []store.Model{m}})
+	ch.Models = []store.Model{m}
+	return g.lease.Commit(ch)
 }
 
 // countTensors counts the tensors of files, as their headers say.

@@ -150,9 +150,18 @@ func isAbsent(err error) bool { return errors.Is(err, dag.ErrNotFound) }
 // holds tells whether everything under c, a file or a directory, can be rebuilt
 // here.
 func (n *Node) holds(ctx context.Context, c cid.Cid) (bool, error) {
-	if c.Equals(dag.EmptyFile) {
+	return n.holdsAll(ctx, c, map[cid.Cid]bool{})
+}
+
+// holdsAll is holds; what is in seen was found held.
+func (n *Node) holdsAll(ctx context.Context, c cid.Cid, seen map[cid.Cid]bool) (bool, error) {
+	if c.Equals(dag.EmptyFile) || seen[c] {
 		return true, nil
 	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	seen[c] = true
 	if _, ok, err := n.store.Tensor(c); ok || err != nil || c.Type() == cid.Raw {
 		return ok, err
 	}
@@ -168,7 +177,7 @@ func (n *Node) holds(ctx context.Context, c cid.Cid) (bool, error) {
 		return false, err
 	}
 	for _, l := range links {
-		if ok, err := n.holds(ctx, l); !ok || err != nil {
+		if ok, err := n.holdsAll(ctx, l, seen); !ok || err != nil {
 			return false, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -57,8 +58,14 @@ func Init(dir string) error {
 
 // Exists tells whether dir holds a store.
 func Exists(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "format"))
-	return err == nil
+	f, err := os.Open(filepath.Join(dir, "format"))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, len(store.FormatMark))
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == store.FormatMark
 }
 
 // Open opens the node in cfg.Dir: its lock, its key, its store and, for a

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path"
 	"sync"
+	"time"
 
 	"github.com/ipfs/go-cid"
 )
@@ -19,20 +21,27 @@ type outFile struct {
 	cid  cid.Cid
 	size int64 // -1 until it is known
 
-	out  *outDir // nil: nothing is written
-	temp *os.File
-	name string // of temp
+	out *outDir // nil: nothing is written
 
 	mu   sync.Mutex
-	left int // parts not written yet
+	left int      // parts not written yet
+	temp *os.File // opened by the first write: a model may have more files than descriptors
+	name string   // of temp
+	done bool
 }
 
 // An outDir is the directory that a get writes to. Nothing that a model names
 // can lie outside it: os.Root sees to that.
 type outDir struct {
 	root *os.Root
-	n    int // temporaries made
+	dir  string // of this get's temporaries, in partialDir
+
+	mu sync.Mutex
+	n  int // temporaries made
 }
+
+// staleAfter is how old what a killed get left must be to be removed.
+const staleAfter = 24 * time.Hour
 
 func openOut(dir string) (*outDir, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -42,12 +51,39 @@ func openOut(dir string) (*outDir, error) {
 	if err != nil {
 		return nil, coded(err)
 	}
-	return &outDir{root: root}, nil
+	o := &outDir{root: root}
+	if err := o.makeTemp(); err != nil {
+		return nil, coded(errors.Join(err, root.Close()))
+	}
+	return o, nil
+}
+
+// makeTemp makes a directory for this get alone: another may write here at the
+// same time. What killed ones left long ago goes.
+func (o *outDir) makeTemp() error {
+	if err := o.root.MkdirAll(partialDir, 0o700); err != nil {
+		return err
+	}
+	if old, err := fs.ReadDir(o.root.FS(), partialDir); err == nil {
+		for _, d := range old {
+			if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {
+				_ = o.root.RemoveAll(path.Join(partialDir, d.Name())) // it is no harm if it stays
+			}
+		}
+	}
+	for {
+		o.dir = path.Join(partialDir, fmt.Sprintf("%016x", rand.Uint64()))
+		if err := o.root.Mkdir(o.dir, 0o700); !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
 }
 
 // close removes the temporaries that are left.
 func (o *outDir) close() error {
-	return errors.Join(o.root.RemoveAll(partialDir), o.root.Close())
+	err := o.root.RemoveAll(o.dir)
+	_ = o.root.Remove(partialDir) // stays while another get uses it
+	return errors.Join(err, o.root.Close())
 }
 
 // state tells what lies where f will be written: nothing, the same file, or
@@ -85,26 +121,36 @@ func (o *outDir) state(ctx context.Context, f *outFile) (same bool, other error)
 // errDiffers says that another file has the name.
 var errDiffers = errors.New("another file of that name is there")
 
-// begin makes f's temporary.
-func (o *outDir) begin(f *outFile) error {
-	if err := o.root.MkdirAll(partialDir, 0o700); err != nil {
-		return err
+// open makes f's temporary, unless it is there. f.mu is held.
+func (f *outFile) open() error {
+	if f.temp != nil {
+		return nil
 	}
+	o := f.out
+	o.mu.Lock()
 	o.n++
-	f.name = path.Join(partialDir, fmt.Sprintf("%06d.part", o.n))
-	t, err := o.root.OpenFile(f.name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+	f.name = path.Join(o.dir, fmt.Sprintf("%06d.part", o.n))
+	o.mu.Unlock()
+	t, err := o.root.OpenFile(f.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	f.temp = t
+	return err
+}
+
+// writes tells whether f is written at all.
+func (f *outFile) writes() bool { return f.out != nil }
+
+func (f *outFile) writeAt(data []byte, off int64) error {
+	if !f.writes() {
+		return nil
+	}
+	f.mu.Lock()
+	err := f.open()
+	t := f.temp
+	f.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	f.out, f.temp = o, t
-	return nil
-}
-
-func (f *outFile) writeAt(data []byte, off int64) error {
-	if f.temp == nil {
-		return nil
-	}
-	_, err := f.temp.WriteAt(data, off)
+	_, err = t.WriteAt(data, off)
 	return err
 }
 
@@ -113,11 +159,14 @@ func (f *outFile) writeAt(data []byte, off int64) error {
 func (f *outFile) finishPart() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.left--; f.left > 0 || f.temp == nil {
+	if f.left--; f.left > 0 || !f.writes() || f.done {
 		return nil
 	}
+	if err := f.open(); err != nil { // a file of no bytes was never written to
+		return err
+	}
 	t := f.temp
-	f.temp = nil
+	f.temp, f.done = nil, true
 	if err := t.Close(); err != nil { // a full disk may speak only here
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -56,6 +57,15 @@ type place struct {
 	offset int64
 }
 
+const (
+	// maxParts bounds the parts of a model's files, each counted wherever it
+	// stands; maxOffers the recipes weighed for one tensor; maxBases the tensors
+	// that a plan asks for beside the model's own, as bases.
+	maxParts  = 1 << 22
+	maxOffers = 8
+	maxBases  = 1 << 16
+)
+
 // A planner finds, for each part of a model, the cheapest way to have it.
 type planner struct {
 	n      *Node
@@ -64,6 +74,8 @@ type planner struct {
 	units  map[cid.Cid]*unit
 	order  []*unit          // of the model
 	banned map[cid.Cid]bool // recipes that gave other bytes than they should
+	parts  int              // placed so far
+	asked  int              // tensors that peers were asked for as bases
 }
 
 // Get returns block c from the store, or from peers, and then keeps it.
@@ -267,7 +279,7 @@ func (p *planner) ask(ctx context.Context, cs []cid.Cid) error {
 			p.src.Drop(o.From, err)
 			continue
 		}
-		if u == nil || p.banned[o.Recipe.Cid()] {
+		if u == nil || p.banned[o.Recipe.Cid()] || len(u.offers) == maxOffers {
 			continue
 		}
 		u.offers = append(u.offers, offer{recipe: r, block: o.Recipe, from: o.From})
@@ -278,8 +290,13 @@ func (p *planner) ask(ctx context.Context, cs []cid.Cid) error {
 // place gives w's unit its place in its file; a node without recipe is opened
 // instead.
 func (p *planner) place(ctx context.Context, w want) ([]want, error) {
+	if p.parts++; p.parts > maxParts {
+		return nil, &dag.CorruptError{CID: w.at.file.cid, Reason: fmt.Sprintf("more than %d parts", maxParts)}
+	}
 	u := p.units[w.c.CID]
-	if !u.known() && len(u.offers) == 0 && w.c.CID.Type() != cid.Raw {
+	// One that was opened before has no unit any more: a file may stand in a
+	// model twice.
+	if u == nil || !u.known() && len(u.offers) == 0 && w.c.CID.Type() != cid.Raw {
 		delete(p.units, w.c.CID)
 		b, err := p.Get(ctx, w.c.CID)
 		if err != nil {
@@ -302,6 +319,10 @@ func (p *planner) place(ctx context.Context, w want) ([]want, error) {
 	}
 	if err := p.settleSize(ctx, u); err != nil {
 		return nil, err
+	}
+	u.offers = slices.DeleteFunc(u.offers, func(o offer) bool { return o.recipe.Size != u.c.Size })
+	if !u.known() && len(u.offers) == 0 && w.c.CID.Type() != cid.Raw {
+		return p.place(ctx, w) // every recipe was of another size: open it
 	}
 	if w.c.Size >= 0 && u.c.Size != w.c.Size {
 		return nil, &dag.CorruptError{CID: w.c.CID, Reason: fmt.Sprintf("%d bytes, its parent says %d", u.c.Size, w.c.Size)}
@@ -466,6 +487,9 @@ func (ch *chooser) base(ctx context.Context, b dag.Base, depth int) (*unit, erro
 		return nil, nil // a circle of bases
 	}
 	if len(base.offers) == 0 && !base.local {
+		if p.asked++; p.asked > maxBases || p.asked > 4*len(p.order)+1024 {
+			return nil, nil // bases of bases without end
+		}
 		if err := p.ask(ctx, []cid.Cid{b.Of}); err != nil {
 			return nil, err
 		}

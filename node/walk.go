@@ -17,7 +17,7 @@ import (
 const partialDir = ".zipnode-partial"
 
 // skipped are names that are no part of a model: a repository's history, caches
-// of download tools, and what an interrupted get left.
+// of download tools, and what an interrupted get left. Nor is a store.
 var skipped = []string{".git", ".cache", partialDir}
 
 // A source file is a file of a model before it is added.
@@ -29,7 +29,7 @@ type sourceFile struct {
 
 // walkModel lists the files of the model at path, a directory or one file, in
 // the order of their paths.
-func walkModel(path, storeDir string) ([]sourceFile, error) {
+func walkModel(path string) ([]sourceFile, error) {
 	root, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil, coded(err)
@@ -45,7 +45,10 @@ func walkModel(path, storeDir string) ([]sourceFile, error) {
 		}
 		return []sourceFile{{path: name, real: root, info: info}}, nil
 	}
-	w := walker{root: root, store: storeDir}
+	if Exists(root) {
+		return nil, usagef("%s is a zipnode store, no model", path)
+	}
+	w := walker{root: root}
 	if err := filepath.WalkDir(root, w.visit); err != nil {
 		return nil, coded(err)
 	}
@@ -57,8 +60,8 @@ func walkModel(path, storeDir string) ([]sourceFile, error) {
 }
 
 type walker struct {
-	root, store string
-	files       []sourceFile
+	root  string
+	files []sourceFile
 }
 
 func (w *walker) visit(path string, d fs.DirEntry, err error) error {
@@ -68,7 +71,7 @@ func (w *walker) visit(path string, d fs.DirEntry, err error) error {
 	if path == w.root {
 		return nil
 	}
-	if slices.Contains(skipped, d.Name()) || d.IsDir() && path == w.store {
+	if slices.Contains(skipped, d.Name()) || d.IsDir() && Exists(path) { // a store holds its node's key
 		if d.IsDir() {
 			return filepath.SkipDir
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/ipfs/go-cid"
 
@@ -86,26 +87,27 @@ func (s *Store) dropLeft() {
 type marker struct {
 	s       *Store
 	blocks  map[digest]struct{}
-	nodes   map[digest]struct{}
-	tensors map[digest]struct{}
+	nodes   map[tensorID]struct{}
+	tensors map[tensorID]struct{}
 	recipes map[digest]struct{}
+	strict  bool // what does not read is an error: below it nothing could be marked
 }
 
 func newMarker(s *Store) *marker {
 	return &marker{
-		s: s, blocks: map[digest]struct{}{}, nodes: map[digest]struct{}{},
-		tensors: map[digest]struct{}{}, recipes: map[digest]struct{}{},
+		s: s, blocks: map[digest]struct{}{}, nodes: map[tensorID]struct{}{},
+		tensors: map[tensorID]struct{}{}, recipes: map[digest]struct{}{},
 	}
 }
 
 func (m *marker) block(d digest) { m.blocks[d] = struct{}{} }
 
-// first tells whether d is new to set, and adds it.
-func first(set map[digest]struct{}, d digest) bool {
-	if _, ok := set[d]; ok {
+// first tells whether k is new to set, and adds it.
+func first[K comparable](set map[K]struct{}, k K) bool {
+	if _, ok := set[k]; ok {
 		return false
 	}
-	set[d] = struct{}{}
+	set[k] = struct{}{}
 	return true
 }
 
@@ -114,12 +116,25 @@ func (m *marker) pins(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for root := range pins {
-		if err := m.root(ctx, root); err != nil {
-			return fmt.Errorf("mark %s: %w", root, err)
+	for root, kind := range pins {
+		m.strict = kind == PinModel
+		err := m.root(ctx, root)
+		m.strict = false
+		if err != nil {
+			return fmt.Errorf("nothing was collected, for what the pinned model %s needs cannot be told: %w: 'zipnode verify' mends it from a peer", root, err)
 		}
 	}
 	return nil
+}
+
+// skip tells whether err says that a block is missing or damaged, and that this
+// is to be passed over.
+func (m *marker) skip(err error) (bool, error) {
+	skip, other := absent(err)
+	if skip && m.strict {
+		return false, err
+	}
+	return skip, other
 }
 
 // root marks a model: its nodes, its tensors, and its packing.
@@ -144,19 +159,18 @@ func (m *marker) node(ctx context.Context, c cid.Cid) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	d := digestOf(c)
-	m.block(d)
-	if !first(m.nodes, d) {
+	m.block(digestOf(c))
+	if !first(m.nodes, idOf(c)) {
 		return nil
 	}
-	if err := m.tensor(ctx, d); err != nil {
+	if err := m.tensor(ctx, idOf(c)); err != nil {
 		return err
 	}
 	if c.Type() != cid.DagProtobuf {
 		return nil
 	}
 	b, err := m.s.real(c)
-	if skip, err := absent(err); skip || err != nil {
+	if skip, err := m.skip(err); skip || err != nil {
 		return err
 	}
 	links, err := dag.Links(b)
@@ -181,7 +195,7 @@ func absent(err error) (bool, error) {
 }
 
 // tensor marks what rebuilds d by its recipe in use, if d is a tensor.
-func (m *marker) tensor(ctx context.Context, d digest) error {
+func (m *marker) tensor(ctx context.Context, d tensorID) error {
 	t, ok, err := m.s.tensor(d)
 	if err != nil || !first(m.tensors, d) {
 		return err
@@ -203,13 +217,15 @@ func (m *marker) tensor(ctx context.Context, d digest) error {
 
 // suspended marks what is left of a tensor that was set aside as damaged, so
 // that mending it takes no more than what is missing.
-func (m *marker) suspended(ctx context.Context, d digest) error {
+func (m *marker) suspended(ctx context.Context, d tensorID) error {
 	known, err := m.s.index.prefix(key(tabRecipe, d[:]), 8)
 	if err != nil {
 		return err
 	}
+	defer func(strict bool) { m.strict = strict }(m.strict)
+	m.strict = false // it was found damaged before
 	for _, p := range known {
-		rec := digest(p.key[33:])
+		rec := digest(p.key[34:])
 		if err := m.recipe(ctx, rec); err != nil {
 			return err
 		}
@@ -235,7 +251,7 @@ func (m *marker) recipe(ctx context.Context, d digest) error {
 		return nil
 	}
 	r, err := m.s.recipe(d)
-	if skip, err := absent(err); skip || err != nil {
+	if skip, err := m.skip(err); skip || err != nil {
 		return err
 	}
 	if r.Side.Defined() {
@@ -246,7 +262,7 @@ func (m *marker) recipe(ctx context.Context, d digest) error {
 	}
 	for e, err := range r.Chunks.All(ctx, realGetter{m.s}) {
 		if err != nil {
-			_, err := absent(err)
+			_, err := m.skip(err)
 			return err
 		}
 		m.block(digestOf(e.Chunk))
@@ -255,6 +271,8 @@ func (m *marker) recipe(ctx context.Context, d digest) error {
 }
 
 func (m *marker) packing(ctx context.Context, c cid.Cid) error {
+	defer func(strict bool) { m.strict = strict }(m.strict)
+	m.strict = false // a packing is made anew where it is lost
 	m.block(digestOf(c))
 	b, err := m.s.real(c)
 	if skip, err := absent(err); skip || err != nil {
@@ -310,7 +328,7 @@ func (s *Store) oldest(running bool) (place, bool) {
 	var first place
 	any := false
 	for id, l := range s.leases.left {
-		if _, open := s.leases.open[id]; running && !open {
+		if _, open := s.leases.open[id]; !open && (running || time.Now().After(l.until)) {
 			continue
 		}
 		if !any || l.from.less(first) {
@@ -328,11 +346,20 @@ func (s *Store) sweep(ctx context.Context, m *marker, o CollectOptions) (Collect
 	defer s.sweepMu.Unlock()
 	s.useMu.Lock()
 	defer s.useMu.Unlock()
-	// What was found or put to use since the first marking.
+	// What was found, put to use or pinned since the first marking. Leases first:
+	// one that ended by now had pinned before.
 	if err := m.leases(ctx); err != nil {
 		return res, err
 	}
+	if err := m.pins(ctx); err != nil {
+		return res, err
+	}
 	from, leased := s.oldest(o.Interrupted)
+	if leased {
+		if err := m.since(ctx, from); err != nil {
+			return res, err
+		}
+	}
 	kept := map[uint32]int64{} // bytes of sections that stay, by pack
 	var dead, live []digest    // live: kept by place alone
 	err := s.index.scan(key(tabBlock), func(k, v []byte) (bool, error) {
@@ -378,6 +405,37 @@ func (s *Store) sweep(ctx context.Context, m *marker, o CollectOptions) (Collect
 	return res, s.sweepRoots()
 }
 
+// since marks what the recipes written at from or later need: chunks and bases
+// that the operation found, and that only its lease, in memory, kept.
+func (m *marker) since(ctx context.Context, from place) error {
+	var recipes []digest
+	err := m.s.index.scan(key(tabBlock), func(k, v []byte) (bool, error) {
+		p, err := decodePlace(v)
+		if err == nil && p.codec == cid.DagCBOR && !p.less(from) {
+			recipes = append(recipes, digest(k[1:]))
+		}
+		return true, errors.Join(err, ctx.Err())
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range recipes {
+		r, err := m.s.recipe(d)
+		if err != nil {
+			continue // a packing or a page, or damaged
+		}
+		if err := m.recipe(ctx, d); err != nil {
+			return err
+		}
+		for _, b := range r.Bases {
+			if err := m.node(ctx, b.Of); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // sweepTensors removes ways, recipes and tensors whose blocks go.
 func (s *Store) sweepTensors(ctx context.Context, m *marker) error {
 	kept := func(d digest) bool { _, ok := m.blocks[d]; return ok }
@@ -391,7 +449,7 @@ func (s *Store) sweepTensors(ctx context.Context, m *marker) error {
 		return err
 	}
 	err = s.index.scan(key(tabRecipe), func(k, _ []byte) (bool, error) {
-		if len(k) != 65 || !kept(digest(k[33:])) {
+		if len(k) != 66 || !kept(digest(k[34:])) {
 			s.index.delete(k)
 		}
 		return true, nil
@@ -401,9 +459,9 @@ func (s *Store) sweepTensors(ctx context.Context, m *marker) error {
 	}
 	gone := map[digest]bool{}
 	err = s.index.scan(key(tabTensor), func(k, v []byte) (bool, error) {
-		t, err := decodeTensor(digest(k[1:]), v)
+		t, err := decodeTensor(tensorID(k[1:]), v)
 		if err == nil && !kept(t.recipe) {
-			gone[t.of] = true
+			gone[digest(t.of[:32])] = true
 			s.index.delete(k)
 		}
 		return true, err

@@ -23,8 +23,8 @@ import (
 const (
 	tabBlock  = 'b' // digest → place
 	tabWay    = 'w' // leaf digest, recipe digest, u64 i → chunk length
-	tabTensor = 't' // tensor digest → the recipe in use
-	tabRecipe = 'r' // tensor digest, recipe digest → nothing: every recipe known
+	tabTensor = 't' // tensor ID → the recipe in use
+	tabRecipe = 'r' // tensor ID, recipe digest → nothing: every recipe known
 	tabModel  = 'm' // model digest → Model, as JSON
 	tabName   = 'n' // name → model CID
 	tabPin    = 'p' // model digest → kind
@@ -42,6 +42,28 @@ type digest [32]byte
 func digestOf(c cid.Cid) digest {
 	h := c.Hash() // code, length, 32 bytes: dag.Supported was asked before
 	return digest(h[len(h)-32:])
+}
+
+// A tensorID names a tensor: its digest, and 0 if it is one leaf, 1 if it is a
+// node over leaves. The digest alone does not do: a file may hold the very bytes
+// of another tensor's node.
+type tensorID [33]byte
+
+func idOf(c cid.Cid) tensorID {
+	var id tensorID
+	d := digestOf(c)
+	copy(id[:], d[:])
+	if c.Type() == cid.DagProtobuf {
+		id[32] = 1
+	}
+	return id
+}
+
+func (id tensorID) cid() cid.Cid {
+	if id[32] == 1 {
+		return digest(id[:32]).cid(cid.DagProtobuf)
+	}
+	return digest(id[:32]).cid(cid.Raw)
 }
 
 func (d digest) cid(codec uint64) cid.Cid {

@@ -144,21 +144,28 @@ func (j *journal) add(r record) (uint64, error) {
 	return j.seq, nil
 }
 
-// sync writes what is queued and returns the last sequence number on disk.
-func (j *journal) sync() (uint64, error) {
+// last returns the sequence number of the last record queued.
+func (j *journal) last() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.seq
+}
+
+// sync writes what is queued.
+func (j *journal) sync() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.pending) == 0 {
-		return j.seq, nil
+		return nil
 	}
 	if _, err := j.file.Write(bytes.Join(j.pending, nil)); err != nil {
-		return 0, err
+		return err
 	}
 	if err := j.file.Sync(); err != nil {
-		return 0, err
+		return err
 	}
 	j.pending = nil
-	return j.seq, nil
+	return nil
 }
 
 // replace makes the journal hold only what write gives it, under the sequence

@@ -233,7 +233,7 @@ func width(d tensor.DType) int {
 // readTensor returns up to n bytes of tensor c from off on, fewer where it
 // ends, by its recipe in use.
 func (d *decoding) readTensor(ctx context.Context, c cid.Cid, off int64, n int) ([]byte, error) {
-	t, ok, err := d.s.tensor(digestOf(c))
+	t, ok, err := d.s.tensor(idOf(c))
 	if err != nil {
 		return nil, err
 	}

@@ -95,18 +95,24 @@ func (s *Store) NewLease() (*Lease, error) {
 // Put stores b, and tells whether it was new. Its bytes must be checked.
 func (l *Lease) Put(ctx context.Context, b blocks.Block) (bool, error) {
 	l.s.sweepMu.RLock()
-	n, err := l.s.put(b.Cid(), b.RawData())
-	l.mu.Lock()
-	l.full = l.full || errors.Is(err, ErrQuota) || errors.Is(err, syscall.ENOSPC)
-	if l.written += n; err == nil && n == 0 {
-		l.kept[digestOf(b.Cid())] = b.Cid()
-	}
-	l.mu.Unlock()
+	added, err := l.put(b)
 	l.s.sweepMu.RUnlock()
 	if err != nil {
 		return false, err
 	}
-	return n > 0, l.s.settle()
+	return added, l.s.settle()
+}
+
+// put is Put while sweepMu is held.
+func (l *Lease) put(b blocks.Block) (bool, error) {
+	n, err := l.s.put(b.Cid(), b.RawData())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.full = l.full || errors.Is(err, ErrQuota) || errors.Is(err, syscall.ENOSPC)
+	if l.written += n; err == nil && n == 0 {
+		l.kept[digestOf(b.Cid())] = b.Cid()
+	}
+	return n > 0, err
 }
 
 // Emit returns Put as the functions of dag want it.
@@ -123,7 +129,7 @@ func (l *Lease) Keep(c cid.Cid) (bool, error) {
 	l.s.sweepMu.RLock()
 	defer l.s.sweepMu.RUnlock()
 	d := digestOf(c)
-	_, ok, err := l.s.tensor(d)
+	_, ok, err := l.s.tensor(idOf(c))
 	if err == nil && !ok {
 		_, ok, err = l.s.find(d)
 	}
@@ -159,16 +165,19 @@ func (l *Lease) AddRecipe(ctx context.Context, b blocks.Block, leaves iter.Seq2[
 			return errors.Join(err, fmt.Errorf("base %s: %w", base.Of, dag.ErrNotFound))
 		}
 	}
+	// In the order in which a sweep takes them.
+	s.sweepMu.RLock()
+	defer s.sweepMu.RUnlock()
 	s.useMu.Lock()
 	defer s.useMu.Unlock()
 	t, err := s.weigh(ctx, r, digestOf(b.Cid()))
 	if err != nil {
 		return err
 	}
-	if _, err := l.Put(ctx, b); err != nil {
+	if _, err := l.put(b); err != nil {
 		return err
 	}
-	of, rec := digestOf(r.Of), digestOf(b.Cid())
+	of, rec := idOf(r.Of), digestOf(b.Cid())
 	if err := s.addWays(ctx, r, rec, leaves); err != nil {
 		return err
 	}
@@ -210,7 +219,7 @@ func (l *Lease) use(t Tensor) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.uses = append(l.uses, useEntry{
-		Tensor: t.of.cid(t.codec()).String(), Recipe: t.recipe.cid(cid.DagCBOR).String(),
+		Tensor: t.of.cid().String(), Recipe: t.recipe.cid(cid.DagCBOR).String(),
 	})
 	if len(l.uses) < 256 {
 		return nil

@@ -129,10 +129,10 @@ func (s *Store) replay(ctx context.Context, lost bool) error {
 		return err
 	}
 	// Of a tensor's choices the last counts.
-	last := map[digest]digest{}
-	order := []digest{}
+	last := map[tensorID]digest{}
+	order := []tensorID{}
 	for _, u := range uses {
-		t, r, err := u.digests()
+		t, r, err := u.ids()
 		if err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (s *Store) replay(ctx context.Context, lost bool) error {
 	return nil
 }
 
-func (u useEntry) digests() (t, r digest, err error) {
+func (u useEntry) ids() (t tensorID, r digest, err error) {
 	tc, err1 := cid.Decode(u.Tensor)
 	rc, err2 := cid.Decode(u.Recipe)
 	if err := errors.Join(err1, err2); err != nil {
@@ -168,19 +168,19 @@ func (u useEntry) digests() (t, r digest, err error) {
 	if err := errors.Join(dag.Supported(tc), dag.Supported(rc)); err != nil {
 		return t, r, err
 	}
-	return digestOf(tc), digestOf(rc), nil
+	return idOf(tc), digestOf(rc), nil
 }
 
 // adopt puts the chosen recipes to use, bases before what needs them. One whose
 // blocks are missing, or that would close a circle, is left.
-func (s *Store) adopt(ctx context.Context, order []digest, chosen map[digest]digest) error {
+func (s *Store) adopt(ctx context.Context, order []tensorID, chosen map[tensorID]digest) error {
 	const (
 		open = iota + 1
 		done
 	)
-	state := map[digest]int{}
-	var visit func(t digest, depth int) error
-	visit = func(t digest, depth int) error {
+	state := map[tensorID]int{}
+	var visit func(t tensorID, depth int) error
+	visit = func(t tensorID, depth int) error {
 		if state[t] != 0 || depth > maxBehind {
 			return nil
 		}
@@ -191,11 +191,11 @@ func (s *Store) adopt(ctx context.Context, order []digest, chosen map[digest]dig
 			return nil
 		}
 		r, err := s.recipe(rec)
-		if err != nil || digestOf(r.Of) != t {
+		if err != nil || idOf(r.Of) != t {
 			return nil // it was collected, or is damaged: verify says which
 		}
 		for _, b := range r.Bases {
-			if err := visit(digestOf(b.Of), depth+1); err != nil {
+			if err := visit(idOf(b.Of), depth+1); err != nil {
 				return err
 			}
 		}
@@ -210,7 +210,7 @@ func (s *Store) adopt(ctx context.Context, order []digest, chosen map[digest]dig
 }
 
 func (s *Store) adoptOne(ctx context.Context, r *dag.Recipe, rec digest) error {
-	of := digestOf(r.Of)
+	of := idOf(r.Of)
 	if _, ok, err := s.tensor(of); ok || err != nil {
 		return err
 	}
@@ -275,7 +275,7 @@ func (s *Store) adoptFound(ctx context.Context) error {
 			if err != nil {
 				continue // a packing, a page, or damaged
 			}
-			of := digestOf(r.Of)
+			of := idOf(r.Of)
 			if _, ok, err := s.tensor(of); err != nil {
 				return err
 			} else if ok {
@@ -283,7 +283,7 @@ func (s *Store) adoptFound(ctx context.Context) error {
 			}
 			ready := true
 			for _, b := range r.Bases {
-				_, ok, err := s.tensor(digestOf(b.Of))
+				_, ok, err := s.tensor(idOf(b.Of))
 				if err != nil {
 					return err
 				}
@@ -338,11 +338,11 @@ func (s *Store) rewriteJournal() error {
 		}
 		var uses []useEntry
 		err = s.index.scan(key(tabTensor), func(k, v []byte) (bool, error) {
-			t, err := decodeTensor(digest(k[1:]), v)
+			t, err := decodeTensor(tensorID(k[1:]), v)
 			if err != nil {
 				return false, err
 			}
-			uses = append(uses, useEntry{t.of.cid(t.codec()).String(), t.Recipe().String()})
+			uses = append(uses, useEntry{t.of.cid().String(), t.Recipe().String()})
 			if len(uses) == 256 {
 				err = add(record{Use: uses})
 				uses = nil

@@ -71,6 +71,8 @@ func (s *Store) apply(ch Change) error {
 			return fmt.Errorf("model %q: %w", m.CID, err)
 		}
 	}
+	s.applyMu.Lock()
+	defer s.applyMu.Unlock()
 	if _, err := s.jrnl.add(r); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"slices"
@@ -15,12 +16,17 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	leveldberrors "github.com/syndtr/goleveldb/leveldb/errors"
 
 	"github.com/zipnode/zipnode/dag"
 )
 
-// FormatVersion is that of the store's directory.
-const FormatVersion = 1
+// FormatVersion is that of the store's directory, and FormatMark what its file
+// "format" begins with; the version follows.
+const (
+	FormatVersion = 1
+	FormatMark    = "zipnode store "
+)
 
 // flushBytes is how many bytes of packs, and flushIndex how many of the index's
 // layer in memory, may wait for the next flush.
@@ -71,6 +77,7 @@ type Store struct {
 	waiting  int64            // bytes appended since the last flush
 
 	flushMu sync.Mutex
+	applyMu sync.Mutex   // held from a journal record to its effect on the index
 	useMu   sync.Mutex   // held while the recipe in use of any tensor changes
 	sweepMu sync.RWMutex // read-held by whoever relies on a block it found; held by sweep
 
@@ -153,7 +160,7 @@ func (s *Store) checkFormat() error {
 		return err
 	}
 	if size == 0 {
-		if _, err := fmt.Fprintf(f, "zipnode store %d\n", FormatVersion); err != nil {
+		if _, err := fmt.Fprintf(f, "%s%d\n", FormatMark, FormatVersion); err != nil {
 			return err
 		}
 		return errors.Join(f.Sync(), s.fs.SyncDir("."))
@@ -162,7 +169,7 @@ func (s *Store) checkFormat() error {
 	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {
 		return err
 	}
-	text, ok := strings.CutPrefix(strings.TrimSpace(string(b)), "zipnode store ")
+	text, ok := strings.CutPrefix(strings.TrimSpace(string(b)), FormatMark)
 	n, err := strconv.Atoi(text)
 	if !ok || err != nil || n < 1 {
 		return fmt.Errorf("the file \"format\" says %q, which is no zipnode store: is this the right directory?", b)
@@ -206,7 +213,7 @@ func (s *Store) openIndex() (lost bool, err error) {
 		return false, err
 	}
 	x, err := openIndex(stor)
-	if err != nil {
+	if leveldberrors.IsCorrupted(err) || errors.Is(err, fs.ErrNotExist) {
 		s.log.Warn("the index does not open", "err", err)
 		if err := s.fs.RemoveIndex(); err != nil {
 			return false, err
@@ -214,9 +221,10 @@ func (s *Store) openIndex() (lost bool, err error) {
 		if stor, err = s.fs.Index(); err != nil {
 			return false, err
 		}
-		if x, err = openIndex(stor); err != nil {
-			return false, err
-		}
+		x, err = openIndex(stor)
+	}
+	if err != nil {
+		return false, fmt.Errorf("open the index: %w", err)
 	}
 	s.index = x
 	done, err := x.has(key(tabMeta, []byte("end")))
@@ -263,12 +271,15 @@ func (s *Store) Flush() error {
 	if s.closed {
 		return ErrClosed
 	}
+	s.applyMu.Lock()
 	s.appendMu.Lock()
 	s.index.freeze() // all it speaks of was appended before
+	seq := s.jrnl.last()
 	dirty := maps.Clone(s.unsynced)
 	end, err := s.end()
 	waiting := s.waiting
 	s.appendMu.Unlock()
+	s.applyMu.Unlock()
 	if err != nil {
 		return err
 	}
@@ -279,8 +290,7 @@ func (s *Store) Flush() error {
 			}
 		}
 	}
-	seq, err := s.jrnl.sync()
-	if err != nil {
+	if err := s.jrnl.sync(); err != nil {
 		return err
 	}
 	err = s.index.write(map[string][]byte{

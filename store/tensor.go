@@ -20,10 +20,13 @@ type Tensor struct {
 	DType  tensor.DType
 	Bases  []cid.Cid // of the recipe in use
 
-	of     digest
+	of     tensorID
 	recipe digest
 	behind int // base leaves behind one leaf, at most
 }
+
+// ErrCircle says that a recipe's bases need its tensor themselves.
+var ErrCircle = errors.New("its bases need it themselves")
 
 // Recipe returns the CID of the recipe in use.
 func (t Tensor) Recipe() cid.Cid { return t.recipe.cid(cid.DagCBOR) }
@@ -31,17 +34,6 @@ func (t Tensor) Recipe() cid.Cid { return t.recipe.cid(cid.DagCBOR) }
 // CanBeBase tells whether a delta against t is within what decoding a leaf may
 // cost.
 func (t Tensor) CanBeBase() bool { return t.behind < maxBehind }
-
-func (t Tensor) codec() uint64 { return tensorCodec(t.Size) }
-
-// tensorCodec returns the codec of the CID of a tensor of size bytes: up to one
-// leaf it is the leaf itself.
-func tensorCodec(size int64) uint64 {
-	if size <= dag.MaxLeaf {
-		return cid.Raw
-	}
-	return cid.DagProtobuf
-}
 
 func (t Tensor) encode() []byte {
 	b := binary.AppendUvarint(nil, uint64(t.Size))
@@ -57,7 +49,7 @@ func (t Tensor) encode() []byte {
 
 var errTensorEntry = errors.New("store: a damaged index entry of a tensor")
 
-func decodeTensor(of digest, b []byte) (Tensor, error) {
+func decodeTensor(of tensorID, b []byte) (Tensor, error) {
 	t := Tensor{of: of}
 	num := func() uint64 {
 		n, w := binary.Uvarint(b)
@@ -88,7 +80,7 @@ func decodeTensor(of digest, b []byte) (Tensor, error) {
 	return t, nil
 }
 
-func (s *Store) tensor(of digest) (Tensor, bool, error) {
+func (s *Store) tensor(of tensorID) (Tensor, bool, error) {
 	v, err := s.index.get(key(tabTensor, of[:]))
 	if v == nil || err != nil {
 		return Tensor{}, false, err
@@ -103,7 +95,7 @@ func (s *Store) Tensor(c cid.Cid) (Tensor, bool, error) {
 	if err := dag.Supported(c); err != nil {
 		return Tensor{}, false, err
 	}
-	return s.tensor(digestOf(c))
+	return s.tensor(idOf(c))
 }
 
 // SetAside checks, reading every block, what the tensors cs are rebuilt from
@@ -111,7 +103,7 @@ func (s *Store) Tensor(c cid.Cid) (Tensor, bool, error) {
 // the tensors that need it are suspended: they are fetched or added again as if
 // they had never been here. It returns those of cs that were.
 func (s *Store) SetAside(ctx context.Context, cs ...cid.Cid) ([]cid.Cid, error) {
-	a := asideer{s: s, whole: map[digest]bool{}}
+	a := asideer{s: s, whole: map[tensorID]bool{}}
 	var out []cid.Cid
 	for _, c := range cs {
 		_, known, err := s.Tensor(c)
@@ -143,7 +135,7 @@ func (s *Store) SetAsideBlocks(ctx context.Context, recipe cid.Cid) (bool, error
 
 type asideer struct {
 	s     *Store
-	whole map[digest]bool
+	whole map[tensorID]bool
 }
 
 // tensor tells whether c can be rebuilt; one that is not known cannot.
@@ -151,7 +143,7 @@ func (a *asideer) tensor(ctx context.Context, c cid.Cid) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	d := digestOf(c)
+	d := idOf(c)
 	if whole, ok := a.whole[d]; ok {
 		return whole, nil
 	}
@@ -241,7 +233,7 @@ func (a *asideer) block(c cid.Cid) (bool, error) {
 func (s *Store) DropRecipe(ctx context.Context, c, recipe cid.Cid) error {
 	s.useMu.Lock()
 	defer s.useMu.Unlock()
-	of, rec := digestOf(c), digestOf(recipe)
+	of, rec := idOf(c), digestOf(recipe)
 	t, ok, err := s.tensor(of)
 	if err != nil || !ok || t.recipe == rec {
 		return err
@@ -265,7 +257,7 @@ func (s *Store) Recipes(c cid.Cid, most int) ([]cid.Cid, error) {
 	if err := dag.Supported(c); err != nil {
 		return nil, err
 	}
-	of := digestOf(c)
+	of := idOf(c)
 	t, ok, err := s.tensor(of)
 	if err != nil {
 		return nil, err
@@ -276,7 +268,7 @@ func (s *Store) Recipes(c cid.Cid, most int) ([]cid.Cid, error) {
 	}
 	known, err := s.index.prefix(key(tabRecipe, of[:]), most+1)
 	for _, p := range known {
-		if d := digest(p.key[33:]); !ok || d != t.recipe {
+		if d := digest(p.key[34:]); !ok || d != t.recipe {
 			out = append(out, d.cid(cid.DagCBOR))
 		}
 	}
@@ -286,13 +278,13 @@ func (s *Store) Recipes(c cid.Cid, most int) ([]cid.Cid, error) {
 // weigh returns the index entry that r would have, or an error when it may not
 // be used: for a circle of bases, or too many leaves behind one. useMu is held.
 func (s *Store) weigh(ctx context.Context, r *dag.Recipe, rec digest) (Tensor, error) {
-	t := Tensor{Size: r.Size, DType: r.DType, of: digestOf(r.Of), recipe: rec}
+	t := Tensor{Size: r.Size, DType: r.DType, of: idOf(r.Of), recipe: rec}
 	var err error
 	if t.Stored, err = r.StoredBytes(ctx, realGetter{s}); err != nil {
 		return t, err
 	}
 	for _, b := range r.Bases {
-		base, ok, err := s.tensor(digestOf(b.Of))
+		base, ok, err := s.tensor(idOf(b.Of))
 		if err != nil || !ok {
 			return t, errors.Join(err, fmt.Errorf("base %s: %w", b.Of, dag.ErrNotFound))
 		}
@@ -303,7 +295,7 @@ func (s *Store) weigh(ctx context.Context, r *dag.Recipe, rec digest) (Tensor, e
 		return t, fmt.Errorf("recipe of %s: %w", r.Of, ErrTooDeep)
 	}
 	if circle, err := s.reaches(t.Bases, t.of); circle || err != nil {
-		return t, errors.Join(err, fmt.Errorf("recipe of %s: its bases need it themselves", r.Of))
+		return t, errors.Join(err, fmt.Errorf("recipe of %s: %w", r.Of, ErrCircle))
 	}
 	return t, nil
 }
@@ -339,11 +331,11 @@ func leavesTouched(r *dag.Recipe, b dag.Base, baseSize int64) int {
 
 // reaches tells whether tensor of is among from, or among what those need by
 // the recipes in use.
-func (s *Store) reaches(from []cid.Cid, of digest) (bool, error) {
-	seen := map[digest]bool{}
+func (s *Store) reaches(from []cid.Cid, of tensorID) (bool, error) {
+	seen := map[tensorID]bool{}
 	next := slices.Clone(from) // popped and pushed below: never the caller's
 	for len(next) > 0 {
-		d := digestOf(next[len(next)-1])
+		d := idOf(next[len(next)-1])
 		next = next[:len(next)-1]
 		if d == of {
 			return true, nil

@@ -301,7 +301,7 @@ func (v *verifier) way(ctx context.Context, leaf cid.Cid, w leafKey) error {
 		v.damage(Damage{CID: e.Chunk, Where: "index", Reason: "a chunk is missing"})
 		return nil
 	}
-	if v.behindBad(r, map[digest]bool{}) {
+	if v.behindBad(r, map[tensorID]bool{}) {
 		return nil // its base's own chunks are named
 	}
 	v.damage(Damage{CID: leaf, Where: fmt.Sprintf("leaf %d of tensor %s", w.i, r.Of), Reason: reason})
@@ -310,9 +310,9 @@ func (v *verifier) way(ctx context.Context, leaf cid.Cid, w leafKey) error {
 
 // behindBad tells whether a chunk of a base of r, or of a base of that, is
 // missing.
-func (v *verifier) behindBad(r *dag.Recipe, seen map[digest]bool) bool {
+func (v *verifier) behindBad(r *dag.Recipe, seen map[tensorID]bool) bool {
 	for _, b := range r.Bases {
-		d := digestOf(b.Of)
+		d := idOf(b.Of)
 		if seen[d] {
 			continue
 		}
