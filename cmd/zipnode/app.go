@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -39,6 +40,7 @@ type app struct {
 	network  network
 
 	unasked  *pflag.FlagSet     // network's flags, for the environment of a command without them
+	given    map[string]string  // by flag's name, the variable that gave it
 	cancel   context.CancelFunc // of the timeout
 	ctx      context.Context    // of the command, with the timeout
 	ran      bool               // flags and arguments were fine
@@ -76,7 +78,10 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors:     true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.prepare(cmd) },
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:           buildVersion(),
 	}
+	root.SetVersionTemplate(versionLine())
+	root.Flags().Bool("version", false, "print the version")
 	f := root.PersistentFlags()
 	f.StringVar(&a.dir, "dir", "", "directory of the store (default ~/.zipnode)")
 	f.BoolVar(&a.json, "json", false, "print one JSON object")
@@ -94,7 +99,28 @@ func (a *app) root() *cobra.Command {
 		a.pinCmd(), a.gcCmd(),
 		a.idCmd(), a.peersCmd(),
 	)
+	a.helpCmd(root)
 	return root
+}
+
+// helpCmd makes cobra's command fail where it knows no such topic: it would
+// print the whole usage, and be content.
+func (a *app) helpCmd(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "help" {
+			continue
+		}
+		help := cmd.Run
+		cmd.Run = nil
+		cmd.RunE = a.run(func(_ context.Context, args []string) error {
+			if found, rest, err := root.Find(args); err != nil || found == nil || len(rest) > 0 {
+				return usagef("there is no command %q: 'zipnode help' lists them", strings.Join(args, " "))
+			}
+			help(cmd, args)
+			return nil
+		})
+	}
 }
 
 // fromEnv are the flags that the environment may give.
@@ -107,10 +133,13 @@ func (a *app) prepare(cmd *cobra.Command) error {
 		return err
 	}
 	if !slices.Contains([]string{"auto", "plain", "json", "none"}, a.progress) {
-		return usagef("--progress %q is none of auto, plain, json, none", a.progress)
+		return usagef("%s %q is none of auto, plain, json, none", a.source("progress"), a.progress)
 	}
-	if a.wait < 0 || a.timeout < 0 {
-		return usagef("--wait and --timeout must not be negative")
+	if a.wait < 0 {
+		return usagef("%s must not be negative", a.source("wait"))
+	}
+	if a.timeout < 0 {
+		return usagef("%s must not be negative", a.source("timeout"))
 	}
 	if err := a.findDir(); err != nil {
 		return err
@@ -123,8 +152,9 @@ func (a *app) prepare(cmd *cobra.Command) error {
 }
 
 func (a *app) environment(flags *pflag.FlagSet) error {
+	a.given = map[string]string{}
 	for _, name := range fromEnv {
-		key := "ZIPNODE_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		key := variable(name)
 		value, in := os.Getenv(key), flags
 		if flags.Lookup(name) == nil {
 			in = a.unasked
@@ -133,10 +163,34 @@ func (a *app) environment(flags *pflag.FlagSet) error {
 			continue
 		}
 		if err := in.Set(name, value); err != nil {
-			return usagef("%s=%q: %v", key, value, err)
+			return usagef("%s=%q is not %s", key, value, flagKind(in.Lookup(name)))
 		}
+		a.given[name] = key
 	}
 	return nil
+}
+
+// flagKind says what a flag takes; its own error speaks of strconv.
+func flagKind(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "bool":
+		return "true or false"
+	case "duration":
+		return "a time, as 90s or 5m"
+	case "count":
+		return "a number"
+	}
+	return "what --" + f.Name + " takes"
+}
+
+// variable returns the name of the environment's variable for a flag.
+func variable(name string) string {
+	return "ZIPNODE_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+// source returns what gave a flag its value: "--wait", or "ZIPNODE_WAIT".
+func (a *app) source(name string) string {
+	return cmp.Or(a.given[name], "--"+name)
 }
 
 func (a *app) findDir() error {

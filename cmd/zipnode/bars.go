@@ -26,6 +26,7 @@ type bars struct {
 
 type stage struct {
 	bar  *mpb.Bar
+	bare bool // it counted nothing yet
 	last node.Progress
 }
 
@@ -42,9 +43,14 @@ func (b *bars) report(p node.Progress) {
 	if b.screen == nil {
 		b.screen = mpb.New(mpb.WithOutput(b.w), mpb.WithWidth(40), mpb.WithAutoRefresh())
 	}
+	bare := p.Done == 0 && p.Total == 0
 	st := b.stages[p.Stage]
+	if st != nil && st.bare && !bare {
+		st.bar.Abort(true)
+		st = nil
+	}
 	if st == nil {
-		st = &stage{bar: b.newBar(p)}
+		st = &stage{bar: b.newBar(p), bare: bare}
 		b.stages[p.Stage] = st
 	}
 	if st.last = p; p.Total > 0 {
@@ -55,7 +61,11 @@ func (b *bars) report(p node.Progress) {
 
 func (b *bars) newBar(p node.Progress) *mpb.Bar {
 	counters := decor.CountersKibiByte("% .1f / % .1f", decor.WCSyncSpace)
-	if p.Unit != "" {
+	switch {
+	case p.Done == 0 && p.Total == 0:
+		counters = decor.Elapsed(decor.ET_STYLE_GO, decor.WCSyncSpace)
+		return b.screen.New(0, mpb.NopStyle(), mpb.PrependDecorators(decor.Name(plain(p.Stage), decor.WCSyncSpaceR), counters))
+	case p.Unit != "":
 		counters = decor.CountersNoUnit("%d / %d "+plain(p.Unit), decor.WCSyncSpace)
 	}
 	return b.screen.New(0, mpb.BarStyle().Lbound("[").Filler("#").Tip("#").Padding(" ").Rbound("]"),

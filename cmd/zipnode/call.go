@@ -26,8 +26,7 @@ var creates = map[string]bool{"add": true, "get": true, "seed": true, "import": 
 var dials = map[string]bool{"get": true, "seed": true, "verify": true}
 
 const (
-	poll  = 100 * time.Millisecond // between looks at a directory that is in use
-	grace = 10 * time.Second       // for others' reads, when this process is done
+	grace = 10 * time.Second // for others' reads, when this process is done
 )
 
 // call runs op and decodes its result into result. The zipnode that owns the
@@ -38,23 +37,22 @@ const (
 func (a *app) call(ctx context.Context, op string, args, result any) error {
 	show := a.reporter()
 	defer show.done()
-	deadline := time.Now().Add(a.wait)
-	for tries := 0; ; tries++ {
-		err := a.try(ctx, op, args, result, show, time.Until(deadline))
+	q := a.queue()
+	lost := 0 // times that the owner ended as we came; waiting for it may take many looks
+	for {
+		err := a.try(ctx, op, args, result, show, q.turn())
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return err
-		case errors.Is(err, gateway.ErrNoServer) && tries < 10: // it ended as we came
-		case errors.Is(err, gateway.ErrGone) && !writes[op] && tries < 10:
+		case errors.Is(err, gateway.ErrNoServer) && lost < 10, errors.Is(err, gateway.ErrGone) && !writes[op] && lost < 10:
+			lost++
 		case codeOf(err) != node.CodeLocked:
 			return err
-		case !time.Now().Before(deadline):
-			return fmt.Errorf("%w: waited %v for it (--wait)", err, a.wait)
+		case q.over():
+			return fmt.Errorf("%w: waited %v for it (%s)", err, a.wait, a.source("wait"))
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(poll):
+		if err := q.wait(ctx, err); err != nil {
+			return err
 		}
 	}
 }
@@ -157,9 +155,7 @@ func (a *app) makeStore() error {
 	if err := a.init(a.dir); err != nil {
 		return err
 	}
-	if !a.quiet {
-		a.say("new store at %s", a.dir)
-	}
+	a.note("new store at %s", a.dir)
 	return nil
 }
 

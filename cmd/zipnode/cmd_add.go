@@ -25,7 +25,7 @@ from the best base that is here. Prints the CID by which others get the model.
 
 Hidden files are part of a model; .git, .cache and empty directories are not.`,
 		Example: "  zipnode add ./llama-tuned --name me/llama-tuned@v1\n  zipnode add model.gguf --base llama",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactly("a directory or a file"),
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			if err := completeAdd(&req, args[0]); err != nil {
 				return err
@@ -33,6 +33,10 @@ Hidden files are part of a model; .git, .cache and empty directories are not.`,
 			var r node.AddResult
 			if err := a.call(ctx, "add", req, &r); err != nil {
 				return err
+			}
+			if r.Replaced != "" {
+				a.note("%s meant %s before; that model is kept and goes by its CID ('zipnode rm %s' lets it go)",
+					plain(r.Name), r.Replaced, r.Replaced)
 			}
 			return a.print(r, []string{r.CID}, func(w io.Writer) { printAdd(w, &r) })
 		}),
@@ -45,24 +49,24 @@ Hidden files are part of a model; .git, .cache and empty directories are not.`,
 }
 
 func completeAdd(req *node.AddRequest, path string) error {
-	if _, err := os.Stat(path); err != nil {
-		return lookError(err)
-	}
-	path, err := filepath.Abs(path)
+	abs, err := absPath(path)
 	if err != nil {
 		return err
 	}
-	req.Path = path
+	if _, err := os.Stat(path); err != nil {
+		return lookError(err)
+	}
+	req.Path = abs
 	if req.Base != "" && req.Base != "none" {
 		if err := checkRef(req.Base); err != nil {
 			return usagef("--base: %w", err)
 		}
 	}
 	if req.Name != "" {
-		return node.CheckName(req.Name)
+		return checkName(req.Name)
 	}
-	req.Name = filepath.Base(path)
-	if err := node.CheckName(req.Name); err != nil {
+	req.Name = filepath.Base(abs)
+	if err := checkName(req.Name); err != nil {
 		return usagef("%w: give another with --name", err)
 	}
 	return nil
@@ -86,7 +90,7 @@ func printAdd(w io.Writer, r *node.AddResult) {
 	t.add("  files", fmt.Sprintf("%d, %s", r.Files, size(r.Bytes)))
 	t.add("  tensors", fmt.Sprintf("%d: %d here before, %d new, of these %d as deltas",
 		r.Tensors, r.Tensors-r.TensorsNew, r.TensorsNew, r.TensorsDelta))
-	t.add("  stored", fmt.Sprintf("%s, %s saved", size(r.StoredNew), saved(r.StoredNew, r.Bytes)))
+	t.add("  stored", instead(r.StoredNew, r.Bytes))
 	t.add("  time", took(r.Seconds))
 	t.write(w)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -22,7 +23,7 @@ func (a *app) exportCmd() *cobra.Command {
 import' takes it; so does any IPFS tool. FILE may be - for stdout, by way of a
 temporary file of the same size.`,
 		Example: "  zipnode export my-model -o my-model.car",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeRef,
+		Args:    exactly(refWords), ValidArgsFunction: a.completeRef,
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			switch err := checkRef(args[0]); {
 			case err != nil:
@@ -48,12 +49,30 @@ temporary file of the same size.`,
 }
 
 func (a *app) export(ctx context.Context, ref, out string) (*node.ExportResult, error) {
-	path, err := filepath.Abs(out)
+	path, err := absPath(out)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkTarget(path); err != nil {
 		return nil, err
 	}
 	var r node.ExportResult
 	return &r, a.call(ctx, "export", node.ExportRequest{Ref: ref, Path: path}, &r)
+}
+
+// checkTarget returns an error unless a file may be made at path: the node
+// would say that something was not found, as if it were the model.
+func checkTarget(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return usagef("%s is a directory: give the name of a file in it", path)
+	}
+	switch info, err := os.Stat(filepath.Dir(path)); {
+	case errors.Is(err, fs.ErrNotExist):
+		return usagef("the directory %s does not exist", filepath.Dir(path))
+	case err == nil && !info.IsDir():
+		return usagef("%s is no directory", filepath.Dir(path))
+	}
+	return nil
 }
 
 // exportOut writes to stdout: the file is whole before its first byte goes out.
@@ -82,19 +101,19 @@ func (a *app) importCmd() *cobra.Command {
 		Use:     "import FILE",
 		Short:   "Take the model of a CAR file",
 		Example: "  zipnode import my-model.car --name my-model",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactly("a CAR file"),
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			if req.Name != "" {
-				if err := node.CheckName(req.Name); err != nil {
+				if err := checkName(req.Name); err != nil {
 					return err
 				}
 			}
-			if _, err := os.Stat(args[0]); err != nil {
-				return lookError(err)
-			}
-			path, err := filepath.Abs(args[0])
+			path, err := absPath(args[0])
 			if err != nil {
 				return err
+			}
+			if _, err := os.Stat(args[0]); err != nil {
+				return lookError(err)
 			}
 			req.Path = path
 			var r node.ImportResult

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/zipnode/zipnode/gateway"
 )
 
 func (a *app) configCmd() *cobra.Command {
@@ -36,7 +38,7 @@ func (a *app) configGet() *cobra.Command {
 		Use:       "get [KEY]",
 		Short:     "Print the settings, or one",
 		Example:   "  zipnode config get listen",
-		Args:      cobra.MaximumNArgs(1),
+		Args:      atMost(1),
 		ValidArgs: settingNames(),
 		RunE: a.run(func(_ context.Context, args []string) error {
 			s, err := a.loadStoreSettings()
@@ -45,6 +47,9 @@ func (a *app) configGet() *cobra.Command {
 			}
 			if len(args) > 0 {
 				return a.printSetting(s, args[0])
+			}
+			for _, k := range settingKeys {
+				a.noteVariable(k.key)
 			}
 			t := table{}
 			for _, k := range settingKeys {
@@ -60,6 +65,7 @@ func (a *app) printSetting(s *settings, key string) error {
 	if err != nil {
 		return err
 	}
+	a.noteVariable(key)
 	values := k.get(s)
 	if values == nil {
 		values = []string{}
@@ -71,15 +77,38 @@ func (a *app) printSetting(s *settings, key string) error {
 	})
 }
 
+// noteVariable says that the environment wins over a setting.
+func (a *app) noteVariable(key string) {
+	flag := key
+	if key == "mdns" {
+		flag = "no-mdns"
+	}
+	if name := a.given[flag]; name != "" {
+		a.note("%s=%q wins over %s of config.toml", name, os.Getenv(name), key)
+	}
+}
+
+// noteDaemon says that a daemon goes on with the settings it began with.
+func (a *app) noteDaemon(ctx context.Context) {
+	c, err := gateway.Dial(ctx, a.dir)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	if info := c.Info(); info.Daemon {
+		a.note("a daemon runs, process %d: this takes effect when it starts next", info.PID)
+	}
+}
+
 func (a *app) configSet() *cobra.Command {
 	return &cobra.Command{
 		Use:   "set KEY [VALUE]...",
 		Short: "Change a setting; without a value, back to none",
 		Example: `  zipnode config set listen /ip4/0.0.0.0/tcp/4011 /ip4/0.0.0.0/udp/4011/quic-v1
   zipnode config set quota 500GiB`,
-		Args:      cobra.MinimumNArgs(1),
+		Args:      atLeast("the setting to change: " + strings.Join(settingNames(), ", ")),
 		ValidArgs: settingNames(),
-		RunE: a.run(func(_ context.Context, args []string) error {
+		RunE: a.run(func(ctx context.Context, args []string) error {
 			k, err := findSetting(args[0])
 			if err != nil {
 				return err
@@ -94,6 +123,8 @@ func (a *app) configSet() *cobra.Command {
 			if err := s.save(a.dir); err != nil {
 				return err
 			}
+			a.noteVariable(k.key)
+			a.noteDaemon(ctx)
 			return a.print(s, nil, func(w io.Writer) {
 				fmt.Fprintf(w, "%s = %s\n", k.key, plain(strings.Join(k.get(s), ", ")))
 			})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,10 +23,10 @@ func (a *app) demoCmd() *cobra.Command {
 		Use:   "demo",
 		Short: "Show all of it on this machine: two nodes, a base and its fine-tunes",
 		Long: `Starts two nodes on this machine, in temporary directories. Adds a base model and
-its fine-tunes at one; fetches the base and a fine-tune at the other, by CID;
+its fine-tunes at one; fetches the base and fine-tunes at the other, by CID;
 compares each byte. The models are small cuts of real ones, or your own.`,
 		Example: "  zipnode demo\n  zipnode demo --models ~/models   # each directory in it is a model",
-		Args:    cobra.NoArgs,
+		Args:    exactly(),
 		RunE: a.run(func(ctx context.Context, _ []string) (err error) {
 			dir, err := os.MkdirTemp("", "zipnode-demo-")
 			if err != nil {
@@ -119,7 +120,11 @@ func (d *demo) nodes(ctx context.Context, models []string) (err error) {
 	if err := d.add(ctx, nodeA, models); err != nil {
 		return err
 	}
-	return d.fetch(ctx, nodeB, models)
+	which, err := d.choose(ctx, nodeA)
+	if err != nil {
+		return err
+	}
+	return d.fetch(ctx, nodeB, models, which)
 }
 
 func (d *demo) add(ctx context.Context, n *child, models []string) error {
@@ -141,7 +146,7 @@ func (d *demo) add(ctx context.Context, n *child, models []string) error {
 	for _, r := range d.Models {
 		d.sayf("%s is %s", plain(r.Name), r.CID)
 	}
-	d.sayf("Plain copies would take %s; A takes %s: %s saved.", size(d.Bytes), size(d.Stored), saved(d.Stored, d.Bytes))
+	d.sayf("Plain copies would take %s; A takes %s.", size(d.Bytes), instead(d.Stored, d.Bytes))
 	return nil
 }
 
@@ -151,13 +156,31 @@ func tensorsOf(r *node.AddResult) string {
 		r.Tensors, r.TensorsNew-r.TensorsDelta, r.TensorsDelta, r.Tensors-r.TensorsNew)
 }
 
-// fetch gets the first model and one made from it, and that one again.
-func (d *demo) fetch(ctx context.Context, n *child, models []string) error {
-	d.heading("3. B fetches by CID, and each file is compared with the original.")
-	which := []int{0}
-	if len(models) > 1 {
-		which = append(which, 1)
+// choose returns which models are worth fetching: those that are deltas for the
+// most part, after their bases. Where none is a delta, it is the first two.
+func (d *demo) choose(ctx context.Context, n *child) ([]int, error) {
+	tuned := mostDeltas(d.Models, 3)
+	if len(tuned) == 0 {
+		return []int{0, 1}[:min(2, len(d.Models))], nil
 	}
+	which := slices.Clone(tuned)
+	for _, i := range tuned {
+		var r node.ShowResult
+		if err := n.run(ctx, &r, "show", d.Models[i].CID); err != nil {
+			return nil, fmt.Errorf("look at %s at node A: %w", d.Models[i].Name, err)
+		}
+		base := baseOf(&r)
+		if j := slices.IndexFunc(d.Models, func(m node.AddResult) bool { return m.Name == base }); j >= 0 {
+			which = append(which, j)
+		}
+	}
+	slices.Sort(which) // a base was added before what is stored against it
+	return slices.Compact(which), nil
+}
+
+// fetch gets the models of which, and the last one again.
+func (d *demo) fetch(ctx context.Context, n *child, models []string, which []int) error {
+	d.heading("3. B fetches by CID, and each file is compared with the original.")
 	for _, i := range which {
 		r, err := d.get(ctx, n, i, "out-"+d.Models[i].Name)
 		if err != nil {
@@ -168,8 +191,7 @@ func (d *demo) fetch(ctx context.Context, n *child, models []string) error {
 		if err := d.compare(models[i], r); err != nil {
 			return err
 		}
-		d.sayf("%-14s fetched %s of %s from %s; %s needed no fetch; %s. Every byte is right.",
-			plain(d.Models[i].Name), size(r.Fetched), size(r.Bytes), count(r.Peers, "peer"), size(r.Reused), took(r.Seconds))
+		d.sayf("%-14s %s. Every byte is right.", plain(d.Models[i].Name), fetchedOf(r))
 	}
 	d.heading("4. B writes the last one once more, elsewhere.")
 	last := which[len(which)-1]
@@ -182,6 +204,15 @@ func (d *demo) fetch(ctx context.Context, n *child, models []string) error {
 	}
 	d.sayf("%-14s fetched %s: B has it all.", plain(d.Models[last].Name), size(r.Fetched))
 	return nil
+}
+
+// fetchedOf says what a get moved.
+func fetchedOf(r *node.GetResult) string {
+	if r.Fetched == 0 {
+		return fmt.Sprintf("fetched nothing: B had all %s; %s", size(r.Bytes), took(r.Seconds))
+	}
+	return fmt.Sprintf("fetched %s of %s from %s; %s needed no fetch; %s",
+		size(r.Fetched), size(r.Bytes), count(r.Peers, "peer"), size(r.Reused), took(r.Seconds))
 }
 
 func (d *demo) get(ctx context.Context, n *child, i int, out string) (*node.GetResult, error) {
@@ -211,8 +242,8 @@ func (d *demo) compare(original string, r *node.GetResult) error {
 func (d *demo) summary(w io.Writer) {
 	fmt.Fprintf(w, "\n%s\n", d.bold("In short"))
 	t := table{}
-	t.add("   stored at A", size(d.Stored), "instead of "+size(d.Bytes), saved(d.Stored, d.Bytes)+" saved")
-	t.add("   fetched by B", size(d.Fetched), "instead of "+size(d.Copies), saved(d.Fetched, d.Copies)+" saved")
+	t.add("   stored at A", size(d.Stored), "instead of "+size(d.Bytes), compared(d.Stored, d.Bytes))
+	t.add("   fetched by B", size(d.Fetched), "instead of "+size(d.Copies), compared(d.Fetched, d.Copies))
 	t.add("   checked", count(d.Files, "file"), size(d.Checked), "each byte equal to the original")
 	t.write(w)
 	fmt.Fprintln(w, "\n   Your own models: zipnode demo --models DIR. For good: zipnode add DIR && zipnode serve.")

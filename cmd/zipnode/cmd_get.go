@@ -7,6 +7,8 @@ import (
 	"io"
 	"path"
 	"path/filepath"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -26,18 +28,33 @@ is there and equal is kept; one that differs is replaced only with --force.
 An interrupted get goes on where it ended.`,
 		Example: `  zipnode get bafybei... -o ./llama
   zipnode get llama --include '*.json' --dry-run`,
-		Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeRef,
+		Args: exactly(refWords), ValidArgsFunction: a.completeRef,
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			req.Ref = args[0]
 			if err := completeGet(&req); err != nil {
 				return err
 			}
-			a.bootstrapDaemon(ctx)
+			if err := a.tellDaemon(ctx); err != nil {
+				return err
+			}
+			var before snapshot
+			if !req.DryRun {
+				before = snapshotOf(req.Out)
+			}
 			var r node.GetResult
 			if err := a.call(ctx, "get", req, &r); err != nil {
 				return err
 			}
-			return a.print(r, []string{r.CID}, func(w io.Writer) { printGet(w, &r, req.DryRun) })
+			return a.print(r, []string{r.CID}, func(w io.Writer) {
+				switch {
+				case req.DryRun:
+					printPlan(w, &r)
+				case r.Fetched == 0 && r.Reused == r.Bytes && before.equal(snapshotOf(req.Out)):
+					fmt.Fprintf(w, "all files are in %s already, %s: nothing written\n", plain(r.Out), size(r.Bytes))
+				default:
+					printGet(w, &r)
+				}
+			})
 		}),
 	}
 	f := cmd.Flags()
@@ -55,31 +72,39 @@ func completeGet(req *node.GetRequest) error {
 		return err
 	}
 	for _, glob := range append(req.Include, req.Exclude...) {
-		if _, err := path.Match(glob, ""); err != nil || glob == "" {
+		if _, err := path.Match(glob, ""); err != nil || glob == "" || !utf8.ValidString(glob) {
 			return usagef("%q is no pattern that --include or --exclude takes", glob)
 		}
 	}
 	if req.Out == "" {
 		req.Out = filepath.FromSlash(req.Ref)
 	}
-	out, err := filepath.Abs(req.Out)
+	out, err := absPath(req.Out)
 	req.Out = out
 	return err
 }
 
-// bootstrapDaemon tells a daemon of the peers that --bootstrap names. A node
-// that this process opens learns of them by its Config.
-func (a *app) bootstrapDaemon(ctx context.Context) {
-	if len(a.network.bootstrap) == 0 {
-		return
+// tellDaemon tells a daemon of the peers that --bootstrap names, and the user
+// of the flags that are of no use with one. A node that this process opens
+// learns of them by its Config.
+func (a *app) tellDaemon(ctx context.Context) error {
+	if err := checkAddrs(a.network.bootstrap, true); err != nil {
+		return usagef("%s: %w", a.source("bootstrap"), err)
+	}
+	own := a.ownNetwork()
+	if len(a.network.bootstrap)+len(own) == 0 {
+		return nil
 	}
 	c, err := gateway.Dial(ctx, a.dir)
 	if err != nil {
-		return // own, or the next Dial, will tell
+		return nil // own, or the next Dial, will tell
 	}
 	defer c.Close()
 	if !c.Info().Daemon {
-		return // it will be gone when this command's turn comes
+		return nil // it will be gone when this command's turn comes
+	}
+	if len(own) > 0 {
+		a.note("a daemon runs for %s, and its own network is used: %s has no effect", a.dir, strings.Join(own, ", "))
 	}
 	for _, addr := range a.network.bootstrap {
 		err := c.Call(ctx, "peers.connect", node.ConnectRequest{Addr: addr}, 0, nil, nil)
@@ -87,23 +112,41 @@ func (a *app) bootstrapDaemon(ctx context.Context) {
 			a.say("can't connect to %s: %s", addr, oneLine(err.Error()))
 		}
 	}
+	return nil
 }
 
-func printGet(w io.Writer, r *node.GetResult, dry bool) {
-	if dry {
-		t := table{right: " rr"}
-		t.add("FILE", "SIZE", "FETCH", "WHY")
-		for _, f := range r.Files {
-			t.add(f.Path, size(f.Bytes), size(f.Fetch), f.Why)
-		}
-		t.write(w)
-		fmt.Fprintf(w, "would fetch %s for %s (%s saved)\n", size(r.Fetched), size(r.Bytes), saved(r.Fetched, r.Bytes))
+// ownNetwork returns the flags that say how this process's own node would find
+// peers. Those of the environment may be meant for another command.
+func (a *app) ownNetwork() []string {
+	var flags []string
+	if a.network.public && a.given["public"] == "" {
+		flags = append(flags, "--public")
+	}
+	if a.network.noMDNS && a.given["no-mdns"] == "" {
+		flags = append(flags, "--no-mdns")
+	}
+	return flags
+}
+
+func printPlan(w io.Writer, r *node.GetResult) {
+	t := table{right: " rr"}
+	t.add("FILE", "SIZE", "FETCH", "WHY")
+	for _, f := range r.Files {
+		t.add(f.Path, size(f.Bytes), size(f.Fetch), f.Why)
+	}
+	t.write(w)
+	if r.Fetched == 0 {
+		fmt.Fprintf(w, "would fetch nothing: all of %s is here\n", size(r.Bytes))
 		return
 	}
+	fmt.Fprintf(w, "would fetch %s for %s\n", instead(r.Fetched, r.Bytes), size(r.Bytes))
+}
+
+func printGet(w io.Writer, r *node.GetResult) {
 	fmt.Fprintf(w, "wrote %s to %s\n", size(r.Bytes), plain(r.Out))
 	t := table{}
 	t.add("  cid", r.CID)
-	t.add("  fetched", fmt.Sprintf("%s from %s, %s saved", size(r.Fetched), count(r.Peers, "peer"), saved(r.Fetched, r.Bytes)))
+	t.add("  fetched", fetched(r.Fetched, r.Bytes, r.Peers))
 	t.add("  reused", size(r.Reused))
 	t.add("  time", took(r.Seconds))
 	t.write(w)
@@ -116,23 +159,25 @@ func (a *app) seedCmd() *cobra.Command {
 		Short:   "Fetch a model, keep it and offer it",
 		Long:    "Fetches what is missing of a model, keeps it, and announces it to others for as\nlong as a daemon ('zipnode serve') runs.",
 		Example: "  zipnode seed bafybei... --name llama",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeRef,
+		Args:    exactly(refWords), ValidArgsFunction: a.completeRef,
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			req.Ref = args[0]
 			err := checkRef(req.Ref)
 			if err == nil && req.Name != "" {
-				err = node.CheckName(req.Name)
+				err = checkName(req.Name)
 			}
 			if err != nil {
 				return err
 			}
-			a.bootstrapDaemon(ctx)
+			if err := a.tellDaemon(ctx); err != nil {
+				return err
+			}
 			var r node.SeedResult
 			if err := a.call(ctx, "seed", req, &r); err != nil {
 				return err
 			}
-			if a.embedded && !a.quiet {
-				a.say("it is offered while a daemon runs: start 'zipnode serve'")
+			if a.embedded {
+				a.note("it is offered while a daemon runs: start 'zipnode serve'")
 			}
 			return a.print(r, []string{r.CID}, func(w io.Writer) { printSeed(w, &r) })
 		}),
@@ -147,9 +192,21 @@ func printSeed(w io.Writer, r *node.SeedResult) {
 	t := table{}
 	t.add("  cid", r.CID)
 	t.add("  size", size(r.Bytes))
-	t.add("  fetched", fmt.Sprintf("%s from %s", size(r.Fetched), count(r.Peers, "peer")))
+	t.add("  fetched", fetched(r.Fetched, r.Bytes, r.Peers))
 	t.add("  time", took(r.Seconds))
 	t.write(w)
+}
+
+// fetched says what n bytes, fetched for whole, are.
+func fetched(n, whole int64, peers int) string {
+	if n == 0 {
+		return "nothing: all of it was here"
+	}
+	s := size(n) + " from " + count(peers, "peer")
+	if more := compared(n, whole); more != "" {
+		s += ", " + more
+	}
+	return s
 }
 
 func cmpName(name, cid string) string {

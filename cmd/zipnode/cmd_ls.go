@@ -17,7 +17,7 @@ func (a *app) lsCmd() *cobra.Command {
 		Short: "List the models that are here",
 		Long: `Lists the models of the store. STORED counts what a model's tensors take, shared
 ones in full; what the whole store takes is in 'zipnode status'.`,
-		Args: cobra.NoArgs,
+		Args: exactly(),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			var r node.LsResult
 			if err := a.call(ctx, "ls", nil, &r); err != nil {
@@ -36,8 +36,23 @@ ones in full; what the whole store takes is in 'zipnode status'.`,
 					return
 				}
 				t.write(w)
+				sayNameless(w, r.Models)
 			})
 		}),
+	}
+}
+
+// sayNameless explains models that are kept without a name: those that another
+// took the name of, most likely.
+func sayNameless(w io.Writer, models []node.ModelLine) {
+	n := 0
+	for _, m := range models {
+		if m.Name == "" && m.Pinned {
+			n++
+		}
+	}
+	if n > 0 {
+		fmt.Fprintf(w, "\n%s kept without a name: by its CID, 'zipnode rm CID' lets one go\n", count(n, "model"))
 	}
 }
 
@@ -53,7 +68,7 @@ func (a *app) showCmd() *cobra.Command {
 		Use:     "show CID|NAME",
 		Short:   "Tell what a model is made of",
 		Example: "  zipnode show my-model\n  zipnode show my-model --json | jq '.file_list[].path'",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeRef,
+		Args:    exactly(refWords), ValidArgsFunction: a.completeRef,
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			if err := checkRef(args[0]); err != nil {
 				return err
@@ -69,11 +84,11 @@ func (a *app) showCmd() *cobra.Command {
 
 func printShow(w io.Writer, r *node.ShowResult) {
 	t := table{}
-	t.add("name", cmpName(r.Name, "-"))
+	t.add("name", cmpName(r.Name, "none: it goes by its CID"))
 	t.add("cid", r.CID)
 	t.add("packing", cmpName(r.Packing, "-"))
 	t.add("size", fmt.Sprintf("%s in %s", size(r.Bytes), count(r.Files, "file")))
-	t.add("stored", fmt.Sprintf("%s, %s saved", size(r.Stored), saved(r.Stored, r.Bytes)))
+	t.add("stored", instead(r.Stored, r.Bytes))
 	t.add("kept", kept(r.ModelLine))
 	if !r.Added.IsZero() {
 		t.add("added", r.Added.Local().Format("2006-01-02 15:04"))
@@ -105,7 +120,7 @@ func (a *app) rmCmd() *cobra.Command {
 		Use:     "rm CID|NAME",
 		Short:   "Forget a model; gc frees it",
 		Example: "  zipnode rm my-model && zipnode gc",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeRef,
+		Args:    exactly(refWords), ValidArgsFunction: a.completeRef,
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			if err := checkRef(args[0]); err != nil {
 				return err

@@ -19,7 +19,7 @@ func (a *app) idCmd() *cobra.Command {
 		Use:   "id",
 		Short: "Print this node's ID and addresses",
 		Long:  "Prints this node's ID, and the addresses by which others reach it while a daemon\n('zipnode serve') runs.",
-		Args:  cobra.NoArgs,
+		Args:  exactly(),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			var r node.IDResult
 			if err := a.call(ctx, "id", nil, &r); err != nil {
@@ -56,7 +56,7 @@ func (a *app) peersLs() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls",
 		Short: "List the peers the daemon is connected to",
-		Args:  cobra.NoArgs,
+		Args:  exactly(),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			var r node.PeersResult
 			if err := a.callDaemon(ctx, "peers.ls", nil, &r); err != nil {
@@ -69,7 +69,13 @@ func (a *app) peersLs() *cobra.Command {
 				ids = append(ids, p.ID)
 				t.add(p.ID, p.Addr, cmpName(p.RTT, "-"), yes(p.Zipnode), size(p.Sent), size(p.Recv))
 			}
-			return a.print(r, ids, t.write)
+			return a.print(r, ids, func(w io.Writer) {
+				if len(r.Peers) == 0 {
+					fmt.Fprintln(w, "no peer is connected yet: 'zipnode peers connect MULTIADDR' connects one")
+					return
+				}
+				t.write(w)
+			})
 		}),
 	}
 }
@@ -79,7 +85,7 @@ func (a *app) peersConnect() *cobra.Command {
 		Use:     "connect MULTIADDR",
 		Short:   "Connect the daemon to a peer",
 		Example: "  zipnode peers connect /ip4/192.168.1.7/tcp/4011/p2p/12D3KooW...",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactly("the address of a peer, as 'zipnode id' prints it there"),
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			if err := checkAddrs(args, true); err != nil {
 				return usagef("%w", err)
@@ -98,7 +104,7 @@ func (a *app) statusCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Tell how the store and the daemon are",
-		Args:  cobra.NoArgs,
+		Args:  exactly(),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			var r node.StatusResult
 			if err := a.call(ctx, "status", nil, &r); err != nil {
@@ -124,8 +130,12 @@ func printStatus(w io.Writer, r *node.StatusResult) {
 	if r.Serving {
 		t.add("peers", fmt.Sprint(r.Peers))
 	}
+	stored := fmt.Sprintf("%s in %s", size(r.Stored), count(r.Blocks, "block"))
+	if more := compared(r.Stored, r.Bytes); more != "" {
+		stored += ", " + more
+	}
 	t.add("models", fmt.Sprintf("%d, %s, %s as files", r.Models, count(r.Tensors, "tensor"), size(r.Bytes)))
-	t.add("stored", fmt.Sprintf("%s in %s, %s saved", size(r.Stored), count(r.Blocks, "block"), saved(r.Stored, r.Bytes)))
+	t.add("stored", stored)
 	if r.Quota > 0 {
 		t.add("quota", fmt.Sprintf("%s, %s used", size(r.Quota), percent(r.Stored, r.Quota)))
 	}
@@ -141,7 +151,7 @@ func printStatus(w io.Writer, r *node.StatusResult) {
 	seeds := table{right: "  r"}
 	seeds.add("SEEDING", "CID", "PROVIDERS")
 	for _, s := range r.Seeding {
-		n := "?"
+		n := "not counted yet"
 		if s.Providers >= 0 {
 			n = fmt.Sprint(s.Providers)
 		}

@@ -28,7 +28,7 @@ Only peers of this machine and of private networks may connect; --public lets in
 all.`,
 		Example: `  zipnode serve
   zipnode serve --listen /ip4/0.0.0.0/tcp/4100 --bootstrap /ip4/10.0.0.7/tcp/4011/p2p/12D3KooW...`,
-		Args: cobra.NoArgs,
+		Args: exactly(),
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.serve(ctx) }),
 	}
 	a.network.flags(cmd.Flags())
@@ -92,18 +92,16 @@ func (a *app) openToServe(ctx context.Context) (owner, error) {
 		return nil, err
 	}
 	cfg.Serve, cfg.Network = true, true
-	for deadline := time.Now().Add(a.wait); ; {
+	for q := a.queue(); ; {
 		if err := a.otherDaemon(ctx); err != nil {
 			return nil, err
 		}
 		n, err := a.openDaemon(ctx, cfg)
-		if err == nil || codeOf(err) != node.CodeLocked || !time.Now().Before(deadline) {
+		if err == nil || codeOf(err) != node.CodeLocked || q.over() {
 			return n, err
 		}
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(poll):
+		if err := q.wait(ctx, err); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -138,8 +136,8 @@ func (a *app) openDaemon(ctx context.Context, cfg node.Config) (owner, error) {
 		}
 		n, err = a.open(ctx, cfg)
 	}
-	if err == nil && moved && !a.quiet {
-		a.say("port %s is taken by another program: listening on a free one", defaultPort)
+	if err == nil && moved {
+		a.note("port %s is taken by another program: listening on a free one", defaultPort)
 	}
 	return n, err
 }

@@ -17,15 +17,29 @@ func (a *app) initCmd() *cobra.Command {
 		Long: `Makes a store in the directory; does nothing if there is one. add, get, seed,
 import and serve make one themselves.`,
 		Example: "  zipnode init --dir /data/zipnode",
-		Args:    cobra.NoArgs,
-		RunE: a.run(func(context.Context, []string) error {
-			if err := a.init(a.dir); err != nil {
+		Args:    exactly(),
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			if err := a.initOnce(ctx); err != nil {
 				return err
 			}
 			result := map[string]string{"dir": a.dir}
 			return a.print(result, nil, func(w io.Writer) { fmt.Fprintf(w, "store at %s\n", a.dir) })
 		}),
 	}
+}
+
+// initOnce makes the store, unless there is one or another process makes one.
+func (a *app) initOnce(ctx context.Context) error {
+	for q := a.queue(); !node.Exists(a.dir); {
+		err := a.init(a.dir)
+		if err == nil || codeOf(err) != node.CodeLocked || q.over() {
+			return err
+		}
+		if err := q.wait(ctx, err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *app) verifyCmd() *cobra.Command {
@@ -36,7 +50,7 @@ func (a *app) verifyCmd() *cobra.Command {
 against its CID. A damaged block is set aside, and fetched again where a peer has
 it. The exit code is 6 when damage is left.`,
 		Example: "  zipnode verify\n  zipnode verify my-model --bootstrap /ip4/10.0.0.7/tcp/4011/p2p/12D3KooW...",
-		Args:    cobra.MaximumNArgs(1), ValidArgsFunction: a.completeRef,
+		Args:    atMost(1), ValidArgsFunction: a.completeRef,
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			var req node.RefRequest
 			if len(args) > 0 {
@@ -45,7 +59,9 @@ it. The exit code is 6 when damage is left.`,
 					return err
 				}
 			}
-			a.bootstrapDaemon(ctx)
+			if err := a.tellDaemon(ctx); err != nil {
+				return err
+			}
 			var r node.VerifyResult
 			if err := a.call(ctx, "verify", req, &r); err != nil {
 				return err
@@ -92,7 +108,7 @@ func (a *app) printVerify(r *node.VerifyResult) error {
 	})
 	if err == nil && left > 0 {
 		err = node.WithCode(node.CodeIntegrity, fmt.Errorf(
-			"%s damaged, and no peer that was found has it: connect to one that does ('zipnode peers connect') and verify again, or add the model again",
+			"%s damaged, and no peer that was found has it: name one that does ('zipnode verify --bootstrap ADDR'), or add the model again",
 			count(left, "block")))
 	}
 	return err
@@ -104,25 +120,35 @@ func (a *app) gcCmd() *cobra.Command {
 		Use:   "gc",
 		Short: "Free the space of what no pin keeps",
 		Long: `Removes the blocks that no pinned model needs. A base that a pinned fine-tune is
-stored against stays.`,
+stored against stays. What an interrupted add or get left stays for a day, for the
+next try to go on with; --all frees that too.`,
 		Example: "  zipnode rm old-model && zipnode gc\n  zipnode gc --dry-run",
-		Args:    cobra.NoArgs,
+		Args:    exactly(),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			var r node.GCResult
 			if err := a.call(ctx, "gc", req, &r); err != nil {
 				return err
 			}
-			verb := "freed"
-			if req.DryRun {
-				verb = "would free"
-			}
-			return a.print(r, nil, func(w io.Writer) {
-				fmt.Fprintf(w, "%s %s: %s go, %d stay\n", verb, size(r.Freed), count(r.Blocks, "block"), r.Kept)
-			})
+			return a.print(r, nil, func(w io.Writer) { printGC(w, &r, req.DryRun) })
 		}),
 	}
 	cmd.Flags().BoolVar(&req.DryRun, "dry-run", false, "only tell what would go")
+	cmd.Flags().BoolVar(&req.All, "all", false, "also what interrupted adds and gets left")
 	return cmd
+}
+
+func printGC(w io.Writer, r *node.GCResult, dry bool) {
+	switch {
+	case r.Blocks == 0 && r.Freed == 0:
+		fmt.Fprintf(w, "nothing to free: %s stay\n", count(r.Kept, "block"))
+	case dry:
+		fmt.Fprintf(w, "would free %s: %s would go, %d stay\n", size(r.Freed), count(r.Blocks, "block"), r.Kept)
+	default:
+		fmt.Fprintf(w, "freed %s: %s gone, %d left\n", size(r.Freed), count(r.Blocks, "block"), r.Kept)
+	}
+	if r.Leased > 0 {
+		fmt.Fprintf(w, "%s are kept for a day for interrupted work: 'zipnode gc --all' frees them\n", size(r.Leased))
+	}
 }
 
 func (a *app) pinCmd() *cobra.Command {
@@ -137,7 +163,7 @@ func (a *app) pinChange(verb, short, outcome string) *cobra.Command {
 		Use:     verb + " CID|NAME",
 		Short:   short,
 		Example: "  zipnode pin " + verb + " my-model",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeRef,
+		Args:    exactly(refWords), ValidArgsFunction: a.completeRef,
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			if err := checkRef(args[0]); err != nil {
 				return err
@@ -155,7 +181,7 @@ func (a *app) pinLs() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls",
 		Short: "List what is kept",
-		Args:  cobra.NoArgs,
+		Args:  exactly(),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			var r node.PinResult
 			if err := a.call(ctx, "pin.ls", nil, &r); err != nil {
@@ -164,9 +190,15 @@ func (a *app) pinLs() *cobra.Command {
 			t := table{}
 			t.add("CID", "KIND", "NAME")
 			for _, p := range r.Pins {
-				t.add(p.CID, p.Kind, p.Name)
+				t.add(p.CID, p.Kind, cmpName(p.Name, "-"))
 			}
-			return a.print(r, pinned(r), t.write)
+			return a.print(r, pinned(r), func(w io.Writer) {
+				if len(r.Pins) == 0 {
+					fmt.Fprintln(w, "nothing is kept yet: 'zipnode add DIR' keeps a model, 'zipnode pin add NAME' one that is here")
+					return
+				}
+				t.write(w)
+			})
 		}),
 	}
 }

@@ -29,15 +29,19 @@ func (a *app) versionCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  exactly(),
 		RunE: a.run(func(context.Context, []string) error {
 			v := map[string]any{
 				"version": buildVersion(), "go": runtime.Version(),
 				"os": runtime.GOOS, "arch": runtime.GOARCH, "api": 1,
 			}
 			return a.print(v, []string{buildVersion()}, func(w io.Writer) {
-				fmt.Fprintf(w, "zipnode %s (%s, %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+				io.WriteString(w, versionLine())
 			})
 		}),
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("zipnode %s (%s, %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

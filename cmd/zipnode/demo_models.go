@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -53,6 +55,40 @@ func demoModels(dir string) ([]string, error) {
 		names[i] = filepath.Join(dir, name)
 	}
 	return names, nil
+}
+
+// mostDeltas returns at most n of models, by index: those of whose tensors the
+// greatest part is stored as deltas.
+func mostDeltas(models []node.AddResult, n int) []int {
+	var tuned []int
+	for i, m := range models {
+		if m.TensorsDelta > 0 {
+			tuned = append(tuned, i)
+		}
+	}
+	part := func(i int) float64 { return float64(models[i].TensorsDelta) / float64(models[i].Tensors) }
+	slices.SortStableFunc(tuned, func(i, j int) int { return cmp.Compare(part(j), part(i)) })
+	return tuned[:min(n, len(tuned))]
+}
+
+// baseOf returns the name of the model against which most tensors of r are
+// stored, or "".
+func baseOf(r *node.ShowResult) string {
+	of := map[string]int{}
+	for _, f := range r.FileList {
+		for _, t := range f.Tensors {
+			if model, _, ok := strings.Cut(t.BaseOf, "/"); ok {
+				of[model]++
+			}
+		}
+	}
+	most := ""
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		if of[name] > of[most] {
+			most = name
+		}
+	}
+	return most
 }
 
 var cardLine = regexp.MustCompile(`(?m)^base_model:[ \t]*["']?([^"'\r\n]+?)["']?[ \t]*\r?$`)

@@ -48,6 +48,7 @@ func (a *app) end(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
 	}
+	err = a.denied(err)
 	cause := context.Cause(ctx)
 	timeout, late := errors.AsType[timeoutError](cause)
 	code := exits[codeOf(err)]
@@ -81,6 +82,13 @@ func oneLine(s string) string {
 		}
 	}
 	return strings.Join(lines, "; ")
+}
+
+// note says what is worth knowing beside a result, but not with -q.
+func (a *app) note(format string, args ...any) {
+	if !a.quiet {
+		a.say(format, args...)
+	}
 }
 
 // say writes a line on stderr.

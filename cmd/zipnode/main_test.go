@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,8 +27,13 @@ func TestUsage(t *testing.T) {
 	}{
 		{"frobnicate", "unknown command"},
 		{"ls --frobnicate", "unknown flag"},
-		{"ls extra", "unknown command"},
-		{"add", "accepts 1 arg"},
+		{"ls extra", "takes no arguments, but \"extra\""},
+		{"add", "'zipnode add' needs a directory or a file"},
+		{"add ~ more", "\"more\" after"},
+		{"get", "needs the CID or name of a model"},
+		{"get x y", "\"y\" after \"x\""},
+		{"help nosuch", "there is no command \"nosuch\""},
+		{"help add nosuch", "there is no command \"add nosuch\""},
 		{"pin", "add, rm, ls"},
 		{"pin frobnicate", "unknown command"},
 		{"peers", "ls, connect"},
@@ -42,9 +50,16 @@ func TestUsage(t *testing.T) {
 		{"serve --quota lots", "no size"},
 		{"peers connect /ip4/1.2.3.4/tcp/1", "/p2p/ID"},
 		{"export x", "-o FILE"},
+		{"export x -o ~", "is a directory"},
+		{"export x -o ~/nosuch/x.car", "nosuch does not exist"},
+		{"add ~/\xff", "not UTF-8: rename it"},
+		{"import ~/\xff.car", "not UTF-8: rename it"},
+		{"export x -o ~/\xff.car", "not UTF-8: rename it"},
+		{"get x -o ~/\xff", "not UTF-8: rename it"},
+		{"rm " + strings.Repeat("x", 5000), "is too long: 5000 bytes"},
 		{"export x -o - --json", "both"},
 		{"config get colour", "no setting"},
-		{"config set", "at least 1 arg"},
+		{"config set", "needs the setting to change"},
 		{"config set mdns perhaps", "neither"},
 		{"ls --progress=loud", "none of auto"},
 		{"ls --wait=-1s", "negative"},
@@ -54,7 +69,7 @@ func TestUsage(t *testing.T) {
 		args := strings.Fields(strings.ReplaceAll(tc.args, "~", dir))
 		r := zipnode(t.Context(), dir, f.open, args...)
 		r.want(t, 2, "", tc.says)
-		if r.out != "" || strings.Count(r.errOut, "\n") != 1 || !strings.HasPrefix(r.errOut, "zipnode: ") {
+		if r.out != "" || len(r.errOut) > 400 || strings.Count(r.errOut, "\n") != 1 || !strings.HasPrefix(r.errOut, "zipnode: ") {
 			t.Errorf("%s: stdout %q, stderr %q: want one sentence", tc.args, r.out, r.errOut)
 		}
 	}
@@ -65,7 +80,7 @@ func TestUsage(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	f := answers(nil, nil)
-	for _, args := range []string{"", "--help", "help add", "add -h", "completion bash"} {
+	for _, args := range []string{"", "--help", "help", "help add", "help config set", "add -h", "completion bash"} {
 		r := zipnode(t.Context(), newDir(t), f.open, strings.Fields(args)...)
 		if r.code != 0 || r.out == "" || r.errOut != "" {
 			t.Errorf("%q: %+v", args, r)
@@ -154,6 +169,12 @@ func TestAdd(t *testing.T) {
 			t.Errorf("--json lacks %q: %s", key, r.out)
 		}
 	}
+	f = answers(&node.AddResult{CID: someCID, Name: "llama", Bytes: 10, StoredNew: 3000, Replaced: "bafyold"}, nil)
+	r = zipnode(t.Context(), dir, f.open, "add", model)
+	r.want(t, 0, "stored   2.9 KiB\n", "llama meant bafyold before; that model is kept and goes by its CID ('zipnode rm bafyold' lets it go)")
+	if r := zipnode(t.Context(), dir, f.open, "add", model, "-q"); r.errOut != "" {
+		t.Errorf("-q says %q", r.errOut)
+	}
 	zipnode(t.Context(), dir, f.open, "add", filepath.Join(model, "missing")).want(t, 4, "", "there is no file or directory")
 }
 
@@ -169,6 +190,58 @@ func TestGet(t *testing.T) {
 	}
 	if cfg := f.opened[0]; !cfg.Network || cfg.Serve || len(cfg.Bootstrap) != 1 || !cfg.MDNS {
 		t.Errorf("opened with %+v", cfg)
+	}
+}
+
+// TestGetAgain: what was there already is not said to be written.
+func TestGetAgain(t *testing.T) {
+	dir, out := newDir(t), newDir(t)
+	writes := false
+	f := &fake{call: func(context.Context, string, json.RawMessage, func(any)) (any, error) {
+		if writes {
+			os.WriteFile(filepath.Join(out, "config.json"), nil, 0o600)
+		}
+		return &node.GetResult{CID: someCID, Out: out, Bytes: 1 << 20, Reused: 1 << 20}, nil
+	}}
+	if err := os.WriteFile(filepath.Join(out, "model.safetensors"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	zipnode(t.Context(), dir, f.open, "get", "x", "-o", out).want(t, 0, "already, 1.0 MiB: nothing written\n", "")
+	writes = true
+	zipnode(t.Context(), dir, f.open, "get", "x", "-o", out).want(t, 0, "fetched  nothing: all of it was here\n", "")
+}
+
+// TestEnvironmentIsNamed: a bad value is blamed on the variable that has it.
+func TestEnvironmentIsNamed(t *testing.T) {
+	f := answers(&node.LsResult{}, nil)
+	for _, tc := range []struct{ name, value string }{
+		{"ZIPNODE_PROGRESS", "loud"}, {"ZIPNODE_WAIT", "-1s"}, {"ZIPNODE_TIMEOUT", "soon"}, {"ZIPNODE_JSON", "perhaps"},
+		{"ZIPNODE_QUOTA", "lots"}, {"ZIPNODE_LISTEN", "localhost"}, {"ZIPNODE_BOOTSTRAP", "/ip4/1.2.3.4/tcp/1"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Setenv(tc.name, tc.value)
+			zipnode(t.Context(), newDir(t), f.open, "ls").want(t, 2, "", tc.name)
+		})
+	}
+}
+
+// TestDenied: the system's words for another user's store name a socket or a
+// lock, of which the user knows nothing.
+func TestDenied(t *testing.T) {
+	dir := newDir(t)
+	for _, tc := range []struct {
+		err  error
+		code int
+		says string
+	}{
+		{&fs.PathError{Op: "open", Path: filepath.Join(dir, "lock"), Err: fs.ErrPermission}, 7, "this user may not write to the store at " + dir},
+		{&fs.PathError{Op: "open", Path: filepath.Join(dir, "lock"), Err: syscall.EROFS}, 7, "is on a read-only file system"},
+		{&net.OpError{Op: "dial", Net: "unix", Err: syscall.EACCES}, 7, "the store at " + dir},
+		{&fs.PathError{Op: "open", Path: filepath.Join(dir, "..", "model"), Err: errors.New("odd")}, 1, "odd"},
+		{node.WithCode(node.CodeDenied, &fs.PathError{Op: "open", Path: filepath.Dir(dir), Err: fs.ErrPermission}), 7, "open " + filepath.Dir(dir)},
+	} {
+		open := func(context.Context, node.Config) (owner, error) { return nil, fmt.Errorf("lock it: %w", tc.err) }
+		zipnode(t.Context(), dir, open, "ls").want(t, tc.code, "", tc.says)
 	}
 }
 
@@ -191,6 +264,7 @@ func TestVerify(t *testing.T) {
 		{nil, 0, ""},
 		{[]node.Damage{{CID: "bafyx", Repaired: true}}, 0, ""},
 		{[]node.Damage{{CID: "bafyx", Repaired: true}, {CID: "bafyy", Models: []string{"llama"}}}, 6, "1 block damaged"},
+		{[]node.Damage{{CID: "bafyy"}}, 6, "'zipnode verify --bootstrap ADDR'"},
 	} {
 		f := answers(&node.VerifyResult{Blocks: 9, Corrupt: tc.damage}, nil)
 		r := zipnode(t.Context(), newDir(t), f.open, "verify", "--json")
@@ -271,5 +345,6 @@ func TestProgress(t *testing.T) {
 func TestVersion(t *testing.T) {
 	f := answers(nil, nil)
 	zipnode(t.Context(), newDir(t), f.open, "version").want(t, 0, "zipnode ", "")
+	zipnode(t.Context(), newDir(t), f.open, "--version").want(t, 0, versionLine(), "")
 	zipnode(t.Context(), newDir(t), f.open, "version", "--json").want(t, 0, `"api":1`, "")
 }

@@ -50,9 +50,9 @@ func (a *app) config() (node.Config, error) {
 	if a.network.quota != "" {
 		s.Quota = a.network.quota
 	}
-	quota, err := parseSize(s.Quota)
-	if err = errors.Join(err, checkAddrs(s.Listen, false), checkAddrs(a.network.bootstrap, true)); err != nil {
-		return node.Config{}, usagef("%w", err)
+	quota, err := a.checkNetwork(s)
+	if err != nil {
+		return node.Config{}, err
 	}
 	return node.Config{
 		Dir:       a.dir,
@@ -64,6 +64,22 @@ func (a *app) config() (node.Config, error) {
 		Version:   buildVersion(),
 		Log:       a.log(),
 	}, nil
+}
+
+// checkNetwork returns the quota of s. What flags or the environment gave is not
+// checked yet; what config.toml gave is.
+func (a *app) checkNetwork(s *settings) (int64, error) {
+	if err := checkAddrs(s.Listen, false); err != nil {
+		return 0, usagef("%s: %w", a.source("listen"), err)
+	}
+	if err := checkAddrs(a.network.bootstrap, true); err != nil {
+		return 0, usagef("%s: %w", a.source("bootstrap"), err)
+	}
+	quota, err := parseSize(s.Quota)
+	if err != nil {
+		return 0, usagef("%s: %w", a.source("quota"), err)
+	}
+	return quota, nil
 }
 
 // log returns the logger that -v asks for.

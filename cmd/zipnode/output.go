@@ -97,12 +97,36 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f PiB", f/1024)
 }
 
-// saved returns which part of whole part leaves unused: "62.5%".
+// saved returns which part of whole part leaves unused, for a table: "62.5%".
 func saved(part, whole int64) string {
-	if whole <= 0 {
+	switch {
+	case whole <= 0:
 		return "-"
+	case part > whole:
+		return "none"
 	}
 	return fmt.Sprintf("%.1f%%", 100*(1-float64(part)/float64(whole)))
+}
+
+// compared says what part is beside the files of whole bytes that it stands
+// for: "62.5% saved", "1.5 MiB more than the files", or nothing where headers
+// are all the difference.
+func compared(part, whole int64) string {
+	switch {
+	case whole > 0 && part <= whole:
+		return saved(part, whole) + " saved"
+	case part-whole >= 64<<10:
+		return size(part-whole) + " more than the files"
+	}
+	return ""
+}
+
+// instead returns part, and what it is beside whole: "1.0 MiB, 62.5% saved".
+func instead(part, whole int64) string {
+	if says := compared(part, whole); says != "" {
+		return size(part) + ", " + says
+	}
+	return size(part)
 }
 
 // took returns a time in seconds as a person reads it.

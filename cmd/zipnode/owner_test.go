@@ -44,7 +44,14 @@ func TestDaemonIsUsed(t *testing.T) {
 	zipnode(t.Context(), dir, noOpen(t), "ls", "-q").want(t, 0, someCID+"\n", "")
 	zipnode(t.Context(), dir, noOpen(t), "ls", "--progress=json").want(t, 0, someCID, `{"stage":"read","done":0}`)
 	zipnode(t.Context(), dir, noOpen(t), "rm", "x").want(t, 4, "", "zipnode: no model named x\n")
-	zipnode(t.Context(), dir, noOpen(t), "peers", "ls").want(t, 0, "PEER", "")
+	zipnode(t.Context(), dir, noOpen(t), "peers", "ls").want(t, 0, "no peer is connected yet", "")
+	zipnode(t.Context(), dir, noOpen(t), "ls", "--public").want(t, 2, "", "unknown flag")
+	zipnode(t.Context(), dir, noOpen(t), "get", "x", "--public", "--no-mdns").want(t, 0, "", "its own network is used: --public, --no-mdns")
+	if r := zipnode(t.Context(), dir, noOpen(t), "get", "x"); r.errOut != "" {
+		t.Errorf("get says %q", r.errOut)
+	}
+	zipnode(t.Context(), dir, noOpen(t), "get", "x", "--bootstrap=localhost").want(t, 2, "", "--bootstrap")
+	zipnode(t.Context(), dir, noOpen(t), "config", "set", "quota", "1GiB").want(t, 0, "quota = 1GiB", "a daemon runs, process 1: this takes effect when it starts next")
 	zipnode(t.Context(), dir, noOpen(t), "serve").want(t, 11, "", "a daemon already serves")
 }
 
@@ -55,6 +62,21 @@ func TestLocked(t *testing.T) {
 		t.Errorf("it waited %v, not 300ms", d)
 	}
 	zipnode(t.Context(), newDir(t), held, "serve", "--wait=0").want(t, 11, "", "process 4711 on elsewhere")
+}
+
+// TestWaitingIsSaid: a second of silence is enough, and one line.
+func TestWaitingIsSaid(t *testing.T) {
+	const says = "zipnode: waiting, for 1.3s at most: the store is in use by process 4711 on elsewhere\n"
+	for _, command := range []string{"ls", "serve"} {
+		r := zipnode(t.Context(), newDir(t), held, command, "--wait=1.3s")
+		r.want(t, 11, "", says)
+		if strings.Count(r.errOut, "waiting,") != 1 {
+			t.Errorf("%s says %q", command, r.errOut)
+		}
+	}
+	if r := zipnode(t.Context(), newDir(t), held, "ls", "--wait=1.3s", "-q"); strings.Contains(r.errOut, "waiting,") {
+		t.Errorf("-q says %q", r.errOut)
+	}
 }
 
 func TestLockIsFreedInTime(t *testing.T) {
@@ -90,7 +112,7 @@ func TestOthersWhileEmbedded(t *testing.T) {
 	time.AfterFunc(200*time.Millisecond, func() { close(finish) })
 	zipnode(t.Context(), dir, waiter.open, "rm", "x").want(t, 0, "removed", "")
 	r := <-ended
-	r.want(t, 0, "freed", "")
+	r.want(t, 0, "nothing to free: 0 blocks stay", "")
 }
 
 // TestReadOutlivesServer: a read whose server ends is done again by itself.

@@ -80,18 +80,21 @@ type plainLines struct {
 	w    io.Writer
 	next time.Time
 	now  func() time.Time
+	said map[string]bool // stages without numbers: once is enough
 }
 
 func newPlainLines(w io.Writer) *plainLines {
-	return &plainLines{w: w, now: time.Now, next: time.Now().Add(plainPace / 2)}
+	return &plainLines{w: w, now: time.Now, said: map[string]bool{}, next: time.Now().Add(plainPace / 2)}
 }
 
 func (l *plainLines) report(p node.Progress) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.now().Before(l.next) {
+	bare := p.Done == 0 && p.Total == 0
+	if l.now().Before(l.next) || bare && l.said[p.Stage] {
 		return
 	}
+	l.said[p.Stage] = bare
 	l.next = l.now().Add(plainPace)
 	fmt.Fprintln(l.w, "zipnode: "+progressLine(p))
 }

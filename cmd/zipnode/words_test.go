@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -55,6 +56,60 @@ func TestSize(t *testing.T) {
 			t.Errorf("size(%d) = %q, want %q", tc.n, got, tc.want)
 		}
 	}
+}
+
+func TestCompared(t *testing.T) {
+	for _, tc := range []struct {
+		part, whole int64
+		says, cell  string
+	}{
+		{1 << 20, 4 << 20, "1.0 MiB, 75.0% saved", "75.0%"},
+		{0, 100, "0 B, 100.0% saved", "100.0%"},
+		{100, 100, "100 B, 0.0% saved", "0.0%"},
+		{3000, 30, "2.9 KiB", "none"}, // headers, of a tiny model
+		{0, 0, "0 B", "-"},
+		{3 << 20, 2 << 20, "3.0 MiB, 1.0 MiB more than the files", "none"},
+	} {
+		if says, cell := instead(tc.part, tc.whole), saved(tc.part, tc.whole); says != tc.says || cell != tc.cell {
+			t.Errorf("%d instead of %d: %q, %q; want %q, %q", tc.part, tc.whole, says, cell, tc.says, tc.cell)
+		}
+	}
+}
+
+func TestGC(t *testing.T) {
+	for _, tc := range []struct {
+		r    node.GCResult
+		dry  bool
+		want string
+	}{
+		{node.GCResult{Kept: 9}, false, "nothing to free: 9 blocks stay\n"},
+		{node.GCResult{Kept: 9, Leased: 3 << 20}, true, "nothing to free: 9 blocks stay\n3.0 MiB are kept for a day for interrupted work: 'zipnode gc --all' frees them\n"},
+		{node.GCResult{Blocks: 1, Kept: 9, Freed: 1 << 20}, true, "would free 1.0 MiB: 1 block would go, 9 stay\n"},
+		{node.GCResult{Blocks: 2, Kept: 9, Freed: 1 << 20}, false, "freed 1.0 MiB: 2 blocks gone, 9 left\n"},
+	} {
+		var b bytes.Buffer
+		if printGC(&b, &tc.r, tc.dry); b.String() != tc.want {
+			t.Errorf("gc of %+v prints %q, want %q", tc.r, b.String(), tc.want)
+		}
+	}
+	f := answers(&node.GCResult{}, nil)
+	zipnode(t.Context(), newDir(t), f.open, "gc", "--all").want(t, 0, "", "")
+	if want := `gc {"all":true}`; f.calls[0] != want {
+		t.Errorf("calls %v, want %s", f.calls, want)
+	}
+}
+
+// TestNameless: models and lists without what a line is about.
+func TestNameless(t *testing.T) {
+	dir := newDir(t)
+	kept := node.ModelLine{CID: someCID, Pinned: true}
+	ls := answers(&node.LsResult{Models: []node.ModelLine{kept, {Name: "llama", CID: someCID, Pinned: true}}}, nil)
+	zipnode(t.Context(), dir, ls.open, "ls").want(t, 0, "1 model kept without a name: by its CID, 'zipnode rm CID' lets one go\n", "")
+	show := answers(&node.ShowResult{ModelLine: kept}, nil)
+	zipnode(t.Context(), dir, show.open, "show", someCID).want(t, 0, "name     none: it goes by its CID\n", "")
+	zipnode(t.Context(), dir, answers(&node.PinResult{}, nil).open, "pin", "ls").want(t, 0, "nothing is kept yet", "")
+	seeds := answers(&node.StatusResult{Seeding: []node.SeedingLine{{CID: someCID, Providers: -1}, {Name: "llama", CID: someCID, Providers: 2}}}, nil)
+	zipnode(t.Context(), dir, seeds.open, "status").want(t, 0, "not counted yet\n", "")
 }
 
 func TestParseSize(t *testing.T) {
@@ -116,6 +171,22 @@ func TestPlainLines(t *testing.T) {
 	})
 }
 
+// TestPlainLinesOfBlocks: a stage that counts nothing is said once, however
+// many blocks it has.
+func TestPlainLinesOfBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		l := newPlainLines(&b)
+		for range 100 {
+			l.report(node.Progress{Stage: "repair", Name: someCID})
+			time.Sleep(time.Second)
+		}
+		if want := "zipnode: repair\n"; b.String() != want {
+			t.Errorf("100 blocks are\n%s\nwant\n%s", b.String(), want)
+		}
+	})
+}
+
 // TestBars guards that bars end, whatever was reported: nothing, less than the
 // total, more, or no total at all.
 func TestBars(t *testing.T) {
@@ -133,9 +204,12 @@ func TestBars(t *testing.T) {
 		b.report(node.Progress{Stage: "plan", Done: i, Total: 2, Unit: "tensors"})
 		b.report(node.Progress{Stage: "fetch", Done: i << 20})
 	}
+	b.report(node.Progress{Stage: "bare"})
+	b.report(node.Progress{Stage: "later"})
+	b.report(node.Progress{Stage: "later", Done: 2 << 20, Total: 2 << 20})
 	b.done()
 	b.report(node.Progress{Stage: "late"})
-	for _, want := range []string{"read", "4.0 MiB", "plan", "tensors", "fetch"} {
+	for _, want := range []string{"read", "4.0 MiB", "plan", "tensors", "fetch", "bare", "later", "2.0 MiB / 2.0 MiB"} {
 		if !strings.Contains(long.String(), want) {
 			t.Errorf("the bars lack %q:\n%s", want, long.String())
 		}
@@ -174,6 +248,14 @@ func TestSettings(t *testing.T) {
 	set("set", "listen").want(t, 0, "", "")
 	set("get", "listen", "-q").want(t, 0, "", "")
 	set("get", "quota").want(t, 0, "500GiB\n", "")
+	t.Setenv("ZIPNODE_QUOTA", "1GiB")
+	t.Setenv("ZIPNODE_NO_MDNS", "true")
+	set("get", "quota").want(t, 0, "500GiB\n", `ZIPNODE_QUOTA="1GiB" wins over quota of config.toml`)
+	set("get").want(t, 0, "500GiB", `ZIPNODE_NO_MDNS="true" wins over mdns`)
+	set("set", "quota", "2GiB").want(t, 0, "2GiB", "ZIPNODE_QUOTA")
+	if r := set("get", "listen"); r.errOut != "" {
+		t.Errorf("get listen says %q", r.errOut)
+	}
 	if info, err := os.Stat(filepath.Join(dir, settingsName)); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("config.toml: %v, %v; want mode 0600", info, err)
 	}
@@ -243,6 +325,27 @@ func TestDemoModels(t *testing.T) {
 	}
 	if _, err := demoModels(newDir(t)); codeOf(err) != node.CodeNotFound {
 		t.Errorf("no models: %v", err)
+	}
+}
+
+func TestMostDeltas(t *testing.T) {
+	models := []node.AddResult{
+		{Name: "base", Tensors: 10, TensorsNew: 10},
+		{Name: "base-fp16", Tensors: 10, TensorsNew: 10, TensorsDelta: 1},
+		{Name: "a", Tensors: 10, TensorsNew: 5, TensorsDelta: 5},
+		{Name: "b", Tensors: 10, TensorsNew: 9, TensorsDelta: 9},
+		{Name: "empty"},
+		{Name: "c", Tensors: 2, TensorsNew: 2, TensorsDelta: 1},
+	}
+	if got := fmt.Sprint(mostDeltas(models, 3)); got != "[3 2 5]" {
+		t.Errorf("mostDeltas() = %s", got)
+	}
+	r := node.ShowResult{FileList: []node.ShowFile{{Tensors: []node.ShowTensor{{BaseOf: "x/a/b"}, {BaseOf: "base/a"}, {}, {BaseOf: "base/b"}}}}}
+	if got := baseOf(&r); got != "base" {
+		t.Errorf("baseOf() = %q", got)
+	}
+	if got := baseOf(&node.ShowResult{}); got != "" {
+		t.Errorf("baseOf() of nothing = %q", got)
 	}
 }
 
