@@ -467,6 +467,32 @@ func (n *Node) sampleFetched(ctx context.Context, model cid.Cid, files []*outFil
 	return nil
 }
 
+// sampleAll samples every model again, after the index that held the samples was
+// lost.
+func (n *Node) sampleAll(ctx context.Context) error {
+	models, err := n.store.Models()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, m := range models {
+		c, err := cid.Decode(m.CID)
+		if err != nil {
+			return err
+		}
+		var files []*outFile
+		for f, err := range dag.Files(ctx, n.store, c, nil) {
+			if err != nil {
+				errs = append(errs, err)
+				break
+			}
+			files = append(files, &outFile{path: f.Path, cid: f.CID})
+		}
+		errs = append(errs, n.sampleFetched(ctx, c, files))
+	}
+	return errors.Join(errs...)
+}
+
 func (n *Node) sampleOne(ctx context.Context, p part, model string) error {
 	label, err := n.store.Label(p.child.CID)
 	if err != nil || label != "" { // it was sampled when it came first

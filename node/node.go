@@ -108,6 +108,11 @@ func (n *Node) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the store at %s: %w", dir, err)
 	}
+	if n.store.Rebuilt() {
+		if err := n.sampleAll(ctx); err != nil {
+			n.log.Warn("not every model was sampled again", "err", err)
+		}
+	}
 	if n.cfg.Serve {
 		if _, err := n.network(ctx); err != nil {
 			return err

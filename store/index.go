@@ -90,6 +90,7 @@ type index struct {
 	frozen *memdb.DB // being flushed; nil when none is
 	db     *leveldb.DB
 	stor   storage.Storage
+	broken bool // a write failed; of the one flush that runs at a time
 }
 
 // In the layer a value's first byte says whether the key is there.
@@ -100,13 +101,33 @@ const (
 
 func newLayer() *memdb.DB { return memdb.New(comparer.DefaultComparer, 1<<16) }
 
-func openIndex(stor storage.Storage) (*index, error) {
-	db, err := leveldb.Open(stor, &opt.Options{
+func openDB(stor storage.Storage) (*leveldb.DB, error) {
+	return leveldb.Open(stor, &opt.Options{
 		Filter:                 filter.NewBloomFilter(10),
 		BlockCacheCapacity:     16 * opt.MiB,
 		WriteBuffer:            8 * opt.MiB,
 		OpenFilesCacheCapacity: 128,
 	})
+}
+
+// reopen opens the database anew. After a write that failed, goleveldb refuses
+// every other, also when the disk has room again; what was to be written is in
+// the frozen layer still. It is done before the next write, so that reads go on
+// until then.
+func (x *index) reopen() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	_ = x.db.Close() // it closes, and tells the old error once more
+	db, err := openDB(x.stor)
+	if err != nil {
+		return fmt.Errorf("open the index again: %w", err)
+	}
+	x.db, x.broken = db, false
+	return nil
+}
+
+func openIndex(stor storage.Storage) (*index, error) {
+	db, err := openDB(stor)
 	if err != nil {
 		return nil, errors.Join(err, stor.Close())
 	}
@@ -201,7 +222,13 @@ func (x *index) write(extra map[string][]byte) error {
 	for k, v := range extra {
 		batch.Put([]byte(k), v)
 	}
+	if x.broken {
+		if err := x.reopen(); err != nil {
+			return err
+		}
+	}
 	if err := x.db.Write(batch, &opt.WriteOptions{Sync: true}); err != nil {
+		x.broken = true
 		return err
 	}
 	x.mu.Lock()

@@ -81,6 +81,8 @@ type Store struct {
 	useMu   sync.Mutex   // held while the recipe in use of any tensor changes
 	sweepMu sync.RWMutex // read-held by whoever relies on a block it found; held by sweep
 
+	rebuilt bool // the index was lost when the store was opened
+
 	leases  leaseSet
 	leaves  *leafCache
 	recipes *recipeCache
@@ -133,7 +135,7 @@ func (s *Store) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if lost {
+	if s.rebuilt = lost; lost {
 		s.log.Warn("the index is lost: rebuilding it from the packs")
 	}
 	if err := s.loadLeases(); err != nil {
@@ -483,6 +485,10 @@ func (s *Store) where(c cid.Cid) string {
 	}
 	return fmt.Sprintf("%s offset %d", packName(at.pack), at.offset)
 }
+
+// Rebuilt tells whether the index was lost when the store was opened: what only
+// it had, samples and labels, is gone.
+func (s *Store) Rebuilt() bool { return s.rebuilt }
 
 // Bytes returns the size of all packs.
 func (s *Store) Bytes() int64 {

@@ -25,7 +25,8 @@
 //
 // A value's type is 0 uint8, 1 int8, 2 uint16, 3 int16, 4 uint32, 5 int32,
 // 6 float32, 7 bool (a byte), 8 string, 9 array (the elements' type, a count,
-// the elements), 10 uint64, 11 int64, 12 float64.
+// the elements), 10 uint64, 11 int64, 12 float64. An empty array may name any
+// type of elements.
 //
 // # Cuts
 //
