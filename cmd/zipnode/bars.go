@@ -21,6 +21,8 @@ type bars struct {
 	begin  time.Time
 	screen *mpb.Progress
 	stages map[string]*stage
+	early  *node.Progress // the last one before it was worth a bar
+	late   *time.Timer    // draws early: its stage may report nothing more for long
 	ended  bool
 }
 
@@ -31,13 +33,28 @@ type stage struct {
 }
 
 func newBars(w io.Writer) *bars {
-	return &bars{w: w, begin: time.Now(), stages: map[string]*stage{}}
+	b := &bars{w: w, begin: time.Now(), stages: map[string]*stage{}}
+	b.late = time.AfterFunc(barsAfter, b.drawEarly)
+	return b
+}
+
+func (b *bars) drawEarly() {
+	b.mu.Lock()
+	early := b.early
+	b.mu.Unlock()
+	if early != nil {
+		b.report(*early)
+	}
 }
 
 func (b *bars) report(p node.Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.ended || time.Since(b.begin) < barsAfter {
+	if b.ended {
+		return
+	}
+	if time.Since(b.begin) < barsAfter {
+		b.early = &p
 		return
 	}
 	if b.screen == nil {
@@ -77,6 +94,7 @@ func (b *bars) newBar(p node.Progress) *mpb.Bar {
 func (b *bars) done() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.late.Stop()
 	if b.ended = true; b.screen == nil {
 		return
 	}

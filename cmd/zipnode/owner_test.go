@@ -79,6 +79,29 @@ func TestWaitingIsSaid(t *testing.T) {
 	}
 }
 
+// busy is a node where another operation writes, until the wait is over.
+type busy struct{ *fake }
+
+func (busy) Call(_ context.Context, _ string, _ json.RawMessage, wait time.Duration, _ func(any)) (any, error) {
+	time.Sleep(wait)
+	return nil, &node.LockedError{Host: "here", PID: 4711, Op: "add"}
+}
+
+// TestWaitingForDaemon: the daemon does the waiting, and the user is told.
+func TestWaitingForDaemon(t *testing.T) {
+	dir := newDir(t)
+	s, err := gateway.Serve(t.Context(), dir, busy{}, gateway.Info{PID: 4711, Daemon: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Shutdown(t.Context())
+	begin := time.Now()
+	zipnode(t.Context(), dir, noOpen(t), "rm", "x", "--wait=1.5s").want(t, 11, "", "waiting, for 1.5s at most: the store is in use by process 4711 on here (add)\n")
+	if d := time.Since(begin); d < 1500*time.Millisecond || d > 10*time.Second {
+		t.Errorf("it waited %v, not 1.5s", d)
+	}
+}
+
 func TestLockIsFreedInTime(t *testing.T) {
 	f, tries := answers(&node.LsResult{}, nil), 0
 	open := func(ctx context.Context, cfg node.Config) (owner, error) {

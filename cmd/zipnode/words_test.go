@@ -197,6 +197,12 @@ func TestBars(t *testing.T) {
 	if quick.Len() > 0 {
 		t.Errorf("a quick operation draws %q", quick.String())
 	}
+	stuck := newBars(&quick)
+	stuck.report(node.Progress{Stage: "repair", Total: 3, Unit: "blocks"})
+	time.Sleep(barsAfter + 100*time.Millisecond)
+	if stuck.done(); !strings.Contains(quick.String(), "repair") {
+		t.Errorf("a stage that hangs from the start draws %q", quick.String())
+	}
 	b = newBars(&long)
 	b.begin = time.Now().Add(-time.Minute)
 	for i := range int64(5) {
