@@ -40,10 +40,9 @@ func newBars(w io.Writer) *bars {
 
 func (b *bars) drawEarly() {
 	b.mu.Lock()
-	early := b.early
-	b.mu.Unlock()
-	if early != nil {
-		b.report(*early)
+	defer b.mu.Unlock()
+	if b.early != nil && b.screen == nil && !b.ended {
+		b.draw(*b.early)
 	}
 }
 
@@ -57,6 +56,11 @@ func (b *bars) report(p node.Progress) {
 		b.early = &p
 		return
 	}
+	b.draw(p)
+}
+
+// draw draws p; mu is held.
+func (b *bars) draw(p node.Progress) {
 	if b.screen == nil {
 		b.screen = mpb.New(mpb.WithOutput(b.w), mpb.WithWidth(40), mpb.WithAutoRefresh())
 	}
