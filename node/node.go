@@ -224,7 +224,7 @@ func (n *Node) network(ctx context.Context) (*p2p.Host, error) {
 	}
 	n.host = host
 	seedCtx, cancel := context.WithCancel(context.Background())
-	n.seeder = replication.NewSeeder(hostNetwork{host}, n.log)
+	n.seeder = replication.NewSeeder(hostNetwork{host})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

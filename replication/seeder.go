@@ -9,7 +9,6 @@ package replication
 import (
 	"context"
 	"iter"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -36,7 +35,6 @@ type Network interface {
 // at once.
 type Seeder struct {
 	net  Network
-	log  *slog.Logger
 	wake chan struct{}
 
 	mu    sync.Mutex
@@ -55,8 +53,8 @@ type Status struct {
 }
 
 // NewSeeder returns a seeder with no roots.
-func NewSeeder(net Network, log *slog.Logger) *Seeder {
-	return &Seeder{net: net, log: log, wake: make(chan struct{}, 1), roots: map[cid.Cid]*seeded{}}
+func NewSeeder(net Network) *Seeder {
+	return &Seeder{net: net, wake: make(chan struct{}, 1), roots: map[cid.Cid]*seeded{}}
 }
 
 // Add announces root, and what belongs to it, from now on.

@@ -1,9 +1,7 @@
 package store
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -89,14 +87,7 @@ func (p *pack) close() error {
 	return f.Close()
 }
 
-// appendSection appends the head of a CAR section: length and CID.
-func appendSection(b []byte, c cid.Cid, length int) []byte {
-	id := c.Bytes()
-	b = binary.AppendUvarint(b, uint64(len(id)+length))
-	return append(b, id...)
-}
-
-// A section is one block of a CAR file.
+// A section is one block of a pack.
 type section struct {
 	cid    cid.Cid
 	offset int64 // of its data
@@ -104,53 +95,24 @@ type section struct {
 	end    int64
 }
 
-// A carReader reads the sections of a CAR file one by one, each bounded by
-// dag.MaxBlock, none checked against its CID.
-type carReader struct {
-	r   *bufio.Reader
-	off int64
+// sections reads the blocks of p one by one from offset from on, each checked.
+type sections struct {
+	r    *dag.CARReader
+	from int64
 }
 
-// ReadByte lets binary.ReadUvarint read through c.
-func (c *carReader) ReadByte() (byte, error) {
-	b, err := c.r.ReadByte()
-	if err == nil {
-		c.off++
-	}
-	return b, err
+func (p *pack) sections(from, size int64) sections {
+	return sections{dag.NewCARReader(io.NewSectionReader(readerAt{p}, from, size-from)), from}
 }
 
 // next returns io.EOF at a clean end.
-func (c *carReader) next() (section, error) {
-	if _, err := c.r.Peek(1); err == io.EOF {
-		return section{}, io.EOF
-	}
-	n, err := binary.ReadUvarint(c)
-	if err != nil {
-		return section{}, noEOF(err)
-	}
-	if n < 4 || n > dag.MaxBlock+64 {
-		return section{}, fmt.Errorf("a section of %d bytes", n)
-	}
-	buf := make([]byte, n)
-	if _, err := io.ReadFull(c.r, buf); err != nil {
-		return section{}, noEOF(err)
-	}
-	idLen, id, err := cid.CidFromBytes(buf)
+func (s sections) next() (section, error) {
+	b, err := s.r.Next()
 	if err != nil {
 		return section{}, err
 	}
-	s := section{cid: id, data: buf[idLen:], offset: c.off + int64(idLen)}
-	c.off += int64(n)
-	s.end = c.off
-	return s, nil
-}
-
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
+	end := s.from + s.r.Offset()
+	return section{cid: b.Cid(), data: b.RawData(), offset: end - int64(len(b.RawData())), end: end}, nil
 }
 
 // scan calls found with each block of the pack from offset from on, and returns
@@ -162,14 +124,9 @@ func (p *pack) scan(from int64, found func(section) error, damaged func(from, to
 		return 0, err
 	}
 	for from < size {
-		rd := &carReader{r: bufio.NewReaderSize(io.NewSectionReader(readerAt{p}, from, size-from), 1<<20), off: from}
+		rd := p.sections(from, size)
 		for {
 			s, err := rd.next()
-			if err == nil && dag.Supported(s.cid) == nil {
-				err = dag.Check(s.cid, s.data)
-			} else if err == nil {
-				err = errors.New("not a block of ours")
-			}
 			if err == io.EOF {
 				return size, nil
 			}
@@ -215,10 +172,9 @@ func (p *pack) resync(from, size int64) (int64, error) {
 				if start < from {
 					continue
 				}
-				rd := &carReader{r: bufio.NewReader(io.NewSectionReader(readerAt{p}, start, size-start)), off: start}
-				s, err := rd.next()
+				s, err := p.sections(start, size).next()
 				// The varint must be width bytes wide, or the CID lies elsewhere.
-				if err == nil && s.offset-36 == start+width && dag.Check(s.cid, s.data) == nil {
+				if err == nil && s.offset-36 == start+width {
 					return start, nil
 				}
 			}

@@ -374,7 +374,7 @@ func (s *Store) put(c cid.Cid, data []byte) (int64, error) {
 func (s *Store) append(d digest, c cid.Cid, data []byte) (int64, error) {
 	buf := s.buffers.Get().(*[]byte)
 	defer s.buffers.Put(buf)
-	b := appendSection((*buf)[:0], c, len(data))
+	b := append((*buf)[:0], dag.CARSection(c, len(data))...)
 	head := len(b)
 	b = append(b, data...)
 	*buf = b[:0]

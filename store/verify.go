@@ -169,7 +169,7 @@ func (v *verifier) pack(ctx context.Context, n uint32) (damaged bool, err error)
 		if v.skips(b.d) {
 			continue
 		}
-		start := int64(b.at.offset) - int64(len(appendSection(nil, b.d.cid(b.at.codec), int(b.at.length))))
+		start := int64(b.at.offset) - int64(len(dag.CARSection(b.d.cid(b.at.codec), int(b.at.length))))
 		if start > at && v.only == nil {
 			v.gap(p, at, start)
 		}
@@ -198,7 +198,7 @@ func (v *verifier) section(ctx context.Context, p *pack, b located, start int64)
 	}
 	buf := v.s.buffers.Get().(*[]byte)
 	defer v.s.buffers.Put(buf)
-	want := appendSection(nil, c, int(b.at.length))
+	want := dag.CARSection(c, int(b.at.length))
 	n := len(want) + int(b.at.length)
 	data := append((*buf)[:0], make([]byte, n)...)
 	*buf = data[:0]
