@@ -292,6 +292,9 @@ func TestFilesTooDeep(t *testing.T) {
 
 // Few blocks can say that there are more files than anyone could list.
 func TestFilesTooMany(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million files")
+	}
 	for _, shard := range []bool{false, true} {
 		m := blockMap{}
 		b := dirOf().build(t)

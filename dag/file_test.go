@@ -100,6 +100,9 @@ func TestFileIsBoxos(t *testing.T) {
 // levels: below, at and past 1024 and 1024² children.
 func TestGroupingIsBoxos(t *testing.T) {
 	sizes := []int{1023, 1024, 1025, 2049, 1024 * 1024, 1024*1024 + 1}
+	if testing.Short() {
+		sizes = sizes[:4]
+	}
 	for _, n := range sizes {
 		data := noise(n)
 		want := boxoFile(t, bytes.NewReader(data), 1024, 1)
@@ -146,6 +149,9 @@ func isCorrupt(err error) bool {
 
 // A tensor of 1 TiB: generated nodes, no bytes.
 func TestTensorOfOneTebibyte(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million leaves")
+	}
 	m := blockMap{}
 	b := dag.NewFileBuilder(m.emit)
 	leaf := dag.Child{CID: dag.Raw(noise(8)), Size: dag.MaxLeaf, DagSize: dag.MaxLeaf}
@@ -189,6 +195,9 @@ func TestTensorOfOneTebibyte(t *testing.T) {
 
 // A model of a million tensors, as a file's children and as a packing.
 func TestMillionTensors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million tensors")
+	}
 	m := blockMap{}
 	b := dag.NewFileBuilder(m.emit)
 	w := dag.NewPackingWriter(m.emit)
