@@ -20,8 +20,12 @@ func skewed(seed uint64, n, symbols int) []byte {
 
 func TestRANS(t *testing.T) {
 	var r ransCoder
+	sizes := []int{2, 3, 4, 7, 8, 9, 100, 1023, 2047, 2048, 2049, 2052, 2055, 5001, 1 << 16, MaxLeaf}
+	if testing.Short() {
+		sizes = sizes[:len(sizes)-2]
+	}
 	for _, symbols := range []int{2, 3, 20, 256} {
-		for _, n := range []int{2, 3, 4, 7, 8, 9, 100, 1023, 2047, 2048, 2049, 2052, 2055, 5001, 1 << 16, MaxLeaf} {
+		for _, n := range sizes {
 			p := skewed(uint64(n), n, symbols)
 			p[0], p[n-1] = 0, byte(symbols-1)
 			var h histogram

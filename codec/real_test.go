@@ -106,6 +106,9 @@ var realPairs = []struct {
 }
 
 func TestRealPairs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("100 MB of weights")
+	}
 	for _, pair := range realPairs {
 		target := readModel(t, pair.target)
 		bases := map[string]realTensor{}

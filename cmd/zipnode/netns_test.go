@@ -27,6 +27,9 @@ type lab struct {
 // done: it needs Linux, root and iproute2.
 func newLab(t *testing.T, n int) *lab {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("builds the program, and waits for daemons")
+	}
 	if _, err := exec.LookPath("ip"); runtime.GOOS != "linux" || os.Geteuid() != 0 || err != nil {
 		t.Skip("network namespaces need Linux, root, and ip of iproute2")
 	}
