@@ -46,7 +46,7 @@ func (n *network) Providers(context.Context, cid.Cid) int {
 	return 1 + n.others
 }
 
-func id(i int) cid.Cid { return dag.Raw([]byte(fmt.Sprint(i))) }
+func id(i int) cid.Cid { return dag.Raw(fmt.Append(nil, i)) }
 
 // ids yields n CIDs, then err if it is not nil.
 func ids(n int, err error) iter.Seq2[cid.Cid, error] {
