@@ -1,0 +1,280 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/zipnode/zipnode/dag"
+)
+
+// A marker collects what is kept. A block may be marked as a chunk before it is
+// visited as a node or tensor, so each kind of visit has a set of its own.
+type marker struct {
+	s       *Store
+	blocks  map[digest]struct{}
+	nodes   map[tensorID]struct{}
+	tensors map[tensorID]struct{}
+	recipes map[digest]struct{}
+	strict  bool // what does not read is an error: below it nothing could be marked
+}
+
+func newMarker(s *Store) *marker {
+	return &marker{
+		s: s, blocks: map[digest]struct{}{}, nodes: map[tensorID]struct{}{},
+		tensors: map[tensorID]struct{}{}, recipes: map[digest]struct{}{},
+	}
+}
+
+func (m *marker) block(d digest) { m.blocks[d] = struct{}{} }
+
+// first tells whether k is new to set, and adds it.
+func first[K comparable](set map[K]struct{}, k K) bool {
+	if _, ok := set[k]; ok {
+		return false
+	}
+	set[k] = struct{}{}
+	return true
+}
+
+func (m *marker) pins(ctx context.Context) error {
+	pins, err := m.s.Pins()
+	if err != nil {
+		return err
+	}
+	for root, kind := range pins {
+		m.strict = kind == PinModel
+		err := m.root(ctx, root)
+		m.strict = false
+		if err != nil {
+			return fmt.Errorf("nothing was collected, for what the pinned model %s needs cannot be told: %w: 'zipnode verify' mends it from a peer", root, err)
+		}
+	}
+	return nil
+}
+
+// skip tells whether err says that a block is missing or damaged, and that this
+// is to be passed over.
+func (m *marker) skip(err error) (bool, error) {
+	skip, other := absent(err)
+	if skip && m.strict {
+		return false, err
+	}
+	return skip, other
+}
+
+// root marks a model: its nodes, its tensors, and its packing.
+func (m *marker) root(ctx context.Context, c cid.Cid) error {
+	if err := m.node(ctx, c); err != nil {
+		return err
+	}
+	model, ok, err := m.s.Model(c)
+	if err != nil || !ok || model.Packing == "" {
+		return err
+	}
+	p, err := cid.Decode(model.Packing)
+	if err != nil {
+		return err
+	}
+	return m.packing(ctx, p)
+}
+
+// node marks the UnixFS node c, what is here under it, and the tensors that it
+// or those are.
+func (m *marker) node(ctx context.Context, c cid.Cid) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.block(digestOf(c))
+	if !first(m.nodes, idOf(c)) {
+		return nil
+	}
+	if err := m.tensor(ctx, idOf(c)); err != nil {
+		return err
+	}
+	if c.Type() != cid.DagProtobuf {
+		return nil
+	}
+	b, err := m.s.real(c)
+	if skip, err := m.skip(err); skip || err != nil {
+		return err
+	}
+	links, err := dag.Links(b)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		if err := m.node(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// absent tells whether err says that a block is missing or damaged: there is
+// nothing to keep under it, and verify reports it.
+func absent(err error) (bool, error) {
+	if _, bad := errors.AsType[*dag.CorruptError](err); bad || errors.Is(err, dag.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// tensor marks what rebuilds d by its recipe in use, if d is a tensor.
+func (m *marker) tensor(ctx context.Context, d tensorID) error {
+	t, ok, err := m.s.tensor(d)
+	if err != nil || !first(m.tensors, d) {
+		return err
+	}
+	if !ok {
+		return m.suspended(ctx, d)
+	}
+	if err := m.recipe(ctx, t.recipe); err != nil {
+		return err
+	}
+	for _, b := range t.Bases {
+		// A base is kept with its nodes, so that it can be checked and served.
+		if err := m.node(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// suspended marks what is left of a tensor that was set aside as damaged, so
+// that mending it takes no more than what is missing.
+func (m *marker) suspended(ctx context.Context, d tensorID) error {
+	known, err := m.s.index.prefix(key(tabRecipe, d[:]), 8)
+	if err != nil {
+		return err
+	}
+	defer func(strict bool) { m.strict = strict }(m.strict)
+	m.strict = false // it was found damaged before
+	for _, p := range known {
+		rec := digest(p.key[34:])
+		if err := m.recipe(ctx, rec); err != nil {
+			return err
+		}
+		r, err := m.s.recipe(rec)
+		if skip, err := absent(err); err != nil {
+			return err
+		} else if skip {
+			continue
+		}
+		for _, b := range r.Bases {
+			if err := m.node(ctx, b.Of); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// recipe marks recipe d, its pages, side block and chunks.
+func (m *marker) recipe(ctx context.Context, d digest) error {
+	m.block(d)
+	if !first(m.recipes, d) {
+		return nil
+	}
+	r, err := m.s.recipe(d)
+	if skip, err := m.skip(err); skip || err != nil {
+		return err
+	}
+	if r.Side.Defined() {
+		m.block(digestOf(r.Side))
+	}
+	for _, p := range r.Chunks.Pages() {
+		m.block(digestOf(p))
+	}
+	for e, err := range r.Chunks.All(ctx, realGetter{m.s}) {
+		if err != nil {
+			_, err := m.skip(err)
+			return err
+		}
+		m.block(digestOf(e.Chunk))
+	}
+	return nil
+}
+
+func (m *marker) packing(ctx context.Context, c cid.Cid) error {
+	defer func(strict bool) { m.strict = strict }(m.strict)
+	m.strict = false // a packing is made anew where it is lost
+	m.block(digestOf(c))
+	b, err := m.s.real(c)
+	if skip, err := absent(err); skip || err != nil {
+		return err
+	}
+	p, err := dag.DecodePacking(b)
+	if err != nil {
+		_, err := absent(err)
+		return err
+	}
+	for _, pages := range [][]cid.Cid{p.Nodes.Pages(), p.Files.Pages(), p.Recipes.Pages()} {
+		for _, page := range pages {
+			m.block(digestOf(page))
+		}
+	}
+	for rec, err := range p.Recipes.All(ctx, realGetter{m.s}) {
+		if err != nil {
+			_, err := absent(err)
+			return err
+		}
+		if err := m.recipe(ctx, digestOf(rec)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leases marks what the open leases found.
+func (m *marker) leases(ctx context.Context) error {
+	m.s.leases.mu.Lock()
+	var found []cid.Cid
+	for _, l := range m.s.leases.open {
+		l.mu.Lock()
+		for _, c := range l.kept {
+			found = append(found, c)
+		}
+		l.mu.Unlock()
+	}
+	m.s.leases.mu.Unlock()
+	for _, c := range found {
+		if err := m.node(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// since marks what the recipes written at from or later need: chunks and bases
+// that the operation found, and that only its lease, in memory, kept.
+func (m *marker) since(ctx context.Context, from place) error {
+	var recipes []digest
+	err := m.s.index.scan(key(tabBlock), func(k, v []byte) (bool, error) {
+		p, err := decodePlace(v)
+		if err == nil && p.codec == cid.DagCBOR && !p.less(from) {
+			recipes = append(recipes, digest(k[1:]))
+		}
+		return true, errors.Join(err, ctx.Err())
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range recipes {
+		r, err := m.s.recipe(d)
+		if err != nil {
+			continue // a packing or a page, or damaged
+		}
+		if err := m.recipe(ctx, d); err != nil {
+			return err
+		}
+		for _, b := range r.Bases {
+			if err := m.node(ctx, b.Of); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/zipnode/zipnode/dag"
+)
+
+// section returns the bytes of p's section in its pack.
+func (p place) section() int64 {
+	return int64(len(dag.CARSection(digest{}.cid(p.codec), int(p.length)))) + int64(p.length)
+}
+
+// numbers returns the numbers of the packs, in order.
+func (s *Store) numbers() []uint32 {
+	s.packMu.RLock()
+	defer s.packMu.RUnlock()
+	return slices.Sorted(maps.Keys(s.packs))
+}
+
+// shrinkable returns how many bytes shrink would free if only live, by pack,
+// stayed.
+func (s *Store) shrinkable(live map[uint32]int64) (int64, error) {
+	total := int64(0)
+	for _, n := range s.numbers() {
+		size, err := s.pack(n).size()
+		if err != nil {
+			return 0, err
+		}
+		if dead := size - int64(len(carHeader)) - live[n]; worthRewriting(size, dead) {
+			total += dead
+		}
+	}
+	return total, nil
+}
+
+// shrink rewrites the packs of which much is dead: live blocks move to the end
+// of the last pack, the index follows, the old pack goes.
+func (s *Store) shrink(ctx context.Context) error {
+	live := map[uint32]int64{}
+	err := s.index.scan(key(tabBlock), func(_, v []byte) (bool, error) {
+		p, err := decodePlace(v)
+		live[p.pack] += p.section()
+		return true, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range s.numbers() {
+		size, err := s.pack(n).size()
+		if err != nil {
+			return err
+		}
+		if dead := size - int64(len(carHeader)) - live[n]; worthRewriting(size, dead) {
+			if err := s.rewrite(ctx, n); err != nil {
+				return fmt.Errorf("rewrite %s: %w", packName(n), err)
+			}
+		}
+	}
+	return nil
+}
+
+// rewrite moves what lives of pack n to the end of the last pack, and removes n.
+func (s *Store) rewrite(ctx context.Context, n uint32) error {
+	s.appendMu.Lock()
+	if n == s.last { // so that nothing is appended to it any more
+		if err := s.roll(); err != nil {
+			s.appendMu.Unlock()
+			return err
+		}
+	}
+	s.appendMu.Unlock()
+	blocks, err := s.blocksOf(ctx, n)
+	if err != nil {
+		return err
+	}
+	for _, b := range blocks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.move(b.d, b.at); err != nil {
+			return err
+		}
+	}
+	if err := s.Flush(); err != nil {
+		return err
+	}
+	return s.removePack(n)
+}
+
+// A located is a block and its place.
+type located struct {
+	d  digest
+	at place
+}
+
+// blocksOf returns the blocks that lie in pack n, in order.
+func (s *Store) blocksOf(ctx context.Context, n uint32) ([]located, error) {
+	var out []located
+	err := s.index.scan(key(tabBlock), func(k, v []byte) (bool, error) {
+		p, err := decodePlace(v)
+		if err == nil && p.pack == n {
+			out = append(out, located{digest(k[1:]), p})
+		}
+		return true, errors.Join(err, ctx.Err())
+	})
+	slices.SortFunc(out, func(a, b located) int {
+		if a.at.less(b.at) {
+			return -1
+		}
+		return 1
+	})
+	return out, err
+}
+
+// move copies block d to the end of the last pack. A damaged one stays behind:
+// the index forgets it.
+func (s *Store) move(d digest, at place) error {
+	data, codec, err := s.read(nil, d)
+	if err == nil {
+		err = dag.Check(d.cid(codec), data)
+	}
+	if skip, err := absent(err); err != nil {
+		return err
+	} else if skip {
+		s.index.delete(key(tabBlock, d[:]))
+		return nil
+	}
+	s.appendMu.Lock()
+	defer s.appendMu.Unlock()
+	if now, ok, err := s.find(d); err != nil || !ok || now != at {
+		return err // removed, or moved, meanwhile
+	}
+	quota := s.quota
+	s.quota = 0 // the old copy goes: for a moment there are two
+	defer func() { s.quota = quota }()
+	_, err = s.append(d, d.cid(codec), data)
+	return err
+}
+
+// roll begins a new pack. appendMu is held.
+func (s *Store) roll() error {
+	number := s.last + 1
+	f, err := s.fs.Create(packName(number))
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(carHeader); err != nil {
+		return errors.Join(err, f.Close(), s.fs.Remove(packName(number)))
+	}
+	if err := s.fs.SyncDir("packs"); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	s.packMu.Lock()
+	s.packs[number] = &pack{number: number, file: f}
+	s.last = number
+	s.total += int64(len(carHeader))
+	s.packMu.Unlock()
+	s.unsynced[number] += int64(len(carHeader))
+	return nil
+}
+
+// removePack removes pack n, of which nothing is indexed any more.
+func (s *Store) removePack(n uint32) error {
+	s.packMu.Lock()
+	p := s.packs[n]
+	delete(s.packs, n)
+	s.packMu.Unlock()
+	size, err := p.size()
+	if err != nil {
+		return err
+	}
+	s.packMu.Lock()
+	s.total -= size
+	s.packMu.Unlock()
+	s.appendMu.Lock()
+	delete(s.unsynced, n)
+	s.appendMu.Unlock()
+	return errors.Join(p.close(), s.fs.Remove(packName(n)), s.fs.SyncDir("packs"))
+}
