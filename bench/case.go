@@ -48,7 +48,7 @@ func unpaired(target, base int) string {
 	if target == 0 && base == 0 {
 		return ""
 	}
-	return fmt.Sprintf("left out: %d tensors of the target and %d of the base without a partner", target, base)
+	return fmt.Sprintf("left out as without a partner: %d of the target, %d of the base", target, base)
 }
 
 func loadMatch(m models.Match) (item, error) {

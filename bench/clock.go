@@ -7,7 +7,8 @@ import (
 )
 
 // threadTime returns the CPU time, user and system, that the calling thread has
-// had. The goroutine must be locked to its thread.
+// had. The goroutine must be locked
+// to its thread.
 func threadTime() time.Duration { return cpuTime(unix.CLOCK_THREAD_CPUTIME_ID) }
 
 // processTime returns the CPU time of all threads.

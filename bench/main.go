@@ -30,7 +30,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.models, "models", "", "directory of models, a folder each; default ../../shared/data, else ../testmodels")
+	flag.StringVar(&o.models, "models", "", "directory of models, a folder each; default $ZIPNODE_TEST_DATA, else ../../shared/data, else ../testmodels")
 	flag.Func("pair", "measure only `target:base`, names of two models; may be given again (default: as cards and names say)", func(s string) error {
 		o.pairs = append(o.pairs, s)
 		return nil
@@ -159,7 +159,7 @@ func modelDir(dir string) (string, error) {
 	if dir != "" {
 		return filepath.Clean(dir), nil
 	}
-	for _, dir := range []string{filepath.Join("..", "..", "shared", "data"), filepath.Join("..", "testmodels")} {
+	for _, dir := range []string{os.Getenv("ZIPNODE_TEST_DATA"), filepath.Join("..", "..", "shared", "data"), filepath.Join("..", "testmodels")} {
 		if _, err := os.Stat(dir); err == nil {
 			return dir, nil
 		}

@@ -96,6 +96,8 @@ func (b *bench) measure(r *result) error {
 	}
 	b.reserve()
 	best := make([]score, len(b.methods))
+	runtime.LockOSThread() // the clock is a thread's
+	defer runtime.UnlockOSThread()
 	runtime.GC() // the last before the clock runs: see single
 	for round := range b.rounds {
 		for i, m := range b.methods {
@@ -192,10 +194,8 @@ func (b *bench) count(r *result, i int) {
 	}
 }
 
-// single makes the process measure as one thread: this goroutine's, no
-// collector beside it.
+// single makes the process run one thread of Go at a time, and no collector.
 func single() {
-	runtime.LockOSThread()
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(-1)
 }

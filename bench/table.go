@@ -51,25 +51,21 @@ func (r *report) writeFiles(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-// writeCases prints a line for each case and method.
+// writeCases prints a line for each case, and under it one for each method.
 func (r *report) writeCases(w io.Writer) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "stored bytes\tratio\tcompress MB/s\tdecompress MB/s\tsmaller than BitX\tcompress\tdecompress\t  \tmethod\t")
+	fmt.Fprintf(w, "%40s %8s %18s   zipnode against BitX\n", "", "", "MB/s")
+	fmt.Fprintf(w, "%-26s %13s %8s %9s %9s %9s %9s %9s\n", "case and method", "stored bytes", "ratio", "compress", "decomp.", "smaller", "compress", "decomp.")
 	for _, x := range r.Results {
-		t.Flush()
-		fmt.Fprintf(w, "\n%s: %s bytes in %d tensors%s\n", x.Name, commas(x.Bytes), x.Tensors, x.remarks())
+		fmt.Fprintf(w, "\n%-26s %13s bytes in %d tensors%s\n", x.Name, commas(x.Bytes), x.Tensors, x.remarks())
 		for i, s := range x.Scores {
-			fmt.Fprintf(t, "%s\t%.3f\t%.0f\t%.0f\t", commas(s.Stored), ratio(x.Bytes, s.Stored), speed(x.Bytes, s.Compress), speed(x.Bytes, s.Decompress))
+			fmt.Fprintf(w, "  %-24s %13s %8.3f %9.0f %9.0f", r.Methods[i], commas(s.Stored), ratio(x.Bytes, s.Stored), speed(x.Bytes, s.Compress), speed(x.Bytes, s.Decompress))
 			if i == ours {
 				b := x.Scores[bitx]
-				fmt.Fprintf(t, "%.3f ×\t%.2f ×\t%.2f ×\t", ratio(b.Stored, s.Stored), times(b.Compress, s.Compress), times(b.Decompress, s.Decompress))
-			} else {
-				fmt.Fprint(t, "\t\t\t")
+				fmt.Fprintf(w, " %8.3f× %8.2f× %8.2f×", ratio(b.Stored, s.Stored), times(b.Compress, s.Compress), times(b.Decompress, s.Decompress))
 			}
-			fmt.Fprintf(t, "  \t%s\t\n", r.Methods[i])
+			fmt.Fprintln(w)
 		}
 	}
-	t.Flush()
 }
 
 func (x *result) remarks() string {

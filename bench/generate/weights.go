@@ -7,7 +7,7 @@ import (
 
 // What weights look like: see the package's doc.
 const (
-	freedom   = 8    // degrees of freedom of Student's t
+	freedom   = 8    // degrees of freedom of Student's t: even
 	rowSpread = 0.1  // standard deviation of the log of a row's scale
 	typical   = 0.02 // scale of a typical row
 )
@@ -26,10 +26,9 @@ func weights(rng *rand.Rand, rows, cols int) []float64 {
 
 // student returns a sample of Student's t.
 func student(rng *rand.Rand) float64 {
-	chi := 0.0
-	for range freedom {
-		x := rng.NormFloat64()
-		chi += x * x
+	chi := 0.0 // chi-squared, of as many degrees of freedom
+	for range freedom / 2 {
+		chi += 2 * rng.ExpFloat64()
 	}
 	return rng.NormFloat64() / math.Sqrt(chi/freedom)
 }

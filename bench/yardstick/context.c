@@ -2,13 +2,27 @@
 
 #include <stdlib.h>
 
-ys *ys_new(void) {
+// tune sets the parameters of level; it returns -1 if zstd refuses.
+static int tune(ZSTD_CCtx *c, ys_level level) {
+	// windowLog to strategy: the first table of clevels.h of zstd 1.5.7.
+	static const int stream3[] = {21, 16, 17, 1, 5, 0, ZSTD_dfast}, stream1[] = {19, 13, 14, 1, 7, 0, ZSTD_fast};
+	if (ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, level == YS_STREAM1 ? 1 : 3))) return -1;
+	if (level == YS_LEVEL3) return 0;
+	// clevels.h has chainLog before hashLog.
+	static const int order[] = {ZSTD_c_windowLog, ZSTD_c_chainLog,     ZSTD_c_hashLog, ZSTD_c_searchLog,
+	                            ZSTD_c_minMatch,  ZSTD_c_targetLength, ZSTD_c_strategy};
+	for (int i = 0; i < 7; i++)
+		if (ZSTD_isError(ZSTD_CCtx_setParameter(c, order[i], level == YS_STREAM1 ? stream1[i] : stream3[i]))) return -1;
+	return 0;
+}
+
+ys *ys_new(ys_level level) {
 	if (ZSTD_versionNumber() != YS_ZSTD_VERSION) return NULL;
 	ys *y = calloc(1, sizeof *y);
 	if (!y) return NULL;
 	y->cctx = ZSTD_createCCtx();
 	y->dctx = ZSTD_createDCtx();
-	if (y->cctx && y->dctx) return y;
+	if (y->cctx && y->dctx && !tune(y->cctx, level)) return y;
 	ys_free(y);
 	return NULL;
 }

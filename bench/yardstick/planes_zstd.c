@@ -10,8 +10,7 @@ size_t ys_zstd_bound(ys_layout layout, size_t n) {
 // whole is plain zstd of one plane that needs no splitting.
 static int whole(ys_span s) { return s.layout == YS_BYTES1 && !s.nbase; }
 
-int64_t ys_zstd_compress(ys *y, uint8_t *dst, size_t cap, const uint8_t *src, const uint8_t *base, ys_span s,
-                         int level) {
+int64_t ys_zstd_compress(ys *y, uint8_t *dst, size_t cap, const uint8_t *src, const uint8_t *base, ys_span s) {
 	size_t w = ys_width(s.layout), n = s.n / w, at = 4 * (w - 1);
 	uint8_t *planes[YS_MAX_PLANES];
 	if (cap < ys_zstd_bound(s.layout, s.n)) return -1;
@@ -22,7 +21,7 @@ int64_t ys_zstd_compress(ys *y, uint8_t *dst, size_t cap, const uint8_t *src, co
 		ys_split_span(s, planes, src, base);
 	}
 	for (size_t k = 0; k < w; k++) {
-		size_t c = ZSTD_compressCCtx(y->cctx, dst + at, cap - at, planes[k], n, level);
+		size_t c = ZSTD_compress2(y->cctx, dst + at, cap - at, planes[k], n);
 		if (ZSTD_isError(c)) return -1;
 		uint32_t length = (uint32_t)c;
 		if (k + 1 < w) memcpy(dst + 4 * k, &length, 4);

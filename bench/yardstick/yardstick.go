@@ -8,15 +8,15 @@
 //   - [Zstd]: zstd 3 of the tensor as it is, no base.
 //   - [ZipNN] (arXiv:2411.05239): byte groups, each by Huffman; no base.
 //
-// Each takes a whole tensor in one call, or what it cuts itself, since that
-// is smaller than leaf by leaf. XOR and splitting are vectorised with AVX2
-// where the machine has it.
+// Each takes a whole tensor in one call, since that gives less than leaf by
+// leaf; ZipNN cuts it as its authors' code does. XOR and splitting are
+// vectorised with AVX2 where the machine has it.
 //
 // Package yardstick trusts the bytes that it decodes: its own.
 package yardstick
 
 /*
-#cgo CFLAGS: -O3 -Wall -Wno-unused-function
+#cgo CFLAGS: -O3 -Wall
 #cgo noescape ys_zstd_compress
 #cgo nocallback ys_zstd_compress
 #cgo noescape ys_zstd_decompress
@@ -57,24 +57,29 @@ func Kinds() []Kind { return []Kind{BitX, TensorX, Zstd, ZipNN} }
 
 func (k Kind) String() string { return [...]string{"BitX", "TensorX", "zstd-3", "ZipNN"}[k] }
 
-// level returns the zstd level of k.
-func (k Kind) level() C.int {
-	if k == TensorX {
-		return 1
+// level returns how k calls zstd.
+func (k Kind) level() C.ys_level {
+	switch k {
+	case BitX:
+		return C.YS_STREAM3
+	case TensorX:
+		return C.YS_STREAM1
 	}
-	return 3
+	return C.YS_LEVEL3
 }
 
 // layout returns how k splits elements of dtype.
 //
-// BitX's published code takes every tensor as a row of bf16, whatever it is.
+// BitX's published code takes every tensor as a row of bf16, whatever it is. So
+// does this for 16 bits. For others it is kinder: planes as wide as the elements,
+// those of fp32 with the exponent apart.
 func (k Kind) layout(dtype tensor.DType) C.ys_layout {
 	switch {
 	case k == Zstd:
 		return C.YS_BYTES1
-	case k == BitX, k == ZipNN && dtype == tensor.BF16:
+	case k == BitX && dtype.Bits() == 16, k == ZipNN && dtype == tensor.BF16:
 		return C.YS_FLOAT16
-	case k == ZipNN && dtype == tensor.F32:
+	case k != TensorX && dtype == tensor.F32:
 		return C.YS_FLOAT32
 	}
 	switch dtype.Bits() {
@@ -96,7 +101,7 @@ type Codec struct {
 
 // New returns a codec, which holds C memory until [Codec.Close].
 func New(kind Kind) (*Codec, error) {
-	c := C.ys_new()
+	c := C.ys_new(kind.level())
 	if c == nil {
 		return nil, errors.New("yardstick: no memory, or libzstd is not 1.5.7")
 	}
@@ -123,7 +128,7 @@ func (c *Codec) Compress(dst, data, base []byte, dtype tensor.DType) ([]byte, er
 	if c.kind == ZipNN {
 		n = C.ys_zipnn_compress(c.c, out, bound, pointer(data), span)
 	} else {
-		n = C.ys_zstd_compress(c.c, out, bound, pointer(data), pointer(base), span, c.kind.level())
+		n = C.ys_zstd_compress(c.c, out, bound, pointer(data), pointer(base), span)
 	}
 	if n < 0 {
 		return dst, ErrFailed

@@ -7,8 +7,18 @@
 // A ys holds the contexts and the scratch memory of one thread.
 typedef struct ys ys;
 
+// How a ys calls zstd. The published codecs of planes write to a stream, whose
+// length zstd is not told: it then takes other parameters than for a tensor of
+// few hundred KiB, and for planes they are the better ones. So these are set,
+// and the frame is made in one call, which costs less than a stream.
+typedef enum {
+	YS_LEVEL3,  // as zstd chooses
+	YS_STREAM3, // level 3 of a stream
+	YS_STREAM1, // level 1 of a stream
+} ys_level;
+
 // ys_new returns NULL if memory is short, or if libzstd is not 1.5.7.
-ys *ys_new(void);
+ys *ys_new(ys_level);
 void ys_free(ys *);
 
 // A ys_span is n bytes of elements, little-endian, of which the base covers the
@@ -19,7 +29,7 @@ typedef struct {
 } ys_span;
 
 // The zstd yardsticks, BitX and TensorX among them: XOR, planes, each a zstd
-// frame of level.
+// frame.
 //
 //	length uint32 // of each plane's frame but the last
 //	frames
@@ -29,7 +39,7 @@ typedef struct {
 // written to dst, -1 if cap is too small or memory short. ys_*_decompress
 // returns 0, or -1 if the bytes are not what compress wrote.
 size_t ys_zstd_bound(ys_layout layout, size_t n);
-int64_t ys_zstd_compress(ys *, uint8_t *dst, size_t cap, const uint8_t *src, const uint8_t *base, ys_span, int level);
+int64_t ys_zstd_compress(ys *, uint8_t *dst, size_t cap, const uint8_t *src, const uint8_t *base, ys_span);
 int ys_zstd_decompress(ys *, uint8_t *dst, const uint8_t *src, size_t m, const uint8_t *base, ys_span);
 
 // ZipNN: chunks of 256 KiB (128 KiB of one-byte elements), of each its planes

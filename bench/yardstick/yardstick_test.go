@@ -2,6 +2,8 @@ package yardstick_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -48,6 +50,75 @@ func TestRoundTrip(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestPlanes reads the planes of each layout off random bytes, which ZipNN
+// stores as they are: so the vectorised way and the portable one, which takes
+// what is left, split as the layouts say.
+func TestPlanes(t *testing.T) {
+	c, err := yardstick.New(yardstick.ZipNN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, tc := range []struct {
+		dtype tensor.DType
+		plane func(x uint64) []byte // of one element
+	}{
+		{tensor.BF16, func(x uint64) []byte { return []byte{byte(x >> 7), byte(x>>8&0x80 | x&0x7f)} }},
+		{tensor.F32, func(x uint64) []byte {
+			return []byte{byte(x), byte(x >> 8), byte(x>>24&0x80 | x>>16&0x7f), byte(x >> 23)}
+		}},
+		{tensor.F16, bytesOf(2)},
+		{tensor.I32, bytesOf(4)},
+		{tensor.F64, bytesOf(8)},
+		{tensor.U8, bytesOf(1)},
+	} {
+		w := tc.dtype.Bits() / 8
+		n := 32*3 + 5
+		data := make([]byte, n*w)
+		rng := rand.New(rand.NewPCG(2, uint64(w)))
+		for i := range data {
+			data[i] = byte(rng.Uint32())
+		}
+		want := make([][]byte, w)
+		for i := range n {
+			var x [8]byte
+			copy(x[:], data[i*w:(i+1)*w])
+			for k, b := range tc.plane(binary.LittleEndian.Uint64(x[:])) {
+				want[k] = append(want[k], b)
+			}
+		}
+		got, err := c.Compress(nil, data, nil, tc.dtype)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got[3*w:], bytes.Join(want, nil)) {
+			t.Errorf("planes of %s are not as its layout says", tc.dtype)
+		}
+	}
+}
+
+func bytesOf(w int) func(uint64) []byte {
+	return func(x uint64) []byte { return binary.LittleEndian.AppendUint64(nil, x)[:w] }
+}
+
+func TestCorrupt(t *testing.T) {
+	base, data := weights(4097)
+	for _, kind := range yardstick.Kinds() {
+		c, err := yardstick.New(kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		coded, err := c.Compress(nil, data, base, tensor.BF16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Decompress(make([]byte, len(data)), coded[:len(coded)/2], base, tensor.BF16); !errors.Is(err, yardstick.ErrFailed) {
+			t.Errorf("%s: half of an encoding decodes: %v", kind, err)
 		}
 	}
 }

@@ -18,10 +18,22 @@ ZSTD_CCtx *ZSTD_createCCtx(void);
 size_t ZSTD_freeCCtx(ZSTD_CCtx *);
 ZSTD_DCtx *ZSTD_createDCtx(void);
 size_t ZSTD_freeDCtx(ZSTD_DCtx *);
-size_t ZSTD_compressCCtx(ZSTD_CCtx *, void *dst, size_t cap, const void *src, size_t n, int level);
+size_t ZSTD_CCtx_setParameter(ZSTD_CCtx *, int parameter, int value);
+size_t ZSTD_compress2(ZSTD_CCtx *, void *dst, size_t cap, const void *src, size_t n);
 size_t ZSTD_decompressDCtx(ZSTD_DCtx *, void *dst, size_t cap, const void *src, size_t n);
 size_t ZSTD_compressBound(size_t n);
 unsigned ZSTD_isError(size_t code);
+enum {
+	ZSTD_c_compressionLevel = 100,
+	ZSTD_c_windowLog,
+	ZSTD_c_hashLog,
+	ZSTD_c_chainLog,
+	ZSTD_c_searchLog,
+	ZSTD_c_minMatch,
+	ZSTD_c_targetLength,
+	ZSTD_c_strategy,
+};
+enum { ZSTD_fast = 1, ZSTD_dfast };
 
 // huf.h, internal: the Huffman coder that ZipNN builds on.
 #define HUF_BLOCK_MAX (128 << 10)
