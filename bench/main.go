@@ -9,14 +9,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-
-	"golang.org/x/sys/cpu"
 
 	"github.com/zipnode/zipnode/bench/generate"
 	"github.com/zipnode/zipnode/bench/models"
-	"github.com/zipnode/zipnode/bench/yardstick"
 )
 
 type options struct {
@@ -66,7 +62,7 @@ func run(o options) error {
 	}
 	single()
 	for _, s := range subjects {
-		fmt.Fprintf(os.Stderr, "\r\x1b[K%s", s.name)
+		progress(s.name)
 		x, err := b.run(s)
 		if err != nil {
 			return err
@@ -75,7 +71,7 @@ func run(o options) error {
 			r.Results = append(r.Results, x)
 		}
 	}
-	fmt.Fprint(os.Stderr, "\r\x1b[K")
+	progress("")
 	r.Outside = float64(b.process-b.thread) / float64(b.thread)
 	if o.json {
 		e := json.NewEncoder(os.Stdout)
@@ -167,11 +163,9 @@ func modelDir(dir string) (string, error) {
 	return "", fmt.Errorf("no models: name their directory with -models")
 }
 
-// machine describes what the figures depend on.
-func machine() string {
-	vectors := "portable C"
-	if yardstick.Vectorised() {
-		vectors = "AVX2"
+// progress shows what is being measured, if anyone looks.
+func progress(name string) {
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		fmt.Fprintf(os.Stderr, "\r\x1b[K%s", name)
 	}
-	return fmt.Sprintf("%s/%s, %s; AVX-512: %v; yardsticks: libzstd 1.5.7, planes by %s", runtime.GOOS, runtime.GOARCH, runtime.Version(), cpu.X86.HasAVX512, vectors)
 }

@@ -98,7 +98,8 @@ func (b *bench) measure(r *result) error {
 	best := make([]score, len(b.methods))
 	runtime.LockOSThread() // the clock is a thread's
 	defer runtime.UnlockOSThread()
-	runtime.GC() // the last before the clock runs: see single
+	runtime.GC() // and none while the clock runs
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	for round := range b.rounds {
 		for i, m := range b.methods {
 			s, err := b.once(m)
@@ -121,6 +122,7 @@ func (b *bench) measure(r *result) error {
 		r.Scores[i].Compress += s.Compress
 		r.Scores[i].Decompress += s.Decompress
 	}
+	clear(b.batch) // up to 64 MiB that can go
 	b.batch = b.batch[:0]
 	return nil
 }
@@ -194,8 +196,9 @@ func (b *bench) count(r *result, i int) {
 	}
 }
 
-// single makes the process run one thread of Go at a time, and no collector.
+// single makes the process run one thread of Go at a time, and the collector
+// only where a method makes a great deal of garbage in one batch.
 func single() {
 	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(4 << 30)
 }

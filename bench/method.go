@@ -97,8 +97,10 @@ func (z *zipnode) decompress(dst, src []byte, x item) error {
 			n = copy(leaf, src)
 		} else if got, err := codec.Decode(leaf[:0], src[:n], len(leaf), z.context(x, off)); err != nil {
 			return err
-		} else if &got[0] != &leaf[0] {
+		} else if len(got) != len(leaf) {
 			return fmt.Errorf("a leaf of %d bytes decodes to %d", len(leaf), len(got))
+		} else if &got[0] != &leaf[0] {
+			copy(leaf, got)
 		}
 		src, off = src[n:], off+len(leaf)
 	}
