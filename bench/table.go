@@ -35,7 +35,7 @@ func (r *report) write(w io.Writer) {
 	r.writeCases(w)
 	r.writeClasses(w)
 	r.writeLosses(w)
-	if r.Outside > 0.05 {
+	if r.Outside > 0.1 {
 		fmt.Fprintf(w, "\nwarning: other threads took %.0f %% of the measured one's CPU time: a codec that starts any looks faster than it is\n", 100*r.Outside)
 	}
 }

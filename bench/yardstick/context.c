@@ -74,7 +74,7 @@ void ys_join_span(ys_span s, uint8_t *dst, const uint8_t *const *planes, const u
 }
 
 int ys_vectorised(void) {
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef YS_X86
 	return __builtin_cpu_supports("avx2") != 0;
 #else
 	return 0;

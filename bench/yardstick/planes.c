@@ -2,9 +2,8 @@
 
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef YS_X86
 #include <immintrin.h>
-#define YS_AVX2 1
 #define AVX2 __attribute__((target("avx2")))
 #endif
 
@@ -66,7 +65,7 @@ static inline void join_plain(ys_layout l, uint8_t *dst, const uint8_t *const *p
 	}
 }
 
-#ifdef YS_AVX2
+#ifdef YS_X86
 
 // load32 returns the XOR of 32 bytes of src and base.
 AVX2 static inline __m256i load32(const uint8_t *src, const uint8_t *base) {

@@ -8,6 +8,12 @@
 
 #define YS_MAX_PLANES 8
 
+// YS_X86 tells that vectors may be used where the processor has them;
+// CGO_CFLAGS=-DYS_PORTABLE builds without.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(YS_PORTABLE)
+#define YS_X86 1
+#endif
+
 // A layout says which bits of a little-endian element go to which plane.
 typedef enum {
 	YS_BYTES1, // one plane: the bytes as they are

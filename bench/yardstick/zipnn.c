@@ -12,7 +12,7 @@ size_t ys_zipnn_bound(ys_layout layout, size_t n) {
 }
 
 static int huf_flags(void) {
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef YS_X86
 	return __builtin_cpu_supports("bmi2") ? HUF_FLAG_BMI2 : 0;
 #else
 	return 0;
