@@ -110,7 +110,7 @@ func (z *zipnode) decompress(dst, src []byte, x item) error {
 // context returns what is known of the leaf of x at off. It is z's until the
 // next call.
 func (z *zipnode) context(x item, off int) codec.Context {
-	c := codec.Context{DType: x.dtype, Offset: int64(off)}
+	c := codec.Context{DType: x.dtype, Offset: int64(off), Row: x.shape.Row()}
 	if off < len(x.base) {
 		z.spans[0] = codec.Span{Data: x.base[off:min(off+codec.MaxLeaf, len(x.base))]}
 		z.bases[0] = codec.Base{DType: x.dtype, Spans: z.spans[:]}
