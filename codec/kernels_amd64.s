@@ -3460,6 +3460,30 @@ done:
 	VZEROUPPER
 	RET
 
+// func countKeys(counts *byte, other *byte, keys *byte, n int)
+TEXT ·countKeys(SB), NOSPLIT, $0-32
+	MOVQ counts+0(FP), AX
+	MOVQ other+8(FP), CX
+	MOVQ keys+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	SUBQ    $0x04, BX
+	JL      done
+	MOVWQZX (DX), SI
+	INCL    (AX)(SI*4)
+	MOVWQZX 2(DX), SI
+	INCL    (CX)(SI*4)
+	MOVWQZX 4(DX), SI
+	INCL    (AX)(SI*4)
+	MOVWQZX 6(DX), SI
+	INCL    (CX)(SI*4)
+	ADDQ    $0x08, DX
+	JMP     loop
+
+done:
+	RET
+
 // func columnSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, stride int, rows int, n int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
 TEXT ·columnSumsAVX512(SB), NOSPLIT, $0-56

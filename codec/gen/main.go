@@ -25,6 +25,7 @@ func main() {
 	context512()
 	rowSums512()
 	keys512()
+	count()
 	columnSums512()
 	steps512d()
 	walk512d()
