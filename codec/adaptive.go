@@ -222,11 +222,32 @@ func (e *adaptiveEncoder) int(m *intModel, x uint32) {
 	e.raw(rest, n-1)
 }
 
+// int is bit and raw, written out: much of the time of small tensors is here.
 func (d *adaptiveDecoder) int(m *intModel) uint32 {
+	size, code := d.size, d.code
 	n := 0
-	for n < 32 && d.bit(&m.length[n]) == 1 {
+	for n < 32 {
+		l := &m.length[n]
+		bound := size >> 16 * l.odds()
+		if code < bound {
+			size = bound
+			l.learn(0)
+			if size < 1<<24 {
+				size, code = size<<8, code<<8|d.next()
+			}
+			break
+		}
+		code, size = code-bound, size-bound
+		l.learn(1)
+		for size < 1<<24 {
+			size, code = size<<8, code<<8|d.next()
+		}
 		n++
 	}
+	for size < 1<<24 {
+		size, code = size<<8, code<<8|d.next()
+	}
+	d.size, d.code = size, code
 	if n == 0 {
 		return 0
 	}

@@ -43,9 +43,9 @@ func nlogn(n uint32) uint64 {
 	return uint64(n) * uint64(log2of(uint64(n)))
 }
 
-// tableCost is about what each symbol of a table costs to write, in 2^-logBits
-// bits.
-const tableCost = 5 << (logBits - 1)
+// tableCost is what each symbol of a table costs, in 2^-logBits bits: about three
+// to write, the rest for the time to read it.
+const tableCost = 10 << logBits
 
 // A cluster is a run of contexts that share a table.
 type cluster struct {

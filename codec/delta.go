@@ -285,23 +285,45 @@ func (d *deltaCoder) fitScale(count int, g grid, columns bool) byte {
 	if rows < 2 {
 		return 0
 	}
-	flags := byte(flagRows)
 	var none scaling
 	for range 2 {
 		d.scaler.fit(symbols, ctx, depth)
 		if len(d.scale.rows) > 0 {
 			none.contexts(ctx, depth, g)
 		}
-		d.scale.rows = d.scaler.rows(d.scale.rows, symbols, ctx, g)
+		d.scale.rows = worthwhile(d.scaler.rows(d.scale.rows, symbols, ctx, g), 32)
 		d.scale.contexts(ctx, depth, g)
 	}
 	if columns && rows >= minRows {
 		d.scaler.fit(symbols, ctx, depth)
-		d.scale.cols = d.scaler.columns(d.scale.cols, symbols, ctx, g)
-		d.scale.contexts(ctx, depth, g)
+		d.scale.cols = worthwhile(d.scaler.columns(d.scale.cols, symbols, ctx, g), 8)
+		if len(d.scale.cols) > 0 {
+			d.scale.contexts(ctx, depth, g)
+		}
+	}
+	flags := byte(0)
+	if len(d.scale.rows) > 0 {
+		flags |= flagRows
+	}
+	if len(d.scale.cols) > 0 {
 		flags |= flagCols
 	}
 	return flags
+}
+
+// worthwhile returns shifts, or none if fewer than one in part is not zero: writing and
+// reading all of them costs more than they give.
+func worthwhile(shifts []int8, part int) []int8 {
+	n := 0
+	for _, s := range shifts {
+		if s != 0 {
+			n++
+		}
+	}
+	if n < len(shifts)/part {
+		return shifts[:0]
+	}
+	return shifts
 }
 
 // writeStill writes which rows did not move.

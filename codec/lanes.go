@@ -34,9 +34,9 @@ func lanesFor(n int) int {
 	switch {
 	case n < 2<<10:
 		return 4
-	case n < 32<<10:
+	case n < 16<<10:
 		return 16
-	case n < 256<<10:
+	case n < 48<<10:
 		return 32
 	}
 	return 64

@@ -225,8 +225,9 @@ func (st *stepTables) forDecoding(d *laneDecoder) {
 		at := 0
 		for s, f := range st.freq[t][:st.symbols] {
 			e := decEntry(uint32(f)<<18 | uint32(s)<<10)
-			for i := range int(f) {
-				row[at+i] = e | decEntry(i)
+			slots := row[at : at+int(f)]
+			for i := range slots {
+				slots[i] = e | decEntry(i)
 			}
 			at += int(f)
 		}
