@@ -105,6 +105,7 @@ func TestMethods(t *testing.T) {
 		{"weights", w, Context{DType: tensor.BF16}, "planes"},
 		{"weights, base unrelated", w, against(tensor.BF16, 0, weights(2, 9000)), "planes"},
 		{"weights, tuned", tuned(w, 9), against(tensor.BF16, 0, w), "delta"},
+		{"weights, few of them tuned", slices.Concat(w[:8990], tuned(w[8990:], 9)), against(tensor.BF16, 0, w), "sparse"},
 		{"few weights, tuned", tuned(w[:999], 9), against(tensor.BF16, 0, w[:999]), "short"},
 		{"noise, tuned, of a dtype that nobody knows", tuned(random(1, 900), 9), against("Q9_Z", 0, random(1, 900)), "bitx"},
 		{"noise, one bit of it", append(random(1, 900), 1), against("Q9_Z", 1, append(random(1, 900), 0)), "bitx"},
@@ -255,7 +256,7 @@ func TestMethodOfChunk(t *testing.T) {
 		{[]byte{1, 1, 0}, "same", true},
 		{[]byte{1, 6}, "segments", true},
 		{[]byte{1, 0}, "", false},   // raw only inside segments
-		{[]byte{1, 9}, "", false},   // not yet
+		{[]byte{1, 10}, "", false},  // not yet
 		{[]byte{2, 1}, "", false},   // of another version
 		{[]byte{1}, "", false},      // too short
 		{[]byte(nil), "", false},    // too short

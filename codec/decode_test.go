@@ -54,7 +54,7 @@ func TestDecodeBad(t *testing.T) {
 		{"no method", "01", ErrCorrupt},
 		{"a later version", "02 01 00", ErrUnknown},
 		{"no version", "00 01 00", ErrUnknown},
-		{"a later method", "01 09 00", ErrUnknown},
+		{"a later method", "01 0a 00", ErrUnknown},
 		{"as long as the leaf", "01 02 4142434445464748 000000000000", ErrCorrupt},
 		{"raw at the top", "01 00", ErrCorrupt},
 		{"same, no base", "01 01", ErrCorrupt},
@@ -89,7 +89,7 @@ func TestDecodeBad(t *testing.T) {
 		{"segments in segments", "01 06 10 05 06 10 02 0200", ErrCorrupt},
 		{"segments, an empty frame", "01 06 10 00", ErrCorrupt},
 		{"segments, raw too short", "01 06 0f 02 0200 01 01 00", ErrCorrupt},
-		{"segments, a later method", "01 06 10 02 0900", ErrUnknown},
+		{"segments, a later method", "01 06 10 02 0a00", ErrUnknown},
 	} {
 		out, err := Decode([]byte("dst"), unhex(t, tc.chunk), 16, c)
 		if !errors.Is(err, tc.want) || string(out) != "dst" {
@@ -160,13 +160,13 @@ func TestDecodeTruncated(t *testing.T) {
 			switch {
 			case err == nil && bytes.Equal(out, v.leaf):
 				t.Errorf("%s: first %d of %d bytes decode to the leaf", v.name, n, len(v.chunk))
-			case err == nil && v.chunk[1] != methodFill && v.chunk[1] != methodShort:
+			case err == nil && v.chunk[1] != methodFill && v.chunk[1] != methodShort && v.chunk[1] != methodSparse:
 				t.Errorf("%s: first %d of %d bytes decode", v.name, n, len(v.chunk))
 			case err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnknown):
 				t.Errorf("%s: first %d of %d bytes: %v", v.name, n, len(v.chunk), err)
 			}
 		}
-		if _, err := Decode(nil, append(bytes.Clone(v.chunk), 0), len(v.leaf), v.c); err == nil && v.chunk[1] != methodFill && v.chunk[1] != methodShort {
+		if _, err := Decode(nil, append(bytes.Clone(v.chunk), 0), len(v.leaf), v.c); err == nil && v.chunk[1] != methodFill && v.chunk[1] != methodShort && v.chunk[1] != methodSparse {
 			t.Errorf("%s: one byte more decodes", v.name)
 		}
 	}

@@ -87,6 +87,11 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout) {
 	n, ok := numberOf(c.DType)
 	if ok && len(leaf) >= 2*n.width {
 		count := len(leaf) / n.width
+		if sparse, ok := s.appendSparse(append(s.try[:0], methodSparse), leaf, base, b, n, c); ok {
+			s.try = sparse
+			s.keep()
+			return
+		}
 		if count <= shortMost {
 			s.try = s.appendShort(append(s.try[:0], methodShort), leaf, base, b, n, c)
 			s.keep()
@@ -98,7 +103,7 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout) {
 	}
 	// Of numbers, the difference is smaller than the XOR, unless they are no
 	// numbers but patterns of bits.
-	if ok && (n.float && s.size < len(leaf)/2 || s.size < len(leaf)/16) {
+	if ok && n.float && s.size < len(leaf)/2 {
 		return
 	}
 	if scale(s.estimate(leaf, base, l, c.Offset), len(leaf)) < s.size {

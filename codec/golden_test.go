@@ -54,6 +54,10 @@ func vectors() []vector {
 	}
 	still := bytes.Clone(wide)
 	copy(still[2000:5000], tuned(wide[2000:5000], 5))
+	few := bytes.Clone(wide)
+	few[1000] ^= 1
+	few[7001] ^= 0x80
+	vs = append(vs, vector{name: "sparse", leaf: few, c: against(tensor.BF16, 1, wide)})
 	vs = append(vs, vector{name: "delta-still-rows", leaf: still, c: Context{DType: tensor.BF16, Row: 100, Bases: against(tensor.BF16, 0, wide).Bases}},
 		vector{name: "delta-columns", leaf: tuned(wide, 3), c: Context{DType: tensor.BF16, Row: 50, Offset: 60, Bases: against(tensor.BF16, 0, wide).Bases}},
 		vector{name: "planes-lanes", leaf: wide, c: Context{DType: tensor.BF16}},

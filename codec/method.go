@@ -18,9 +18,10 @@ const (
 	methodSegments = 6
 	methodDelta    = 7
 	methodShort    = 8
+	methodSparse   = 9
 )
 
-var methods = []string{"raw", "same", "fill", "zstd", "planes", "bitx", "segments", "delta", "short"}
+var methods = []string{"raw", "same", "fill", "zstd", "planes", "bitx", "segments", "delta", "short", "sparse"}
 
 // Methods returns the names that [Method] may return, in the order of their
 // numbers.

@@ -26,6 +26,7 @@ type scratch struct {
 	sub     Context
 	delta   *deltaCoder // nil until it is needed
 	shorts  *shortCoder
+	moved   []int32 // elements that differ from the base's
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}

@@ -71,23 +71,9 @@ func (s *scratch) appendShort(dst, leaf, base []byte, b int, n number, c *Contex
 	m := s.short()
 	for i := range len(leaf) / n.width {
 		x := n.load(base, i)
-		mag, sign := magnitude(n.step(n.load(leaf, i), x))
 		at := m.at(n.depthOf(x, top))
 		at.used = true
-		k := bits.Len32(mag)
-		for j := range k {
-			e.bit(&at.length[j], 1)
-		}
-		if k < 32 {
-			e.bit(&at.length[k], 0)
-		}
-		if k > 1 {
-			e.bit(&at.second[k], mag>>(k-2)&1)
-			e.raw(mag, k-2)
-		}
-		if k > 0 {
-			e.raw(sign, 1)
-		}
+		at.write(&e, n.step(n.load(leaf, i), x))
 	}
 	return e.end(from)
 }
@@ -137,20 +123,7 @@ func (s *scratch) decodeShort(dst, body []byte, c *Context) error {
 		x := n.load(base, i)
 		at := m.at(n.depthOf(x, top))
 		at.used = true
-		k := 0
-		for k < 32 && in.bit(&at.length[k]) == 1 {
-			k++
-		}
-		z := uint32(0)
-		if k > 0 {
-			mag := uint32(1)
-			if k > 1 {
-				mag = 2 | in.bit(&at.second[k])
-				mag = mag<<(k-2) | in.raw(k-2)
-			}
-			z = 2*mag - in.raw(1)
-		}
-		n.store(dst, i, n.walk(x, z))
+		n.store(dst, i, n.walk(x, at.read(&in)))
 	}
 	return in.end()
 }
