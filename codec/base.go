@@ -125,7 +125,7 @@ func (s *scratch) castView(c *Context, base, size, w int) []byte {
 
 // within sets sub to the context of leaf bytes [from, to) of c's leaf.
 func (c *Context) within(sub *Context, from, to int) {
-	sub.DType, sub.Side, sub.Offset, sub.Row = c.DType, c.Side, c.Offset+int64(from), c.Row
+	sub.DType, sub.Side, sub.Offset, sub.Row, sub.Level = c.DType, c.Side, c.Offset+int64(from), c.Row, c.Level
 	sub.Bases = slices.Grow(sub.Bases[:0], len(c.Bases))[:len(c.Bases)]
 	for i, b := range c.Bases {
 		spans := sub.Bases[i].Spans[:0]

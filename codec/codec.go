@@ -64,6 +64,7 @@ type Context struct {
 	DType  tensor.DType // of the tensor
 	Offset int64        // of the leaf's first byte in its tensor
 	Row    int          // elements of a row, if known; only Encode looks at it
+	Level  Level        // only Encode looks at it
 	Bases  []Base       // in the recipe's order; none for a stand-alone leaf
 	Side   []byte       // what all chunks of the tensor share; nil for none
 }
@@ -81,3 +82,14 @@ type Span struct {
 	At   int // offset in the leaf, in leaf bytes, of the first byte covered
 	Data []byte
 }
+
+// A Level says how much time Encode may take. What it writes, every level reads.
+type Level uint8
+
+const (
+	// Fast is for adding.
+	Fast Level = iota
+	// Best tries what Fast estimates. It takes some ten times as long, and saves
+	// about a percent: for what is encoded anew and then kept for long.
+	Best
+)

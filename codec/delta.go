@@ -53,6 +53,7 @@ type deltaCoder struct {
 	symbols []uint8
 	depth   []uint8
 	ctx     []uint8
+	refiner *refiner // nil until it is needed
 	side    adaptiveEncoder
 	buf     []byte
 }
@@ -99,9 +100,9 @@ func (s *scratch) appendDelta(dst, leaf, base []byte, b int, n number, c *Contex
 	top := n.largest(base)
 	d.side.raw(top, 8)
 	d.steps(leaf, base, n, top)
-	flags |= d.fitScale(count, g, c.Row > 0)
+	flags |= d.fitScale(count, g, c.Row > 0, c.Level)
 	d.writeScale()
-	last, _ := d.count(n, count)
+	last, _ := d.count(count)
 	d.tables.write(&d.side, last)
 	lanes := lanesFor(count)
 	flags |= byte(lanesCode(lanes))
@@ -277,7 +278,7 @@ func (n number) depthOf(x, top uint32) uint8 {
 }
 
 // fitScale finds shifts of rows, and of columns if wanted, fills ctx, and returns the flags.
-func (d *deltaCoder) fitScale(count int, g grid, columns bool) byte {
+func (d *deltaCoder) fitScale(count int, g grid, columns bool, level Level) byte {
 	d.scale.rows, d.scale.cols = d.scale.rows[:0], d.scale.cols[:0]
 	ctx, depth, symbols := d.ctx[:count], d.depth[:count], d.symbols[:count]
 	d.scale.contexts(ctx, depth, g)
@@ -294,12 +295,16 @@ func (d *deltaCoder) fitScale(count int, g grid, columns bool) byte {
 		d.scale.rows = worthwhile(d.scaler.rows(d.scale.rows, symbols, ctx, g), 32)
 		d.scale.contexts(ctx, depth, g)
 	}
-	if columns && rows >= minRows {
+	columns = columns && rows >= minRows
+	if columns {
 		d.scaler.fit(symbols, ctx, depth)
 		d.scale.cols = worthwhile(d.scaler.columns(d.scale.cols, symbols, ctx, g), 8)
 		if len(d.scale.cols) > 0 {
 			d.scale.contexts(ctx, depth, g)
 		}
+	}
+	if level == Best {
+		d.refine(count, g, columns)
 	}
 	flags := byte(0)
 	if len(d.scale.rows) > 0 {
@@ -359,13 +364,18 @@ func writeShifts(e *adaptiveEncoder, shifts []int8) {
 	}
 }
 
-// count fills keys and counts, and merges contexts to tables.
-func (d *deltaCoder) count(n number, count int) (last, size int) {
+// countKeys fills keys and counts.
+func (d *deltaCoder) countKeys(count int) {
 	keys, ctx, symbols := d.keys[:count], d.ctx[:count], d.symbols[:count]
 	for i := keysFast(keys, ctx, symbols); i < count; i++ {
 		keys[i] = uint16(ctx[i])<<8 | uint16(symbols[i])
 	}
 	d.counts.count(keys, &d.second)
+}
+
+// count counts, and merges contexts to tables.
+func (d *deltaCoder) count(count int) (last, size int) {
+	d.countKeys(count)
 	if d.cs == nil {
 		d.cs = make([]cluster, contexts)
 	}

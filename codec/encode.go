@@ -103,7 +103,7 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout) {
 	}
 	// Of numbers, the difference is smaller than the XOR, unless they are no
 	// numbers but patterns of bits.
-	if ok && n.float && s.size < len(leaf)/2 {
+	if ok && n.float && n.width == 2 && s.size < len(leaf)/2 { // wider ones may be narrower ones, cast
 		return
 	}
 	if scale(s.estimate(leaf, base, l, c.Offset), len(leaf)) < s.size {

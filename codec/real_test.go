@@ -105,6 +105,27 @@ var realPairs = []struct {
 	{"finetune-fp32", "", 0},
 }
 
+// TestLevels checks that the best level is one: over all leaves of a pair it
+// stores less than the fast one, and decodes.
+func TestLevels(t *testing.T) {
+	target, base := readModel(t, "run-step50"), readModel(t, "base")
+	sizes := map[Level]int{}
+	for _, name := range slices.Sorted(maps.Keys(target)) {
+		b, ok := base[name]
+		if !ok || bytes.Equal(b.data, target[name].data) || len(b.data) > MaxLeaf {
+			continue
+		}
+		c := against(target[name].dtype, 0, b.data)
+		for _, c.Level = range []Level{Fast, Best} {
+			c.Row = 384
+			sizes[c.Level] += len(check(t, target[name].data, c))
+		}
+	}
+	if fast, best := sizes[Fast], sizes[Best]; best >= fast || fast == 0 {
+		t.Errorf("%d bytes at the best level, %d at the fast one", best, fast)
+	}
+}
+
 func TestRealPairs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("100 MB of weights")
