@@ -276,7 +276,7 @@ func (s *plan) exceedsGroup(g int) bool {
 // returns false if none was made.
 func (s *plan) shortenGroup(g int) bool {
 	var steps []step
-	for _, t := range s.closure(s.groups[g]) {
+	for _, t := range s.groups[g] {
 		for e := range s.options(t) {
 			if price, ok := s.priceOf(g, t, e); ok {
 				steps = append(steps, step{t, e, price})
@@ -297,27 +297,6 @@ func (s *plan) shortenGroup(g int) bool {
 		}
 	}
 	return made
-}
-
-// closure returns the tensors of list and all that they need, each once.
-func (s *plan) closure(list []int32) []int32 {
-	seen := map[int32]bool{}
-	var out []int32
-	var visit func(t, _ int32)
-	visit = func(t, _ int32) {
-		if seen[t] {
-			return
-		}
-		seen[t] = true
-		out = append(out, t)
-		if e := s.in[t]; e >= 0 {
-			s.p.Edges[e].bases(func(b int32, _ float32) { visit(b, 0) })
-		}
-	}
-	for _, t := range list {
-		visit(t, 0)
-	}
-	return out
 }
 
 // options yields the ways to store t other than the present one, cheapest first
