@@ -165,19 +165,20 @@ func longest(spans []Span, n int) []Span {
 	return spans
 }
 
-// widenEnds lets spans reach back and on over rows that are known nowhere.
+// widenEnds lets spans reach back and on over rows that are known nowhere, each
+// way by no more rows than it has.
 func widenEnds(spans []Span, target []Row, bases [][]Row) []Span {
 	end := int64(0)
 	for i := range spans {
 		s := &spans[i]
-		if back := min(s.Dst-end, s.Src); back > 0 {
+		if back := min(s.Dst-end, s.Src, s.Count); back > 0 {
 			s.Dst, s.Src, s.Count = s.Dst-back, s.Src-back, s.Count+back
 		}
 		limit := int64(len(target))
 		if i+1 < len(spans) {
 			limit = spans[i+1].Dst
 		}
-		s.Count = max(s.Count, min(limit-s.Dst, int64(len(bases[s.Base]))-s.Src))
+		s.Count = max(s.Count, min(limit-s.Dst, int64(len(bases[s.Base]))-s.Src, 2*s.Count))
 		end = s.Dst + s.Count
 	}
 	return spans
