@@ -23,7 +23,7 @@ import (
 	"github.com/zipnode/zipnode/tensor"
 )
 
-var million = flag.Int("million", 20_000, "tensors of TestMillion's index")
+var million = flag.Int("million", 4000, "tensors of TestMillion's index")
 
 const (
 	millionNames    = 250 // tensors of a model
