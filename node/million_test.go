@@ -131,6 +131,46 @@ func TestMillion(t *testing.T) {
 	}
 }
 
+// A family of more tensors than are kept under one is a tree, and what is looked
+// for in it is found in few steps.
+func TestLargeFamily(t *testing.T) {
+	s, err := store.Open(t.Context(), store.Config{FS: store.Memory()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	n := &Node{store: s, log: slog.New(slog.DiscardHandler)}
+	const models = 300
+	for m := range uint64(models) {
+		n.putDrawn(t, drawn{model: m})
+	}
+	group := groupOf(drawn{}.extent())
+	reached := 0
+	var visit func(under cid.Cid)
+	visit = func(under cid.Cid) {
+		cs, err := s.Candidates(group, under, models)
+		if err != nil || len(cs) > maxSiblings {
+			t.Fatalf("%d tensors under one, %v", len(cs), err)
+		}
+		for _, c := range cs {
+			reached++
+			visit(c.Tensor)
+		}
+	}
+	visit(cid.Undef)
+	if reached != models {
+		t.Errorf("%d of %d tensors are in the tree", reached, models)
+	}
+	sample, err := family.Take(drawn{model: models}, drawn{}.extent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := n.nearest(&sample, group)
+	if err != nil || len(found.found) == 0 || found.found[0].c != (drawn{}).cid() {
+		t.Errorf("the base of all is not the cheapest: %+v, %v", found.found, err)
+	}
+}
+
 // putDrawn keeps d as add keeps a tensor.
 func (n *Node) putDrawn(t *testing.T, d drawn) {
 	sample, err := family.Take(d, d.extent())
