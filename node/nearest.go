@@ -51,26 +51,32 @@ type glimpse struct {
 
 // nearest looks in group for what target is cheapest against.
 func (n *Node) nearest(target *family.Sample, group string) (search, error) {
-	var s search
-	var path, all []glimpse
+	list, levels, err := n.descend(target, group)
+	return search{found: estimates(target, list), levels: levels}, err
+}
+
+// descend glances at the candidates of group, from the top of its tree down, and
+// returns those worth an estimate.
+func (n *Node) descend(target *family.Sample, group string) ([]glimpse, []level, error) {
+	var path, rest []glimpse
+	var levels []level
 	under, most := cid.Undef, maxRoots
 	for range maxLevels {
 		cs, err := n.store.Candidates(group, under, most)
 		if err != nil {
-			return s, err
+			return nil, nil, err
 		}
 		list := glance(target, cs)
 		if len(list) == 0 {
 			break
 		}
 		path = append(path, list[0])
-		all = append(all, list[1:min(len(list), 1+maxEstimates)]...)
-		s.levels = append(s.levels, level{list[0].c, len(cs)})
+		rest = append(rest, list[1:min(len(list), 1+maxEstimates)]...)
+		levels = append(levels, level{list[0].c, len(cs)})
 		under, most = list[0].c, maxSiblings
 	}
-	byDistance(all)
-	s.found = estimates(target, append(path, all[:min(len(all), maxEstimates)]...))
-	return s, nil
+	byDistance(rest)
+	return append(path, rest[:min(len(rest), maxEstimates)]...), levels, nil
 }
 
 // glance returns those of cs that have a sample, the nearest first.
