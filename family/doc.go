@@ -8,6 +8,11 @@
 // at the tensors. A sample is taken by small reads, before the pass that hashes
 // and encodes.
 //
+// What was renamed, fused, split, moved or cast is found by its rows ([Row],
+// [MapRows]); models are parted into families by their distance ([Cluster]); and
+// [Problem] plans a whole store: which tensors are best stored stand-alone, and
+// which as deltas of which, within a budget of what rebuilding reads.
+//
 // [Choose] takes the smallest estimate, with stand-alone among the candidates:
 // there is no threshold. (A sketch of the bit distance would be as small, but a
 // distance does not tell a size: unrelated weights of one distribution look
@@ -16,7 +21,7 @@
 //
 // # Format of a sample
 //
-//	version  uint8   // 1
+//	version  uint8   // 2
 //	dtype    string  // a length byte and that many bytes
 //	elements uvarint // of the tensor, in units (see below)
 //	runs             // one after the other, in ascending order
@@ -30,8 +35,8 @@
 // cells of 2^l, and each cell has one representative: at level 0 its only run,
 // else that of the left or of the right half, as bit 63 of a hash of the cell's
 // number and l says. The sample is the representatives, where the tensor
-// reaches that far, of the lowest level with at most 256 cells (for wide blocks
-// fewer: as many as fit 32 KiB). So a longer tensor's sample, as far as a
+// reaches that far, of the lowest level with at most 256 cells (of wide units
+// fewer: as many as fit 8 KiB). So a longer tensor's sample, as far as a
 // shorter tensor reaches, is part of the shorter one's; and no stride lines up
 // with rows.
 //

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 
+	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/tensor"
 )
 
@@ -18,7 +20,7 @@ const MinSize = 64 << 10
 var ErrSample = errors.New("family: malformed sample")
 
 const (
-	sampleVersion = 1
+	sampleVersion = 2
 	maxDType      = 255 // bytes
 )
 
@@ -100,7 +102,8 @@ func Decode(p []byte) (Sample, error) {
 	return s, nil
 }
 
-// pairs yields the runs of a and b that stand at the same positions.
+// pairs yields the runs of a and b that stand at the same positions, those of b
+// cast to a's dtype.
 func pairs(a, b *Sample) iter.Seq2[[]byte, []byte] {
 	return func(yield func(x, y []byte) bool) {
 		for i, j := 0, 0; i < len(a.at) && j < len(b.at); {
@@ -110,7 +113,11 @@ func pairs(a, b *Sample) iter.Seq2[[]byte, []byte] {
 			case a.at[i] > b.at[j]:
 				j++
 			default:
-				if !yield(a.run(i), b.run(j)) {
+				y := b.run(j)
+				if a.dtype != b.dtype {
+					y = codec.Cast(nil, y, b.dtype, a.dtype)
+				}
+				if !yield(a.run(i), y) {
 					return
 				}
 				i++
@@ -122,11 +129,15 @@ func pairs(a, b *Sample) iter.Seq2[[]byte, []byte] {
 
 // Distance returns the bit distance of the tensors of a and b, from Wang et
 // al., "ZipLLM", NSDI 2026 (arXiv:2505.06252): how many bits of an element
-// differ, on average over the runs that both samples have. It returns false if
-// they have none, or are of different dtypes.
+// differ, on average over the runs that both samples have. Of two float dtypes
+// the finer is cast to the coarser. It returns false if they have no run in
+// common, or neither can be cast to the other.
 func Distance(a, b Sample) (float64, bool) {
-	if a.dtype != b.dtype {
+	if !codec.Castable(a.dtype, b.dtype) {
 		return 0, false
+	}
+	if f, g := floats[a.dtype], floats[b.dtype]; f.mantissa > g.mantissa {
+		a, b = b, a
 	}
 	apart, units := 0, 0
 	for x, y := range pairs(&a, &b) {
@@ -137,4 +148,41 @@ func Distance(a, b Sample) (float64, bool) {
 		return 0, false
 	}
 	return float64(apart) / float64(units), true
+}
+
+// glances is of how many runs of a sample Glance looks at one.
+const glances = 16
+
+// Glance returns about what Distance does, from a sixteenth of the runs: enough
+// to tell which of many candidates are worth an estimate. It is +Inf where
+// Distance is none.
+func Glance(a, b *Sample) float64 {
+	if !codec.Castable(a.dtype, b.dtype) {
+		return math.Inf(1)
+	}
+	apart, units, n := 0, 0, 0
+	for i, j := 0, 0; i < len(a.at) && j < len(b.at); {
+		switch {
+		case a.at[i] < b.at[j]:
+			i++
+		case a.at[i] > b.at[j]:
+			j++
+		default:
+			if n%glances == 0 {
+				y := b.run(j)
+				if a.dtype != b.dtype {
+					y = codec.Cast(nil, y, b.dtype, a.dtype)
+				}
+				apart += bitsApart(a.run(i), y)
+				units += a.grid.run / a.grid.unit
+			}
+			n++
+			i++
+			j++
+		}
+	}
+	if units == 0 {
+		return math.Inf(1)
+	}
+	return float64(apart) / float64(units)
 }
