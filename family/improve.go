@@ -1,0 +1,117 @@
+package family
+
+// maxRounds bounds how often every tensor is looked at; a round that changes
+// nothing is the last.
+const maxRounds = 16
+
+// improve makes the moves that pay, one tensor after the other. Every budget
+// holds, before and after.
+func (s *plan) improve() {
+	for range maxRounds {
+		before := s.cost
+		for t := range s.in {
+			for e := range s.options(int32(t)) {
+				if s.try(int32(t), e) {
+					break // the options are others now
+				}
+			}
+		}
+		if s.cost == before {
+			return
+		}
+	}
+}
+
+// try stores t by edge e, brings what then exceeds a budget within it again,
+// and what is cheaper against t to it. It takes all back, and returns false,
+// unless the plan became cheaper.
+func (s *plan) try(t, e int32) bool {
+	direct := s.p.stored(t, e) - s.p.stored(t, s.in[t])
+	if direct >= 0 && s.attraction(t) <= direct || s.needs(e, t) {
+		return false
+	}
+	cost := s.cost
+	s.move(t, e)
+	if s.over() {
+		s.repair(t, cost)
+	}
+	if direct >= 0 && !s.over() {
+		s.attract(t)
+	}
+	if s.over() || s.cost >= cost {
+		s.undo(0)
+		return false
+	}
+	s.log = s.log[:0]
+	return true
+}
+
+// attraction bounds what is saved if all others that are cheaper against t move
+// to it.
+func (s *plan) attraction(t int32) int64 {
+	sum := int64(0)
+	for _, e := range s.out.of(t) {
+		w := s.p.Edges[e].Target
+		sum += max(0, s.p.stored(w, s.in[w])-s.p.Edges[e].Cost)
+	}
+	return sum
+}
+
+// attract moves to t what is cheaper against it, where budgets allow.
+func (s *plan) attract(t int32) {
+	for _, e := range s.out.of(t) {
+		w := s.p.Edges[e].Target
+		if s.p.Edges[e].Cost >= s.p.stored(w, s.in[w]) || s.needs(e, w) {
+			continue
+		}
+		mark, cost := len(s.log), s.cost
+		s.move(w, e)
+		if s.over() {
+			s.repair(w, cost)
+		}
+		if s.over() || s.cost >= cost {
+			s.undo(mark)
+		}
+	}
+}
+
+// repair moves what needs t, and exceeds a budget, to the cheapest way that
+// does not, as long as the plan stays below cost.
+func (s *plan) repair(t int32, cost int64) {
+	for _, e := range s.out.of(t) {
+		if w := s.p.Edges[e].Target; s.in[w] == e {
+			if s.exceeds(w) {
+				s.relieve(w)
+			}
+			if s.over() && s.cost < cost {
+				s.repair(w, cost)
+			}
+		}
+		if !s.over() || s.cost >= cost {
+			return
+		}
+	}
+}
+
+// relieve stores t in the cheapest way that reads less, and enough less for its
+// groups if there is one.
+func (s *plan) relieve(t int32) {
+	charge, last := s.charge[t], int32(-1)
+	for e := range s.options(t) {
+		if s.needs(e, t) {
+			continue
+		}
+		mark := len(s.log)
+		s.move(t, e)
+		if !s.exceeds(t) {
+			return
+		}
+		if s.charge[t] < charge {
+			charge, last = s.charge[t], e
+		}
+		s.undo(mark)
+	}
+	if s.in[t] != last && !s.needs(last, t) {
+		s.move(t, last)
+	}
+}
