@@ -62,6 +62,10 @@ func newSample(dtype tensor.DType, units uint64) Sample {
 // DType returns the dtype of the sampled tensor.
 func (s *Sample) DType() tensor.DType { return s.dtype }
 
+// Units returns how many units the sampled tensor has: [Estimate] counts in
+// these.
+func (s *Sample) Units() uint64 { return s.units }
+
 // run returns the bytes of the i'th run.
 func (s *Sample) run(i int) []byte {
 	n := s.grid.run

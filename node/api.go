@@ -169,6 +169,47 @@ type GCResult struct {
 	Leased int64 `json:"leased"` // bytes kept only because an operation that was interrupted in the last day may be tried again
 }
 
+// RepackRequest asks to choose anew how each tensor is stored.
+type RepackRequest struct {
+	DryRun  bool `json:"dry_run,omitempty"` // plan, and change nothing
+	Explain bool `json:"explain,omitempty"` // tell each change
+}
+
+// RepackResult says what a repack won.
+type RepackResult struct {
+	DryRun   bool    `json:"dry_run,omitempty"` // then Changed, Alone and Gain are of the plan, estimated
+	Tensors  int     `json:"tensors"`           // looked at
+	Changed  int     `json:"changed"`           // stored in another way now
+	Alone    int     `json:"alone"`             // of these, stand-alone now
+	Gain     int64   `json:"gain"`              // by so many bytes what pinned models need is smaller
+	Before   int64   `json:"before"`            // bytes of packs
+	After    int64   `json:"after"`
+	Written  int64   `json:"written"`  // bytes written on the way
+	Packs    int     `json:"packs"`    // written anew without what was replaced, or gone
+	Packings int     `json:"packings"` // of models, made anew
+	Spared   int     `json:"spared"`   // bases of removed models that nothing needs any more
+	Freeable int64   `json:"freeable"` // bytes that a gc would free now
+	Leased   int64   `json:"leased"`   // bytes kept for a day for interrupted work
+	NoRoom   int     `json:"no_room"`  // tensors left as they are for want of space
+	Damaged  int     `json:"damaged"`  // tensors left as they are because they, or a base, do not read
+	Refused  int     `json:"refused"`  // tensors left as they are because too much would stand behind one
+	Seconds  float64 `json:"seconds"`
+
+	Plan    []RepackLine `json:"plan,omitempty"`     // with Explain
+	PlanCut int          `json:"plan_cut,omitempty"` // changes beyond those in Plan
+}
+
+// RepackLine is one tensor that is stored in another way.
+type RepackLine struct {
+	Name   string `json:"name"` // "model/tensor", or its CID
+	CID    string `json:"cid"`
+	Bytes  int64  `json:"bytes"`
+	Before int64  `json:"before"` // stored
+	After  int64  `json:"after"`
+	From   string `json:"from,omitempty"` // the base that it had; "" for stand-alone
+	To     string `json:"to,omitempty"`   // the base that it has
+}
+
 // VerifyResult says what a verify read.
 type VerifyResult struct {
 	Blocks   int      `json:"blocks"`

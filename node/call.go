@@ -55,6 +55,7 @@ var operations = map[string]operation{
 	"pin.ls":        quick(false, (*Node).PinLs),
 	"verify":        op(true, (*Node).Verify),
 	"gc":            quick(true, (*Node).GC),
+	"repack":        op(false, (*Node).Repack), // it takes its turn batch by batch
 	"export":        op(false, (*Node).Export), // what it may write, a packing, has a lease
 	"import":        op(true, (*Node).Import),
 	"id":            quick(false, (*Node).ID),

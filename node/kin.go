@@ -1,0 +1,171 @@
+package node
+
+import (
+	"context"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/zipnode/zipnode/dag"
+	"github.com/zipnode/zipnode/family"
+	"github.com/zipnode/zipnode/store"
+)
+
+// maxKin bounds the tensors that are planned at once, but for the last model's.
+const maxKin = 16 << 10
+
+// A kin is tensors that may be bases of each other, what their bases in use
+// need beside, and what each would cost in each form.
+type kin struct {
+	list []relative
+	at   map[cid.Cid]int32
+	now  []int32 // by tensor, the edge in use, or -1 for stand-alone
+	p    family.Problem
+	by   [][]dag.Base // by edge, the bases to encode against; nil for those in use
+
+	alike []alike
+}
+
+// A relative is one tensor of a kin. A member may be encoded anew. What is none
+// stays as it is: it is a base in use, or may become a base.
+type relative struct {
+	c      cid.Cid
+	t      store.Tensor
+	member bool
+	owned  bool // a pinned model has it; else it is here as a base only
+}
+
+// alike are the tensors of a kin that have one name, dtype and row length.
+type alike struct {
+	group string
+	list  []int32
+}
+
+// gatherKin prepares to plan the tensors of models that are here, large enough
+// to have a base, and not in done. owned are the tensors of pinned models.
+func (n *Node) gatherKin(ctx context.Context, models []cid.Cid, owned, done tensorSet) (*kin, error) {
+	k := &kin{at: map[cid.Cid]int32{}}
+	g := &gathering{n: n, k: k, owned: owned, done: done, groups: map[string]int{}}
+	for _, m := range models {
+		if err := g.model(ctx, m); err != nil {
+			return nil, err
+		}
+	}
+	if err := g.candidates(); err != nil {
+		return nil, err
+	}
+	if err := g.bases(); err != nil {
+		return nil, err
+	}
+	return k, n.weighKin(ctx, k)
+}
+
+type gathering struct {
+	n           *Node
+	k           *kin
+	owned, done tensorSet
+	groups      map[string]int // place in k.alike
+}
+
+// add adds tensor c unless it is there, and returns its place, or -1 if it is
+// not here.
+func (g *gathering) add(c cid.Cid, member bool) (int32, error) {
+	if i, ok := g.k.at[c]; ok {
+		return i, nil
+	}
+	t, ok, err := g.n.store.Tensor(c)
+	if err != nil || !ok {
+		return -1, err
+	}
+	i := int32(len(g.k.list))
+	g.k.at[c] = i
+	g.k.list = append(g.k.list, relative{c: c, t: t, member: member && !g.done.has(c), owned: g.owned.has(c)})
+	return i, nil
+}
+
+// model adds the tensors of model m. What is not here of it is passed over.
+func (g *gathering) model(ctx context.Context, m cid.Cid) error {
+	var tensors []int32
+	for f, err := range dag.Files(ctx, g.n.store, m, nil) {
+		if err != nil {
+			return err
+		}
+		mf, err := g.n.modelFile(ctx, f)
+		if err != nil {
+			if err := ignoreDamage(err); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, p := range mf.parts {
+			if !isTensor(mf.format, p.extent) || p.extent.Size < minBase {
+				continue
+			}
+			i, err := g.add(p.child.CID, true)
+			if err != nil {
+				return err
+			}
+			if i >= 0 {
+				tensors = append(tensors, i)
+				g.alike(groupOf(p.extent), i)
+			}
+		}
+	}
+	g.k.p.Groups = append(g.k.p.Groups, tensors)
+	return nil
+}
+
+func (g *gathering) alike(group string, i int32) {
+	at, ok := g.groups[group]
+	if !ok {
+		at = len(g.k.alike)
+		g.groups[group] = at
+		g.k.alike = append(g.k.alike, alike{group: group})
+	}
+	g.k.alike[at].list = append(g.k.alike[at].list, i)
+}
+
+// candidates adds tensors of other pinned models, that may become bases.
+func (g *gathering) candidates() error {
+	for at := range g.k.alike {
+		cs, err := g.n.store.Candidates(g.k.alike[at].group, maxCandidates)
+		if err != nil {
+			return err
+		}
+		for _, c := range cs {
+			if _, ok := g.k.at[c]; ok || !g.owned.has(c) {
+				continue
+			}
+			i, err := g.add(c, false)
+			if err != nil {
+				return err
+			}
+			if i >= 0 {
+				g.k.alike[at].list = append(g.k.alike[at].list, i)
+			}
+		}
+	}
+	return nil
+}
+
+// bases adds what the tensors so far are stored against, and so on.
+func (g *gathering) bases() error {
+	for i := 0; i < len(g.k.list); i++ { // the list grows
+		for _, b := range g.k.list[i].t.Bases {
+			if j, err := g.add(b, false); err != nil {
+				return err
+			} else if j < 0 {
+				return &dag.CorruptError{CID: b, Reason: "a base in use that is not here"}
+			}
+		}
+	}
+	return nil
+}
+
+// label returns what a person would call tensor c: its label, or its CID.
+func (n *Node) label(c cid.Cid) (string, error) {
+	label, err := n.store.Label(c)
+	if label == "" {
+		label = c.String()
+	}
+	return label, err
+}

@@ -1,0 +1,150 @@
+package node_test
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/zipnode/zipnode/node"
+)
+
+// addAll adds the models of dirs in their order, each by the base that is best
+// then, and returns their CIDs.
+func addAll(t *testing.T, n *node.Node, dirs []string) map[string]string {
+	t.Helper()
+	cids := map[string]string{}
+	for _, dir := range dirs {
+		cids[dir] = add(t, n, dir, "").CID
+	}
+	return cids
+}
+
+func repack(t *testing.T, n *node.Node, req node.RepackRequest) node.RepackResult {
+	t.Helper()
+	return call[node.RepackResult](t, n, "repack", req)
+}
+
+// stored returns the bytes of the chunks of all tensors.
+func stored(t *testing.T, n *node.Node, cids map[string]string) int64 {
+	t.Helper()
+	sum := int64(0)
+	for _, x := range forms(t, n, cids) {
+		sum += x.Stored
+	}
+	return sum
+}
+
+// wantWhole gets every model and compares it, and verifies the store.
+func wantWhole(t *testing.T, n *node.Node, cids map[string]string) {
+	t.Helper()
+	for dir, c := range cids {
+		wantModel(t, n, c, dir)
+	}
+	if v := call[node.VerifyResult](t, n, "verify", node.RefRequest{}); len(v.Corrupt) > 0 {
+		t.Errorf("verify: %+v", v.Corrupt)
+	}
+}
+
+// forms returns how each tensor of the models is stored.
+func forms(t *testing.T, n *node.Node, cids map[string]string) map[string]node.ShowTensor {
+	t.Helper()
+	out := map[string]node.ShowTensor{}
+	for _, c := range cids {
+		for _, f := range call[node.ShowResult](t, n, "show", node.RefRequest{Ref: c}).FileList {
+			for _, x := range f.Tensors {
+				x.Shape = nil // so that forms compare
+				out[x.CID] = x
+			}
+		}
+	}
+	return out
+}
+
+// wantBudget fails where the cold rebuild of a model reads more than its own
+// size, what is stand-alone or a delta of what is aside.
+func wantBudget(t *testing.T, n *node.Node, cids map[string]string) {
+	t.Helper()
+	all := forms(t, n, cids)
+	reads := func(x node.ShowTensor) (sum int64, deep bool) {
+		sum = x.Stored
+		for depth := 0; x.Base != ""; depth++ {
+			deep = depth > 0
+			x = all[x.Base]
+			sum += x.Stored
+		}
+		return sum, deep
+	}
+	for dir, c := range cids {
+		sum, most := int64(0), int64(0)
+		for _, x := range forms(t, n, map[string]string{dir: c}) {
+			n, deep := reads(x)
+			if !deep {
+				n = min(n, x.Bytes)
+			}
+			sum, most = sum+n, most+x.Bytes
+		}
+		t.Logf("%s: a cold read of %d bytes takes %d", filepath.Base(dir), most, sum)
+		if sum > most {
+			t.Errorf("a cold read of %s, %d bytes, takes %d", dir, most, sum)
+		}
+	}
+}
+
+// Models that came in the worst order, fine-tunes before what they were made
+// from, take after a repack what they would take in the best one.
+func TestRepackWorstOrder(t *testing.T) {
+	for _, dirs := range models(t) {
+		t.Run(filepath.Base(filepath.Dir(dirs[0])), func(t *testing.T) {
+			best := start(t)
+			want := stored(t, best, addAll(t, best, dirs))
+
+			n := start(t)
+			slices.Reverse(dirs)
+			cids := addAll(t, n, dirs)
+			before := stored(t, n, cids)
+			plan := repack(t, n, node.RepackRequest{DryRun: true, Explain: true})
+			if got := stored(t, n, cids); got != before {
+				t.Errorf("a dry run changed %d bytes to %d", before, got)
+			}
+			res := repack(t, n, node.RepackRequest{})
+			got := stored(t, n, cids)
+			t.Logf("stored %d in the best order, %d in the worst, %d repacked: %+v", want, before, got, res)
+			if float64(got) > 1.01*float64(want) || got >= before {
+				t.Errorf("%d bytes after the repack of %d, want %d at most and 1%%", got, before, want)
+			}
+			if res.Gain != before-got || res.After >= res.Before {
+				t.Errorf("said to have won %d bytes, %d of packs, of %d", res.Gain, res.Before-res.After, before-got)
+			}
+			if plan.Changed == 0 || len(plan.Plan) != plan.Changed || res.Changed == 0 || res.Packings == 0 {
+				t.Errorf("planned %+v, did %+v", plan, res)
+			}
+			if res.NoRoom+res.Damaged+res.Refused > 0 {
+				t.Errorf("tensors were left out: %+v", res)
+			}
+			wantWhole(t, n, cids)
+			wantBudget(t, n, cids)
+			wantCarried(t, n, dirs[0], cids[dirs[0]])
+
+			was := forms(t, n, cids)
+			if again := repack(t, n, node.RepackRequest{}); again.Changed != 0 || !maps.EqualFunc(was, forms(t, n, cids), sameForm) {
+				t.Errorf("another repack changed %d tensors", again.Changed)
+			}
+		})
+	}
+}
+
+func sameForm(a, b node.ShowTensor) bool { return a.Base == b.Base && a.Stored == b.Stored }
+
+// wantCarried exports model c of n, whose files are in dir, and imports it where
+// nothing else is.
+func wantCarried(t *testing.T, n *node.Node, dir, c string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "model.car")
+	call[node.ExportResult](t, n, "export", node.ExportRequest{Ref: c, Path: path})
+	other := start(t)
+	if got := call[node.ImportResult](t, other, "import", node.ImportRequest{Path: path}); got.CID != c {
+		t.Errorf("imported %s, want %s", got.CID, c)
+	}
+	wantModel(t, other, c, dir)
+}
