@@ -51,7 +51,8 @@ type repacking struct {
 	res    RepackResult
 	owned  tensorSet // of pinned models
 	done   tensorSet // planned before: a tensor may have several names
-	total  int       // tensors of the store
+	total  int       // tensors of pinned models
+	at, of int       // of the changes of one plan, those that were tried, and all
 
 	turns int
 	lease *store.Lease // of the batch
@@ -173,6 +174,7 @@ func (r *repacking) finishKin(k *kin) {
 // the other.
 func (r *repacking) changeAll(ctx context.Context, k *kin, p replan, changes []int32) error {
 	todo := k.tied(p, changes)
+	r.at, r.of = 0, len(changes)
 	for try := range 2 {
 		var again [][]int32
 		for _, group := range todo {
@@ -181,6 +183,7 @@ func (r *repacking) changeAll(ctx context.Context, k *kin, p replan, changes []i
 				again = append(again, group)
 				continue
 			}
+			r.at += len(group)
 			if err != nil {
 				if err := r.passOver(ctx, err, len(group)); err != nil {
 					return err
@@ -425,7 +428,7 @@ func (r *repacking) encode(ctx context.Context, k *kin, p replan, i int32, recip
 	if err != nil {
 		return err
 	}
-	r.report(Progress{Stage: "encode", Name: name, Done: int64(r.res.Tensors), Total: int64(max(r.total, r.res.Tensors)), Unit: "tensors"})
+	r.report(Progress{Stage: "encode", Name: name, Done: int64(r.at), Total: int64(r.of), Unit: "tensors"})
 	bases, cost := k.form(p, i)
 	rec, stored, err := r.n.reencode(ctx, r.lease, c, k.list[i].t, bases)
 	if err != nil {

@@ -96,7 +96,7 @@ func (a *app) root() *cobra.Command {
 		a.initCmd(), a.serveCmd(), a.statusCmd(), a.configCmd(), a.demoCmd(), a.versionCmd(),
 		a.addCmd(), a.getCmd(), a.seedCmd(), a.lsCmd(), a.showCmd(), a.rmCmd(),
 		a.verifyCmd(), a.exportCmd(), a.importCmd(),
-		a.pinCmd(), a.gcCmd(),
+		a.pinCmd(), a.gcCmd(), a.repackCmd(),
 		a.idCmd(), a.peersCmd(),
 	)
 	a.helpCmd(root)
