@@ -133,8 +133,65 @@ type ShowTensor struct {
 	Shape  []uint64 `json:"shape"`
 	Bytes  int64    `json:"bytes"`
 	Stored int64    `json:"stored"`
-	Base   string   `json:"base,omitempty"`      // tensor CID of its base
-	BaseOf string   `json:"base_name,omitempty"` // "model/tensor" of the base, where known
+	Base   string   `json:"base,omitempty"`       // tensor CID of its base
+	BaseOf string   `json:"base_name,omitempty"`  // "model/tensor" of the base, where known
+	More   int      `json:"more_bases,omitempty"` // bases beside that one
+	Reads  int64    `json:"reads"`                // stored bytes that rebuilding it reads: its own, its base's, and so on
+	Deltas int      `json:"deltas,omitempty"`     // tensors stored as deltas of it, 1000 at most
+}
+
+// DiffRequest asks what B has otherwise than A: both names, model CIDs or packing
+// CIDs of models that are here.
+type DiffRequest struct {
+	A string `json:"a"`
+	B string `json:"b"`
+}
+
+// DiffResult compares two models.
+type DiffResult struct {
+	A          DiffModel    `json:"a"`
+	B          DiffModel    `json:"b"`
+	Same       int          `json:"same"`  // tensors of the same bytes
+	Delta      int          `json:"delta"` // of one shape and dtype, and other bytes
+	Shape      int          `json:"shape"` // of another shape or dtype
+	OnlyA      int          `json:"only_a"`
+	OnlyB      int          `json:"only_b"`
+	SameBytes  int64        `json:"same_bytes"`
+	DeltaBytes int64        `json:"delta_bytes"`
+	Encoded    int64        `json:"encoded"`  // bytes of B's tensors as deltas of A's
+	Elements   int64        `json:"elements"` // of those tensors
+	Changed    int64        `json:"changed"`  // of these elements, those that differ
+	Tensors    []DiffTensor `json:"tensors"`
+	Files      []DiffFile   `json:"files"` // without tensors, that differ or are in one model only
+}
+
+// DiffModel is one of two models compared.
+type DiffModel struct {
+	Name string `json:"name,omitempty"`
+	CID  string `json:"cid"`
+}
+
+// DiffTensor compares two tensors of one name. Dtype, shape and bytes are those
+// of B, or of A where only that has it.
+type DiffTensor struct {
+	Name     string   `json:"name"`
+	Kind     string   `json:"kind"` // "same", "delta", "shape", "only_a", "only_b"
+	DType    string   `json:"dtype"`
+	Shape    []uint64 `json:"shape"`
+	Bytes    int64    `json:"bytes"`
+	WasDType string   `json:"was_dtype,omitempty"` // of A, with "shape"
+	WasShape []uint64 `json:"was_shape,omitempty"`
+	Elements int64    `json:"elements,omitempty"` // with "delta"; of a block type blocks
+	Changed  int64    `json:"changed,omitempty"`  // of these
+	Share    float64  `json:"share,omitempty"`    // changed of elements, 0 to 1
+	Encoded  int64    `json:"encoded,omitempty"`  // bytes as a delta of A's
+	Bits     float64  `json:"bits,omitempty"`     // of these, for each element
+}
+
+// DiffFile is a file without tensors that is not the same in both models.
+type DiffFile struct {
+	Path string `json:"path"`
+	Kind string `json:"kind"` // "differs", "only_a", "only_b"
 }
 
 // RmResult says which name went, and how many bytes gc could free.

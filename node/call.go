@@ -49,6 +49,7 @@ var operations = map[string]operation{
 	"seed":          op(true, (*Node).Seed),
 	"ls":            quick(false, (*Node).Ls),
 	"show":          quick(false, (*Node).Show),
+	"diff":          op(false, (*Node).Diff),
 	"rm":            quick(true, (*Node).Rm),
 	"pin.add":       quick(true, (*Node).PinAdd),
 	"pin.rm":        quick(true, (*Node).PinRm),

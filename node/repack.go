@@ -130,20 +130,14 @@ func (r *repacking) kin(ctx context.Context, models []cid.Cid) error {
 	if err != nil {
 		return r.passOver(ctx, err, 1)
 	}
+	was := slices.Clone(replan(k.now))
 	for range maxRounds {
 		p, err := k.plan()
 		if err != nil {
 			return err
 		}
-		changes := k.changes(p)
-		if r.req.DryRun {
-			if err := r.tell(k, p, changes); err != nil {
-				return err
-			}
-			break
-		}
 		before := k.total(k.now)
-		if err := r.changeAll(ctx, k, p, changes); err != nil {
+		if err := r.changeAll(ctx, k, p, k.changes(p)); err != nil {
 			return err
 		}
 		if k.total(k.now) >= before { // nothing was won, but perhaps learned
@@ -151,7 +145,7 @@ func (r *repacking) kin(ctx context.Context, models []cid.Cid) error {
 		}
 	}
 	r.finishKin(k)
-	return nil
+	return r.tell(k, was)
 }
 
 // finishKin leaves alone from now on what was planned, and what that reads.
@@ -310,6 +304,10 @@ func (r *repacking) group(ctx context.Context, k *kin, p replan, group []int32) 
 	if err != nil {
 		return err
 	}
+	if r.req.DryRun {
+		k.now = next // of this kin only: the store is as it was
+		return nil
+	}
 	todo := k.changes(next)
 	for whole := true; len(todo) > 0; whole = false {
 		if err := r.beginBatch(ctx); err != nil {
@@ -389,9 +387,6 @@ func (r *repacking) use(ctx context.Context, k *kin, next replan, recipes map[in
 	if err := r.lease.Switch(ctx, use...); err != nil {
 		return err
 	}
-	if err := r.tell(k, next, changes); err != nil {
-		return err
-	}
 	k.now = next
 	return nil
 }
@@ -438,13 +433,16 @@ func (r *repacking) encode(ctx context.Context, k *kin, p replan, i int32, recip
 	return nil
 }
 
-// tell adds the changes of p to the result.
-func (r *repacking) tell(k *kin, p replan, changes []int32) error {
-	r.res.Changed += len(changes)
-	r.res.Gain += k.total(k.now) - k.total(p)
-	r.res.Spared += max(0, len(k.spare(k.now))-len(k.spare(p)))
-	for _, i := range changes {
-		if p[i] < 0 {
+// tell adds to the result what k has now in another way than it was.
+func (r *repacking) tell(k *kin, was replan) error {
+	r.res.Gain += k.total(was) - k.total(k.now)
+	r.res.Spared += max(0, len(k.spare(was))-len(k.spare(k.now)))
+	for i := range k.list {
+		if was[i] == k.now[i] {
+			continue
+		}
+		r.res.Changed++
+		if k.now[i] < 0 {
 			r.res.Alone++
 		}
 		if !r.req.Explain {
@@ -454,7 +452,7 @@ func (r *repacking) tell(k *kin, p replan, changes []int32) error {
 			r.res.PlanCut++
 			continue
 		}
-		line, err := r.line(k, p, i)
+		line, err := r.line(k, was, int32(i))
 		if err != nil {
 			return err
 		}
@@ -463,11 +461,11 @@ func (r *repacking) tell(k *kin, p replan, changes []int32) error {
 	return nil
 }
 
-func (r *repacking) line(k *kin, p replan, i int32) (RepackLine, error) {
+func (r *repacking) line(k *kin, was replan, i int32) (RepackLine, error) {
 	name, err := r.n.label(k.list[i].c)
 	line := RepackLine{
 		Name: name, CID: k.list[i].c.String(), Bytes: k.p.Size[i],
-		Before: k.stored(k.now, i), After: k.stored(p, i),
+		Before: k.stored(was, i), After: k.stored(k.now, i),
 	}
 	base := func(e int32) string {
 		if e < 0 || err != nil {
@@ -477,7 +475,7 @@ func (r *repacking) line(k *kin, p replan, i int32) (RepackLine, error) {
 		label, err = r.n.label(k.list[k.p.Edges[e].Base].c)
 		return label
 	}
-	line.From, line.To = base(k.now[i]), base(p[i])
+	line.From, line.To = base(was[i]), base(k.now[i])
 	return line, err
 }
 
