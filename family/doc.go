@@ -16,7 +16,7 @@
 //
 // # Format of a sample
 //
-//	version  uint8   // 1
+//	version  uint8   // 2
 //	dtype    string  // a length byte and that many bytes
 //	elements uvarint // of the tensor, in units (see below)
 //	runs             // one after the other, in ascending order
@@ -30,8 +30,8 @@
 // cells of 2^l, and each cell has one representative: at level 0 its only run,
 // else that of the left or of the right half, as bit 63 of a hash of the cell's
 // number and l says. The sample is the representatives, where the tensor
-// reaches that far, of the lowest level with at most 256 cells (for wide blocks
-// fewer: as many as fit 32 KiB). So a longer tensor's sample, as far as a
+// reaches that far, of the lowest level with at most 256 cells (of wide units
+// fewer: as many as fit 8 KiB). So a longer tensor's sample, as far as a
 // shorter tensor reaches, is part of the shorter one's; and no stride lines up
 // with rows.
 //

@@ -13,8 +13,8 @@ const minPairs = 8
 // Estimate returns how many bits a unit of the target will take, on average,
 // when it is encoded against base, or stand-alone if base is nil. A unit is an
 // element, but for the dtypes that the package's format names. It returns +Inf
-// if the samples cannot tell: their dtypes differ, or they share less than
-// eight runs.
+// if the samples cannot tell: their dtypes differ, and are not both floats that
+// can be cast, or they share less than eight runs.
 //
 // Where base is shorter, the rest of target is reckoned as stand-alone.
 //
@@ -28,7 +28,7 @@ func Estimate(target Sample, base *Sample) float64 {
 	if base == nil {
 		return alone(&target)
 	}
-	if target.dtype != base.dtype {
+	if !Castable(base.dtype, target.dtype) {
 		return math.Inf(1)
 	}
 	p := pairsOf(&target, base)

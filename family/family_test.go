@@ -59,12 +59,12 @@ func TestTakeSize(t *testing.T) {
 	}{
 		{"64 KiB of BF16", tensor.BF16, 64 << 10, 4 << 10, 8<<10 + 16},
 		{"1,000,000 of BF16", tensor.BF16, 2_000_000, 4 << 10, 8<<10 + 16},
-		{"F64", tensor.F64, 1 << 20, 16 << 10, 32<<10 + 16},
+		{"F64", tensor.F64, 1 << 20, 4 << 10, 8<<10 + 16},
 		{"F4: bytes", tensor.F4, 1 << 20, 2 << 10, 4<<10 + 16},
 		{"F6: bytes", tensor.F6E2M3, 1 << 20, 2 << 10, 4<<10 + 16},
-		{"Q4_K: blocks", tensor.Q4K, 144 * 8000, 9 << 10, 18<<10 + 16},
-		{"opaque", tensor.Opaque, 1 << 20, 8 << 10, 16<<10 + 16},
-		{"not a multiple of an element", tensor.F32, 1<<20 + 3, 8 << 10, 16<<10 + 16},
+		{"Q4_K: blocks", tensor.Q4K, 144 * 8000, 2 << 10, 8<<10 + 16},
+		{"opaque", tensor.Opaque, 1 << 20, 4 << 10, 8<<10 + 16},
+		{"not a multiple of an element", tensor.F32, 1<<20 + 3, 4 << 10, 8<<10 + 16},
 		{"less than a run", tensor.F32, 63, 0, 16},
 		{"empty", tensor.F32, 0, 0, 16},
 	} {
@@ -101,7 +101,11 @@ func TestChoose(t *testing.T) {
 	target := s(tune(r, base, 1e-4))
 	far, near, same, other := s(tune(r, base, 1e-2)), s(base), target, s(weights(r, n))
 	grown, shrunk := s(append(base[:n:n], weights(r, n/2)...)), s(base[:n/2])
-	fp16 := take(t, tensor.F16, bf16(base))
+	wide := make([]byte, 0, 4*n)
+	for _, v := range base {
+		wide = binary.LittleEndian.AppendUint32(wide, math.Float32bits(v))
+	}
+	fp32, ints := take(t, tensor.F32, wide), take(t, tensor.I16, bf16(base))
 	tiny := s(base[:64])
 	for _, tc := range []struct {
 		what  string
@@ -116,7 +120,8 @@ func TestChoose(t *testing.T) {
 		{"a longer one", []*family.Sample{&other, &grown}, 1},
 		{"a shorter one", []*family.Sample{&other, &shrunk}, 1},
 		{"whole rather than part", []*family.Sample{&shrunk, &near}, 1},
-		{"another dtype", []*family.Sample{&fp16}, -1},
+		{"another dtype, cast", []*family.Sample{&far, &fp32}, 1},
+		{"no dtype to cast from", []*family.Sample{&ints}, -1},
 		{"too short to tell", []*family.Sample{&tiny}, -1},
 	} {
 		if got, bits := family.Choose(target, tc.bases); got != tc.want {
@@ -168,15 +173,21 @@ func TestEstimateStillRows(t *testing.T) {
 func TestDistance(t *testing.T) {
 	data := bytes.Repeat([]byte{0x80, 0x3f}, 100_000)
 	other := bytes.Repeat([]byte{0x83, 0x3f}, 50_000)
-	a, b, f16 := take(t, tensor.BF16, data), take(t, tensor.BF16, other), take(t, tensor.F16, data)
+	a, b, ints := take(t, tensor.BF16, data), take(t, tensor.BF16, other), take(t, tensor.I16, data)
+	f32 := take(t, tensor.F32, bytes.Repeat([]byte{0, 0, 0x80, 0x3f}, 100_000))
 	if d, ok := family.Distance(a, a); d != 0 || !ok {
 		t.Errorf("Distance to itself = %v, %v, want 0", d, ok)
 	}
 	if d, ok := family.Distance(a, b); d != 2 || !ok {
 		t.Errorf("Distance, two bits of each apart = %v, %v, want 2", d, ok)
 	}
-	if d, ok := family.Distance(a, f16); ok {
-		t.Errorf("Distance to another dtype = %v, want none", d)
+	for _, pair := range [][2]family.Sample{{f32, a}, {a, f32}} {
+		if d, ok := family.Distance(pair[0], pair[1]); d != 0 || !ok {
+			t.Errorf("Distance of %s to %s of the same numbers = %v, %v, want 0", pair[0].DType(), pair[1].DType(), d, ok)
+		}
+	}
+	if d, ok := family.Distance(a, ints); ok {
+		t.Errorf("Distance to integers = %v, want none", d)
 	}
 	if d, ok := family.Distance(a, family.Sample{}); ok {
 		t.Errorf("Distance to nothing = %v, want none", d)
@@ -200,14 +211,14 @@ func TestDecode(t *testing.T) {
 		p    []byte
 	}{
 		{"empty", nil},
-		{"another version", append([]byte{2}, whole[1:]...)},
+		{"another version", append([]byte{1}, whole[1:]...)},
 		{"only a version", whole[:1]},
-		{"dtype cut short", []byte{1, 9, 'B'}},
-		{"no number", []byte{1, 1, 'B'}},
-		{"number of two bytes where one does", append([]byte{1, 1, 'B', 0x80, 0x00}, whole...)},
+		{"dtype cut short", []byte{2, 9, 'B'}},
+		{"no number", []byte{2, 1, 'B'}},
+		{"number of two bytes where one does", append([]byte{2, 1, 'B', 0x80, 0x00}, whole...)},
 		{"runs cut short", whole[:len(whole)-1]},
 		{"bytes behind", append(bytes.Clone(whole), 0)},
-		{"2^64-1 elements", []byte{1, 1, 'B', 255, 255, 255, 255, 255, 255, 255, 255, 255, 1}},
+		{"2^64-1 elements", []byte{2, 1, 'B', 255, 255, 255, 255, 255, 255, 255, 255, 255, 1}},
 	} {
 		if _, err := family.Decode(tc.p); !errors.Is(err, family.ErrSample) {
 			t.Errorf("%s: %v, want ErrSample", tc.what, err)

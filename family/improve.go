@@ -1,8 +1,11 @@
 package family
 
-// maxRounds bounds how often every tensor is looked at; a round that changes
-// nothing is the last.
-const maxRounds = 16
+// maxRounds bounds how often every tensor is looked at. The last is the first
+// that saves less than one byte in leastGain: later ones cost as much time.
+const (
+	maxRounds = 16
+	leastGain = 1000
+)
 
 // improve makes the moves that pay, one tensor after the other. Every budget
 // holds, before and after.
@@ -16,7 +19,7 @@ func (s *plan) improve() {
 				}
 			}
 		}
-		if s.cost == before {
+		if before-s.cost <= before/leastGain {
 			return
 		}
 	}
@@ -27,7 +30,7 @@ func (s *plan) improve() {
 // unless the plan became cheaper.
 func (s *plan) try(t, e int32) bool {
 	direct := s.p.stored(t, e) - s.p.stored(t, s.in[t])
-	if direct >= 0 && s.attraction(t) <= direct || s.needs(e, t) {
+	if direct >= 0 && s.attraction(t) <= direct || !s.fits(t, e) || s.needs(e, t) {
 		return false
 	}
 	cost := s.cost
@@ -46,6 +49,21 @@ func (s *plan) try(t, e int32) bool {
 	return true
 }
 
+// fits tells whether t by edge e is within the budgets that it is part of, if
+// nothing else changes: most moves are refused by this look.
+func (s *plan) fits(t, e int32) bool {
+	_, _, charge, late := s.weigh(t, e)
+	if late {
+		return false
+	}
+	for _, g := range s.groupsOf.of(t) {
+		if s.sum[g]-s.charge[t]+charge > s.limit[g] {
+			return false
+		}
+	}
+	return true
+}
+
 // attraction bounds what is saved if all others that are cheaper against t move
 // to it.
 func (s *plan) attraction(t int32) int64 {
@@ -61,7 +79,7 @@ func (s *plan) attraction(t int32) int64 {
 func (s *plan) attract(t int32) {
 	for _, e := range s.out.of(t) {
 		w := s.p.Edges[e].Target
-		if s.p.Edges[e].Cost >= s.p.stored(w, s.in[w]) || s.needs(e, w) {
+		if s.p.Edges[e].Cost >= s.p.stored(w, s.in[w]) || !s.fits(w, e) || s.needs(e, w) {
 			continue
 		}
 		mark, cost := len(s.log), s.cost
@@ -101,15 +119,13 @@ func (s *plan) relieve(t int32) {
 		if s.needs(e, t) {
 			continue
 		}
-		mark := len(s.log)
-		s.move(t, e)
-		if !s.exceeds(t) {
+		if s.fits(t, e) {
+			s.move(t, e)
 			return
 		}
-		if s.charge[t] < charge {
-			charge, last = s.charge[t], e
+		if _, _, c, late := s.weigh(t, e); c < charge && !late {
+			charge, last = c, e
 		}
-		s.undo(mark)
 	}
 	if s.in[t] != last && !s.needs(last, t) {
 		s.move(t, last)

@@ -75,9 +75,9 @@ func (e *Edge) bases(fn func(base int32, share float32)) {
 //
 // Without a budget the plan is a minimum-cost arborescence, and optimal as long
 // as no edge has several bases. With one, that arborescence is shortened where
-// it reads too much, then improved, tensor by tensor, as long as that pays; a
-// plan that grew from stand-alone tensors only is improved too, and the cheaper
-// of the two returned. (The exact optimum is NP-hard: at depth one it is
+// it reads too much, then improved, tensor by tensor, as long as that pays. Up to
+// 10,000 tensors a plan in which all are stand-alone is improved too, and the
+// cheaper of the two returned; beyond, it was never the cheaper. (The exact optimum is NP-hard: at depth one it is
 // facility location.) It takes memory linear in edges, and about their number
 // times its logarithm in steps.
 //
@@ -92,6 +92,9 @@ func (p *Problem) Solve() ([]int32, error) {
 	}
 	best.shorten()
 	best.improve()
+	if len(best.in) > maxGrown {
+		return best.in, nil
+	}
 	grown := newPlan(p, alone32(len(p.Alone)))
 	grown.improve()
 	if grown.cost < best.cost {
@@ -116,6 +119,9 @@ func (p *Problem) stored(t, e int32) int64 {
 	}
 	return p.Edges[e].Cost
 }
+
+// maxGrown is the most tensors for which Solve starts a second time.
+const maxGrown = 10_000
 
 // unlimited is more than any sum of bytes that is told apart.
 const unlimited = math.MaxInt64 / 4

@@ -206,8 +206,8 @@ func TestSolveAgainstOptimum(t *testing.T) {
 	}
 }
 
-// A problem of a store: models of several families, each tensor with edges to
-// its namesakes in the same family.
+// A problem of a store: models of families of 50, each tensor with edges to its
+// namesakes in the same family.
 func storeProblem(models, tensors, edges int) *family.Problem {
 	r := rand.New(rand.NewPCG(3, 4))
 	p := &family.Problem{}
@@ -221,7 +221,7 @@ func storeProblem(models, tensors, edges int) *family.Problem {
 		p.Groups = append(p.Groups, group)
 		for t := range tensors {
 			for range edges {
-				if b := r.IntN(models); b != m {
+				if b := m/50*50 + r.IntN(50); b != m && b < models {
 					p.Edges = append(p.Edges, family.Edge{
 						Target: int32(m*tensors + t), Base: int32(b*tensors + t), Cost: int64(20_000 + r.IntN(400_000)),
 					})

@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	runUnits   = 16       // of a run; isolated elements would miss rows that did not move
-	maxRuns    = 256      // a power of two
-	maxBytes   = 32 << 10 // of a sample's runs; only block types come near
-	otherWidth = 4        // bytes of a unit of which nothing is known: most are fp32
+	runUnits   = 16      // of a run; isolated elements would miss rows that did not move
+	maxRuns    = 256     // a power of two
+	maxBytes   = 8 << 10 // of a sample's runs
+	otherWidth = 4       // bytes of a unit of which nothing is known: most are fp32
 )
 
 // grid is how tensors of one dtype are sampled.

@@ -112,7 +112,8 @@ func TestChooseOnRealModels(t *testing.T) {
 		{"unrelated", "base", false},
 		{"base", "unrelated", false},
 		{"unrelated", "finetune", false},
-		{"finetune-fp16", "base", false}, // another dtype: casts are not looked for yet
+		{"finetune-fp16", "base", true}, // by a cast
+		{"base-fp32", "base", true},
 		{"torch/proteinmpnn_v_48_020.pt", "torch/proteinmpnn_v_48_002.pt", false},
 	} {
 		t.Run(filepath.Base(tc.target)+" on "+filepath.Base(tc.base), func(t *testing.T) {

@@ -18,7 +18,7 @@ const MinSize = 64 << 10
 var ErrSample = errors.New("family: malformed sample")
 
 const (
-	sampleVersion = 1
+	sampleVersion = 2
 	maxDType      = 255 // bytes
 )
 
@@ -104,7 +104,8 @@ func Decode(p []byte) (Sample, error) {
 	return s, nil
 }
 
-// pairs yields the runs of a and b that stand at the same positions.
+// pairs yields the runs of a and b that stand at the same positions, those of b
+// cast to a's dtype.
 func pairs(a, b *Sample) iter.Seq2[[]byte, []byte] {
 	return func(yield func(x, y []byte) bool) {
 		for i, j := 0, 0; i < len(a.at) && j < len(b.at); {
@@ -114,7 +115,11 @@ func pairs(a, b *Sample) iter.Seq2[[]byte, []byte] {
 			case a.at[i] > b.at[j]:
 				j++
 			default:
-				if !yield(a.run(i), b.run(j)) {
+				y := b.run(j)
+				if a.dtype != b.dtype {
+					y = cast(y, b.dtype, a.dtype)
+				}
+				if !yield(a.run(i), y) {
 					return
 				}
 				i++
@@ -126,11 +131,15 @@ func pairs(a, b *Sample) iter.Seq2[[]byte, []byte] {
 
 // Distance returns the bit distance of the tensors of a and b, from Wang et
 // al., "ZipLLM", NSDI 2026 (arXiv:2505.06252): how many bits of an element
-// differ, on average over the runs that both samples have. It returns false if
-// they have none, or are of different dtypes.
+// differ, on average over the runs that both samples have. Of two float dtypes
+// the finer is cast to the coarser. It returns false if they have no run in
+// common, or neither can be cast to the other.
 func Distance(a, b Sample) (float64, bool) {
-	if a.dtype != b.dtype {
+	if !Castable(a.dtype, b.dtype) {
 		return 0, false
+	}
+	if f, g := floats[a.dtype], floats[b.dtype]; f.mantissa > g.mantissa {
+		a, b = b, a
 	}
 	apart, units := 0, 0
 	for x, y := range pairs(&a, &b) {
