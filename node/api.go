@@ -194,6 +194,33 @@ type DiffFile struct {
 	Kind string `json:"kind"` // "differs", "only_a", "only_b"
 }
 
+// FamilyResult lists the families of the models that are here.
+type FamilyResult struct {
+	Families []FamilyTree `json:"families"` // one of a single model has no kin here
+}
+
+// FamilyTree is the models of one family, the root first, each after the one
+// that it is under. Which of two came first no distance tells.
+type FamilyTree struct {
+	Members []FamilyMember `json:"members"`
+}
+
+// FamilyMember is a model in its family.
+type FamilyMember struct {
+	Name  string  `json:"name,omitempty"`
+	CID   string  `json:"cid"`
+	Bytes int64   `json:"bytes"`
+	Depth int     `json:"depth"`           // 0 for the root
+	Under string  `json:"under,omitempty"` // CID of the model above: the nearest on the way to the root
+	Bits  float64 `json:"bits"`            // of an element that differ from that one, on average: the bit distance
+
+	Claim         string  `json:"claim,omitempty"`     // the base that its own files name
+	Relation      string  `json:"relation,omitempty"`  // to it, as they call it
+	ClaimCID      string  `json:"claim_cid,omitempty"` // of that base, if it is here
+	ClaimBits     float64 `json:"claim_bits,omitempty"`
+	Contradiction string  `json:"contradiction,omitempty"` // why the claim cannot be
+}
+
 // RmResult says which name went, and how many bytes gc could free.
 type RmResult struct {
 	Name string `json:"name,omitempty"`

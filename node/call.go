@@ -50,6 +50,7 @@ var operations = map[string]operation{
 	"ls":            quick(false, (*Node).Ls),
 	"show":          quick(false, (*Node).Show),
 	"diff":          op(false, (*Node).Diff),
+	"family":        op(false, (*Node).Family),
 	"rm":            quick(true, (*Node).Rm),
 	"pin.add":       quick(true, (*Node).PinAdd),
 	"pin.rm":        quick(true, (*Node).PinRm),

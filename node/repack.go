@@ -435,7 +435,12 @@ func (r *repacking) encode(ctx context.Context, k *kin, p replan, i int32, recip
 
 // tell adds to the result what k has now in another way than it was.
 func (r *repacking) tell(k *kin, was replan) error {
-	r.res.Gain += k.total(was) - k.total(k.now)
+	r.res.Gain -= k.total(k.now)
+	for i, need := range k.needed(was) {
+		if need {
+			r.res.Gain += k.list[i].t.Stored
+		}
+	}
 	r.res.Spared += max(0, len(k.spare(was))-len(k.spare(k.now)))
 	for i := range k.list {
 		if was[i] == k.now[i] {
@@ -465,7 +470,7 @@ func (r *repacking) line(k *kin, was replan, i int32) (RepackLine, error) {
 	name, err := r.n.label(k.list[i].c)
 	line := RepackLine{
 		Name: name, CID: k.list[i].c.String(), Bytes: k.p.Size[i],
-		Before: k.stored(was, i), After: k.stored(k.now, i),
+		Before: k.list[i].t.Stored, After: k.stored(k.now, i),
 	}
 	base := func(e int32) string {
 		if e < 0 || err != nil {
