@@ -221,10 +221,15 @@ type FamilyMember struct {
 	Contradiction string  `json:"contradiction,omitempty"` // why the claim cannot be
 }
 
-// RmResult says which name went, and how many bytes gc could free.
+// RmResult says which name went, and what of the model stays although no pin
+// keeps it: the bases of what other models have.
 type RmResult struct {
-	Name string `json:"name,omitempty"`
-	CID  string `json:"cid"`
+	Name      string `json:"name,omitempty"`
+	CID       string `json:"cid"`
+	Bases     int    `json:"bases"`      // its tensors, and bases of these, that stay for others' deltas
+	BaseBytes int64  `json:"base_bytes"` // that they take
+	Without   int64  `json:"without"`    // bytes that those others would take more without them, by estimate
+	Reencode  bool   `json:"reencode"`   // that is less: a repack encodes the others anew, and a gc frees the bases
 }
 
 // PinResult lists pins.
@@ -247,10 +252,12 @@ type GCRequest struct {
 
 // GCResult says what was collected.
 type GCResult struct {
-	Blocks int   `json:"blocks"` // removed
-	Kept   int   `json:"kept"`
-	Freed  int64 `json:"freed"`  // bytes of packs
-	Leased int64 `json:"leased"` // bytes kept only because an operation that was interrupted in the last day may be tried again
+	Blocks    int   `json:"blocks"` // removed
+	Kept      int   `json:"kept"`
+	Freed     int64 `json:"freed"`      // bytes of packs
+	Bases     int   `json:"bases"`      // tensors of no pinned model that stay, for deltas against them do
+	BaseBytes int64 `json:"base_bytes"` // that these take
+	Leased    int64 `json:"leased"`     // bytes kept only because an operation that was interrupted in the last day may be tried again
 }
 
 // RepackRequest asks to choose anew how each tensor is stored.

@@ -25,6 +25,8 @@ type kin struct {
 	alike []alike
 }
 
+func newKin() *kin { return &kin{at: map[cid.Cid]int32{}} }
+
 // A relative is one tensor of a kin. A member may be encoded anew. What is none
 // stays as it is: it is a base in use, or may become a base.
 type relative struct {
@@ -43,7 +45,7 @@ type alike struct {
 // gatherKin prepares to plan the tensors of models that are here, large enough
 // to have a base, and not in done. owned are the tensors of pinned models.
 func (n *Node) gatherKin(ctx context.Context, models []cid.Cid, owned, done tensorSet) (*kin, error) {
-	k := &kin{at: map[cid.Cid]int32{}}
+	k := newKin()
 	g := &gathering{n: n, k: k, owned: owned, done: done, groups: map[string]int{}}
 	for _, m := range models {
 		if err := g.model(ctx, m); err != nil {

@@ -102,3 +102,24 @@ func (s *Store) sweepNeeds(ctx context.Context) error {
 		return true, errors.Join(err, ctx.Err())
 	})
 }
+
+// Bases calls fn with each tensor that another is stored against.
+func (s *Store) Bases(fn func(cid.Cid, Tensor) error) error {
+	var last tensorID
+	return s.index.scan(key(tabNeed), func(k, _ []byte) (bool, error) {
+		if len(k) != 67 || tensorID(k[1:34]) == last {
+			return true, nil
+		}
+		of := tensorID(k[1:34])
+		delta, ok, err := s.tensor(tensorID(k[34:]))
+		if err != nil || !ok || !delta.needs(of) {
+			return true, err // an old note; a later one may be true
+		}
+		last = of
+		t, ok, err := s.tensor(of)
+		if err == nil && ok {
+			err = fn(of.cid(), t)
+		}
+		return true, err
+	})
+}

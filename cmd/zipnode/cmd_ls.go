@@ -142,8 +142,21 @@ func (a *app) rmCmd() *cobra.Command {
 				return err
 			}
 			return a.print(r, []string{r.CID}, func(w io.Writer) {
-				fmt.Fprintf(w, "removed %s: 'zipnode gc' frees what nothing else keeps\n", plain(cmpName(r.Name, r.CID)))
+				printRm(w, &r)
 			})
 		}),
+	}
+}
+
+func printRm(w io.Writer, r *node.RmResult) {
+	fmt.Fprintf(w, "removed %s: 'zipnode gc' frees what nothing else keeps\n", plain(cmpName(r.Name, r.CID)))
+	if r.Bases == 0 {
+		return
+	}
+	what := fmt.Sprintf("%s of it stay, %s: other models are stored as differences from them", count(r.Bases, "tensor"), size(r.BaseBytes))
+	if r.Reencode {
+		fmt.Fprintf(w, "%s. Without them those would take only about %s more: 'zipnode repack' stores them so, and then gc frees these\n", what, size(r.Without))
+	} else {
+		fmt.Fprintf(w, "%s, and would take about %s more without\n", what, size(r.Without))
 	}
 }
