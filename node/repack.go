@@ -16,9 +16,10 @@ import (
 
 const (
 	// batchFor is about how long a repack keeps others from writing, and
-	// batchBytes how much it writes until then. A crash undoes no more.
-	batchFor   = 3 * time.Second
-	batchBytes = 1 << 30
+	// batchBytes about how much it writes until then. A crash undoes no more, and
+	// flushing so much takes a small part of encoding it.
+	batchFor   = 2 * time.Second
+	batchBytes = 4 << 20
 	// maxRounds bounds how often a kin is planned anew with what was learned of
 	// real costs.
 	maxRounds = 4

@@ -148,3 +148,72 @@ func wantCarried(t *testing.T, n *node.Node, dir, c string) {
 	}
 	wantModel(t, other, c, dir)
 }
+
+// chain makes models a, b, c of one tensor: b moved from a, and c from b.
+func chain(t *testing.T, n *node.Node, bytes int) (dirs map[string]string, cids map[string]string) {
+	t.Helper()
+	dirs, cids = map[string]string{}, map[string]string{}
+	w, base := weights(1, bytes), "none"
+	for i, name := range []string{"a", "b", "c"} {
+		dirs[name] = modelDir(t, map[string][]byte{"m.safetensors": oneTensor(w)})
+		cids[name] = call[node.AddResult](t, n, "add", node.AddRequest{Path: dirs[name], Name: name, Base: base}).CID
+		w, base = step(w, byte(i)), name
+	}
+	return dirs, cids
+}
+
+// The base that two models share is worth keeping when it is removed; that of a
+// single one is not, and the repack frees it.
+func TestRemovedBase(t *testing.T) {
+	n := start(t)
+	dirs, _ := chain(t, n, 3<<20)
+	kept := call[node.RmResult](t, n, "rm", node.RefRequest{Ref: "b"})
+	if kept.Bases != 1 || kept.BaseBytes == 0 {
+		t.Errorf("rm of a base in a chain: %+v", kept)
+	}
+	gc := call[node.GCResult](t, n, "gc", node.GCRequest{})
+	if gc.Bases != 1 || gc.BaseBytes != kept.BaseBytes {
+		t.Errorf("gc tells %d bases of %d bytes, want 1 of %d", gc.Bases, gc.BaseBytes, kept.BaseBytes)
+	}
+	// c can be a delta of a as well: two steps from it, and b goes.
+	if !kept.Reencode || kept.Without >= kept.BaseBytes {
+		t.Errorf("rm of a base that others can do without: %+v", kept)
+	}
+	res := repack(t, n, node.RepackRequest{Explain: true})
+	if res.Changed != 1 || res.Spared != 1 || res.Gain <= 0 || res.Freeable != 0 {
+		t.Errorf("repack without the base: %+v", res)
+	}
+	for _, name := range []string{"a", "c"} {
+		wantModel(t, n, name, dirs[name])
+	}
+	if gc := call[node.GCResult](t, n, "gc", node.GCRequest{}); gc.Bases != 0 {
+		t.Errorf("%d bases are left", gc.Bases)
+	}
+	if v := call[node.VerifyResult](t, n, "verify", node.RefRequest{}); len(v.Corrupt) > 0 {
+		t.Errorf("verify: %+v", v.Corrupt)
+	}
+}
+
+// A base of many stays: all of them without it would take more.
+func TestRemovedBaseStays(t *testing.T) {
+	n := start(t)
+	w := weights(1, 2<<20)
+	named(t, n, modelDir(t, map[string][]byte{"m.safetensors": oneTensor(w)}), "base")
+	dirs := map[string]string{}
+	for i := range 8 {
+		name := string(rune('p' + i))
+		dirs[name] = modelDir(t, map[string][]byte{"m.safetensors": oneTensor(step(step(w, byte(i)), byte(9+i)))})
+		call[node.AddResult](t, n, "add", node.AddRequest{Path: dirs[name], Name: name, Base: "base"})
+	}
+	rm := call[node.RmResult](t, n, "rm", node.RefRequest{Ref: "base"})
+	res := repack(t, n, node.RepackRequest{Explain: true})
+	if rm.Bases != 1 || rm.Reencode || rm.Without <= rm.BaseBytes {
+		t.Errorf("rm of a base of many: %+v", rm)
+	}
+	if res.Spared != 0 || res.Changed != 0 {
+		t.Errorf("repack after it: %+v", res)
+	}
+	for name, dir := range dirs {
+		wantModel(t, n, name, dir)
+	}
+}
