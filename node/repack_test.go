@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/zipnode/zipnode/node"
 )
@@ -215,5 +216,81 @@ func TestRemovedBaseStays(t *testing.T) {
 	}
 	for name, dir := range dirs {
 		wantModel(t, n, name, dir)
+	}
+}
+
+// With room for little, a repack frees what it replaced and goes on; with room
+// for nothing it changes nothing, and says so.
+func TestRepackLittleRoom(t *testing.T) {
+	dirs := models(t)[0]
+	slices.Reverse(dirs)
+	dir := t.TempDir()
+	n := startIn(t, dir)
+	cids := addAll(t, n, dirs)
+	want := repack(t, n, node.RepackRequest{DryRun: true})
+	bytes := call[node.StatusResult](t, n, "status", nil).Stored
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open := func(quota int64) *node.Node {
+		t.Helper()
+		n, err := node.Open(t.Context(), node.Config{Dir: dir, Quota: quota})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	n = open(bytes + 1000)
+	if res := repack(t, n, node.RepackRequest{}); res.Changed != 0 || res.NoRoom == 0 {
+		t.Errorf("with 1000 bytes to spare: %+v", res)
+	}
+	wantWhole(t, n, cids)
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n = open(bytes + 3<<19)
+	defer n.Close()
+	if res := repack(t, n, node.RepackRequest{}); res.Changed != want.Changed || res.NoRoom != 0 || res.Packs < 1 {
+		t.Errorf("with 1.5 MiB to spare: %+v, want %d changed", res, want.Changed)
+	}
+	wantWhole(t, n, cids)
+}
+
+// A node serves, and others write, while it repacks.
+func TestRepackBesideOthers(t *testing.T) {
+	dirs := models(t)[0]
+	slices.Reverse(dirs)
+	n := start(t)
+	cids := addAll(t, n, dirs)
+	peer := start(t, n)
+	done := make(chan node.RepackResult)
+	go func() {
+		res, err := n.Call(t.Context(), "repack", nil, time.Second, nil)
+		if err != nil {
+			t.Error(err)
+		}
+		r, _ := res.(node.RepackResult)
+		done <- r
+	}()
+	for dir, c := range cids {
+		out := filepath.Join(t.TempDir(), "out")
+		get(t, peer, c, out)
+		sameTree(t, out, dir)
+	}
+	named(t, n, modelDir(t, map[string][]byte{"m.safetensors": oneTensor(weights(1, 1<<20))}), "more")
+	if res := <-done; res.Changed == 0 {
+		t.Errorf("the repack: %+v", res)
+	}
+	wantWhole(t, n, cids)
+	// What the peer has came by recipes that are no more here, or not yet.
+	wantWhole(t, peer, cids)
+}
+
+// What a repack does not know, it refuses.
+func TestRepackUnknownField(t *testing.T) {
+	n := start(t)
+	chain(t, n, 1<<20)
+	if _, err := n.Call(t.Context(), "repack", []byte(`{"budget":1}`), 0, nil); code(err) != node.CodeUsage {
+		t.Errorf("an unknown field: %v", err)
 	}
 }
