@@ -23,6 +23,7 @@ type kin struct {
 	by   [][]dag.Base // by edge, the bases to encode against; nil for those in use
 
 	alike []alike
+	lost  int // tensors left out because they, a base, or their model does not read
 }
 
 func newKin() *kin { return &kin{at: map[cid.Cid]int32{}} }
@@ -34,6 +35,7 @@ type relative struct {
 	t      store.Tensor
 	member bool
 	owned  bool // a pinned model has it; else it is here as a base only
+	lost   bool // a base of it is not here: nothing can be said of it
 }
 
 // alike are the tensors of a kin that have one name, dtype and row length.
@@ -44,12 +46,15 @@ type alike struct {
 
 // gatherKin prepares to plan the tensors of models that are here, large enough
 // to have a base, and not in done. owned are the tensors of pinned models.
-func (n *Node) gatherKin(ctx context.Context, models []cid.Cid, owned, done tensorSet) (*kin, error) {
+func (n *Node) gatherKin(ctx context.Context, models []pinnedModel, owned, done tensorSet) (*kin, error) {
 	k := newKin()
 	g := &gathering{n: n, k: k, owned: owned, done: done, groups: map[string]int{}}
 	for _, m := range models {
-		if err := g.model(ctx, m); err != nil {
-			return nil, err
+		if err := g.model(ctx, m.c); err != nil {
+			if err := ignoreDamage(err); err != nil {
+				return nil, err
+			}
+			k.lost += m.tensors
 		}
 	}
 	if err := g.candidates(); err != nil {
@@ -153,10 +158,14 @@ func (g *gathering) candidates() error {
 func (g *gathering) bases() error {
 	for i := 0; i < len(g.k.list); i++ { // the list grows
 		for _, b := range g.k.list[i].t.Bases {
-			if j, err := g.add(b, false); err != nil {
+			j, err := g.add(b, false)
+			if err != nil {
 				return err
-			} else if j < 0 {
-				return &dag.CorruptError{CID: b, Reason: "a base in use that is not here"}
+			}
+			if j < 0 { // set aside as damaged
+				r := &g.k.list[i]
+				r.member, r.lost = false, true
+				g.k.lost++
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func (n *Node) weighKin(ctx context.Context, k *kin) error {
 		k.p.Size = append(k.p.Size, r.t.Size)
 		k.p.Alone = append(k.p.Alone, r.t.Stored)
 		k.now = append(k.now, -1)
-		if len(r.t.Bases) > 0 {
+		if len(r.t.Bases) > 0 && !r.lost {
 			k.p.Alone[i] = never(r)
 			k.now[i] = k.addEdge(k.edgeInUse(int32(i)), nil)
 		}
@@ -128,7 +128,9 @@ func (w *weighing) centre() {
 	uses := map[int32]int{}
 	for _, i := range w.list {
 		for _, b := range w.k.list[i].t.Bases {
-			uses[w.k.at[b]]++
+			if j, here := w.k.at[b]; here {
+				uses[j]++
+			}
 		}
 	}
 	w.centres = slices.Clone(w.list)
@@ -141,13 +143,16 @@ func (w *weighing) compare(ctx context.Context) error {
 	for _, i := range w.list[:min(len(w.list), maxLooked)] {
 		r := &w.k.list[i]
 		l, err := w.look(i)
-		if err != nil || l.sample == nil {
-			return errors.Join(err, ctx.Err())
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		if l.sample == nil {
+			continue
 		}
 		switch len(r.t.Bases) {
 		case 0:
 			w.alone.add(r.t.Stored, estimated(l.sample, nil, r.t.Size))
-		case 1:
+		case 1: // it is here, for there is a look
 			b, err := w.look(w.k.at[r.t.Bases[0]])
 			if err != nil {
 				return err
@@ -160,7 +165,7 @@ func (w *weighing) compare(ctx context.Context) error {
 			}
 		}
 	}
-	return ctx.Err()
+	return nil
 }
 
 // tensor adds the forms that member i, at place at of the list, might have.
@@ -246,6 +251,9 @@ func (w *weighing) look(i int32) (look, error) {
 	}
 	var l look
 	r := &w.k.list[i]
+	if r.lost {
+		return l, nil
+	}
 	if r.t.Size >= family.MinSize {
 		data, err := w.n.store.Sample(r.c)
 		if err != nil {

@@ -25,7 +25,7 @@ func worstOrder(t *testing.T) []string {
 	if dir == "" {
 		dir = filepath.Join("..", "..", "..", "shared", "data")
 	}
-	names := []string{"run-step150", "run-step100", "lora-merged", "run-step50", "finetune-frozen"}
+	names := []string{"run-step150", "run-step100", "run-step50"}
 	if _, err := os.Stat(dir); err != nil || testing.Short() {
 		*kills = min(*kills, 5)
 		dir, names = t.TempDir(), []string{"finetune", "lora-merged", "base"}
@@ -34,8 +34,8 @@ func worstOrder(t *testing.T) []string {
 		}
 	}
 	if _, err := os.Stat(dir); err == nil && *kills > 5 {
-		names = append([]string{"unrelated", "torch", "finetune-vocab", "finetune-fp32", "finetune-fp16", "finetune"}, names...)
-		names = append(names, "base-fp32", "base-fp16", "base")
+		names = append([]string{"unrelated", "torch", "finetune-vocab", "finetune-fp32", "finetune-fp16", "finetune-frozen", "finetune"}, names...)
+		names = append(names, "lora-merged", "base-fp32", "base-fp16", "base")
 	}
 	for i, name := range names {
 		names[i] = filepath.Join(dir, name)
