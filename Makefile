@@ -3,7 +3,7 @@ GO      ?= go
 FUZZTIME ?= 60s
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: all build demo test vet fmt fix lint unit race purego cross fuzz sim soak-repack bench clean
+.PHONY: all build demo test vet fmt fix lint unit race purego cross fuzz sim soak-repack bench bench-codec bench-test clean
 
 all: build
 
@@ -32,5 +32,9 @@ sim: ; $(GO) test ./simulations -run TestCrowd -v -timeout 60m -crowd 2,4,8,16
 # A repack killed 20 times, at moments spread over its run; then completed each time.
 soak-repack: ; $(GO) test ./cmd/zipnode -run TestRepackKilled -v -timeout 30m -kills 20
 bench: ; $(GO) test -run '^$$' -bench . ./codec ./store ./p2p
+# The codec beside BitX, TensorX, zstd and ZipNN: bench/README.md. Needs a C compiler.
+# make bench-codec MODELS=DIR BENCH='-only finetune -rounds 9'
+bench-codec: ; cd bench && $(GO) run . $(if $(MODELS),-models '$(abspath $(MODELS))') $(BENCH)
+bench-test: ; cd bench && $(GO) vet ./... && $(GO) test ./...
 
 clean: ; rm -rf bin

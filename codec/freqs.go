@@ -140,3 +140,11 @@ func (f *freqs) cost(h *histogram) uint64 {
 	}
 	return cost
 }
+
+// widen makes f's frequencies multiples of 2^-ransBits.
+func (f *freqs) widen() {
+	for s := range f.freq {
+		f.freq[s] <<= ransBits - f.bits
+	}
+	f.bits = ransBits
+}

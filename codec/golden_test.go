@@ -48,6 +48,16 @@ func vectors() []vector {
 		{name: "bitx-four-lanes", leaf: tuned(long, 9), c: against(tensor.BF16, 0, long)},
 		{name: "segments", leaf: slices.Concat(w[:150], random(14, 90)), c: Context{DType: tensor.BF16, Bases: []Base{{tensor.BF16, []Span{{0, tuned(w[:150], 20)}}}}}},
 	}
+	wide := weights(15, 9000)
+	for _, dtype := range []tensor.DType{tensor.BF16, tensor.F32, tensor.I8} {
+		vs = append(vs, vector{name: "delta-" + string(dtype), leaf: tuned(wide, 9), c: against(dtype, 1, wide)})
+	}
+	still := bytes.Clone(wide)
+	copy(still[2000:5000], tuned(wide[2000:5000], 5))
+	vs = append(vs, vector{name: "delta-still-rows", leaf: still, c: Context{DType: tensor.BF16, Row: 100, Bases: against(tensor.BF16, 0, wide).Bases}},
+		vector{name: "delta-columns", leaf: tuned(wide, 3), c: Context{DType: tensor.BF16, Row: 50, Offset: 60, Bases: against(tensor.BF16, 0, wide).Bases}},
+		vector{name: "planes-lanes", leaf: wide, c: Context{DType: tensor.BF16}},
+		vector{name: "cast", leaf: tuned(Cast(nil, w, tensor.F32, tensor.BF16), 9), c: Context{DType: tensor.BF16, Bases: []Base{{tensor.F32, []Span{{0, w}}}}}})
 	for _, dtype := range allDTypes {
 		vs = append(vs, vector{name: "bitx-" + string(dtype), leaf: tuned(w, 20), c: against(dtype, 0, w)},
 			vector{name: "bitx-straddling-" + string(dtype), leaf: tuned(w[:235], 20), c: against(dtype, 3, w[:235])})

@@ -16,9 +16,11 @@ const (
 	methodPlanes   = 4
 	methodBitX     = 5
 	methodSegments = 6
+	methodDelta    = 7
+	methodShort    = 8
 )
 
-var methods = []string{"raw", "same", "fill", "zstd", "planes", "bitx", "segments"}
+var methods = []string{"raw", "same", "fill", "zstd", "planes", "bitx", "segments", "delta", "short"}
 
 // Methods returns the names that [Method] may return, in the order of their
 // numbers.

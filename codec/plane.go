@@ -6,10 +6,11 @@ import (
 )
 
 const (
-	planeRaw  = 0
-	planeFill = 1
-	planeZstd = 2
-	planeRANS = 3
+	planeRaw   = 0
+	planeFill  = 1
+	planeZstd  = 2
+	planeRANS  = 3
+	planeLanes = 4
 )
 
 // appendPlane appends the smallest coding of p. What saves less than one byte in
@@ -25,7 +26,15 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 	}
 	best, coding := p[:len(p)-len(p)>>7], byte(planeRaw)
 	var f freqs
-	if f.fit(&h, len(p)) < len(best) {
+	if len(p) >= lanesLeast {
+		if f.fit(&h, len(p)) < len(best) {
+			f.widen()
+			s.entropy = s.appendLanePlane(s.entropy[:0], p, &f)
+			if lengthAnd(s.entropy) < len(best) {
+				best, coding = s.entropy, planeLanes
+			}
+		}
+	} else if f.fit(&h, len(p)) < len(best) {
 		s.entropy = s.rans.encode(s.entropy[:0], p, &f)
 		if lengthAnd(s.entropy) < len(best) {
 			best, coding = s.entropy, planeRANS
@@ -78,6 +87,8 @@ func (s *scratch) readPlane(p, src []byte) ([]byte, error) {
 		err = s.unzstd(p, body)
 	case planeRANS:
 		err = s.rans.decode(p, body)
+	case planeLanes:
+		err = s.readLanePlane(p, body)
 	default:
 		err = unknown("plane coding", coding)
 	}

@@ -8,6 +8,9 @@ const (
 	sampleWindows = 16
 	sampleWindow  = 2 << 10
 	sampleSize    = sampleWindows * sampleWindow
+
+	zstdWindows = 4
+	zstdWindow  = 2 << 10
 )
 
 // sample appends to dst evenly spaced windows of src, or src if it is not larger
@@ -64,9 +67,13 @@ func (s *scratch) zstdPays(p []byte, best int, f *freqs) bool {
 	if len(p) <= sampleSize {
 		return true
 	}
-	s.sample = sample(s.sample[:0], p)
+	s.sample = s.sample[:0]
+	for i := range zstdWindows {
+		at := (len(p) - zstdWindow) * i / (zstdWindows - 1)
+		s.sample = append(s.sample, p[at:at+zstdWindow]...)
+	}
 	s.zplane = s.zstdFast().EncodeAll(s.sample, s.zplane[:0])
-	if uint64(len(s.zplane))*uint64(len(p)) < uint64(best)*sampleSize/16*17 {
+	if uint64(len(s.zplane))*uint64(len(p)) < uint64(best)*zstdWindows*zstdWindow/16*17 {
 		return true
 	}
 	return f != nil && s.repeats(p, f) > best/64

@@ -16,6 +16,7 @@ type scratch struct {
 	sample  []byte
 	words   [1 << 10]uint64 // see repeats
 	base    []byte          // a base put together from spans
+	cast    []byte          // a span, cast
 	planes  []byte
 	entropy []byte // a plane coded by rANS
 	zplane  []byte // a plane coded by zstd
@@ -23,6 +24,8 @@ type scratch struct {
 	size    int    // what a frame must stay below to be the next best
 	try     []byte // the frame being tried
 	sub     Context
+	delta   *deltaCoder // nil until it is needed
+	shorts  *shortCoder
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}

@@ -12,6 +12,12 @@ var le = binary.LittleEndian
 func (l layout) split(planes, src, base []byte) {
 	n := len(src) / l.width()
 	planes = planes[:len(src)]
+	if base == nil {
+		if k := splitFast(l, planes, src, n); k > 0 {
+			l.splitSlow(planes, src, k)
+			return
+		}
+	}
 	switch l {
 	case layoutBytes:
 		xor(planes, src, base)
@@ -29,6 +35,12 @@ func (l layout) split(planes, src, base []byte) {
 func (l layout) join(dst, planes, base []byte) {
 	n := len(dst) / l.width()
 	planes = planes[:len(dst)]
+	if base == nil {
+		if k := joinFast(l, dst, planes, n); k > 0 {
+			l.joinSlow(dst, planes, k)
+			return
+		}
+	}
 	switch l {
 	case layoutBytes:
 		xor(dst, planes, base)
@@ -38,6 +50,32 @@ func (l layout) join(dst, planes, base []byte) {
 		join32(dst, planes, base, l)
 	default:
 		join64(dst, planes, base, l)
+	}
+}
+
+// splitSlow splits the elements of src from the k'th on, one by one.
+func (l layout) splitSlow(planes, src []byte, k int) {
+	w := l.width()
+	n := len(src) / w
+	var one [8]byte
+	for i := k; i < n; i++ {
+		l.split(one[:w], src[i*w:(i+1)*w], nil)
+		for p := range w {
+			planes[p*n+i] = one[p]
+		}
+	}
+}
+
+// joinSlow undoes splitSlow.
+func (l layout) joinSlow(dst, planes []byte, k int) {
+	w := l.width()
+	n := len(dst) / w
+	var one [8]byte
+	for i := k; i < n; i++ {
+		for p := range w {
+			one[p] = planes[p*n+i]
+		}
+		l.join(dst[i*w:(i+1)*w], one[:w], nil)
 	}
 }
 

@@ -53,40 +53,54 @@ func (f *freqs) appendTable(dst []byte) []byte {
 	return w.flush()
 }
 
-// readTable sets up r to decode by the table that src begins with, and returns
-// what follows it.
-func (r *ransCoder) readTable(src []byte) ([]byte, error) {
+// readFreqs reads the table that src begins with, and returns what follows it.
+func readFreqs(src []byte) (f freqs, rest []byte, err error) {
 	in := bitReader{src: src}
-	b := uint(in.get(4))
-	if b < minTableBits || b > ransBits {
-		return nil, corrupt("rANS: table of %d bits", b)
+	f.bits = uint(in.get(4))
+	if f.bits < minTableBits || f.bits > ransBits {
+		return f, nil, corrupt("rANS: table of %d bits", f.bits)
 	}
-	left, at := 1<<b, 0
+	left := 1 << f.bits
 	for s := 0; left > 0; s++ {
 		if s > 255 {
-			return nil, corrupt("rANS: frequencies do not add up")
+			return f, nil, corrupt("rANS: frequencies do not add up")
 		}
 		n := int(in.gamma()) - 1
-		if n < 0 || n > left || n == 1<<b {
-			return nil, corrupt("rANS: frequency out of range")
+		if n < 0 || n > left || n == 1<<f.bits {
+			return f, nil, corrupt("rANS: frequency out of range")
 		}
 		left -= n
 		if n == 0 {
 			zeros := int(in.gamma()) - 1
 			if zeros < 0 || zeros > 254-s {
-				return nil, corrupt("rANS: zeros out of range")
+				return f, nil, corrupt("rANS: zeros out of range")
 			}
 			s += zeros
 			continue
 		}
-		f := n << (ransBits - b)
-		fill(r.symbol[at:at+f], []byte{byte(s)})
-		for i := range f {
-			r.step[at+i] = ransStep{uint16(f), uint16(i)}
-		}
-		at += f
+		f.freq[s] = uint16(n)
 	}
-	return in.rest()
+	rest, err = in.rest()
+	return f, rest, err
+}
+
+// readTable sets up r to decode by the table that src begins with, and returns
+// what follows it.
+func (r *ransCoder) readTable(src []byte) ([]byte, error) {
+	f, src, err := readFreqs(src)
+	if err != nil {
+		return nil, err
+	}
+	at := 0
+	for s, n := range f.freq {
+		n := int(n) << (ransBits - f.bits)
+		fill(r.symbol[at:at+n], []byte{byte(s)})
+		for i := range n {
+			r.step[at+i] = ransStep{uint16(n), uint16(i)}
+		}
+		at += n
+	}
+	return src, nil
 }
 
 // A bitWriter appends bits to dst.

@@ -5,6 +5,10 @@ package family
 // what depends on another tensor costs reads.
 const price = 0.01
 
+// Saves tells whether a delta of bits a unit saves enough of what a tensor takes
+// stand-alone for it to depend on another.
+func Saves(bits, alone float64) bool { return bits < alone*(1-price) }
+
 // Choose returns the index of the base against which target takes the fewest
 // bits by [Estimate], and these bits for one unit. The index is -1 where no
 // base saves a hundredth of what target takes stand-alone. Of equal bases the

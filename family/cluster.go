@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"github.com/zipnode/zipnode/codec"
 )
 
 // maxCommon is how many tensors that two models share are compared: those with
@@ -31,7 +33,7 @@ func (r Relation) Related() bool { return r.Shared > 0 && r.Saved > price }
 func Relate(a, b Model) Relation {
 	var names []string
 	for name, x := range a {
-		if y, ok := b[name]; ok && Castable(x.dtype, y.dtype) {
+		if y, ok := b[name]; ok && codec.Castable(x.dtype, y.dtype) {
 			names = append(names, name)
 		}
 	}

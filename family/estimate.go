@@ -3,6 +3,7 @@ package family
 import (
 	"math"
 
+	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/tensor"
 )
 
@@ -28,7 +29,7 @@ func Estimate(target Sample, base *Sample) float64 {
 	if base == nil {
 		return alone(&target)
 	}
-	if !Castable(base.dtype, target.dtype) {
+	if !codec.Castable(base.dtype, target.dtype) {
 		return math.Inf(1)
 	}
 	p := pairsOf(&target, base)

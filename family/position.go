@@ -3,6 +3,7 @@ package family
 import (
 	"encoding/binary"
 	"math/bits"
+	"sync/atomic"
 
 	"github.com/zipnode/zipnode/tensor"
 )
@@ -20,6 +21,9 @@ type grid struct {
 	run  int // bytes
 	runs int // at most; a power of two
 }
+
+// Unit returns the bytes of the unit that samples of dtype d are counted in.
+func Unit(d tensor.DType) int { return gridOf(d).unit }
 
 func gridOf(d tensor.DType) grid {
 	if _, size := d.Block(); size != 0 {
@@ -44,9 +48,28 @@ func fitting(size int) int {
 	return n
 }
 
+// lately is the positions worked out last: most samples that are compared are of
+// tensors of one size.
+var lately atomic.Pointer[positions]
+
+type positions struct {
+	grid  grid
+	units uint64
+	list  []uint64
+}
+
 // positions returns the numbers of the runs sampled from a tensor of so many
-// units, in ascending order.
+// units, in ascending order. The list is not changed.
 func (g grid) positions(units uint64) []uint64 {
+	if p := lately.Load(); p != nil && p.grid == g && p.units == units {
+		return p.list
+	}
+	p := &positions{g, units, g.locate(units)}
+	lately.Store(p)
+	return p.list
+}
+
+func (g grid) locate(units uint64) []uint64 {
 	runs := units / uint64(g.run/g.unit)
 	if runs == 0 {
 		return nil

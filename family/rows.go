@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/tensor"
 )
 
@@ -13,8 +14,8 @@ import (
 const rowHead = 32
 
 // maxRows bounds the rows of a tensor that are looked at, which bounds memory
-// to 32 MiB.
-const maxRows = 4 << 20
+// to 8 MiB.
+const maxRows = 1 << 20
 
 // A Row is what a row of a tensor is known by wherever it stands: the signs of
 // its first 32 numbers and its length, mixed. Neither a cast nor most of a
@@ -81,7 +82,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func (r Rows) know(head []byte) Row {
 	v := uint32(0)
-	if ieee(r.dtype) {
+	if signed(r.dtype) {
 		size := len(head) / rowHead
 		for i := range rowHead {
 			v |= uint32(head[(i+1)*size-1]>>7) << i
@@ -93,6 +94,12 @@ func (r Rows) know(head []byte) Row {
 		return 0
 	}
 	return Row(scramble(uint64(v)|uint64(uint32(r.Length))<<32, 1))
+}
+
+// signed tells whether the last bit of an element of dtype is its sign, which a
+// cast keeps.
+func signed(dtype tensor.DType) bool {
+	return codec.Castable(dtype, tensor.F32) || dtype == tensor.F64
 }
 
 // Telling returns at most most of rows that stand for all of them: those of the
@@ -165,19 +172,20 @@ func longest(spans []Span, n int) []Span {
 	return spans
 }
 
-// widenEnds lets spans reach back and on over rows that are known nowhere.
+// widenEnds lets spans reach back and on over rows that are known nowhere, each
+// way by no more rows than it has.
 func widenEnds(spans []Span, target []Row, bases [][]Row) []Span {
 	end := int64(0)
 	for i := range spans {
 		s := &spans[i]
-		if back := min(s.Dst-end, s.Src); back > 0 {
+		if back := min(s.Dst-end, s.Src, s.Count); back > 0 {
 			s.Dst, s.Src, s.Count = s.Dst-back, s.Src-back, s.Count+back
 		}
 		limit := int64(len(target))
 		if i+1 < len(spans) {
 			limit = spans[i+1].Dst
 		}
-		s.Count = max(s.Count, min(limit-s.Dst, int64(len(bases[s.Base]))-s.Src))
+		s.Count = max(s.Count, min(limit-s.Dst, int64(len(bases[s.Base]))-s.Src, 2*s.Count))
 		end = s.Dst + s.Count
 	}
 	return spans

@@ -22,6 +22,7 @@ import (
 
 	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/dag"
+	"github.com/zipnode/zipnode/family"
 	"github.com/zipnode/zipnode/store"
 	"github.com/zipnode/zipnode/tensor"
 	"github.com/zipnode/zipnode/tensor/layout"
@@ -236,6 +237,9 @@ func (p *pass) read(ctx context.Context, lay tensor.Layout, free chan []byte, wo
 		}
 		j := &job{p: p, extent: e, named: named, leaves: make([]leafResult, dag.Leaves(e.Size))}
 		j.left.Store(int64(len(j.leaves)))
+		if rows, ok := family.RowsOf(e); ok && named && e.Size >= family.MinSize {
+			j.rows, j.have = rows, make([]family.Row, rows.Count)
+		}
 		p.jobs = append(p.jobs, j)
 		for i := range dag.Leaves(e.Size) {
 			var buf []byte
@@ -297,6 +301,9 @@ type job struct {
 
 	leaves []leafResult
 	child  dag.Child
+
+	rows family.Rows
+	have []family.Row // of the leaves so far; nil where rows say nothing
 }
 
 type leafResult struct {
@@ -309,6 +316,9 @@ type leafResult struct {
 func (j *job) leaf(ctx context.Context, i int64, data []byte) error {
 	r := &j.leaves[i]
 	r.leaf = dag.Leaf(data)
+	if j.have != nil {
+		j.rows.Scan(j.have, i*dag.MaxLeaf, data)
+	}
 	if !j.encode.Load() {
 		known, err := j.p.a.n.store.Has(ctx, r.leaf.CID)
 		if err != nil {
@@ -414,7 +424,7 @@ func (j *job) finish(ctx context.Context) error {
 		_, err = a.lease.Keep(c.CID)
 		j.leaves = nil
 		if err == nil && j.named {
-			err = a.bases.seen(c.CID, j.p.f, j.p.path, j.extent, a.req.Name)
+			err = a.bases.seen(c.CID, j.p.f, j.p.path, j.extent, a.req.Name, j.have, j.base.under)
 		}
 		return err
 	}
@@ -434,9 +444,9 @@ func (j *job) finish(ctx context.Context) error {
 			a.deltas++
 		}
 		a.mu.Unlock()
-		err = a.bases.seen(c.CID, j.p.f, j.p.path, j.extent, a.req.Name)
+		err = a.bases.seen(c.CID, j.p.f, j.p.path, j.extent, a.req.Name, j.have, j.base.under)
 	}
-	j.leaves = nil
+	j.leaves, j.have = nil, nil
 	return err
 }
 

@@ -1,8 +1,8 @@
 package node
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -15,6 +15,7 @@ import (
 	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/family"
+	"github.com/zipnode/zipnode/store"
 	"github.com/zipnode/zipnode/tensor"
 )
 
@@ -24,10 +25,10 @@ const (
 	minBase = 512
 	// baseCost is about what naming a base adds to a recipe, in bytes.
 	baseCost = 64
-	// maxCandidates bounds the stored tensors that one new tensor is compared
-	// with by sample, and maxTrials those it is really encoded against.
-	maxCandidates = 64
+	// maxTrials bounds the stored tensors that one new tensor is really encoded
+	// against, but for tiny ones, of which maxTrialBytes are.
 	maxTrials     = 4
+	maxTrialBytes = 64 << 10
 )
 
 // A baseFinder chooses the base of each tensor of one add.
@@ -43,15 +44,14 @@ type baseFinder struct {
 }
 
 type candidate struct {
-	c            cid.Cid
-	group, label string
-	sample       []byte
+	c  cid.Cid
+	of store.Sampled
 }
 
 // A chosenBase is the base that one tensor is encoded against, if any.
 type chosenBase struct {
-	bases  []dag.Base
-	sample []byte // the tensor's own; nil for a small one
+	bases []dag.Base
+	under cid.Cid // the tensor that it is like, a base or not; Undef for none
 }
 
 // newBaseFinder prepares for an add of files: base is "", "none", or a model.
@@ -146,56 +146,36 @@ func (n *Node) tensorsByName(ctx context.Context, c cid.Cid, into map[string][]c
 }
 
 // groupOf is the key under which the store keeps tensors that may be bases of
-// each other: of one name, dtype and row length.
+// each other: of one name and row length, and of dtypes that can be cast to each
+// other.
 func groupOf(e tensor.Extent) string {
 	row := tensor.Shape{}
 	if len(e.Shape) > 1 {
 		row = e.Shape[1:]
 	}
-	return fmt.Sprintf("%s\x00%s\x00%v", e.Name, e.DType, row)
+	dtype := string(e.DType)
+	if codec.Castable(e.DType, tensor.F32) {
+		dtype = "float"
+	}
+	return fmt.Sprintf("%s\x00%s\x00%v", e.Name, dtype, row)
 }
 
 // choose returns the base of the tensor that extent e of r is: the one that the
 // user named, or else the one that the samples say is cheapest, or none.
 func (f *baseFinder) choose(ctx context.Context, r *os.File, e tensor.Extent) (chosenBase, error) {
 	var out chosenBase
-	if e.Name == "" { // a header, a gap, a plain file
+	if f.none || e.Name == "" || e.Size < minBase { // no base wanted; a header, a gap, a plain file; tiny
 		return out, nil
 	}
-	var target family.Sample
-	if e.Size >= family.MinSize {
-		var err error
-		if target, err = family.Take(r, e); err != nil {
-			return out, err
-		}
-		out.sample = target.Encode(nil)
-	}
-	if f.none || e.Size < minBase {
-		return out, nil
-	}
-	found, err := f.usable(e, f.forced[e.Name])
-	if err != nil {
+	forced, err := f.usable(e, f.forced[e.Name])
+	if err != nil || len(forced) > 0 {
+		out.bases = forced[:min(1, len(forced))]
 		return out, err
 	}
-	if len(found) > 0 {
-		out.bases = found[:1]
-		return out, nil
-	}
-	stored, err := f.n.store.Candidates(groupOf(e), maxCandidates)
-	if err != nil {
-		return out, err
-	}
-	if found, err = f.usable(e, append(slices.Clone(f.hinted[e.Name]), stored...)); err != nil || len(found) == 0 {
-		return out, err
-	}
-	best := -1
-	if out.sample != nil {
-		best, err = f.bySample(target, found)
+	if e.Size < family.MinSize {
+		out.bases, err = f.byTrial(ctx, r, e)
 	} else {
-		best, err = f.byTrial(ctx, r, e, found[:min(len(found), maxTrials)])
-	}
-	if best >= 0 && err == nil {
-		out.bases = found[best : best+1]
+		out, err = f.bySample(ctx, r, e)
 	}
 	return out, err
 }
@@ -213,82 +193,200 @@ func (f *baseFinder) usable(e tensor.Extent, cs []cid.Cid) ([]dag.Base, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ok && t.CanBeBase() && t.DType == e.DType {
+		if ok && t.CanBeBase() && codec.Castable(t.DType, e.DType) {
 			out = append(out, dag.Base{Of: c, DType: t.DType})
 		}
 	}
 	return out, nil
 }
 
-// bySample returns the index of the cheapest base by its sample, or -1.
-func (f *baseFinder) bySample(target family.Sample, bases []dag.Base) (int, error) {
-	samples := make([]*family.Sample, len(bases))
-	for i, b := range bases {
-		data, err := f.n.store.Sample(b.Of)
-		if err != nil {
-			return -1, err
-		}
-		s, err := family.Decode(data)
-		if err != nil {
-			s = family.Sample{} // shares no run with any: never the cheapest
-		}
-		samples[i] = &s
+// poor is the share of its stand-alone size from which on a delta is taken to
+// have the wrong base: then rows are looked for under other names.
+const poor = 0.8
+
+// bySample returns the cheapest base of a tensor of which samples are kept:
+// among those of its name, of whatever model, and where none is near, among all
+// that have rows of it.
+func (f *baseFinder) bySample(ctx context.Context, r *os.File, e tensor.Extent) (chosenBase, error) {
+	target, err := family.Take(r, e)
+	if err != nil {
+		return chosenBase{}, err
 	}
-	best, _ := family.Choose(target, samples)
-	return best, nil
+	s, err := f.n.nearest(&target, groupOf(e))
+	if err != nil {
+		return chosenBase{}, err
+	}
+	if err := f.addHinted(&s, &target, e); err != nil {
+		return chosenBase{}, err
+	}
+	alone := family.Estimate(target, nil)
+	out := chosenBase{under: s.under(alone)}
+	best := alone
+	if out.bases, best, err = f.cheapest(ctx, r, e, s.found, alone); err != nil {
+		return out, err
+	}
+	if best < poor*alone {
+		return out, nil
+	}
+	bases, err := f.byRows(ctx, r, e)
+	if len(bases) == 0 || err != nil {
+		return out, err
+	}
+	if ok, err := f.affords(ctx, e, bases, alone); !ok || err != nil {
+		return out, err
+	}
+	own, delta, err := f.worth(ctx, r, e, bases)
+	if err == nil && family.Saves(float64(delta), float64(own)*min(1, best/max(alone, 1e-9))) {
+		out.bases = bases
+	}
+	return out, err
 }
 
-// byTrial encodes a small tensor against each base, and returns the index of
-// the cheapest, or -1.
-func (f *baseFinder) byTrial(ctx context.Context, r *os.File, e tensor.Extent, bases []dag.Base) (int, error) {
+// addHinted adds to s the tensors that hints name: before others that cost the
+// same, and otherwise like them.
+func (f *baseFinder) addHinted(s *search, target *family.Sample, e tensor.Extent) error {
+	var cs []store.Candidate
+	for _, c := range f.hinted[e.Name] {
+		data, err := f.n.store.Sample(c)
+		if err != nil {
+			return err
+		}
+		cs = append(cs, store.Candidate{Tensor: c, Sample: data})
+	}
+	s.found = append(estimates(target, cs), s.found...)
+	slices.SortStableFunc(s.found, func(a, b near) int { return cmp.Compare(a.bits, b.bits) })
+	return nil
+}
+
+// blind is the bits of a unit below which samples no longer tell candidates
+// apart: about one change in 2,000 elements.
+const blind = 0.02
+
+// cheapest returns the cheapest base of found that budgets allow, as a list, and
+// its bits, or none and alone.
+func (f *baseFinder) cheapest(ctx context.Context, r *os.File, e tensor.Extent, found []near, alone float64) ([]dag.Base, float64, error) {
+	var same []dag.Base // as cheap, as far as samples tell
+	best := alone
+	for _, c := range found {
+		if !family.Saves(c.bits, alone) || len(same) > 0 && c.bits > blind || len(same) == maxTrials {
+			break
+		}
+		bases, err := f.usable(e, []cid.Cid{c.c})
+		if err != nil {
+			return nil, alone, err
+		}
+		if len(bases) == 0 || slices.ContainsFunc(same, func(b dag.Base) bool { return b.Of == c.c }) {
+			continue
+		}
+		if ok, err := f.affords(ctx, e, bases, c.bits); !ok || err != nil {
+			if err != nil {
+				return nil, alone, err
+			}
+			continue
+		}
+		if same = append(same, bases...); len(same) == 1 {
+			best = c.bits
+		}
+	}
+	if len(same) < 2 {
+		return same, best, nil
+	}
+	at, least := 0, 0
+	for i := range same {
+		_, n, err := f.worth(ctx, r, e, same[i:i+1])
+		if err != nil {
+			return nil, alone, err
+		}
+		if i == 0 || n < least {
+			at, least = i, n
+		}
+	}
+	return same[at : at+1], best, nil
+}
+
+// affords tells whether a cold rebuild of e against bases, at bits a unit, stays
+// within what it may read and decode; against stand-alone bases it always does.
+func (f *baseFinder) affords(ctx context.Context, e tensor.Extent, bases []dag.Base, bits float64) (bool, error) {
+	ok, err := f.n.store.Usable(ctx, e.Size, e.DType, bases)
+	if !ok || err != nil {
+		return false, err
+	}
+	read := bits / float64(8*family.Unit(e.DType)) * float64(e.Size)
+	work := float64(e.Size)
+	deep := false
+	for _, b := range bases {
+		t, _, err := f.n.store.Tensor(b.Of)
+		if err != nil {
+			return false, err
+		}
+		cold, err := f.n.store.Cold(b.Of)
+		if err != nil {
+			return false, err
+		}
+		part := store.Part(e.Size, e.DType, t.Size, t.DType)
+		read += part * float64(cold.Read)
+		work += part * float64(cold.Decode)
+		deep = deep || len(t.Bases) > 0
+	}
+	size := float64(e.Size)
+	return !deep || read <= family.DefaultBudget*size && work <= family.DefaultWork*size, nil
+}
+
+// byTrial encodes a small tensor against stored ones of its name, and returns
+// the cheapest, as a list, or none.
+func (f *baseFinder) byTrial(ctx context.Context, r *os.File, e tensor.Extent) ([]dag.Base, error) {
+	stored, err := f.n.store.Candidates(groupOf(e), cid.Undef, maxSiblings)
+	if err != nil {
+		return nil, err
+	}
+	list := slices.Clone(f.hinted[e.Name])
+	for _, c := range stored {
+		list = append(list, c.Tensor)
+	}
+	bases, err := f.usable(e, list)
+	if err != nil || len(bases) == 0 {
+		return nil, err
+	}
 	data := make([]byte, e.Size)
 	if err := readFull(r, data, e.Offset); err != nil {
-		return -1, err
+		return nil, err
 	}
-	size := func(b []dag.Base) (int, error) {
-		c, err := f.n.codecContext(ctx, e.DType, b, 0, len(data))
-		if err != nil {
-			return 0, err
-		}
-		out, err := codec.Encode(nil, data, c)
-		if errors.Is(err, codec.ErrIncompressible) {
-			return len(data), nil
-		}
-		return len(out), err
-	}
-	least, err := size(nil)
+	least, err := f.encoded(ctx, e, nil, 0, data)
 	if err != nil {
-		return -1, err
+		return nil, err
 	}
 	best := -1
-	for i := range bases {
-		n, err := size(bases[i : i+1])
+	for i := range bases[:min(len(bases), max(maxTrials, maxTrialBytes/len(data)))] {
+		if ok, err := f.affords(ctx, e, bases[i:i+1], 0); !ok || err != nil {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		n, err := f.encoded(ctx, e, bases[i:i+1], 0, data)
 		if err != nil {
-			return -1, err
+			return nil, err
 		}
 		if n+baseCost < least {
 			best, least = i, n+baseCost
 		}
 	}
-	return best, nil
+	if best < 0 {
+		return nil, nil
+	}
+	return bases[best : best+1], nil
 }
 
 // seen makes tensor c, which is extent e of the file at path, a candidate for
-// the tensors of later files.
-func (f *baseFinder) seen(c cid.Cid, r *os.File, path string, e tensor.Extent, model string) error {
-	cand := candidate{c: c, group: groupOf(e), label: model + "/" + e.Name}
+// the tensors of later files, under another that it is like.
+func (f *baseFinder) seen(c cid.Cid, r *os.File, path string, e tensor.Extent, model string, rows []family.Row, under cid.Cid) error {
+	cand := candidate{c: c, of: store.Sampled{Group: groupOf(e), Under: under, Label: model + "/" + e.Name, Rows: telling(rows)}}
 	if e.Size >= family.MinSize {
-		old, err := f.n.store.Sample(c)
+		s, err := family.Take(r, e)
 		if err != nil {
-			return err
+			return fmt.Errorf("sample of %q: %w", path, err)
 		}
-		if old == nil {
-			s, err := family.Take(r, e)
-			if err != nil {
-				return fmt.Errorf("sample of %q: %w", path, err)
-			}
-			cand.sample = s.Encode(nil)
-		}
+		cand.of.Data = s.Encode(nil)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -300,8 +398,9 @@ func (f *baseFinder) seen(c cid.Cid, r *os.File, path string, e tensor.Extent, m
 func (f *baseFinder) endFile() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	slices.SortFunc(f.late, func(a, b candidate) int { return strings.Compare(a.of.Label, b.of.Label) }) // not as workers finished
 	for _, c := range f.late {
-		if err := f.n.store.PutSample(c.c, c.group, c.label, c.sample); err != nil {
+		if err := f.n.store.PutSample(c.c, c.of); err != nil {
 			return err
 		}
 	}

@@ -113,7 +113,7 @@ func (n *Node) chooseBases(ctx context.Context, model cid.Cid) (baseChoice, erro
 	if len(k.list) == 0 {
 		return out, nil
 	}
-	if err := g.candidates(); err != nil {
+	if err := g.candidates(ctx); err != nil {
 		return out, err
 	}
 	if err := g.bases(); err != nil {

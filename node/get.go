@@ -498,15 +498,33 @@ func (n *Node) sampleOne(ctx context.Context, p part, model string) error {
 	if err != nil || label != "" { // it was sampled when it came first
 		return err
 	}
-	var data []byte
+	of := store.Sampled{Group: groupOf(p.extent), Label: model + "/" + p.extent.Name}
 	if p.extent.Size >= family.MinSize {
-		e := p.extent
-		e.Offset = 0
-		s, err := family.Take(dag.NewReader(ctx, n.store, p.child.CID, p.child.Size), e)
+		if err := n.sampleInto(ctx, &of, p); err != nil {
+			return err
+		}
+	}
+	return n.store.PutSample(p.child.CID, of)
+}
+
+// sampleInto adds to of what is kept of a larger tensor.
+func (n *Node) sampleInto(ctx context.Context, of *store.Sampled, p part) error {
+	e := p.extent
+	e.Offset = 0
+	in := dag.NewReader(ctx, n.store, p.child.CID, p.child.Size)
+	s, err := family.Take(in, e)
+	if err != nil {
+		return err
+	}
+	of.Data = s.Encode(nil)
+	if rows, ok := family.RowsOf(e); ok {
+		list, err := rows.Read(in, 0)
 		if err != nil {
 			return err
 		}
-		data = s.Encode(nil)
+		of.Rows = telling(list)
 	}
-	return n.store.PutSample(p.child.CID, groupOf(p.extent), model+"/"+p.extent.Name, data)
+	like, err := n.nearest(&s, of.Group)
+	of.Under = like.under(family.Estimate(s, nil))
+	return err
 }

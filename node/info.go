@@ -198,9 +198,11 @@ func (n *Node) showFile(ctx context.Context, f dag.File) (ShowFile, error) {
 				return out, err
 			}
 			st.Stored = t.Stored
-			if st.Reads, err = n.reads(p.child.CID); err != nil {
+			cold, err := n.store.Cold(p.child.CID)
+			if err != nil {
 				return out, err
 			}
+			st.Reads = cold.Read
 			needs, err := n.store.Dependants(p.child.CID, maxDeltas)
 			if err != nil {
 				return out, err
@@ -220,28 +222,6 @@ func (n *Node) showFile(ctx context.Context, f dag.File) (ShowFile, error) {
 
 // maxDeltas bounds the deltas that are counted of one tensor.
 const maxDeltas = 1000
-
-// reads returns the stored bytes that rebuilding tensor c reads, each base once.
-// What is not here counts nothing.
-func (n *Node) reads(c cid.Cid) (int64, error) {
-	sum := int64(0)
-	seen := map[cid.Cid]bool{c: true}
-	for next := []cid.Cid{c}; len(next) > 0; {
-		t, _, err := n.store.Tensor(next[0])
-		if err != nil {
-			return 0, err
-		}
-		next = next[1:]
-		sum += t.Stored
-		for _, b := range t.Bases {
-			if !seen[b] {
-				seen[b] = true
-				next = append(next, b)
-			}
-		}
-	}
-	return sum, nil
-}
 
 // PinLs lists the pins.
 func (n *Node) PinLs(context.Context, none) (PinResult, error) {

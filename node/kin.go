@@ -20,7 +20,7 @@ type kin struct {
 	at   map[cid.Cid]int32
 	now  []int32 // by tensor, the edge in use, or -1 for stand-alone
 	p    family.Problem
-	by   [][]dag.Base // by edge, the bases to encode against; nil for those in use
+	by   [][]dag.Base // by edge, the bases to encode against
 
 	alike []alike
 	lost  int // tensors left out because they, a base, or their model does not read
@@ -36,9 +36,10 @@ type relative struct {
 	member bool
 	owned  bool // a pinned model has it; else it is here as a base only
 	lost   bool // a base of it is not here: nothing can be said of it
+	near   []int32
 }
 
-// alike are the tensors of a kin that have one name, dtype and row length.
+// alike are the tensors of a kin that are of one group: see groupOf.
 type alike struct {
 	group string
 	list  []int32
@@ -57,7 +58,7 @@ func (n *Node) gatherKin(ctx context.Context, models []pinnedModel, owned, done 
 			k.lost += m.tensors
 		}
 	}
-	if err := g.candidates(); err != nil {
+	if err := g.candidates(ctx); err != nil {
 		return nil, err
 	}
 	if err := g.bases(); err != nil {
@@ -131,27 +132,64 @@ func (g *gathering) alike(group string, i int32) {
 	g.k.alike[at].list = append(g.k.alike[at].list, i)
 }
 
-// candidates adds tensors of other pinned models, that may become bases.
-func (g *gathering) candidates() error {
+// candidates looks in the whole store for what may be a base of each member.
+// Tensors of pinned models alone may: others may go any time.
+func (g *gathering) candidates(ctx context.Context) error {
 	for at := range g.k.alike {
-		cs, err := g.n.store.Candidates(g.k.alike[at].group, maxCandidates)
-		if err != nil {
-			return err
-		}
-		for _, c := range cs {
-			if _, ok := g.k.at[c]; ok || !g.owned.has(c) {
-				continue
+		a := &g.k.alike[at]
+		for _, i := range a.list { // as it is now: it grows
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-			i, err := g.add(c, false)
+			found, err := g.found(a.group, i)
 			if err != nil {
 				return err
 			}
-			if i >= 0 {
-				g.k.alike[at].list = append(g.k.alike[at].list, i)
+			for _, c := range found {
+				if _, ok := g.k.at[c]; !ok && !g.owned.has(c) {
+					continue
+				}
+				j, err := g.add(c, false)
+				if err != nil {
+					return err
+				}
+				if j >= 0 {
+					g.k.list[i].near = append(g.k.list[i].near, j)
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// found returns the stored tensors of group that are nearest to tensor i; some,
+// where it is too small for a sample.
+func (g *gathering) found(group string, i int32) ([]cid.Cid, error) {
+	r := &g.k.list[i]
+	if !r.member {
+		return nil, nil
+	}
+	var out []cid.Cid
+	if r.t.Size < family.MinSize {
+		cs, err := g.n.store.Candidates(group, cid.Undef, maxTried)
+		for _, c := range cs {
+			out = append(out, c.Tensor)
+		}
+		return out, err
+	}
+	data, err := g.n.store.Sample(r.c)
+	if err != nil {
+		return nil, err
+	}
+	s, err := family.Decode(data)
+	if err != nil {
+		return nil, nil // it was lost: the tensor stays as it is
+	}
+	near, err := g.n.nearest(&s, group)
+	for _, c := range near.found {
+		out = append(out, c.c)
+	}
+	return out, err
 }
 
 // bases adds what the tensors so far are stored against, and so on.

@@ -1,7 +1,6 @@
 package node_test
 
 import (
-	"maps"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -63,7 +62,8 @@ func forms(t *testing.T, n *node.Node, cids map[string]string) map[string]node.S
 }
 
 // wantBudget fails where the cold rebuild of a model reads more than its own
-// size, what is stand-alone or a delta of what is aside.
+// size. What is stand-alone, or a delta of what is, counts for its size at most:
+// it may always be so.
 func wantBudget(t *testing.T, n *node.Node, cids map[string]string) {
 	t.Helper()
 	all := forms(t, n, cids)
@@ -127,15 +127,15 @@ func TestRepackWorstOrder(t *testing.T) {
 			wantBudget(t, n, cids)
 			wantCarried(t, n, dirs[0], cids[dirs[0]])
 
-			was := forms(t, n, cids)
-			if again := repack(t, n, node.RepackRequest{}); again.Changed != 0 || !maps.EqualFunc(was, forms(t, n, cids), sameForm) {
-				t.Errorf("another repack changed %d tensors", again.Changed)
+			// Another sets out from estimates put right, and may find a little more.
+			again := repack(t, n, node.RepackRequest{})
+			if again.Gain < 0 || 200*again.Gain > got {
+				t.Errorf("another repack won %d bytes of %d: %+v", again.Gain, got, again)
 			}
+			wantBudget(t, n, cids)
 		})
 	}
 }
-
-func sameForm(a, b node.ShowTensor) bool { return a.Base == b.Base && a.Stored == b.Stored }
 
 // wantCarried exports model c of n, whose files are in dir, and imports it where
 // nothing else is.

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/zipnode/zipnode/family"
@@ -141,14 +142,14 @@ func (k *kin) uses(e family.Edge, drop map[int32]bool) bool {
 	return used && k.list[e.Target].member
 }
 
-// basesOf yields the bases of e.
-func basesOf(e *family.Edge) func(func(int32) bool) {
-	return func(yield func(int32) bool) {
-		if !yield(e.Base) {
+// basesOf yields the bases of e, with how much of each a rebuild needs.
+func basesOf(e *family.Edge) iter.Seq2[int32, float32] {
+	return func(yield func(int32, float32) bool) {
+		if !yield(e.Base, e.Share) {
 			return
 		}
 		for _, s := range e.More {
-			if !yield(s.Tensor) {
+			if !yield(s.Tensor, s.Share) {
 				return
 			}
 		}
@@ -180,7 +181,9 @@ func (k *kin) needed(p replan) []bool {
 		}
 		need[i] = true
 		if p[i] >= 0 {
-			next = slices.AppendSeq(next, basesOf(&k.p.Edges[p[i]]))
+			for b := range basesOf(&k.p.Edges[p[i]]) {
+				next = append(next, b)
+			}
 		}
 	}
 	return need
@@ -378,11 +381,11 @@ func (k *kin) reads(p replan) (reads []int64, deep []bool, ok bool) {
 		reads[i] = open
 		n := k.stored(p, i)
 		if p[i] >= 0 {
-			for b := range basesOf(&k.p.Edges[p[i]]) {
+			for b, share := range basesOf(&k.p.Edges[p[i]]) {
 				if !visit(b) {
 					return false
 				}
-				n += reads[b]
+				n += int64(float64(share) * float64(reads[b]))
 				deep[i] = deep[i] || p[b] >= 0
 			}
 		}

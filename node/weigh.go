@@ -10,6 +10,8 @@ import (
 	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/family"
+	"github.com/zipnode/zipnode/store"
+	"github.com/zipnode/zipnode/tensor"
 )
 
 const (
@@ -37,11 +39,14 @@ func (n *Node) weighKin(ctx context.Context, k *kin) error {
 		k.now = append(k.now, -1)
 		if len(r.t.Bases) > 0 && !r.lost {
 			k.p.Alone[i] = never(r)
-			k.now[i] = k.addEdge(k.edgeInUse(int32(i)), nil)
+			var err error
+			if k.now[i], err = n.edgeInUse(k, int32(i)); err != nil {
+				return err
+			}
 		}
 	}
 	for _, a := range k.alike {
-		w := &weighing{n: n, k: k, list: a.list, looked: map[int32]look{}}
+		w := &weighing{n: n, k: k, list: a.list, looked: map[int32]look{}, alone: map[dtypes]*ratio{}, delta: map[dtypes]*ratio{}}
 		if err := w.run(ctx); err != nil {
 			return err
 		}
@@ -58,15 +63,33 @@ func (k *kin) addEdge(e family.Edge, by []dag.Base) int32 {
 	return int32(len(k.p.Edges) - 1)
 }
 
-// edgeInUse returns how tensor i is stored now. Of a base that is mapped in
-// parts all counts as read: too much rather than too little.
-func (k *kin) edgeInUse(i int32) family.Edge {
+// edgeInUse adds how tensor i is stored now.
+func (n *Node) edgeInUse(k *kin, i int32) (int32, error) {
 	r := &k.list[i]
-	e := family.Edge{Target: i, Cost: r.t.Stored, Base: k.at[r.t.Bases[0]]}
-	for _, b := range r.t.Bases[1:] {
-		e.More = append(e.More, family.Source{Tensor: k.at[b]})
+	e := family.Edge{Target: i, Cost: r.t.Stored}
+	for at, b := range r.t.Bases {
+		j := k.at[b]
+		if share := k.part(i, j); at == 0 {
+			e.Base, e.Share = j, share
+		} else {
+			e.More = append(e.More, family.Source{Tensor: j, Share: share})
+		}
 	}
-	return e
+	recipe, err := n.store.Recipe(r.t.Recipe())
+	if err := ignoreDamage(err); err != nil {
+		return 0, err
+	}
+	if recipe == nil { // it cannot be encoded so again, and stays so
+		r.member = false
+		return k.addEdge(e, nil), nil
+	}
+	return k.addEdge(e, recipe.Bases), nil
+}
+
+// part returns how much of tensor j a rebuild of tensor i against it needs.
+func (k *kin) part(i, j int32) float32 {
+	t, b := &k.list[i].t, &k.list[j].t
+	return float32(store.Part(t.Size, t.DType, b.Size, b.DType))
 }
 
 // A weighing is of tensors that are alike.
@@ -77,8 +100,11 @@ type weighing struct {
 	centres []int32
 	looked  map[int32]look
 
-	alone, delta ratio
+	alone, delta map[dtypes]*ratio
 }
+
+// dtypes are those of a tensor and of its base, or its own twice.
+type dtypes struct{ target, base tensor.DType }
 
 // A look is what of a tensor tells its costs: its sample, or all of its bytes
 // where it is too small for one.
@@ -94,6 +120,14 @@ type ratio struct{ real, guess float64 }
 func (r *ratio) add(real, guess int64) {
 	r.real += float64(real)
 	r.guess += float64(guess)
+}
+
+// ratioOf returns the ratio of d, which it makes if it must.
+func ratioOf(ratios map[dtypes]*ratio, d dtypes) *ratio {
+	if ratios[d] == nil {
+		ratios[d] = new(ratio)
+	}
+	return ratios[d]
 }
 
 // of returns guess as the ratio would have it.
@@ -151,9 +185,10 @@ func (w *weighing) compare(ctx context.Context) error {
 		}
 		switch len(r.t.Bases) {
 		case 0:
-			w.alone.add(r.t.Stored, estimated(l.sample, nil, r.t.Size))
+			ratioOf(w.alone, dtypes{r.t.DType, r.t.DType}).add(r.t.Stored, estimated(l.sample, nil, r.t.Size))
 		case 1: // it is here, for there is a look
-			b, err := w.look(w.k.at[r.t.Bases[0]])
+			j := w.k.at[r.t.Bases[0]]
+			b, err := w.look(j)
 			if err != nil {
 				return err
 			}
@@ -161,7 +196,7 @@ func (w *weighing) compare(ctx context.Context) error {
 				continue
 			}
 			if n := estimated(l.sample, b.sample, r.t.Size); n < r.t.Size {
-				w.delta.add(r.t.Stored, n)
+				ratioOf(w.delta, dtypes{r.t.DType, w.k.list[j].t.DType}).add(r.t.Stored, n)
 			}
 		}
 	}
@@ -187,7 +222,7 @@ func (w *weighing) tensor(at int, i int32) error {
 	for _, j := range w.candidates(at, l.sample == nil) {
 		b := &k.list[j]
 		known := len(r.t.Bases) == 1 && r.t.Bases[0] == b.c // the edge in use
-		if known || b.t.DType != r.t.DType {
+		if known || !codec.Castable(b.t.DType, r.t.DType) {
 			continue
 		}
 		other, err := w.look(j)
@@ -202,7 +237,7 @@ func (w *weighing) tensor(at int, i int32) error {
 			return err
 		}
 		if n < r.t.Size {
-			edges = append(edges, family.Edge{Target: i, Base: j, Cost: n})
+			edges = append(edges, family.Edge{Target: i, Base: j, Cost: n, Share: k.part(i, j)})
 		}
 	}
 	slices.SortStableFunc(edges, func(a, b family.Edge) int { return cmp.Compare(a.Cost, b.Cost) })
@@ -219,8 +254,13 @@ func (w *weighing) candidates(at int, small bool) []int32 {
 	if small {
 		most = maxTried
 	}
-	var out []int32
+	out := slices.Clone(w.k.list[w.list[at]].near)
 	seen := map[int32]bool{w.list[at]: true}
+	for _, i := range out {
+		seen[i] = true
+	}
+	out = slices.DeleteFunc(out, func(i int32) bool { return i == w.list[at] })
+	most += len(out)
 	add := func(i int32) {
 		if !seen[i] && len(out) < most {
 			seen[i] = true
@@ -279,21 +319,26 @@ func (w *weighing) cost(r *relative, l look, b *relative, other look) (int64, er
 	case l.data != nil && b == nil:
 		return tried(r, l.data, nil)
 	case l.data != nil:
-		n, err := tried(r, l.data, []codec.Base{{
-			DType: b.t.DType, Spans: []codec.Span{{Data: other.data[:min(len(other.data), len(l.data))]}},
-		}})
+		base, err := store.BaseOf(r.t.DType, dag.Base{Of: b.c, DType: b.t.DType}, 0, len(l.data), func(off int64, n int) ([]byte, error) {
+			off = min(off, int64(len(other.data)))
+			return other.data[off:min(off+int64(n), int64(len(other.data)))], nil
+		})
+		if err != nil {
+			return 0, err
+		}
+		n, err := tried(r, l.data, []codec.Base{base})
 		return n + baseCost, err
 	case b == nil:
-		return w.alone.of(estimated(l.sample, nil, r.t.Size)), nil
+		return ratioOf(w.alone, dtypes{r.t.DType, r.t.DType}).of(estimated(l.sample, nil, r.t.Size)), nil
 	}
-	return w.delta.of(estimated(l.sample, other.sample, r.t.Size)) + baseCost, nil
+	return ratioOf(w.delta, dtypes{r.t.DType, b.t.DType}).of(estimated(l.sample, other.sample, r.t.Size)) + baseCost, nil
 }
 
 // estimated returns the bytes that the chunks of a tensor of size bytes are
 // estimated to take against base, or stand-alone if it is nil.
 func estimated(target, base *family.Sample, size int64) int64 {
-	bits := family.Estimate(*target, base) * float64(target.Units())
-	return int64(min(bits/8, 2*float64(size))) // it may be infinite
+	units := float64(size) / float64(family.Unit(target.DType()))
+	return int64(min(family.Estimate(*target, base)*units/8, 2*float64(size))) // it may be infinite
 }
 
 // tried returns the bytes that small tensor r takes against bases.

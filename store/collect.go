@@ -64,6 +64,9 @@ func (s *Store) Collect(ctx context.Context, o CollectOptions) (Collected, error
 	if res.Packs, err = s.shrink(ctx); err != nil {
 		return res, err
 	}
+	if err := s.shrinkSamples(); err != nil {
+		return res, err
+	}
 	res.Freed = max(0, before-s.Bytes())
 	return res, s.compactJournal()
 }
@@ -204,16 +207,7 @@ func (s *Store) sweepTensors(ctx context.Context, m *marker) error {
 	if err != nil {
 		return err
 	}
-	for d := range gone {
-		s.index.delete(key(tabSample, d[:]))
-		s.index.delete(key(tabLabel, d[:]))
-	}
-	return s.index.scan(key(tabGroup), func(k, _ []byte) (bool, error) {
-		if len(k) > 32 && gone[digest(k[len(k)-32:])] {
-			s.index.delete(k)
-		}
-		return true, nil
-	})
+	return s.sweepSamples(gone)
 }
 
 // sweepRoots forgets models that nothing pins, and names of models forgotten.

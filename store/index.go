@@ -30,8 +30,10 @@ const (
 	tabName   = 'n' // name → model CID
 	tabPin    = 'p' // model digest → kind
 	tabLease  = 'l' // id → expiry, place
-	tabSample = 's' // tensor digest → sample
-	tabGroup  = 'c' // group, 0, tensor digest → codec: candidates for a base
+	tabSample = 's' // tensor ID → where its sample lies
+	tabGroup  = 'c' // group, what it is under, tensor → where its sample lies: candidates for a base
+	tabMember = 'u' // group, tensor → what it is under
+	tabRow    = 'f' // row, tensor → nothing: candidates too
 	tabLabel  = 'o' // tensor digest → what a person would call it
 	tabMeta   = 'z' // end of the packs, journal's sequence number
 )

@@ -79,7 +79,7 @@ func (c *recount) count(ctx context.Context, t Tensor) (bool, error) {
 			if err != nil || !ok {
 				return false, errors.Join(err, notHere(idOf(b.Of), ok))
 			}
-			n = min(deepest, n+leavesTouched(r, b, base.Size)*(1+base.behind))
+			n = min(deepest, n+leavesTouched(r.Size, r.DType, b, base.Size)*(1+base.behind))
 		}
 	}
 	if t.behind == n {

@@ -204,45 +204,11 @@ func cutSpace(s string) (before, after string, ok bool) {
 	return s, "", false
 }
 
-// PutSample keeps data, unless nil, as the sample of tensor c; c as a candidate
-// under group; and label as what a person would call it, unless it has one.
-func (s *Store) PutSample(c cid.Cid, group, label string, data []byte) error {
-	d := digestOf(c)
-	if data != nil {
-		s.index.put(key(tabSample, d[:]), data)
-	}
-	s.index.put(key(tabGroup, []byte(group), []byte{0}, d[:]), []byte{byte(c.Type())})
-	named, err := s.index.has(key(tabLabel, d[:]))
-	if err == nil && !named {
-		s.index.put(key(tabLabel, d[:]), []byte(label))
-	}
-	return err
-}
-
 // Label returns what a person would call tensor c, or "".
 func (s *Store) Label(c cid.Cid) (string, error) {
 	d := digestOf(c)
 	v, err := s.index.get(key(tabLabel, d[:]))
 	return string(v), err
-}
-
-// Sample returns the sample kept of tensor c, or nil.
-func (s *Store) Sample(c cid.Cid) ([]byte, error) {
-	d := digestOf(c)
-	return s.index.get(key(tabSample, d[:]))
-}
-
-// Candidates returns at most most tensors kept under group.
-func (s *Store) Candidates(group string, most int) ([]cid.Cid, error) {
-	prefix := key(tabGroup, []byte(group), []byte{0})
-	pairs, err := s.index.prefix(prefix, most)
-	var out []cid.Cid
-	for _, p := range pairs {
-		if len(p.key) == len(prefix)+32 && len(p.value) == 1 {
-			out = append(out, digest(p.key[len(prefix):]).cid(uint64(p.value[0])))
-		}
-	}
-	return out, err
 }
 
 // Count returns how many tensors can be rebuilt here, and how many blocks the

@@ -67,6 +67,8 @@ type Store struct {
 	index *index
 	jrnl  *journal
 
+	samples *samples
+
 	packMu sync.RWMutex // guards packs, last, total
 	packs  map[uint32]*pack
 	last   uint32
@@ -137,6 +139,9 @@ func (s *Store) open(ctx context.Context) error {
 	}
 	if s.rebuilt = lost; lost {
 		s.log.Warn("the index is lost: rebuilding it from the packs")
+	}
+	if s.samples, err = openSamples(s.fs, lost); err != nil {
+		return err
 	}
 	if err := s.loadLeases(); err != nil {
 		return err
@@ -261,6 +266,9 @@ func (s *Store) release() error {
 	}
 	if s.jrnl != nil {
 		errs = append(errs, s.jrnl.close())
+	}
+	if s.samples != nil {
+		errs = append(errs, s.samples.close())
 	}
 	if s.index != nil {
 		errs = append(errs, s.index.close())

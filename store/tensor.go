@@ -289,7 +289,7 @@ func (s *Store) weigh(ctx context.Context, r *dag.Recipe, rec digest) (Tensor, e
 			return t, errors.Join(err, fmt.Errorf("base %s: %w", b.Of, dag.ErrNotFound))
 		}
 		t.Bases = append(t.Bases, b.Of)
-		t.behind += leavesTouched(r, b, base.Size) * (1 + base.behind)
+		t.behind += leavesTouched(r.Size, r.DType, b, base.Size) * (1 + base.behind)
 	}
 	if t.behind > maxBehind {
 		return t, fmt.Errorf("recipe of %s: %w", r.Of, ErrTooDeep)
@@ -300,27 +300,30 @@ func (s *Store) weigh(ctx context.Context, r *dag.Recipe, rec digest) (Tensor, e
 	return t, nil
 }
 
-// leavesTouched bounds how many leaves of a base line up with one leaf of r.
-func leavesTouched(r *dag.Recipe, b dag.Base, baseSize int64) int {
-	if len(b.Map) == 0 && width(r.DType) == width(b.DType) {
+// leavesTouched bounds how many leaves of a base line up with one leaf of a
+// tensor.
+func leavesTouched(size int64, dtype tensor.DType, b dag.Base, baseSize int64) int {
+	if len(b.Map) == 0 && width(dtype) == width(b.DType) {
 		return 1
 	}
-	w, bw := width(r.DType), width(b.DType)
+	w, bw := width(dtype), width(b.DType)
 	if w == 0 || bw == 0 {
 		return 1
 	}
 	most := 1
-	for i := range r.Chunks.Len() {
-		n := 0
+	for i := range dag.Leaves(size) {
+		touched := map[int64]bool{}
 		// No bytes are read: only the ranges that would be count.
-		_, err := BaseOf(r.DType, b, i, dag.LeafSize(r.Size, i), func(off int64, size int) ([]byte, error) {
-			if end := min(off+int64(size), baseSize); off < end {
-				n += int((end-1)/dag.MaxLeaf-off/dag.MaxLeaf) + 1
+		_, err := BaseOf(dtype, b, i, dag.LeafSize(size, i), func(off int64, bytes int) ([]byte, error) {
+			if end := min(off+int64(bytes), baseSize); off < end {
+				for leaf := off / dag.MaxLeaf; leaf <= (end-1)/dag.MaxLeaf && len(touched) <= maxBehind; leaf++ {
+					touched[leaf] = true
+				}
 			}
 			return nil, nil
 		})
 		if err == nil {
-			most = max(most, n)
+			most = max(most, len(touched))
 		}
 		if most > maxBehind {
 			break

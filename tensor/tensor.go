@@ -11,6 +11,7 @@
 package tensor
 
 import (
+	"math"
 	"math/bits"
 )
 
@@ -64,6 +65,19 @@ func (s Shape) Elems() (uint64, bool) {
 		}
 	}
 	return n, !over
+}
+
+// Row returns the number of elements of a row: of all dimensions but the first.
+// It is 0 for what has no rows, and where it overflows an int.
+func (s Shape) Row() int {
+	if len(s) < 2 {
+		return 0
+	}
+	n, ok := s[1:].Elems()
+	if !ok || n > math.MaxInt {
+		return 0
+	}
+	return int(n)
 }
 
 // An Extent is one run of a file's bytes: a tensor, or whatever lies between

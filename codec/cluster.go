@@ -1,0 +1,155 @@
+package codec
+
+// A stepCounts counts symbols by context.
+type stepCounts [contexts][maxSymbols]uint32
+
+// count sets c to the counts of keys, context<<8 | symbol. It counts in two
+// tables, of which other is one, so that runs of one key wait less for their own
+// stores.
+func (c *stepCounts) count(keys []uint16, other *stepCounts) {
+	clear(c[:])
+	clear(other[:])
+	for len(keys) >= 4 {
+		a, b, e, f := keys[0], keys[1], keys[2], keys[3]
+		c[a>>8&(contexts-1)][a&0xff]++
+		other[b>>8&(contexts-1)][b&0xff]++
+		c[e>>8&(contexts-1)][e&0xff]++
+		other[f>>8&(contexts-1)][f&0xff]++
+		keys = keys[4:]
+	}
+	for _, k := range keys {
+		c[k>>8&(contexts-1)][k&0xff]++
+	}
+	for i := range c {
+		for s, n := range other[i] {
+			c[i][s] += n
+		}
+	}
+}
+
+// xlogx[n] of small n are looked up: most counts are small.
+var xlogx = func() (t [1 << 12]uint64) {
+	for n := 1; n < len(t); n++ {
+		t[n] = uint64(n) * uint64(log2of(uint64(n)))
+	}
+	return t
+}()
+
+func nlogn(n uint32) uint64 {
+	if n < uint32(len(xlogx)) {
+		return xlogx[n]
+	}
+	return uint64(n) * uint64(log2of(uint64(n)))
+}
+
+// tableCost is about what each symbol of a table costs to write, in 2^-logBits
+// bits.
+const tableCost = 5 << (logBits - 1)
+
+// A cluster is a run of contexts that share a table.
+type cluster struct {
+	first int // context
+	h     [maxSymbols]uint32
+	total uint32
+	cost  uint64 // of coding by a table of its own, and of the table, in 2^-logBits bits
+	merge uint64 // cost of this and the next as one
+}
+
+func (c *cluster) price(symbols int) uint64 {
+	cost := uint64(0)
+	used := 0
+	for _, n := range c.h[:symbols] {
+		if n != 0 {
+			cost += nlogn(n)
+			used++
+		}
+	}
+	return nlogn(c.total) - cost + uint64(used)*tableCost
+}
+
+func mergedPrice(a, b *cluster, symbols int) uint64 {
+	cost := uint64(0)
+	used := 0
+	for s := range symbols {
+		if n := a.h[s] + b.h[s]; n != 0 {
+			cost += nlogn(n)
+			used++
+		}
+	}
+	return nlogn(a.total+b.total) - cost + uint64(used)*tableCost
+}
+
+// cluster merges neighbouring contexts, those first whose merging costs least,
+// until at most maxTables are left and merging no longer pays. It sets st's
+// tables and returns the highest context that was counted, and the bytes that
+// the steps then take, raw bits included.
+func (st *stepTables) cluster(cs []cluster, counts *stepCounts) (last, size int) {
+	st.symbols = 1
+	cs = cs[:0]
+	rawBits := uint64(0)
+	for c := range counts {
+		h := &counts[c]
+		total, high := uint32(0), 0
+		for s, n := range h {
+			if n != 0 {
+				total += n
+				high = s
+				rawBits += uint64(n) * uint64(rawOf(uint32(s)))
+			}
+		}
+		if total == 0 {
+			continue
+		}
+		st.symbols = max(st.symbols, high+1)
+		cs = append(cs, cluster{first: c, h: *h, total: total})
+		last = c
+	}
+	for i := range cs {
+		cs[i].cost = cs[i].price(st.symbols)
+	}
+	for i := range len(cs) - 1 {
+		cs[i].merge = mergedPrice(&cs[i], &cs[i+1], st.symbols)
+	}
+	for len(cs) > 1 {
+		best, least := 0, int64(1<<62)
+		for i := range len(cs) - 1 {
+			if d := int64(cs[i].merge - cs[i].cost - cs[i+1].cost); d < least {
+				best, least = i, d
+			}
+		}
+		if len(cs) <= maxTables && least >= 0 {
+			break
+		}
+		a := &cs[best]
+		for s, n := range cs[best+1].h[:st.symbols] {
+			a.h[s] += n
+		}
+		a.total += cs[best+1].total
+		a.cost = a.merge
+		cs = append(cs[:best+1], cs[best+2:]...)
+		if best+1 < len(cs) {
+			cs[best].merge = mergedPrice(&cs[best], &cs[best+1], st.symbols)
+		}
+		if best > 0 {
+			cs[best-1].merge = mergedPrice(&cs[best-1], &cs[best], st.symbols)
+		}
+	}
+	total := rawBits << logBits
+	for t := range cs {
+		end := contexts
+		if t+1 < len(cs) {
+			end = cs[t+1].first
+		}
+		for c := cs[t].first; c < end; c++ {
+			st.of[c] = uint8(t)
+		}
+		if t == 0 {
+			clear(st.of[:cs[0].first])
+		}
+		st.fit(t, &cs[t].h)
+		st.setFreqs(t)
+		total += cs[t].cost
+	}
+	st.n = len(cs)
+	return last, int(total >> (logBits + 3))
+}

@@ -1,0 +1,358 @@
+package codec
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+)
+
+// The delta method: the steps from the base's elements to the leaf's, in the
+// order of the numbers, each coded in a context that says how large it should
+// be.
+//
+//	base  uint8
+//	flags uint8    // lanes, and what side has: see below
+//	row   uvarint  // elements of a row, if flags says that there are rows
+//	edges          // bytes before and after the whole elements, XORed with the base's
+//	side  uvarint length, then that many bytes, by the adaptive coder
+//	stream         // see stream.go
+const (
+	flagLanes = 3 << 0 // 4, 16, 32 or 64
+	flagRows  = 1 << 2 // rows have shifts
+	flagCols  = 1 << 3 // columns have shifts
+	flagMoved = 1 << 4 // rows that did not move are marked, and not coded
+	flagsAll  = flagLanes | flagRows | flagCols | flagMoved
+)
+
+const (
+	minRow = 16
+	maxRow = 1 << 16
+	// guessRow is a part of most models' rows: nearly all of what rows give is
+	// had by it.
+	guessRow = 128
+	// minRows is from how many rows on columns may have shifts.
+	minRows = 32
+)
+
+// A deltaCoder is the memory of the delta method.
+type deltaCoder struct {
+	enc     laneEncoder
+	dec     laneDecoder
+	tables  stepTables
+	counts  stepCounts
+	second  stepCounts
+	cs      []cluster
+	scaler  scaler
+	scale   scaling
+	still   []bool // rows that did not move
+	target  []byte // moved rows of the leaf, together
+	base    []byte // and of the base
+	z16     []uint16
+	z32     []uint32
+	keys    []uint16
+	symbols []uint8
+	depth   []uint8
+	ctx     []uint8
+	side    adaptiveEncoder
+	buf     []byte
+}
+
+func grow[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
+
+// rowsOf returns where rows begin in a leaf of n elements at offset, in
+// elements, of a tensor whose rows have row, or 0 if that is not known.
+func rowsOf(row int, offset int64, n int) grid {
+	if row < 1 {
+		row = guessRow
+	}
+	if row < minRow {
+		row *= (minRow + row - 1) / row
+	}
+	if row > maxRow || row > n/2 {
+		return grid{}
+	}
+	return grid{row, int(offset % int64(row))}
+}
+
+// appendDelta appends the body of a delta of leaf against base to dst.
+func (s *scratch) appendDelta(dst, leaf, base []byte, b int, n number, c *Context) []byte {
+	d := s.deltas()
+	head, tail := edgesOf(n.width, c.Offset, len(leaf))
+	end := len(leaf) - tail
+	edges := [14]byte{}
+	xor(edges[:head], leaf[:head], base[:head])
+	xor(edges[head:], leaf[end:], base[end:])
+	leaf, base = leaf[head:end], base[head:end]
+	count := len(leaf) / n.width
+	g := rowsOf(c.Row, (c.Offset+int64(head))/int64(n.width), count)
+
+	d.side.reset(d.buf[:0])
+	flags := byte(0)
+	if g.row > 0 && d.markStill(leaf, base, g, n.width) {
+		flags |= flagMoved
+		d.writeStill()
+		d.target = d.gatherMoved(d.target, leaf, g, n.width)
+		d.base = d.gatherMoved(d.base, base, g, n.width)
+		leaf, base, g = d.target, d.base, g.afterDrop(d.still)
+		count = len(leaf) / n.width
+	}
+	top := n.largest(base)
+	d.side.raw(top, 8)
+	d.steps(leaf, base, n, top)
+	flags |= d.fitScale(count, g, c.Row > 0)
+	d.writeScale()
+	last, _ := d.count(n, count)
+	d.tables.write(&d.side, last)
+	lanes := lanesFor(count)
+	flags |= byte(lanesCode(lanes))
+
+	dst = append(dst, byte(b), flags)
+	if flags&(flagRows|flagCols|flagMoved) != 0 {
+		dst = binary.AppendUvarint(dst, uint64(g.row))
+	}
+	dst = append(dst, edges[:head+tail]...)
+	d.buf = d.side.end(0)
+	dst = binary.AppendUvarint(dst, uint64(len(d.buf)))
+	dst = append(dst, d.buf...)
+	d.tables.forEncoding(&d.enc, last)
+	if n.width == 4 {
+		return encodeLanes(&d.enc, dst, d.keys[:count], d.z32[:count], lanes)
+	}
+	return encodeLanes(&d.enc, dst, d.keys[:count], d.z16[:count], lanes)
+}
+
+func lanesCode(lanes int) int { return map[int]int{4: 0, 16: 1, 32: 2, 64: 3}[lanes] }
+
+// edgesOf returns how many of size bytes at offset in a tensor come before the
+// first whole element of width bytes, and how many after the last.
+func edgesOf(width int, offset int64, size int) (head, tail int) {
+	head = min(size, int(-uint64(offset)&uint64(width-1)))
+	return head, (size - head) & (width - 1)
+}
+
+// markStill finds the rows that did not move, and tells whether they are worth
+// leaving out.
+func (d *deltaCoder) markStill(leaf, base []byte, g grid, width int) bool {
+	n := len(leaf) / width
+	rows := g.rows(n)
+	d.still = grow(d.still, rows)
+	still := 0
+	for r := range d.still {
+		from, to := g.span(r, n)
+		d.still[r] = bytes.Equal(leaf[from*width:to*width], base[from*width:to*width])
+		if d.still[r] {
+			still++
+		}
+	}
+	return still > rows/16 && still < rows
+}
+
+// afterDrop returns where rows begin once those that are still are left out.
+func (g grid) afterDrop(still []bool) grid {
+	if len(still) > 0 && still[0] {
+		g.phase = 0
+	}
+	return g
+}
+
+// gatherMoved appends the rows of src that moved to dst[:0].
+func (d *deltaCoder) gatherMoved(dst, src []byte, g grid, width int) []byte {
+	n := len(src) / width
+	dst = dst[:0]
+	for r, still := range d.still {
+		if !still {
+			from, to := g.span(r, n)
+			dst = append(dst, src[from*width:to*width]...)
+		}
+	}
+	return dst
+}
+
+// scatterMoved fills dst with the rows of d.target that moved, and those of base
+// that did not.
+func (d *deltaCoder) scatterMoved(dst, base []byte, g grid, width int) {
+	n := len(dst) / width
+	moved := d.target
+	for r, still := range d.still {
+		from, to := g.span(r, n)
+		row := dst[from*width : to*width]
+		if still {
+			copy(row, base[from*width:])
+		} else {
+			moved = moved[copy(row, moved):]
+		}
+	}
+}
+
+// largest returns the largest exponent in a sample of base.
+func (n number) largest(base []byte) uint32 {
+	if !n.float {
+		return 0
+	}
+	top := uint32(0)
+	count := len(base) / n.width
+	for i := 0; i < count; i += max(1, count>>14) {
+		top = max(top, n.exponentOf(n.load(base, i)))
+	}
+	return top
+}
+
+func (n number) load(p []byte, i int) uint32 {
+	switch n.width {
+	case 1:
+		return uint32(p[i])
+	case 2:
+		return uint32(le.Uint16(p[2*i:]))
+	}
+	return le.Uint32(p[4*i:])
+}
+
+func (n number) exponentOf(x uint32) uint32 { return x >> n.exponent & n.mask }
+
+// steps fills z16 or z32, symbols and depth.
+func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
+	count := len(leaf) / n.width
+	d.symbols, d.depth, d.ctx, d.keys = grow(d.symbols, count), grow(d.depth, count), grow(d.ctx, count), grow(d.keys, count)
+	n.depths(d.depth, base, top)
+	switch n.width {
+	case 1:
+		d.z16 = grow(d.z16, count)
+		for i, b := range base[:count] {
+			z := n.step(uint32(leaf[i]), uint32(b))
+			sym, _ := symbolOf(z)
+			d.z16[i], d.symbols[i] = uint16(z), uint8(sym)
+		}
+	case 2:
+		d.z16 = grow(d.z16, count)
+		for i := steps16Fast(n, d.z16, d.symbols, leaf, base); i < count; i++ {
+			z := n.step(uint32(le.Uint16(leaf[2*i:])), uint32(le.Uint16(base[2*i:])))
+			sym, _ := symbolOf(z)
+			d.z16[i], d.symbols[i] = uint16(z), uint8(sym)
+		}
+	case 4:
+		d.z32 = grow(d.z32, count)
+		for i := steps32Fast(n, d.z32, d.symbols, leaf, base); i < count; i++ {
+			z := n.step(le.Uint32(leaf[4*i:]), le.Uint32(base[4*i:]))
+			sym, _ := symbolOf(z)
+			d.z32[i], d.symbols[i] = z, uint8(sym)
+		}
+	}
+}
+
+// depths fills depth with by how many powers of two each element is below top.
+func (n number) depths(depth []uint8, base []byte, top uint32) {
+	if !n.float {
+		clear(depth)
+		return
+	}
+	for i := depthsFast(n, depth, base, top); i < len(depth); i++ {
+		depth[i] = n.depthOf(n.load(base, i), top)
+	}
+}
+
+// walk16 fills dst with the elements that are steps z from base's.
+func (n number) walk16(dst, base []byte, z []uint16) {
+	if n.width == 1 {
+		for i, z := range z {
+			dst[i] = byte(n.walk(uint32(base[i]), uint32(z)))
+		}
+		return
+	}
+	for i := walk16Fast(n, dst, base, z); i < len(z); i++ {
+		le.PutUint16(dst[2*i:], uint16(n.walk(uint32(le.Uint16(base[2*i:])), uint32(z[i]))))
+	}
+}
+
+func (n number) walk32(dst, base []byte, z []uint32) {
+	for i := walk32Fast(n, dst, base, z); i < len(z); i++ {
+		le.PutUint32(dst[4*i:], n.walk(le.Uint32(base[4*i:]), z[i]))
+	}
+}
+
+func (n number) depthOf(x, top uint32) uint8 {
+	if !n.float {
+		return 0
+	}
+	return uint8(min(top-min(top, n.exponentOf(x)), maxDepth))
+}
+
+// fitScale finds shifts of rows, and of columns if wanted, fills ctx, and returns the flags.
+func (d *deltaCoder) fitScale(count int, g grid, columns bool) byte {
+	d.scale.rows, d.scale.cols = d.scale.rows[:0], d.scale.cols[:0]
+	ctx, depth, symbols := d.ctx[:count], d.depth[:count], d.symbols[:count]
+	d.scale.contexts(ctx, depth, g)
+	rows := g.rows(count)
+	if rows < 2 {
+		return 0
+	}
+	flags := byte(flagRows)
+	var none scaling
+	for range 2 {
+		d.scaler.fit(symbols, ctx, depth)
+		if len(d.scale.rows) > 0 {
+			none.contexts(ctx, depth, g)
+		}
+		d.scale.rows = d.scaler.rows(d.scale.rows, symbols, ctx, g)
+		d.scale.contexts(ctx, depth, g)
+	}
+	if columns && rows >= minRows {
+		d.scaler.fit(symbols, ctx, depth)
+		d.scale.cols = d.scaler.columns(d.scale.cols, symbols, ctx, g)
+		d.scale.contexts(ctx, depth, g)
+		flags |= flagCols
+	}
+	return flags
+}
+
+// writeStill writes which rows did not move.
+func (d *deltaCoder) writeStill() {
+	var m [4]model
+	state := 0
+	for _, still := range d.still {
+		bit := uint32(0)
+		if still {
+			bit = 1
+		}
+		d.side.bit(&m[state], bit)
+		state = state<<1&3 | int(bit)
+	}
+}
+
+// writeScale writes the shifts.
+func (d *deltaCoder) writeScale() {
+	for _, shifts := range [][]int8{d.scale.rows, d.scale.cols} {
+		writeShifts(&d.side, shifts)
+	}
+}
+
+func writeShifts(e *adaptiveEncoder, shifts []int8) {
+	var m [3]intModel
+	mean := 0 // of the last ones, times 8
+	state := 0
+	for _, s := range shifts {
+		z := zigzag(int(s) - (mean+4)>>3)
+		e.int(&m[state], z)
+		mean += int(s) - (mean+4)>>3
+		state = int(min(z, 2))
+	}
+}
+
+// count fills keys and counts, and merges contexts to tables.
+func (d *deltaCoder) count(n number, count int) (last, size int) {
+	keys, ctx, symbols := d.keys[:count], d.ctx[:count], d.symbols[:count]
+	for i := keysFast(keys, ctx, symbols); i < count; i++ {
+		keys[i] = uint16(ctx[i])<<8 | uint16(symbols[i])
+	}
+	d.counts.count(keys, &d.second)
+	if d.cs == nil {
+		d.cs = make([]cluster, contexts)
+	}
+	return d.tables.cluster(d.cs, &d.counts)
+}
+
+func (s *scratch) deltas() *deltaCoder {
+	if s.delta == nil {
+		s.delta = new(deltaCoder)
+	}
+	return s.delta
+}

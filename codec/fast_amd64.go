@@ -1,0 +1,258 @@
+//go:build amd64 && !purego
+
+package codec
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+//go:generate go -C gen run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg codec
+
+// A tier is a set of kernels.
+type tier int
+
+const (
+	portable tier = iota
+	avx2
+	avx512
+)
+
+// use is the tier that runs. Tests set it to compare tiers.
+var use = func() tier {
+	x := &cpu.X86
+	switch {
+	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512CD && x.HasAVX512VBMI && x.HasBMI2 && x.HasPOPCNT:
+		return avx512
+	}
+	return portable
+}()
+
+func bytesOf[T any](s []T) *byte { return (*byte)(unsafe.Pointer(unsafe.SliceData(s))) }
+
+// spare is how many bytes of words the kernels want to see before they decode a
+// round; a round takes at most 384.
+const spare = 512
+
+// encodeRoundsFast encodes whole rounds, words below e.words[p], and returns
+// where they begin, and false if it did nothing.
+func encodeRoundsFast[Z step](e *laneEncoder, keys []uint16, z []Z, lanes, p int) (bool, int) {
+	if use != avx512 || lanes < 16 {
+		return false, p
+	}
+	if len(z) == 0 {
+		return true, p
+	}
+	rounds, written := len(z)/lanes, 0
+	switch z := any(z).(type) {
+	case []uint16:
+		written = encode16AVX512((*byte)(unsafe.Pointer(e)), bytesOf(keys), bytesOf(z), bytesOf(e.words), p, rounds, lanes)
+	case []uint32:
+		written = encode32AVX512((*byte)(unsafe.Pointer(e)), bytesOf(keys), bytesOf(z), bytesOf(e.words), p, rounds, lanes)
+	}
+	return true, p - written/2
+}
+
+// encodeBytesFast is encodeRoundsFast for bytes.
+func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
+	if use != avx512 || lanes < 16 {
+		return false, at
+	}
+	if len(p) == 0 {
+		return true, at
+	}
+	written := encodeBytesAVX512((*byte)(unsafe.Pointer(e)), bytesOf(p), nil, bytesOf(e.words), at, len(p)/lanes, lanes)
+	return true, at - written/2
+}
+
+// appendWords appends words, little-endian.
+func appendWords(dst []byte, words []uint16) []byte {
+	return append(dst, unsafe.Slice(bytesOf(words), 2*len(words))...)
+}
+
+// decodeRoundsFast decodes as many whole rounds as it can, and returns how many
+// steps that were and the words that are left.
+func decodeRoundsFast[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes int) (int, []byte) {
+	return decodeInTwo(d, len(z), src, lanes, func(at int, src []byte, rounds int) (done, read int) {
+		_ = ctx[at+rounds*lanes-1]
+		switch z := any(z).(type) {
+		case []uint16:
+			return decode16AVX512((*byte)(unsafe.Pointer(d)), bytesOf(z[at:]), bytesOf(ctx[at:]), bytesOf(src), len(src), rounds, lanes)
+		case []uint32:
+			return decode32AVX512((*byte)(unsafe.Pointer(d)), bytesOf(z[at:]), bytesOf(ctx[at:]), bytesOf(src), len(src), rounds, lanes)
+		}
+		return 0, 0
+	})
+}
+
+// decodeBytesFast is decodeRoundsFast for bytes.
+func decodeBytesFast(d *laneDecoder, p, src []byte, lanes int) (int, []byte) {
+	return decodeInTwo(d, len(p), src, lanes, func(at int, src []byte, rounds int) (done, read int) {
+		return decodeBytesAVX512((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), nil, bytesOf(src), len(src), rounds, lanes)
+	})
+}
+
+// decodeInTwo calls kernel for as many of n steps as there are words well before
+// the end of src, and again with a copy of the last words that has room behind
+// it. It returns how many steps were decoded, and the words that are left.
+func decodeInTwo(d *laneDecoder, n int, src []byte, lanes int, kernel func(at int, src []byte, rounds int) (done, read int)) (int, []byte) {
+	if use != avx512 || lanes < 16 {
+		return 0, src
+	}
+	done := 0
+	run := func(src []byte) int {
+		rounds := (n - done) / lanes
+		if rounds == 0 || len(src) < spare {
+			return 0
+		}
+		k, read := kernel(done, src, rounds)
+		done += k * lanes
+		return read
+	}
+	src = src[run(src):]
+	if n-done >= lanes && len(src) < spare {
+		clear(d.tail[:])
+		copy(d.tail[:], src)
+		read := run(d.tail[:])
+		if read > len(src) { // into the zeros: too few words
+			read = len(src)
+			d.states[0] = 0 // which no good end has
+		}
+		src = src[read:]
+	}
+	return done, src
+}
+
+// steps16Fast fills z and symbols as far as it can, and returns how far that is.
+func steps16Fast(n number, z []uint16, symbols []uint8, leaf, base []byte) int {
+	k := len(z) &^ 31
+	if use != avx512 || n.width != 2 || !n.float || k == 0 {
+		return 0
+	}
+	stepsFloat16AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k)
+	return k
+}
+
+// steps32Fast is steps16Fast for elements of 32 bits.
+func steps32Fast(n number, z []uint32, symbols []uint8, leaf, base []byte) int {
+	k := len(z) &^ 15
+	if use != avx512 || !n.float || k == 0 {
+		return 0
+	}
+	stepsFloat32AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k)
+	return k
+}
+
+// walk16Fast fills dst as far as it can, and returns how many elements that is.
+func walk16Fast(n number, dst, base []byte, z []uint16) int {
+	k := len(z) &^ 31
+	if use != avx512 || !n.float || k == 0 {
+		return 0
+	}
+	walkFloat16AVX512(bytesOf(dst), bytesOf(base), bytesOf(z), k)
+	return k
+}
+
+// walk32Fast is walk16Fast for elements of 32 bits.
+func walk32Fast(n number, dst, base []byte, z []uint32) int {
+	k := len(z) &^ 15
+	if use != avx512 || !n.float || k == 0 {
+		return 0
+	}
+	walkFloat32AVX512(bytesOf(dst), bytesOf(base), bytesOf(z), k)
+	return k
+}
+
+// depthsFast fills depth as far as it can, and returns how far that is.
+func depthsFast(n number, depth []uint8, base []byte, top uint32) int {
+	k := len(depth) &^ 63
+	if use != avx512 || n.width == 1 || k == 0 {
+		return 0
+	}
+	if n.width == 2 {
+		depths16AVX512(bytesOf(depth), bytesOf(base), k, int(n.exponent), int(n.mask), int(top))
+	} else {
+		depthsFloat32AVX512(bytesOf(depth), bytesOf(base), k, int(top))
+	}
+	return k
+}
+
+// contextFast fills ctx with the contexts of elements of one row whose shift and
+// the anchor add up to shift, and returns how far it came.
+func contextFast(ctx, depth []uint8, cols []int8, shift int) int {
+	if use != avx512 || len(ctx) == 0 {
+		return 0
+	}
+	contextAVX512(bytesOf(ctx), bytesOf(depth), bytesOf(cols), len(ctx), shift)
+	return len(ctx)
+}
+
+// rowSumsFast is rowSums of the first done elements.
+func rowSumsFast(symbols, ctx []uint8, curve *[2][contexts]uint8) (done int, sum uint32, expected uint64) {
+	if use != avx512 || len(ctx) == 0 {
+		return 0, 0, 0
+	}
+	s, e := rowSumsAVX512(bytesOf(symbols), bytesOf(ctx), &curve[0][0], len(ctx))
+	return len(ctx), uint32(s), uint64(e)
+}
+
+// keysFast fills keys as far as it can, and returns how far that is.
+func keysFast(keys []uint16, ctx, symbols []uint8) int {
+	k := len(keys) &^ 31
+	if use != avx512 || k == 0 {
+		return 0
+	}
+	keysAVX512(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
+	return k
+}
+
+// columnSumsFast fills sums, expected-low and expected-high of the first done
+// columns over whole rows of row elements, every so many of them.
+func columnSumsFast(sums []uint16, symbols, ctx []uint8, curve *[2][contexts]uint8, row, every, rows int) (done int) {
+	k := row &^ 31
+	if use != avx512 || k == 0 || rows == 0 {
+		return 0
+	}
+	columnSumsAVX512(bytesOf(sums), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row*every, rows, k)
+	return k
+}
+
+// splitFast splits the first elements of src into planes of stride bytes, and
+// returns how many.
+func splitFast(l layout, planes, src []byte, stride int) int {
+	k := len(src) / l.width() &^ 31
+	if use != avx512 || k == 0 {
+		return 0
+	}
+	switch l {
+	case layout16:
+		split16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
+	case layoutBF16:
+		splitBF16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
+	case layoutF32:
+		splitF32AVX512(bytesOf(planes), bytesOf(src), k, stride)
+	default:
+		return 0
+	}
+	return k
+}
+
+// joinFast undoes splitFast.
+func joinFast(l layout, dst, planes []byte, stride int) int {
+	k := len(dst) / l.width() &^ 31
+	if use != avx512 || k == 0 {
+		return 0
+	}
+	switch l {
+	case layout16:
+		join16AVX512(bytesOf(dst), bytesOf(planes), bytesOf(planes[stride:]), k)
+	case layoutBF16:
+		joinBF16AVX512(bytesOf(dst), bytesOf(planes), bytesOf(planes[stride:]), k)
+	case layoutF32:
+		joinF32AVX512(bytesOf(dst), bytesOf(planes), k, stride)
+	default:
+		return 0
+	}
+	return k
+}

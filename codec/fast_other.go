@@ -1,0 +1,53 @@
+//go:build !amd64 || purego
+
+package codec
+
+// A tier is a set of kernels.
+type tier int
+
+const portable tier = 0
+
+// use is the tier that runs.
+var use = portable
+
+func encodeRoundsFast[Z step](_ *laneEncoder, _ []uint16, _ []Z, _, p int) (bool, int) {
+	return false, p
+}
+
+func decodeRoundsFast[Z step](_ *laneDecoder, _ []Z, _ []uint8, src []byte, _ int) (int, []byte) {
+	return 0, src
+}
+
+func steps16Fast(number, []uint16, []uint8, []byte, []byte) int { return 0 }
+
+func steps32Fast(number, []uint32, []uint8, []byte, []byte) int { return 0 }
+
+func walk16Fast(number, []byte, []byte, []uint16) int { return 0 }
+
+func walk32Fast(number, []byte, []byte, []uint32) int { return 0 }
+
+func depthsFast(number, []uint8, []byte, uint32) int { return 0 }
+
+func contextFast([]uint8, []uint8, []int8, int) int { return 0 }
+
+func rowSumsFast(_, _ []uint8, _ *[2][contexts]uint8) (int, uint32, uint64) { return 0, 0, 0 }
+
+func keysFast([]uint16, []uint8, []uint8) int { return 0 }
+
+func columnSumsFast([]uint16, []uint8, []uint8, *[2][contexts]uint8, int, int, int) int { return 0 }
+
+func encodeBytesFast(_ *laneEncoder, _ []byte, _, at int) (bool, int) { return false, at }
+
+func decodeBytesFast(_ *laneDecoder, _, src []byte, _ int) (int, []byte) { return 0, src }
+
+// appendWords appends words, little-endian.
+func appendWords(dst []byte, words []uint16) []byte {
+	for _, w := range words {
+		dst = le.AppendUint16(dst, w)
+	}
+	return dst
+}
+
+func splitFast(layout, []byte, []byte, int) int { return 0 }
+
+func joinFast(layout, []byte, []byte, int) int { return 0 }

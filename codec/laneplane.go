@@ -1,0 +1,106 @@
+package codec
+
+// A byte plane of order 0 in lanes: as steps are coded, but that the symbols are
+// the plane's bytes, with one table, of probabilities in 2^-12, and no raw bits.
+//
+//	table                         // see appendTable; of 12 bits
+//	state [4, 16, 32 or 64]uint32 // as many as lanesFor says
+//	words []uint16
+
+// lanesLeast is from how many bytes on a plane is coded in lanes.
+const lanesLeast = 4 << 10
+
+// appendLanePlane appends the coding of p by f, of ransBits bits.
+func (s *scratch) appendLanePlane(dst, p []byte, f *freqs) []byte {
+	e := &s.deltas().enc
+	start := uint32(0)
+	for b, n := range f.freq {
+		e.table[b] = encEntry(uint32(n)<<ransBits | start)
+		start += uint32(n)
+	}
+	return encodeBytes(e, f.appendTable(dst), p, lanesFor(len(p)))
+}
+
+func encodeBytes(e *laneEncoder, dst, p []byte, lanes int) []byte {
+	e.start(len(p) + 2*maxLanes)
+	at := len(e.words)
+	whole := len(p) - len(p)%lanes
+	at = encodeBytesRound(e, p[whole:], at)
+	if done, q := encodeBytesFast(e, p[:whole], lanes, at); done {
+		at = q
+	} else {
+		for i := whole; i > 0; i -= lanes {
+			at = encodeBytesRound(e, p[i-lanes:i], at)
+		}
+	}
+	return e.appendTo(dst, lanes, at)
+}
+
+func encodeBytesRound(e *laneEncoder, p []byte, at int) int {
+	words := e.words
+	for j := len(p) - 1; j >= 0; j-- {
+		entry := e.table[p[j]]
+		f := uint32(entry >> ransBits)
+		x := e.states[j&(maxLanes-1)]
+		if x >= f<<(31-ransBits) {
+			at--
+			words[at] = uint16(x)
+			x >>= 16
+		}
+		q := x / f
+		e.states[j&(maxLanes-1)] = q<<ransBits + x - q*f + uint32(entry&ransMask)
+	}
+	return at
+}
+
+// readLanePlane fills p from src, which is exactly one coding.
+func (s *scratch) readLanePlane(p, src []byte) error {
+	d := &s.deltas().dec
+	f, src, err := readFreqs(src)
+	if err != nil {
+		return err
+	}
+	if f.bits != ransBits {
+		return corrupt("table of %d bits", f.bits)
+	}
+	at := 0
+	for b, n := range f.freq {
+		e := decEntry(uint32(n)<<20 | uint32(b))
+		for i := range int(n) {
+			d.table[at+i] = e | decEntry(i<<8)
+		}
+		at += int(n)
+	}
+	lanes := lanesFor(len(p))
+	if src, err = d.readStates(src, lanes); err != nil {
+		return err
+	}
+	n, src := decodeBytesFast(d, p, src, lanes)
+	for p = p[n:]; len(p) > 0; {
+		k := min(lanes, len(p))
+		if src, err = decodeBytesRound(d, p[:k], src); err != nil {
+			return err
+		}
+		p = p[k:]
+	}
+	return d.end(src)
+}
+
+func decodeBytesRound(d *laneDecoder, p, src []byte) ([]byte, error) {
+	at := 0
+	for j := range p {
+		x := d.states[j&(maxLanes-1)]
+		e := d.table[x&ransMask]
+		x = uint32(e>>20)*(x>>ransBits) + uint32(e>>8&ransMask)
+		p[j] = byte(e)
+		if x < laneLow {
+			if at+2 > len(src) {
+				return nil, corrupt("plane: out of words")
+			}
+			x = x<<16 | uint32(le.Uint16(src[at:]))
+			at += 2
+		}
+		d.states[j&(maxLanes-1)] = x
+	}
+	return src[at:], nil
+}

@@ -1,0 +1,107 @@
+package codec
+
+import (
+	"math/bits"
+
+	"github.com/zipnode/zipnode/tensor"
+)
+
+// A number is how the bits of an element are ordered and how its magnitude is
+// read off them.
+type number struct {
+	width    int  // bytes of an element: 1, 2 or 4
+	exponent uint // the lowest bit of the exponent; 0 for integers, which have none
+	mask     uint32
+	float    bool // sign and magnitude, not two's complement
+	signed   bool // two's complement
+}
+
+// numberOf returns how elements of dtype are ordered, and false if they are not
+// numbers of one, two or four bytes.
+func numberOf(dtype tensor.DType) (number, bool) {
+	switch dtype {
+	case tensor.BF16:
+		return number{width: 2, exponent: 7, mask: 0xff, float: true}, true
+	case tensor.F16:
+		return number{width: 2, exponent: 10, mask: 0x1f, float: true}, true
+	case tensor.F32, tensor.C64:
+		return number{width: 4, exponent: 23, mask: 0xff, float: true}, true
+	case tensor.F8E4M3, tensor.F8E4M3FNUZ:
+		return number{width: 1, exponent: 3, mask: 0xf, float: true}, true
+	case tensor.F8E5M2, tensor.F8E5M2FNUZ:
+		return number{width: 1, exponent: 2, mask: 0x1f, float: true}, true
+	case tensor.I8:
+		return number{width: 1, signed: true}, true
+	case tensor.U8, tensor.BOOL, tensor.F8E8M0:
+		return number{width: 1}, true
+	case tensor.I16:
+		return number{width: 2, signed: true}, true
+	case tensor.U16:
+		return number{width: 2}, true
+	case tensor.I32:
+		return number{width: 4, signed: true}, true
+	case tensor.U32:
+		return number{width: 4}, true
+	}
+	return number{}, false
+}
+
+// bits returns the bits of an element.
+func (n number) bits() uint { return uint(8 * n.width) }
+
+// order maps the bits x of an element to an unsigned integer of as many bits
+// that is in the order of the numbers: a step from one number to the next is 1,
+// also across a power of two and across zero.
+func (n number) order(x uint32) uint32 {
+	top := uint32(1) << (n.bits() - 1)
+	switch {
+	case n.float && x&top != 0:
+		return ^x & (top<<1 - 1)
+	case n.float || n.signed:
+		return x ^ top
+	}
+	return x
+}
+
+// unorder undoes order.
+func (n number) unorder(x uint32) uint32 {
+	top := uint32(1) << (n.bits() - 1)
+	switch {
+	case n.float && x&top == 0:
+		return ^x & (top<<1 - 1)
+	case n.float || n.signed:
+		return x ^ top
+	}
+	return x
+}
+
+// step returns the zigzagged difference of the elements a and b, modulo the
+// width: 0, 1, 2, 3, 4 for 0, -1, 1, -2, 2.
+func (n number) step(a, b uint32) uint32 {
+	shift := 32 - n.bits()
+	d := int32((n.order(a)-n.order(b))<<shift) >> shift
+	return uint32(d<<1^d>>31) & (1<<n.bits() - 1)
+}
+
+// walk undoes step: it returns the element that is step z from b.
+func (n number) walk(b, z uint32) uint32 {
+	return n.unorder((n.order(b) + (z>>1 ^ -(z & 1))) & (1<<n.bits() - 1))
+}
+
+// Steps are coded as a symbol and raw bits, like a float of three mantissa bits:
+// those below 16 are their own symbol, each further octave has eight.
+
+// symbolOf returns the symbol of step z and how many raw bits follow.
+func symbolOf(z uint32) (symbol, raw uint32) {
+	raw = uint32(max(bits.Len32(z), 4) - 4)
+	return 8*raw + z>>raw, raw
+}
+
+// rawOf returns how many raw bits follow symbol.
+func rawOf(symbol uint32) uint32 { return max(symbol>>3, 1) - 1 }
+
+// maxSymbol returns the highest symbol that a step of n can have.
+func (n number) maxSymbol() uint32 {
+	s, _ := symbolOf(1<<n.bits() - 1)
+	return s
+}

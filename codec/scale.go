@@ -1,0 +1,244 @@
+package codec
+
+// A step is as many units in the last place as the update is large beside them:
+// how large is told by the exponent of the base's element, and by how fast its
+// row and its column moved. The context of an element is the sum of the three,
+// in half octaves:
+//
+//	context = clamp(anchor + row + column + 2·depth, 0, contexts-1)
+//
+// where depth is by how many powers of two the element is below the largest.
+const (
+	anchor   = 12
+	maxDepth = 31
+	maxShift = 24 // of a row or column, either way
+)
+
+// A grid is where the rows of a leaf begin.
+type grid struct {
+	row   int // elements of a row; 0 if the leaf is not cut in rows
+	phase int // of the first element in its row
+}
+
+// rows returns how many rows n elements touch.
+func (g grid) rows(n int) int {
+	if g.row == 0 || n == 0 {
+		return 0
+	}
+	return (g.phase + n + g.row - 1) / g.row
+}
+
+// span returns the elements of row r of n.
+func (g grid) span(r, n int) (from, to int) {
+	from = max(0, r*g.row-g.phase)
+	return from, min(n, (r+1)*g.row-g.phase)
+}
+
+// from returns where rows begin in the elements from at on.
+func (g grid) from(at int) grid {
+	if g.row > 0 {
+		g.phase = (g.phase + at) % g.row
+	}
+	return g
+}
+
+// from returns the part of sc that is for the elements from at on.
+func (sc *scaling) from(g grid, at int) *scaling {
+	if len(sc.rows) == 0 {
+		return sc
+	}
+	return &scaling{sc.rows[(g.phase+at)/g.row:], sc.cols}
+}
+
+// A scaling is what rows and columns add to the contexts of their elements.
+type scaling struct {
+	rows, cols []int8 // empty: all zero
+}
+
+// contexts fills ctx with the contexts of elements whose depths are depth.
+func (sc *scaling) contexts(ctx, depth []uint8, g grid) {
+	n := len(depth)
+	if g.row == 0 {
+		rowContexts(ctx[:n], depth, nil, anchor)
+		return
+	}
+	for r := range g.rows(n) {
+		from, to := g.span(r, n)
+		shift := anchor
+		if len(sc.rows) > 0 {
+			shift += int(sc.rows[r])
+		}
+		var cols []int8
+		if len(sc.cols) > 0 {
+			cols = sc.cols[from+g.phase-r*g.row:][:to-from]
+		}
+		rowContexts(ctx[from:to], depth[from:to], cols, shift)
+	}
+}
+
+// rowContexts fills ctx with the contexts of elements of one row. Cols may be
+// nil.
+func rowContexts(ctx, depth []uint8, cols []int8, shift int) {
+	k := contextFast(ctx, depth, cols, shift)
+	for i := k; i < len(ctx); i++ {
+		c := shift + 2*int(depth[i])
+		if cols != nil {
+			c += int(cols[i])
+		}
+		ctx[i] = uint8(min(max(c, 0), contexts-1))
+	}
+}
+
+// A scaler estimates a scaling from the mean symbol of each context: the curve
+// that says how large symbols are when steps are.
+type scaler struct {
+	curve  [contexts]uint32   // mean symbol, in 2^-curveBits, below 2^16
+	bytes  [2][contexts]uint8 // the curve's low and high bytes
+	depths [maxDepth + 1]uint32
+	sum    [contexts]uint64
+	n      [contexts]uint64
+	ratio  [2*maxShift + 1]uint64 // mean symbol after a shift, over all depths
+	sums   []uint16
+}
+
+const (
+	curveBits = 8
+	sampled   = 32 << 10 // elements that a curve is made of
+)
+
+// fit sets curve from elements' symbols and contexts; contexts with few
+// elements continue their neighbours.
+func (s *scaler) fit(symbols, ctx, depth []uint8) {
+	clear(s.sum[:])
+	clear(s.n[:])
+	clear(s.depths[:])
+	const window = 64
+	every := max(window, len(ctx)/sampled*window)
+	for i := 0; i < len(ctx); i += every {
+		for j := i; j < min(i+window, len(ctx)); j++ {
+			c := ctx[j] & (contexts - 1)
+			s.sum[c] += uint64(symbols[j])
+			s.n[c]++
+			s.depths[depth[j]&maxDepth]++
+		}
+	}
+	const few = 32
+	best := -1
+	for c := range s.curve {
+		if s.n[c] >= few {
+			s.curve[c] = uint32((s.sum[c]<<curveBits + s.n[c]/2) / s.n[c])
+			if best < 0 || s.n[c] > s.n[best] {
+				best = c
+			}
+		}
+	}
+	if best < 0 {
+		clear(s.curve[:])
+		return
+	}
+	// Upwards a step doubles in two contexts: below 8 so does its symbol, above
+	// it grows by 4 a context. Downwards likewise. What was counted wins, as long
+	// as it rises.
+	for c := best + 1; c < contexts; c++ {
+		p := s.curve[c-1]
+		if s.n[c] < few {
+			s.curve[c] = min(p+p*3/8+1, p+4<<curveBits, 1<<16-1)
+		}
+		s.curve[c] = max(s.curve[c], p)
+	}
+	for c := best - 1; c >= 0; c-- {
+		p := s.curve[c+1]
+		if s.n[c] < few {
+			s.curve[c] = max(p*5/8, p-min(p, 4<<curveBits))
+		}
+		s.curve[c] = min(s.curve[c], p)
+	}
+	for c, x := range s.curve {
+		s.bytes[0][c], s.bytes[1][c] = uint8(x), uint8(x>>8)
+	}
+	for k := range s.ratio {
+		total := uint64(0)
+		for d, n := range s.depths {
+			total += uint64(n) * uint64(s.curve[min(max(anchor+2*d+k-maxShift, 0), contexts-1)])
+		}
+		s.ratio[k] = total
+	}
+}
+
+// shift returns the shift that makes elements whose symbols add up to sum, where
+// the curve expects expected in 2^-curveBits, as large as they are: 0 if chance
+// explains the difference as well.
+func (s *scaler) shift(sum uint32, expected uint64) int8 {
+	have, zero := uint64(sum)<<curveBits, s.ratio[maxShift]
+	apart := max(have, expected) - min(have, expected)
+	if apart*apart <= significant*expected<<curveBits || zero == 0 || expected == 0 {
+		return 0
+	}
+	// Look for the k whose ratio[k]/ratio[0] is nearest to have/expected.
+	k := maxShift
+	for k < 2*maxShift && nearer(have, expected, s.ratio[k], s.ratio[k+1], zero) {
+		k++
+	}
+	for k > 0 && k <= maxShift && !nearer(have, expected, s.ratio[k-1], s.ratio[k], zero) {
+		k--
+	}
+	return int8(k - maxShift)
+}
+
+// significant is how many times larger than its expectation the square of a
+// difference of symbols must be, for a shift to save more bits than it costs.
+const significant = 6
+
+// nearer tells whether have/expected is above the middle of a/zero and b/zero.
+func nearer(have, expected, a, b, zero uint64) bool {
+	return 2*have*zero > expected*(a+b)
+}
+
+// rows estimates the shifts of rows, given those of columns.
+func (s *scaler) rows(dst []int8, symbols, ctx []uint8, g grid) []int8 {
+	n := len(ctx)
+	dst = dst[:0]
+	for r := range g.rows(n) {
+		from, to := g.span(r, n)
+		k, sum, expected := rowSumsFast(symbols[from:to], ctx[from:to], &s.bytes)
+		for i := from + k; i < to; i++ {
+			sum += uint32(symbols[i])
+			expected += uint64(s.curve[ctx[i]&(contexts-1)])
+		}
+		dst = append(dst, s.shift(sum, expected))
+	}
+	return dst
+}
+
+// columns estimates the shifts of columns, given those of rows, from up to 256
+// whole rows.
+func (s *scaler) columns(dst []int8, symbols, ctx []uint8, g grid) []int8 {
+	first := 0
+	if g.phase > 0 {
+		first = g.row - g.phase
+	}
+	symbols, ctx = symbols[first:], ctx[first:]
+	rows := len(ctx) / g.row
+	every := (rows + maxRows - 1) / maxRows
+	used := (rows + every - 1) / every
+	dst = dst[:0]
+	s.sums = grow(s.sums, 3*g.row)
+	k := columnSumsFast(s.sums, symbols, ctx, &s.bytes, g.row, every, used)
+	for c := range k {
+		expected := uint64(s.sums[k+c]) + uint64(s.sums[2*k+c])<<8
+		dst = append(dst, s.shift(uint32(s.sums[c]), expected))
+	}
+	for c := k; c < g.row; c++ {
+		sum, expected := uint32(0), uint64(0)
+		for r := 0; r < rows; r += every {
+			sum += uint32(symbols[r*g.row+c])
+			expected += uint64(s.curve[ctx[r*g.row+c]&(contexts-1)])
+		}
+		dst = append(dst, s.shift(sum, expected))
+	}
+	return dst
+}
+
+// maxRows is from how many rows the shifts of columns are estimated; 256 bytes
+// add up to no more than a word holds.
+const maxRows = 256

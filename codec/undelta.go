@@ -1,0 +1,153 @@
+package codec
+
+// decodeDelta fills dst from the body of a delta.
+func (s *scratch) decodeDelta(dst, body []byte, c *Context) error {
+	base, body, err := s.decodeBase(len(dst), body, c)
+	if err != nil {
+		return err
+	}
+	n, ok := numberOf(c.DType)
+	if !ok {
+		return corrupt("delta of dtype %s", c.DType)
+	}
+	if len(body) == 0 {
+		return corrupt("delta is cut short")
+	}
+	flags, body := body[0], body[1:]
+	if flags&^flagsAll != 0 {
+		return unknown("flags", flags)
+	}
+	head, tail := edgesOf(n.width, c.Offset, len(dst))
+	count := (len(dst) - head - tail) / n.width
+	var g grid
+	if flags&(flagRows|flagCols|flagMoved) != 0 {
+		if g.row, body, err = uvarint(body); err != nil {
+			return err
+		}
+		if g.row < 1 || g.row > maxRow {
+			return corrupt("rows of %d elements", g.row)
+		}
+		g.phase = int((c.Offset + int64(head)) / int64(n.width) % int64(g.row))
+	}
+	if len(body) < head+tail {
+		return corrupt("edges are cut short")
+	}
+	end := len(dst) - tail
+	xor(dst[:head], body[:head], base)
+	xor(dst[end:], body[head:head+tail], base[end:])
+	side, words, err := cut(body[head+tail:])
+	if err != nil {
+		return err
+	}
+	d := s.deltas()
+	return d.decode(dst[head:end], base[head:end], side, words, flags, n, g, count)
+}
+
+// decode fills dst, whole elements, given the base's.
+func (d *deltaCoder) decode(dst, base, side, words []byte, flags byte, n number, g grid, count int) error {
+	var in adaptiveDecoder
+	in.reset(side)
+	if flags&flagMoved == 0 {
+		return d.decodeMoved(dst, base, &in, words, flags, n, g)
+	}
+	d.readStill(&in, g.rows(count))
+	moved := g.afterDrop(d.still)
+	d.base = d.gatherMoved(d.base, base, g, n.width)
+	d.target = grow(d.target, len(d.base))
+	if err := d.decodeMoved(d.target, d.base, &in, words, flags, n, moved); err != nil {
+		return err
+	}
+	d.scatterMoved(dst, base, g, n.width)
+	return nil
+}
+
+// decodeMoved fills dst, of which every row is coded.
+func (d *deltaCoder) decodeMoved(dst, base []byte, in *adaptiveDecoder, words []byte, flags byte, n number, g grid) error {
+	count := len(dst) / n.width
+	top := in.raw(8)
+	if err := d.readScale(in, flags, g, count); err != nil {
+		return err
+	}
+	if err := d.tables.read(in, n.maxSymbol()); err != nil {
+		return err
+	}
+	if err := in.end(); err != nil {
+		return err
+	}
+	d.tables.forDecoding(&d.dec)
+	lanes := lanesOf(flags)
+	words, err := d.dec.readStates(words, lanes)
+	if err != nil {
+		return err
+	}
+	d.depth, d.ctx = grow(d.depth, block), grow(d.ctx, block)
+	d.z16, d.z32 = grow(d.z16, block), grow(d.z32, block)
+	for at := 0; at < count; at += block {
+		k := min(block, count-at)
+		b := base[at*n.width : (at+k)*n.width]
+		n.depths(d.depth[:k], b, top)
+		d.scale.from(g, at).contexts(d.ctx[:k], d.depth[:k], g.from(at))
+		out := dst[at*n.width : (at+k)*n.width]
+		if n.width == 4 {
+			if words, err = decodeLanes(&d.dec, d.z32[:k], d.ctx[:k], words, lanes); err == nil {
+				n.walk32(out, b, d.z32[:k])
+			}
+		} else {
+			if words, err = decodeLanes(&d.dec, d.z16[:k], d.ctx[:k], words, lanes); err == nil {
+				n.walk16(out, b, d.z16[:k])
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return d.dec.end(words)
+}
+
+// block is how many elements are decoded together: a multiple of all numbers of
+// lanes, and few enough to stay in the nearest cache.
+const block = 8 << 10
+
+func (d *deltaCoder) readStill(in *adaptiveDecoder, rows int) {
+	var m [4]model
+	state := 0
+	d.still = grow(d.still, rows)
+	for r := range d.still {
+		bit := in.bit(&m[state])
+		d.still[r] = bit != 0
+		state = state<<1&3 | int(bit)
+	}
+}
+
+func (d *deltaCoder) readScale(in *adaptiveDecoder, flags byte, g grid, count int) (err error) {
+	d.scale.rows, d.scale.cols = d.scale.rows[:0], d.scale.cols[:0]
+	if flags&flagRows != 0 {
+		d.scale.rows = grow(d.scale.rows, g.rows(count))
+		if err := readShifts(in, d.scale.rows); err != nil {
+			return err
+		}
+	}
+	if flags&flagCols != 0 {
+		d.scale.cols = grow(d.scale.cols, g.row)
+		return readShifts(in, d.scale.cols)
+	}
+	return nil
+}
+
+func readShifts(in *adaptiveDecoder, shifts []int8) error {
+	var m [3]intModel
+	mean, state := 0, 0
+	for i := range shifts {
+		z := in.int(&m[state])
+		s := unzigzag(z&0xff) + (mean+4)>>3
+		if z > 0xff || s < -maxShift || s > maxShift {
+			return corrupt("shift out of range")
+		}
+		shifts[i] = int8(s)
+		mean += s - (mean+4)>>3
+		state = int(min(z, 2))
+	}
+	return nil
+}
+
+func lanesOf(flags byte) int { return [4]int{4, 16, 32, 64}[flags&flagLanes] }

@@ -1,0 +1,195 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/zipnode/zipnode/codec"
+	"github.com/zipnode/zipnode/dag"
+	"github.com/zipnode/zipnode/family"
+	"github.com/zipnode/zipnode/tensor"
+)
+
+const (
+	// tellingKept is how many rows of a tensor are kept to find it by, and
+	// tellingAsked how many of a new one are looked up: a tensor stacked of
+	// several asks for some of each.
+	tellingKept  = 16
+	tellingAsked = 64
+	// maxSharing bounds the tensors looked up by one row, and maxMapped the
+	// bases that one tensor's rows are taken from.
+	maxSharing = 16
+	maxMapped  = 3
+	// maxTrialLeaves is how many leaves of a tensor are encoded to see what a
+	// base is worth.
+	maxTrialLeaves = 4
+)
+
+// telling returns the rows that the index keeps of a tensor.
+func telling(rows []family.Row) []uint64 {
+	var out []uint64
+	for _, r := range family.Telling(rows, tellingKept) {
+		out = append(out, uint64(r))
+	}
+	return out
+}
+
+// byRows returns stored tensors that have rows of e, wherever these stand in
+// them and whatever the tensors are called, with a map of the rows; none if none
+// has. q, k and v are found in what they were fused to, and the other way round.
+func (f *baseFinder) byRows(ctx context.Context, r *os.File, e tensor.Extent) ([]dag.Base, error) {
+	rows, ok := family.RowsOf(e)
+	if !ok {
+		return nil, nil
+	}
+	list, err := rows.Read(r, e.Offset)
+	if err != nil {
+		return nil, err
+	}
+	sharing, err := f.sharing(list, e)
+	if err != nil {
+		return nil, err
+	}
+	var bases []dag.Base
+	var theirs [][]family.Row
+	for _, b := range sharing {
+		t, ok, err := f.n.store.Tensor(b.Of)
+		if !ok || err != nil {
+			return nil, err
+		}
+		have, err := f.rowsOf(ctx, b, t.Size, rows.Length)
+		if err != nil {
+			return nil, err
+		}
+		if have != nil {
+			bases, theirs = append(bases, b), append(theirs, have)
+		}
+	}
+	return mapped(bases, family.MapRows(list, theirs), rows, theirs), nil
+}
+
+// sharing returns the stored tensors that share most telling rows with list,
+// those first that share the most. One whose rows all are another's too is left
+// out.
+func (f *baseFinder) sharing(list []family.Row, e tensor.Extent) ([]dag.Base, error) {
+	have := map[cid.Cid][]int{}
+	for i, row := range family.Telling(list, tellingAsked) {
+		found, err := f.n.store.SharingRow(uint64(row), maxSharing)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range found {
+			have[c] = append(have[c], i)
+		}
+	}
+	var out []dag.Base
+	taken := map[int]bool{}
+	for len(out) < maxMapped {
+		best, gain := cid.Undef, 0
+		for c, rows := range have {
+			n := 0
+			for _, i := range rows {
+				if !taken[i] {
+					n++
+				}
+			}
+			if n > gain || n == gain && n > 0 && c.KeyString() < best.KeyString() {
+				best, gain = c, n
+			}
+		}
+		if gain == 0 {
+			break
+		}
+		for _, i := range have[best] {
+			taken[i] = true
+		}
+		delete(have, best)
+		usable, err := f.usable(e, []cid.Cid{best})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, usable...)
+	}
+	return out, nil
+}
+
+// rowsOf reads the rows, of length elements, of a stored tensor of size bytes;
+// nil if it has none.
+func (f *baseFinder) rowsOf(ctx context.Context, b dag.Base, size, length int64) ([]family.Row, error) {
+	one, ok := b.DType.Bytes(tensor.Shape{uint64(length)})
+	if !ok || one == 0 {
+		return nil, nil
+	}
+	rows, ok := family.RowsOf(tensor.Extent{
+		DType: b.DType, Shape: tensor.Shape{uint64(size) / one, uint64(length)}, Size: size,
+	})
+	if !ok {
+		return nil, nil
+	}
+	return rows.Read(dag.NewReader(ctx, f.n.store, b.Of, size), 0)
+}
+
+// mapped returns those of bases that spans are taken from, with these as their
+// maps.
+func mapped(bases []dag.Base, spans []family.Span, rows family.Rows, theirs [][]family.Row) []dag.Base {
+	var out []dag.Base
+	for i, b := range bases {
+		for _, s := range spans {
+			if s.Base == i {
+				b.Map = append(b.Map, dag.Span{Dst: s.Dst * rows.Length, Src: s.Src * rows.Length, Count: s.Count * rows.Length})
+			}
+		}
+		if len(b.Map) == 0 {
+			continue
+		}
+		if whole := (dag.Span{Count: min(rows.Count, int64(len(theirs[i]))) * rows.Length}); len(b.Map) == 1 && b.Map[0] == whole {
+			b.Map = nil // every row is at its old place
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// worth returns how many bytes some leaves of extent e take, stand-alone and
+// against bases.
+func (f *baseFinder) worth(ctx context.Context, r *os.File, e tensor.Extent, bases []dag.Base) (alone, delta int, err error) {
+	leaves := dag.Leaves(e.Size)
+	buf := make([]byte, dag.MaxLeaf)
+	for k := range min(leaves, maxTrialLeaves) {
+		i := k * leaves / min(leaves, maxTrialLeaves)
+		data := buf[:dag.LeafSize(e.Size, i)]
+		if err := readFull(r, data, e.Offset+i*dag.MaxLeaf); err != nil {
+			return 0, 0, err
+		}
+		for _, t := range []struct {
+			sum   *int
+			bases []dag.Base
+		}{{&alone, nil}, {&delta, bases}} {
+			n, err := f.encoded(ctx, e, t.bases, i, data)
+			if err != nil {
+				return 0, 0, err
+			}
+			*t.sum += n
+		}
+	}
+	return alone, delta, nil
+}
+
+// encoded returns how many bytes leaf i of e, whose bytes are data, takes
+// against bases.
+func (f *baseFinder) encoded(ctx context.Context, e tensor.Extent, bases []dag.Base, i int64, data []byte) (int, error) {
+	c, err := f.n.codecContext(ctx, e.DType, bases, i, len(data))
+	if err != nil {
+		return 0, err
+	}
+	buf := scratch.Get().(*scratchBuffers)
+	defer scratch.Put(buf)
+	buf.chunk, err = codec.Encode(buf.chunk[:0], data, c)
+	if errors.Is(err, codec.ErrIncompressible) {
+		return len(data), nil
+	}
+	return len(buf.chunk), err
+}

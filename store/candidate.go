@@ -1,0 +1,274 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+
+	"github.com/ipfs/go-cid"
+)
+
+// A Sampled is what is kept of a tensor, beside its bytes, for finding bases.
+type Sampled struct {
+	Group string // tensors of one group may be bases of each other
+	// Under is the tensor of the group that it is like, so that it is looked
+	// for below that; Undef for none.
+	Under cid.Cid
+	Label string   // what a person would call it, unless it has a label
+	Rows  []uint64 // what tensors of any group that share rows may have in common
+	Data  []byte   // the sample; nil for none
+}
+
+// A Candidate is a tensor that may be a base, with its sample if it has one.
+type Candidate struct {
+	Tensor cid.Cid
+	Sample []byte
+}
+
+// shortLen is the bytes by which groups and tensors are told apart in keys: two
+// that agree in them are taken for one, which costs a candidate.
+const shortLen = 8
+
+// roots is under what a group's first tensors are kept.
+var roots [shortLen]byte
+
+func groupKey(group string) []byte {
+	d := sha256.Sum256([]byte(group))
+	return key(tabGroup, d[:shortLen])
+}
+
+// PutSample keeps what p says of tensor c. A tensor may be in several groups; in
+// one that it is in already it stays where it is.
+func (s *Store) PutSample(c cid.Cid, p Sampled) error {
+	id := idOf(c)
+	group := groupKey(p.Group)
+	member := key(tabMember, group[1:], id[:shortLen])
+	if there, err := s.index.has(member); there || err != nil {
+		return err
+	}
+	where, known, err := s.spotOf(id)
+	if err != nil {
+		return err
+	}
+	if !known {
+		if where, err = s.samples.append(id, p.Data); err != nil {
+			return err
+		}
+		s.index.put(key(tabSample, id[:]), where.encode())
+		for _, row := range p.Rows {
+			s.index.put(rowKey(row, id[:shortLen]), []byte{})
+		}
+	}
+	under := roots
+	if p.Under.Defined() {
+		u := idOf(p.Under)
+		copy(under[:], u[:])
+	}
+	s.index.put(append(group, slices.Concat(under[:], id[:shortLen])...), where.encode())
+	s.index.put(member, under[:])
+	d := digestOf(c)
+	named, err := s.index.has(key(tabLabel, d[:]))
+	if err == nil && !named {
+		s.index.put(key(tabLabel, d[:]), []byte(p.Label))
+	}
+	if err != nil {
+		return err
+	}
+	return s.settle()
+}
+
+func rowKey(row uint64, id []byte) []byte {
+	return key(tabRow, binary.BigEndian.AppendUint64(nil, row), id)
+}
+
+func (s *Store) spotOf(id tensorID) (spot, bool, error) {
+	v, err := s.index.get(key(tabSample, id[:]))
+	if v == nil || err != nil {
+		return spot{}, false, err
+	}
+	p, ok := decodeSpot(v)
+	if ok {
+		var at tensorID
+		at, _, ok = s.samples.read(p)
+		ok = ok && at == id
+	}
+	return p, ok, nil
+}
+
+// Sample returns the sample kept of tensor c, or nil.
+func (s *Store) Sample(c cid.Cid) ([]byte, error) {
+	id := idOf(c)
+	v, err := s.index.get(key(tabSample, id[:]))
+	if v == nil || err != nil {
+		return nil, err
+	}
+	if p, ok := decodeSpot(v); ok {
+		if at, data, ok := s.samples.read(p); ok && at == id && len(data) > 0 {
+			return data, nil
+		}
+	}
+	return nil, nil
+}
+
+// Candidates returns at most most tensors kept in group under the tensor under,
+// or under none if it is Undef.
+func (s *Store) Candidates(group string, under cid.Cid, most int) ([]Candidate, error) {
+	u := roots
+	if under.Defined() {
+		id := idOf(under)
+		copy(u[:], id[:])
+	}
+	return s.candidates(append(groupKey(group), u[:]...), most)
+}
+
+// SharingRow returns at most most tensors that were kept with row among their
+// Rows.
+func (s *Store) SharingRow(row uint64, most int) ([]cid.Cid, error) {
+	pairs, err := s.index.prefix(rowKey(row, nil), most)
+	var out []cid.Cid
+	for _, p := range pairs {
+		found, err := s.index.prefix(key(tabSample, p.key[1+shortLen:]), 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			out = append(out, tensorID(found[0].key[1:]).cid())
+		}
+	}
+	return out, err
+}
+
+func (s *Store) candidates(prefix []byte, most int) ([]Candidate, error) {
+	pairs, err := s.index.prefix(prefix, most)
+	var out []Candidate
+	for _, p := range pairs {
+		if c, ok := s.candidate(p); ok {
+			out = append(out, c)
+		}
+	}
+	return out, err
+}
+
+// candidate reads the record that an entry of a group tells of.
+func (s *Store) candidate(p pair) (Candidate, bool) {
+	where, ok := decodeSpot(p.value)
+	if !ok {
+		return Candidate{}, false
+	}
+	id, data, ok := s.samples.read(where)
+	if !ok || string(id[:shortLen]) != string(p.key[len(p.key)-shortLen:]) {
+		return Candidate{}, false
+	}
+	return Candidate{id.cid(), data}, true
+}
+
+// sweepSamples forgets the samples of tensors that are gone. Those kept under
+// one of them are kept under none.
+func (s *Store) sweepSamples(gone map[digest]bool) error {
+	short := map[string]bool{}
+	for d := range gone {
+		short[string(d[:shortLen])] = true
+		s.index.delete(key(tabLabel, d[:]))
+		for _, kind := range []byte{0, 1} {
+			s.index.delete(key(tabSample, d[:], []byte{kind}))
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	err := s.index.scan(key(tabMember), func(k, under []byte) (bool, error) {
+		group, id := k[1:1+shortLen], k[1+shortLen:]
+		dead, orphan := short[string(id)], short[string(under)]
+		if !dead && !orphan {
+			return true, nil
+		}
+		old := key(tabGroup, group, under, id)
+		where, err := s.index.get(old)
+		if err != nil {
+			return false, err
+		}
+		s.index.delete(old)
+		if dead {
+			s.index.delete(k)
+		} else if where != nil {
+			s.index.put(key(tabGroup, group, roots[:], id), where)
+			s.index.put(k, roots[:])
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.index.scan(key(tabRow), func(k, _ []byte) (bool, error) {
+		if short[string(k[len(k)-shortLen:])] {
+			s.index.delete(k)
+		}
+		return true, nil
+	})
+}
+
+// shrinkSamples rewrites the files of samples of which more than half is dead:
+// what lives moves to the end of the last one.
+func (s *Store) shrinkSamples() error {
+	sizes, last, err := s.samples.sizes()
+	if err != nil {
+		return err
+	}
+	live := map[uint32]int64{}
+	err = s.index.scan(key(tabSample), func(_, v []byte) (bool, error) {
+		if p, ok := decodeSpot(v); ok {
+			live[p.file] += int64(p.length)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	moved := map[string][]byte{} // short ID → new spot
+	for n, size := range sizes {
+		if n == last || 2*live[n] > size {
+			delete(sizes, n)
+		}
+	}
+	if len(sizes) == 0 {
+		return nil
+	}
+	err = s.index.scan(key(tabSample), func(k, v []byte) (bool, error) {
+		p, ok := decodeSpot(v)
+		if _, old := sizes[p.file]; !ok || !old {
+			return true, nil
+		}
+		id, data, ok := s.samples.read(p)
+		if !ok || id != tensorID(k[1:]) {
+			s.index.delete(k)
+			return true, nil
+		}
+		now, err := s.samples.append(id, data)
+		if err == nil {
+			s.index.put(k, now.encode())
+			moved[string(id[:shortLen])] = now.encode()
+		}
+		return true, err
+	})
+	if err != nil {
+		return err
+	}
+	err = s.index.scan(key(tabMember), func(k, under []byte) (bool, error) {
+		if now := moved[string(k[1+shortLen:])]; now != nil {
+			s.index.put(key(tabGroup, k[1:1+shortLen], under, k[1+shortLen:]), now)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.Flush(); err != nil {
+		return err
+	}
+	for n := range sizes {
+		if err := s.samples.remove(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
