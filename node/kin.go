@@ -11,7 +11,7 @@ import (
 )
 
 // maxKin bounds the tensors that are planned at once, but for the last model's.
-const maxKin = 16 << 10
+const maxKin = 8 << 10
 
 // A kin is tensors that may be bases of each other, what their bases in use
 // need beside, and what each would cost in each form.

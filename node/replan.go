@@ -264,18 +264,55 @@ func (k *kin) settle(p replan, share float64) {
 // takeBack stores the tensors of group as now, unless p takes more then by what
 // they are worth, or reads more beyond what it may.
 func (k *kin) takeBack(p replan, group []int32, share float64) {
-	was, before := slices.Clone(p), k.total(p)
+	if k.saved(p, group) >= k.worth(group, share) {
+		return
+	}
+	was := slices.Clone(p)
 	for _, i := range group {
 		p[i] = k.now[i]
 	}
-	saved := k.total(p) - before
-	excess, ok := k.excess(p)
-	if ok && saved < k.worth(group, share) {
+	if excess, ok := k.excess(p); ok {
 		if least, _ := k.excess(was); excess <= least {
 			return
 		}
 	}
 	copy(p, was)
+}
+
+// saved returns how many bytes less p takes than with the tensors of group
+// stored as now.
+func (k *kin) saved(p replan, group []int32) int64 {
+	sum := int64(0)
+	for _, i := range group {
+		sum += k.stored(k.now, i) - k.stored(p, i)
+	}
+	if k.allOwned(p, group) && k.allOwned(k.now, group) {
+		return sum
+	}
+	other := slices.Clone(p) // then bases may be needed, or no more
+	for _, i := range group {
+		other[i] = k.now[i]
+	}
+	return k.total(other) - k.total(p)
+}
+
+// allOwned tells whether pinned models have the tensors of group, and their
+// bases by p.
+func (k *kin) allOwned(p replan, group []int32) bool {
+	for _, i := range group {
+		if !k.list[i].owned {
+			return false
+		}
+		if p[i] < 0 {
+			continue
+		}
+		for b := range basesOf(&k.p.Edges[p[i]]) {
+			if !k.list[b].owned {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // tied returns changes in groups: a change and those of its bases, by now and

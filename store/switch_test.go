@@ -232,3 +232,49 @@ func TestIndexWithoutNeeds(t *testing.T) {
 		t.Errorf("Dependants = %v, %v, want %v", got, err, leaf)
 	}
 }
+
+// A base that was set aside as damaged, and comes back with more behind it, is
+// deeper for what stands on it as well.
+func TestBaseComesBackDeeper(t *testing.T) {
+	dir := t.TempDir()
+	base := weights(40, 100<<10)
+	fine := near(41, base)
+	s := open(t, store.Dir(dir))
+	addModel(t, s, "base", base, nil)
+	_, leaf := addModel(t, s, "fine", fine, base)
+	closeStore(t, s)
+	pack := filepath.Join(dir, "packs", "000001.car")
+	data, err := os.ReadFile(pack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[1000] ^= 1 // of the base's first chunk
+	if err := os.WriteFile(pack, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, store.Dir(dir))
+	defer closeStore(t, s)
+	l := lease(t, s)
+	defer l.Release()
+	if aside, err := s.SetAside(t.Context(), tensorOf(t, l, base).CID); err != nil || len(aside) != 1 {
+		t.Fatalf("set aside %v, %v", aside, err)
+	}
+	last := weights(50, len(base))
+	if _, err := addTensor(t, l, last, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 30 {
+		next := near(byte(60+i), last)
+		if _, err := addTensor(t, l, next, last); err != nil {
+			t.Fatal(err)
+		}
+		last = next
+	}
+	if _, err := addTensor(t, l, base, last); err != nil {
+		t.Fatal(err)
+	}
+	wantTensor(t, s, fine)
+	if got := inUse(t, s, leaf); got.CanBeBase() {
+		t.Error("a tensor with 32 base leaves behind it may be a base: its count is that of its old base")
+	}
+}
