@@ -112,7 +112,7 @@ func (a *arbor) heaps() []int32 {
 		t := a.target(int32(e))
 		if int32(e) < a.root {
 			a.nodes[e].cost = a.p.Alone[t]
-		} else if edge := &a.p.Edges[int32(e)-a.root]; len(edge.More) > 0 {
+		} else if edge := &a.p.Edges[int32(e)-a.root]; len(edge.More) > 0 || !a.p.saves(edge) {
 			continue // a tree has one base each
 		} else {
 			a.nodes[e].cost = edge.Cost

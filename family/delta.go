@@ -5,6 +5,29 @@ import (
 	"math/bits"
 )
 
+// The model of the codec's delta, in the numbers that may have to be fitted
+// again when the codec changes; TestEstimates says how well they fit.
+const (
+	// contexts is how many exponents of the base have tables of their own, the
+	// rest sharing the last.
+	contexts = 8
+	// headroom is how many octaves above the mean exponent the first of them
+	// is: not the greatest, which one outlier decides.
+	headroom = 3
+	// speeds is how many kinds of rows are told apart: those that moved less
+	// than the mean, about as much, and more.
+	speeds = 4
+	// trust is how much of what speeds save is had by the codec, which has to
+	// write them.
+	trust = 0.4
+	// fewStill is the part of all runs that must not have moved for the others
+	// to be marked.
+	fewStill = 16
+	// exact is the number of steps that are symbols of their own; each octave
+	// above has octave symbols.
+	exact, octave = 16, 8
+)
+
 // paired are the runs of a target and those of a base at the same positions.
 type paired struct {
 	sample       *Sample // says how the runs are divided
@@ -12,7 +35,11 @@ type paired struct {
 }
 
 func pairsOf(target, base *Sample) paired {
-	p := paired{sample: target}
+	p := paired{
+		sample: target,
+		target: make([][]byte, 0, len(target.at)),
+		base:   make([][]byte, 0, len(target.at)),
+	}
 	for x, y := range pairs(target, base) {
 		p.target, p.base = append(p.target, x), append(p.base, y)
 	}
@@ -22,108 +49,190 @@ func pairsOf(target, base *Sample) paired {
 // bits returns what the target's runs take, given the base's: the smaller of
 // coding all runs, and of marking those that moved and coding these.
 func (p paired) bits() float64 {
-	var all, still counts
+	moved := make([]int, 0, len(p.target))
 	var marks histogram
-	c := p.coder()
 	for i, x := range p.target {
-		if y := p.base[i]; bytes.Equal(x, y) {
+		if bytes.Equal(x, p.base[i]) {
 			marks[0]++
-			c.count(&still, x, y)
 		} else {
 			marks[1]++
-			c.count(&all, x, y)
+			moved = append(moved, i)
 		}
 	}
-	moved := all.bits()
-	all.add(&still)
-	return min(all.bits(), marks.bits()+moved)
+	if len(moved) == 0 {
+		return 0
+	}
+	code := p.coder()
+	if int(marks[0]) > len(p.target)/fewStill {
+		return min(code(p.runs()), marks.bits()+code(moved))
+	}
+	return code(p.runs())
 }
 
-// counts are of the symbols of runs: by context, or by a byte's place.
-type counts struct {
-	symbols [8]histogram
-	raw     int // bits beside them
+// runs returns the numbers of all runs.
+func (p paired) runs() []int {
+	all := make([]int, len(p.target))
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }
 
-func (c *counts) add(more *counts) {
-	for i := range c.symbols {
-		for s, n := range more.symbols[i] {
-			c.symbols[i][s] += n
+// coder returns what tells what some runs take.
+func (p paired) coder() func(runs []int) float64 {
+	f, ok := floats[p.sample.dtype]
+	unit := p.sample.grid.unit
+	if !ok || unit > 4 {
+		return p.xors
+	}
+	return steps{float: f, unit: unit}.bits(p)
+}
+
+// xors returns what the bytes of target XOR base take, each kind by its place in
+// a unit. A block's bytes are taken as one kind.
+func (p paired) xors(runs []int) float64 {
+	var symbols [8]histogram
+	unit := p.sample.grid.unit
+	block := unit > len(symbols)
+	for _, r := range runs {
+		base, place := p.base[r], 0
+		for i, x := range p.target[r] {
+			symbols[place][x^base[i]]++
+			if place++; place == unit || block {
+				place = 0
+			}
 		}
 	}
-	c.raw += more.raw
-}
-
-func (c *counts) bits() float64 {
-	sum := float64(c.raw)
-	for i := range c.symbols {
-		sum += c.symbols[i].bits()
+	sum := 0.0
+	for i := range symbols {
+		sum += symbols[i].bits()
 	}
 	return sum
-}
-
-// A coder counts the symbols of a run against the base's.
-type coder interface {
-	count(c *counts, target, base []byte)
-}
-
-func (p paired) coder() coder {
-	if f, ok := floats[p.sample.dtype]; ok {
-		return p.survey(f)
-	}
-	return xors{unit: p.sample.grid.unit}
-}
-
-// xors codes the bytes of target XOR base.
-type xors struct{ unit int }
-
-func (x xors) count(c *counts, target, base []byte) {
-	for i := range target {
-		place := i % x.unit
-		if x.unit > len(c.symbols) {
-			place = 0 // a block's bytes are taken as one kind
-		}
-		c.symbols[place][target[i]^base[i]]++
-	}
 }
 
 // steps codes the steps from the base's floats to the target's, with the base's
 // exponent as context: an update of one size is many steps of a small weight.
 type steps struct {
 	float
-	unit   int // bytes
-	anchor int // exponent of the first context: three octaves above the mean
-	unused int // low bits that no step has: 16 where bf16 was widened to fp32 on both sides
+	unit int // bytes
 }
 
-func (p paired) survey(f float) steps {
-	s := steps{float: f, unit: p.sample.grid.unit}
-	all := uint64(1) << (f.mantissa + f.exponent)
-	sum, count := 0, 0
+// A stepped is a run as the steps to it.
+type stepped struct {
+	symbol, depth [runUnits]uint8
+	length        [runUnits]uint8 // bits of the step
+	raw           int             // bits beside the symbols
+}
+
+// bits returns what returns what some runs of p take.
+func (s steps) bits(p paired) func(runs []int) float64 {
+	list := s.survey(p)
+	return func(runs []int) float64 {
+		plain, rows := byExponent(list, runs), bySpeed(list, runs)
+		return plain - trust*max(0, plain-rows)
+	}
+}
+
+func (s steps) survey(p paired) []stepped {
+	list := make([]stepped, len(p.target))
+	exponents := make([][runUnits]int, len(p.target))
+	sum := 0
 	var xs, ys [runUnits]uint64
 	for i, x := range p.target {
 		words(&xs, x, s.unit)
 		words(&ys, p.base[i], s.unit)
+		run := &list[i]
 		for j, y := range ys {
-			sum += f.exponentOf(y)
-			count++
-			all |= uint64(f.step(xs[j], y))
+			exponents[i][j] = s.exponentOf(y)
+			sum += exponents[i][j]
+			z := zigzag(s.step(xs[j], y))
+			symbol, raw := symbolOf(z)
+			run.symbol[j], run.length[j] = symbol, uint8(bits.Len64(z))
+			run.raw += raw
 		}
 	}
-	s.anchor = sum/max(count, 1) + 3 // not the greatest, which one outlier decides
-	s.unused = bits.TrailingZeros64(all)
-	return s
+	top := sum/max(len(list)*runUnits, 1) + headroom
+	for i := range list {
+		for j, e := range exponents[i] {
+			list[i].depth[j] = uint8(min(max(top-e, 0), contexts-1))
+		}
+	}
+	return list
 }
 
-func (s steps) count(c *counts, target, base []byte) {
-	var xs, ys [runUnits]uint64
-	words(&xs, target, s.unit)
-	words(&ys, base, s.unit)
-	for j, y := range ys {
-		symbol, raw := token(zigzag(s.step(xs[j], y) >> s.unused))
-		c.symbols[min(max(s.anchor-s.exponentOf(y), 0), len(c.symbols)-1)][symbol]++
-		c.raw += raw
+// byExponent returns what runs take if the exponent is all that is known.
+func byExponent(list []stepped, runs []int) float64 {
+	var h [contexts]histogram
+	raw := 0
+	for _, r := range runs {
+		run := &list[r]
+		raw += run.raw
+		for j, d := range run.depth {
+			h[d][run.symbol[j]]++
+		}
 	}
+	return total(h[:], raw)
+}
+
+// bySpeed returns what runs take if it is known as well how fast each moved.
+// The codec knows that from the whole row; here the others of a run tell it of
+// each unit, so that none tells of itself.
+func bySpeed(list []stepped, runs []int) float64 {
+	var length, count [contexts]int
+	for _, r := range runs {
+		for j, d := range list[r].depth {
+			length[d] += int(list[r].length[j])
+			count[d]++
+		}
+	}
+	var mean [contexts]int // bits of a step, times 64
+	for d := range mean {
+		mean[d] = 64 * length[d] / max(count[d], 1)
+	}
+	var h [contexts * speeds]histogram
+	raw := 0
+	for _, r := range runs {
+		run := &list[r]
+		raw += run.raw
+		have, want := 0, 0
+		for j, d := range run.depth {
+			have += 64 * int(run.length[j])
+			want += mean[d]
+		}
+		for j, d := range run.depth {
+			own, others := have-64*int(run.length[j]), want-mean[d]
+			h[int(d)*speeds+speed(own, others)][run.symbol[j]]++
+		}
+	}
+	return total(h[:], raw)
+}
+
+// speed tells how steps of have bits compare to want that are expected.
+func speed(have, want int) int {
+	switch {
+	case 2*have < want:
+		return 0
+	case 8*have < 7*want:
+		return 1
+	case 8*have < 10*want:
+		return 2
+	}
+	return 3
+}
+
+func total(h []histogram, raw int) float64 {
+	sum := float64(raw)
+	for i := range h {
+		sum += h[i].bits()
+	}
+	return sum
+}
+
+// symbolOf splits a step as the codec does: small ones are symbols of their own,
+// larger ones a symbol for their octave and next bits, and raw bits.
+func symbolOf(z uint64) (symbol uint8, raw int) {
+	raw = max(bits.Len64(z), bits.Len(exact-1)) - bits.Len(exact-1)
+	return uint8(octave*raw + int(z>>raw)), raw
 }
 
 // exponentOf returns the biased exponent of a float.

@@ -1,9 +1,6 @@
 package family
 
-import (
-	"math"
-	"math/bits"
-)
+import "math"
 
 // A histogram counts symbols below 256.
 type histogram [256]int32
@@ -15,11 +12,11 @@ type histogram [256]int32
 func (h *histogram) bits() float64 {
 	total, used := 0, 0
 	sum := 0.0
-	for _, n := range h {
-		if n > 0 {
-			total += int(n)
+	for s := range h {
+		if n := int(h[s]); n > 0 {
+			total += n
 			used++
-			sum += nLog(int(n))
+			sum += nLog(n)
 		}
 	}
 	if used < 2 {
@@ -68,14 +65,4 @@ func planeBits(planes []histogram, width int) float64 {
 		sum += min(planes[i].bits(), float64(plane*planes[i].total()))
 	}
 	return sum
-}
-
-// token splits a number as the codec does: small ones are symbols of their own,
-// larger ones a symbol for their octave and next bit, and raw bits.
-func token(z uint64) (symbol byte, raw int) {
-	if z < 4 {
-		return byte(z), 0
-	}
-	n := bits.Len64(z)
-	return byte(4 + 2*(n-3) + int(z>>(n-2)&1)), n - 2
 }

@@ -1,5 +1,7 @@
 package family
 
+import "slices"
+
 // maxRounds bounds how often every tensor is looked at. The last is the first
 // that saves less than one byte in leastGain: later ones cost as much time.
 const (
@@ -7,22 +9,41 @@ const (
 	leastGain = 1000
 )
 
-// improve makes the moves that pay, one tensor after the other. Every budget
-// holds, before and after.
+// improve makes the moves that pay, those first that save most for what they
+// read. Every budget holds, before and after.
 func (s *plan) improve() {
 	for range maxRounds {
 		before := s.cost
-		for t := range s.in {
-			for e := range s.options(int32(t)) {
-				if s.try(int32(t), e) {
-					break // the options are others now
-				}
+		for _, x := range s.steps() {
+			if s.in[x.tensor] != x.edge {
+				s.try(x.tensor, x.edge)
 			}
 		}
 		if before-s.cost <= before/leastGain {
 			return
 		}
 	}
+}
+
+// steps returns the moves that may pay as things are: those that read no more,
+// then the others, each by what it saves.
+func (s *plan) steps() []step {
+	var list []step
+	for t := range int32(len(s.in)) {
+		gain := s.attraction(t)
+		for e := range s.options(t) {
+			direct := s.p.stored(t, e) - s.p.stored(t, s.in[t])
+			if direct >= gain {
+				continue
+			}
+			_, _, charge, _ := s.weigh(t, e)
+			// Bytes that the move saves have no price where it reads no more.
+			price := float64(direct) / float64(max(charge-s.charge[t], 1))
+			list = append(list, step{t, e, price})
+		}
+	}
+	slices.SortFunc(list, step.compare)
+	return list
 }
 
 // try stores t by edge e, brings what then exceeds a budget within it again,

@@ -43,7 +43,8 @@ type Problem struct {
 	Work   float64 // 0 means DefaultWork
 }
 
-// An Edge says that Target may be stored as a delta of Base in Cost bytes.
+// An Edge says that Target may be stored as a delta of Base in Cost bytes. One
+// that costs no less than stand-alone is never taken.
 type Edge struct {
 	Target, Base int32
 	Cost         int64
@@ -122,6 +123,9 @@ func (p *Problem) stored(t, e int32) int64 {
 
 // maxGrown is the most tensors for which Solve starts a second time.
 const maxGrown = 10_000
+
+// saves tells whether e costs less than stand-alone.
+func (p *Problem) saves(e *Edge) bool { return e.Cost < p.Alone[e.Target] }
 
 // unlimited is more than any sum of bytes that is told apart.
 const unlimited = math.MaxInt64 / 4

@@ -2,6 +2,7 @@ package family
 
 import (
 	"cmp"
+	"container/heap"
 	"math"
 	"slices"
 )
@@ -85,7 +86,9 @@ func (s *plan) connect() {
 	n := len(s.p.Alone)
 	s.into = adjacent(n, func(add func(key, item int32)) {
 		for i := range s.p.Edges {
-			add(s.p.Edges[i].Target, int32(i))
+			if s.p.saves(&s.p.Edges[i]) {
+				add(s.p.Edges[i].Target, int32(i))
+			}
 		}
 	})
 	for t := range n {
@@ -96,6 +99,9 @@ func (s *plan) connect() {
 	s.out = adjacent(n, func(add func(key, item int32)) {
 		for i := range s.p.Edges {
 			e := &s.p.Edges[i]
+			if !s.p.saves(e) {
+				continue
+			}
 			s.several = s.several || len(e.More) > 0
 			e.bases(func(b int32, _ float32) { add(b, int32(i)) })
 		}
@@ -240,7 +246,7 @@ func (s *plan) exceeds(t int32) bool {
 	return s.late[t] || slices.ContainsFunc(s.groupsOf.of(t), func(g int32) bool { return s.sum[g] > s.limit[g] })
 }
 
-// A step is a move that makes a group read less.
+// A step is a move that trades bytes to store for bytes to read.
 type step struct {
 	tensor, edge int32
 	price        float64 // bytes more to store, for each byte less to read
@@ -272,10 +278,11 @@ func (s *plan) exceedsGroup(g int) bool {
 	return s.sum[g] > s.limit[g] || slices.ContainsFunc(s.groups[g], func(t int32) bool { return s.late[t] })
 }
 
-// shortenGroup makes moves until group g is within its budget or none helps. It
-// returns false if none was made.
+// shortenGroup makes moves until group g is within its budget or none helps,
+// the cheapest first by what it is worth after those before it. It returns false
+// if none was made.
 func (s *plan) shortenGroup(g int) bool {
-	var steps []step
+	var steps stepHeap
 	for _, t := range s.groups[g] {
 		for e := range s.options(t) {
 			if price, ok := s.priceOf(g, t, e); ok {
@@ -283,20 +290,42 @@ func (s *plan) shortenGroup(g int) bool {
 			}
 		}
 	}
-	slices.SortFunc(steps, func(x, y step) int {
-		return cmp.Or(cmp.Compare(x.price, y.price), cmp.Compare(x.tensor, y.tensor), cmp.Compare(x.edge, y.edge))
-	})
+	heap.Init(&steps)
 	made := false
-	for _, x := range steps {
-		if !s.exceedsGroup(g) {
-			break
-		}
-		if _, ok := s.priceOf(g, x.tensor, x.edge); ok { // it may not be, after others
+	for len(steps) > 0 && s.exceedsGroup(g) {
+		x := &steps[0]
+		price, ok := s.priceOf(g, x.tensor, x.edge)
+		switch {
+		case !ok || s.in[x.tensor] == x.edge:
+			heap.Pop(&steps)
+		case price > x.price:
+			x.price = price
+			heap.Fix(&steps, 0)
+		default:
 			s.move(x.tensor, x.edge)
+			heap.Pop(&steps)
 			made = true
 		}
 	}
 	return made
+}
+
+// A stepHeap has its cheapest step first.
+type stepHeap []step
+
+func (h stepHeap) Len() int           { return len(h) }
+func (h stepHeap) Less(i, j int) bool { return h[i].compare(h[j]) < 0 }
+func (h stepHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *stepHeap) Push(x any)        { *h = append(*h, x.(step)) }
+func (h *stepHeap) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	*h = (*h)[:last]
+	return x
+}
+
+func (x step) compare(y step) int {
+	return cmp.Or(cmp.Compare(x.price, y.price), cmp.Compare(x.tensor, y.tensor), cmp.Compare(x.edge, y.edge))
 }
 
 // options yields the ways to store t other than the present one, cheapest first
