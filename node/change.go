@@ -76,12 +76,12 @@ func (r *repacking) passOver(ctx context.Context, err error, tensors int) error 
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case ignoreDamage(err) == nil:
-		r.res.Damaged += tensors
+		r.left.damaged += tensors
 	case errors.Is(err, store.ErrQuota), errors.Is(err, syscall.ENOSPC):
-		r.res.NoRoom += tensors
+		r.left.noRoom += tensors
 	case errors.Is(err, errBudget):
 	case errors.Is(err, store.ErrCircle), errors.Is(err, store.ErrTooDeep):
-		r.res.Refused += tensors
+		r.left.refused += tensors
 	default:
 		return err
 	}
@@ -113,7 +113,7 @@ func (r *repacking) group(ctx context.Context, k *kin, p replan, group []int32) 
 			return err
 		}
 		if len(part) == 0 {
-			r.res.NoRoom += len(todo)
+			r.left.noRoom += len(todo)
 			return nil
 		}
 		todo = todo[len(part):]

@@ -25,7 +25,7 @@ func TestFamily(t *testing.T) {
 	for _, dirs := range models(t) {
 		t.Run(filepath.Base(filepath.Dir(dirs[0])), func(t *testing.T) {
 			n := start(t)
-			addAll(t, n, dirs)
+			addAll(t, n, dirs, "")
 			all, familyOf := members(t, n)
 			if len(all) != len(dirs) {
 				t.Errorf("%d members of %d models", len(all), len(dirs))

@@ -46,12 +46,16 @@ type repacking struct {
 	done   tensorSet // planned before: a tensor may have several names
 	total  int       // tensors of pinned models
 	at, of int       // of the changes of one plan, those that were tried, and all
+	left   leftOut   // of the last plan: the next would try it again
 
 	turns int
 	lease *store.Lease // of the batch
 	began time.Time
 	give  func() // the turn back; nil between two batches
 }
+
+// A leftOut counts tensors that stay as they are, by reason.
+type leftOut struct{ damaged, noRoom, refused int }
 
 func (r *repacking) run(ctx context.Context) error {
 	if err := r.beginBatch(ctx); err != nil { // or say at once that another writes
@@ -121,7 +125,6 @@ func (r *repacking) kin(ctx context.Context, models []pinnedModel) error {
 	if err != nil {
 		return err
 	}
-	r.res.Damaged += k.lost
 	was := slices.Clone(replan(k.now))
 	for range maxRounds {
 		p, err := k.plan()
@@ -129,6 +132,7 @@ func (r *repacking) kin(ctx context.Context, models []pinnedModel) error {
 			return err
 		}
 		before := k.total(k.now)
+		r.left = leftOut{}
 		if err := r.changeAll(ctx, k, p, k.changes(p)); err != nil {
 			return err
 		}
@@ -136,6 +140,9 @@ func (r *repacking) kin(ctx context.Context, models []pinnedModel) error {
 			break
 		}
 	}
+	r.res.Damaged += r.left.damaged + k.lost
+	r.res.NoRoom += r.left.noRoom
+	r.res.Refused += r.left.refused
 	r.finishKin(k)
 	return r.tell(k, was)
 }

@@ -16,10 +16,9 @@ import (
 
 var kills = flag.Int("kills", 5, "how often TestRepackKilled kills a repack")
 
-// worstOrder returns directories of models, fine-tunes before what they were
-// made from: some of ZIPNODE_TEST_DATA where that is there, all of it for a soak,
-// else the small ones.
-func worstOrder(t *testing.T) []string {
+// family returns directories of models: some of ZIPNODE_TEST_DATA where that is
+// there, all of it for a soak, else the small ones.
+func family(t *testing.T) []string {
 	t.Helper()
 	dir := os.Getenv("ZIPNODE_TEST_DATA")
 	if dir == "" {
@@ -64,9 +63,9 @@ func process(t *testing.T, dir string, result any, args ...string) {
 func TestRepackKilled(t *testing.T) {
 	fresh := filepath.Join(t.TempDir(), "fresh")
 	cids := map[string]string{}
-	for _, model := range worstOrder(t) {
+	for _, model := range family(t) {
 		var r node.AddResult
-		process(t, fresh, &r, "add", model)
+		process(t, fresh, &r, "add", model, "--base", "none")
 		cids[model] = r.CID
 	}
 	whole := copyStore(t, fresh)
