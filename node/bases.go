@@ -122,6 +122,13 @@ func (n *Node) chooseBases(ctx context.Context, model cid.Cid) (baseChoice, erro
 	if err := n.weighKin(ctx, k); err != nil {
 		return out, err
 	}
+	var together []int32 // one budget for all: which models they are of is not asked
+	for i := range k.list {
+		if k.list[i].member {
+			together = append(together, int32(i))
+		}
+	}
+	k.p.Groups = [][]int32{together}
 	return k.without()
 }
 

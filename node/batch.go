@@ -14,7 +14,7 @@ const (
 	// batchBytes about how much it writes until then. A crash undoes no more, and
 	// flushing so much takes a small part of encoding it.
 	batchFor   = 2 * time.Second
-	batchBytes = 4 << 20
+	batchBytes = 8 << 20
 )
 
 // beginBatch takes the turn to write, unless this repack has it. A dry run

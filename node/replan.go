@@ -107,8 +107,7 @@ func (s sets) join(i, j int32) { s[s.find(i)] = s.find(j) }
 
 // solve returns the plan of least cost without the bases of drop.
 func (k *kin) solve(drop map[int32]bool) (replan, error) {
-	p := k.p
-	p.Budget = k.budget() * (1 - margin)
+	p := k.problem()
 	var kept []int32 // by edge of p, that of k.p
 	if len(drop) > 0 {
 		p.Edges = nil
@@ -122,6 +121,7 @@ func (k *kin) solve(drop map[int32]bool) (replan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan %d tensors: %w", len(k.list), err)
 	}
+	out = out[:len(k.list)]
 	if kept != nil {
 		for i, e := range out {
 			if e >= 0 {
@@ -130,6 +130,52 @@ func (k *kin) solve(drop map[int32]bool) (replan, error) {
 		}
 	}
 	return out, nil
+}
+
+// problem returns k.p with a margin below the budget, in which what stays as it
+// is has no budget: it is in a group with one more tensor, as large as it takes.
+func (k *kin) problem() family.Problem {
+	p := k.p
+	p.Budget = k.budget() * (1 - margin)
+	p.Work = family.DefaultWork
+	work := k.work()
+	others := []int32{int32(len(k.list))}
+	const room = 1 << 50
+	for i := range k.list {
+		if !k.list[i].member {
+			others = append(others, int32(i))
+			p.Work = max(p.Work, work[i])
+		}
+	}
+	p.Size = append(slices.Clip(p.Size), room)
+	p.Alone = append(slices.Clip(p.Alone), 0)
+	p.Groups = append(slices.Clip(p.Groups), others)
+	return p
+}
+
+// work returns the bytes that a cold rebuild of each tensor decodes now, for
+// each byte of its own.
+func (k *kin) work() []float64 {
+	decodes := make([]int64, len(k.list))
+	var visit func(i int32) int64
+	visit = func(i int32) int64 {
+		if decodes[i] == 0 {
+			decodes[i] = k.p.Size[i] // no base in use needs what it is used by
+			if k.now[i] >= 0 {
+				n := k.p.Size[i]
+				for b, share := range basesOf(&k.p.Edges[k.now[i]]) {
+					n += int64(float64(share) * float64(visit(b)))
+				}
+				decodes[i] = n
+			}
+		}
+		return decodes[i]
+	}
+	out := make([]float64, len(k.list))
+	for i := range k.list {
+		out[i] = float64(visit(int32(i))) / float64(max(1, k.p.Size[i]))
+	}
+	return out
 }
 
 // uses tells whether a base of e is in drop. What stays as it is, keeps its
