@@ -19,17 +19,25 @@ const (
 	mostSeen = 60
 )
 
+// shares[n] is 1/(n+2), in 2^-16: what a bit counts after n others.
+var shares = func() (t [mostSeen + 4]uint32) {
+	for n := range t {
+		t[n] = 1 << 16 / uint32(n+2)
+	}
+	return t
+}()
+
 // learn moves m towards bit. The first bits move it most.
 func (m *model) learn(bit uint32) {
-	rate := uint32(m.seen) + 2
+	share := shares[m.seen&63]
 	if m.seen < mostSeen {
 		m.seen++
 	}
 	p := uint32(m.p)
 	if bit == 0 {
-		p += (1<<16 - p) / rate
+		p += (1<<16 - p) * share >> 16
 	} else {
-		p -= p / rate
+		p -= p * share >> 16
 	}
 	m.p = uint16(min(max(p, leastP), 1<<16-leastP))
 }

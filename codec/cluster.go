@@ -9,6 +9,7 @@ type stepCounts [contexts][maxSymbols]uint32
 func (c *stepCounts) count(keys []uint16, other *stepCounts) {
 	clear(c[:])
 	clear(other[:])
+	keys = keys[countFast(c, other, keys):]
 	for len(keys) >= 4 {
 		a, b, e, f := keys[0], keys[1], keys[2], keys[3]
 		c[a>>8&(contexts-1)][a&0xff]++

@@ -191,7 +191,7 @@ func (n number) largest(base []byte) uint32 {
 	}
 	top := uint32(0)
 	count := len(base) / n.width
-	for i := 0; i < count; i += max(1, count>>14) {
+	for i := 0; i < count; i += max(1, count>>10) {
 		top = max(top, n.exponentOf(n.load(base, i)))
 	}
 	return top

@@ -110,7 +110,7 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout) {
 
 // alone tries the methods that use no base.
 func (s *scratch) alone(leaf []byte, c *Context, l layout, known bool) {
-	if s.size > len(leaf) || s.size > len(leaf)/16 && scale(s.estimate(leaf, nil, l, c.Offset), len(leaf)) < s.size+s.size/16 {
+	if s.size > len(leaf) || s.size > len(leaf)/16 && scale(s.estimate(leaf, nil, l, c.Offset), len(leaf)) < s.size+s.size/8 {
 		s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset)
 		s.keep()
 	}

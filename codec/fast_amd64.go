@@ -256,3 +256,13 @@ func joinFast(l layout, dst, planes []byte, stride int) int {
 	}
 	return k
 }
+
+// countFast counts the first keys in c and other, and returns how many.
+func countFast(c, other *stepCounts, keys []uint16) int {
+	k := len(keys) &^ 3
+	if use == portable || k == 0 {
+		return 0
+	}
+	countKeys((*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other)), bytesOf(keys), k)
+	return k
+}

@@ -64,6 +64,11 @@ func rowSumsAVX512(symbols *byte, ctx *byte, curve *byte, n int) (sum int, expec
 //go:noescape
 func keysAVX512(keys *byte, ctx *byte, symbols *byte, n int)
 
+// countKeys adds one to the dword of counts or other that each of n keys, words below 2^14, names; n is a multiple of 4.
+//
+//go:noescape
+func countKeys(counts *byte, other *byte, keys *byte, n int)
+
 // columnSumsAVX512 fills three arrays of n words at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has. n is a multiple of 32.
 //
 //go:noescape

@@ -38,6 +38,11 @@ TEXT ·decode16AVX512(SB), NOSPLIT, $0-72
 	VPSLLW       $0x02, Z24, Z24
 	MOVQ         $0x2222222222222222, R12
 	KMOVQ        R12, K7
+	VMOVDQU64    spread0<>+0(SB), Z17
+	VMOVDQU64    spread1<>+0(SB), Z18
+	VMOVDQU64    spread2<>+0(SB), Z19
+	VMOVDQU64    spread3<>+0(SB), Z20
+	VMOVDQU64    evenWords<>+0(SB), Z31
 	VMOVDQU32    (AX), Z0
 	VMOVDQU32    64(AX), Z1
 	VMOVDQU32    128(AX), Z2
@@ -51,9 +56,9 @@ lanes64:
 	JLE         finish
 	CMPQ        BX, SI
 	JA          finish
-	VPMOVZXBD   (DX), Z12
-	VPSLLD      $0x08, Z12, Z12
-	VPERMB.Z    Z24, Z12, K7, Z12
+	VMOVDQU64   (DX), Z21
+	VPERMB      Z24, Z21, Z21
+	VPERMB.Z    Z21, Z17, K7, Z12
 	VPTERNLOGD  $0xf8, Z25, Z0, Z12
 	KXNORW      K1, K1, K1
 	VPXORD      Z13, Z13, Z13
@@ -72,8 +77,7 @@ lanes64:
 	VPSLLVD     Z8, Z4, Z4
 	VPMINUD     Z28, Z8, Z14
 	VPSLLVD     Z14, Z30, Z15
-	VPANDND     Z0, Z15, Z15
-	VPORD       Z15, Z4, Z4
+	VPTERNLOGD  $0xf2, Z0, Z15, Z4
 	VPSRLVD     Z14, Z0, Z0
 	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z0, K2
@@ -83,41 +87,36 @@ lanes64:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPMOVZXBD   16(DX), Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPERMB.Z    Z24, Z17, K7, Z17
-	VPTERNLOGD  $0xf8, Z25, Z1, Z17
+	VPERMB.Z    Z21, Z18, K7, Z12
+	VPTERNLOGD  $0xf8, Z25, Z1, Z12
 	KXNORW      K1, K1, K1
-	VPXORD      Z18, Z18, Z18
-	VPGATHERDD  (R11)(Z17*4), K1, Z18
+	VPXORD      Z13, Z13, Z13
+	VPGATHERDD  (R11)(Z12*4), K1, Z13
 	VPSRLD      $0x0a, Z1, Z1
-	VPSRLD      $0x12, Z18, Z19
-	VPMULLD     Z19, Z1, Z1
-	VPANDD      Z25, Z18, Z19
-	VPADDD      Z19, Z1, Z1
-	VPSRLD      $0x0a, Z18, Z5
+	VPSRLD      $0x12, Z13, Z14
+	VPMULLD     Z14, Z1, Z1
+	VPANDD      Z25, Z13, Z14
+	VPADDD      Z14, Z1, Z1
+	VPSRLD      $0x0a, Z13, Z5
 	VPANDD      Z22, Z5, Z5
 	VPSRLD      $0x03, Z5, Z9
 	VPSUBUSW    Z27, Z9, Z9
-	VPSLLD      $0x03, Z9, Z19
-	VPSUBD      Z19, Z5, Z5
+	VPSLLD      $0x03, Z9, Z14
+	VPSUBD      Z14, Z5, Z5
 	VPSLLVD     Z9, Z5, Z5
-	VPMINUD     Z28, Z9, Z19
-	VPSLLVD     Z19, Z30, Z20
-	VPANDND     Z1, Z20, Z20
-	VPORD       Z20, Z5, Z5
-	VPSRLVD     Z19, Z1, Z1
-	VPMOVZXWD   (BX), Z21
+	VPMINUD     Z28, Z9, Z14
+	VPSLLVD     Z14, Z30, Z15
+	VPTERNLOGD  $0xf2, Z1, Z15, Z5
+	VPSRLVD     Z14, Z1, Z1
+	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z21, K2, Z21
+	VPEXPANDD.Z Z16, K2, Z16
 	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z21, Z1, Z1
+	VPORD       Z16, Z1, Z1
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPMOVZXBD   32(DX), Z12
-	VPSLLD      $0x08, Z12, Z12
-	VPERMB.Z    Z24, Z12, K7, Z12
+	VPERMB.Z    Z21, Z19, K7, Z12
 	VPTERNLOGD  $0xf8, Z25, Z2, Z12
 	KXNORW      K1, K1, K1
 	VPXORD      Z13, Z13, Z13
@@ -136,8 +135,7 @@ lanes64:
 	VPSLLVD     Z10, Z6, Z6
 	VPMINUD     Z28, Z10, Z14
 	VPSLLVD     Z14, Z30, Z15
-	VPANDND     Z2, Z15, Z15
-	VPORD       Z15, Z6, Z6
+	VPTERNLOGD  $0xf2, Z2, Z15, Z6
 	VPSRLVD     Z14, Z2, Z2
 	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z2, K2
@@ -147,35 +145,32 @@ lanes64:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPMOVZXBD   48(DX), Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPERMB.Z    Z24, Z17, K7, Z17
-	VPTERNLOGD  $0xf8, Z25, Z3, Z17
+	VPERMB.Z    Z21, Z20, K7, Z12
+	VPTERNLOGD  $0xf8, Z25, Z3, Z12
 	KXNORW      K1, K1, K1
-	VPXORD      Z18, Z18, Z18
-	VPGATHERDD  (R11)(Z17*4), K1, Z18
+	VPXORD      Z13, Z13, Z13
+	VPGATHERDD  (R11)(Z12*4), K1, Z13
 	VPSRLD      $0x0a, Z3, Z3
-	VPSRLD      $0x12, Z18, Z19
-	VPMULLD     Z19, Z3, Z3
-	VPANDD      Z25, Z18, Z19
-	VPADDD      Z19, Z3, Z3
-	VPSRLD      $0x0a, Z18, Z7
+	VPSRLD      $0x12, Z13, Z14
+	VPMULLD     Z14, Z3, Z3
+	VPANDD      Z25, Z13, Z14
+	VPADDD      Z14, Z3, Z3
+	VPSRLD      $0x0a, Z13, Z7
 	VPANDD      Z22, Z7, Z7
 	VPSRLD      $0x03, Z7, Z11
 	VPSUBUSW    Z27, Z11, Z11
-	VPSLLD      $0x03, Z11, Z19
-	VPSUBD      Z19, Z7, Z7
+	VPSLLD      $0x03, Z11, Z14
+	VPSUBD      Z14, Z7, Z7
 	VPSLLVD     Z11, Z7, Z7
-	VPMINUD     Z28, Z11, Z19
-	VPSLLVD     Z19, Z30, Z20
-	VPANDND     Z3, Z20, Z20
-	VPORD       Z20, Z7, Z7
-	VPSRLVD     Z19, Z3, Z3
-	VPMOVZXWD   (BX), Z21
+	VPMINUD     Z28, Z11, Z14
+	VPSLLVD     Z14, Z30, Z15
+	VPTERNLOGD  $0xf2, Z3, Z15, Z7
+	VPSRLVD     Z14, Z3, Z3
+	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z3, K2
-	VPEXPANDD.Z Z21, K2, Z21
+	VPEXPANDD.Z Z16, K2, Z16
 	VPSLLD      $0x10, Z3, K2, Z3
-	VPORD       Z21, Z3, Z3
+	VPORD       Z16, Z3, Z3
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
@@ -187,14 +182,10 @@ lanes64:
 	JNE         more64
 
 store64:
-	VPMOVDW   Z4, Y12
-	VMOVDQU32 Y12, (CX)
-	VPMOVDW   Z5, Y12
-	VMOVDQU32 Y12, 32(CX)
-	VPMOVDW   Z6, Y12
-	VMOVDQU32 Y12, 64(CX)
-	VPMOVDW   Z7, Y12
-	VMOVDQU32 Y12, 96(CX)
+	VPERMT2W  Z5, Z31, Z4
+	VMOVDQU64 Z4, (CX)
+	VPERMT2W  Z7, Z31, Z6
+	VMOVDQU64 Z6, 64(CX)
 	ADDQ      $0x40, DX
 	ADDQ      $0x00000080, CX
 	INCQ      R10
@@ -216,18 +207,18 @@ more64:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z9, Z16
-	VPMINUD     Z29, Z16, Z16
-	VPSLLVD     Z16, Z30, Z17
-	VPANDND     Z1, Z17, Z17
-	VPSLLD      $0x05, Z17, Z17
-	VPORD       Z17, Z5, Z5
-	VPSRLVD     Z16, Z1, Z1
-	VPMOVZXWD   (BX), Z18
+	VPSUBUSW    Z28, Z9, Z13
+	VPMINUD     Z29, Z13, Z13
+	VPSLLVD     Z13, Z30, Z14
+	VPANDND     Z1, Z14, Z14
+	VPSLLD      $0x05, Z14, Z14
+	VPORD       Z14, Z5, Z5
+	VPSRLVD     Z13, Z1, Z1
+	VPMOVZXWD   (BX), Z15
 	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z18, K2, Z18
+	VPEXPANDD.Z Z15, K2, Z15
 	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z18, Z1, Z1
+	VPORD       Z15, Z1, Z1
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
@@ -246,18 +237,18 @@ more64:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z11, Z16
-	VPMINUD     Z29, Z16, Z16
-	VPSLLVD     Z16, Z30, Z17
-	VPANDND     Z3, Z17, Z17
-	VPSLLD      $0x05, Z17, Z17
-	VPORD       Z17, Z7, Z7
-	VPSRLVD     Z16, Z3, Z3
-	VPMOVZXWD   (BX), Z18
+	VPSUBUSW    Z28, Z11, Z13
+	VPMINUD     Z29, Z13, Z13
+	VPSLLVD     Z13, Z30, Z14
+	VPANDND     Z3, Z14, Z14
+	VPSLLD      $0x05, Z14, Z14
+	VPORD       Z14, Z7, Z7
+	VPSRLVD     Z13, Z3, Z3
+	VPMOVZXWD   (BX), Z15
 	VPCMPUD     $0x01, Z26, Z3, K2
-	VPEXPANDD.Z Z18, K2, Z18
+	VPEXPANDD.Z Z15, K2, Z15
 	VPSLLD      $0x10, Z3, K2, Z3
-	VPORD       Z18, Z3, Z3
+	VPORD       Z15, Z3, Z3
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
@@ -268,9 +259,9 @@ lanes32:
 	JLE         finish
 	CMPQ        BX, SI
 	JA          finish
-	VPMOVZXBD   (DX), Z12
-	VPSLLD      $0x08, Z12, Z12
-	VPERMB.Z    Z24, Z12, K7, Z12
+	VMOVDQU32   (DX), Y21
+	VPERMB      Z24, Z21, Z21
+	VPERMB.Z    Z21, Z17, K7, Z12
 	VPTERNLOGD  $0xf8, Z25, Z0, Z12
 	KXNORW      K1, K1, K1
 	VPXORD      Z13, Z13, Z13
@@ -289,8 +280,7 @@ lanes32:
 	VPSLLVD     Z8, Z4, Z4
 	VPMINUD     Z28, Z8, Z14
 	VPSLLVD     Z14, Z30, Z15
-	VPANDND     Z0, Z15, Z15
-	VPORD       Z15, Z4, Z4
+	VPTERNLOGD  $0xf2, Z0, Z15, Z4
 	VPSRLVD     Z14, Z0, Z0
 	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z0, K2
@@ -300,35 +290,32 @@ lanes32:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPMOVZXBD   16(DX), Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPERMB.Z    Z24, Z17, K7, Z17
-	VPTERNLOGD  $0xf8, Z25, Z1, Z17
+	VPERMB.Z    Z21, Z18, K7, Z12
+	VPTERNLOGD  $0xf8, Z25, Z1, Z12
 	KXNORW      K1, K1, K1
-	VPXORD      Z18, Z18, Z18
-	VPGATHERDD  (R11)(Z17*4), K1, Z18
+	VPXORD      Z13, Z13, Z13
+	VPGATHERDD  (R11)(Z12*4), K1, Z13
 	VPSRLD      $0x0a, Z1, Z1
-	VPSRLD      $0x12, Z18, Z19
-	VPMULLD     Z19, Z1, Z1
-	VPANDD      Z25, Z18, Z19
-	VPADDD      Z19, Z1, Z1
-	VPSRLD      $0x0a, Z18, Z5
+	VPSRLD      $0x12, Z13, Z14
+	VPMULLD     Z14, Z1, Z1
+	VPANDD      Z25, Z13, Z14
+	VPADDD      Z14, Z1, Z1
+	VPSRLD      $0x0a, Z13, Z5
 	VPANDD      Z22, Z5, Z5
 	VPSRLD      $0x03, Z5, Z9
 	VPSUBUSW    Z27, Z9, Z9
-	VPSLLD      $0x03, Z9, Z19
-	VPSUBD      Z19, Z5, Z5
+	VPSLLD      $0x03, Z9, Z14
+	VPSUBD      Z14, Z5, Z5
 	VPSLLVD     Z9, Z5, Z5
-	VPMINUD     Z28, Z9, Z19
-	VPSLLVD     Z19, Z30, Z20
-	VPANDND     Z1, Z20, Z20
-	VPORD       Z20, Z5, Z5
-	VPSRLVD     Z19, Z1, Z1
-	VPMOVZXWD   (BX), Z21
+	VPMINUD     Z28, Z9, Z14
+	VPSLLVD     Z14, Z30, Z15
+	VPTERNLOGD  $0xf2, Z1, Z15, Z5
+	VPSRLVD     Z14, Z1, Z1
+	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z21, K2, Z21
+	VPEXPANDD.Z Z16, K2, Z16
 	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z21, Z1, Z1
+	VPORD       Z16, Z1, Z1
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
@@ -338,10 +325,8 @@ lanes32:
 	JNE         more32
 
 store32:
-	VPMOVDW   Z4, Y12
-	VMOVDQU32 Y12, (CX)
-	VPMOVDW   Z5, Y12
-	VMOVDQU32 Y12, 32(CX)
+	VPERMT2W  Z5, Z31, Z4
+	VMOVDQU64 Z4, (CX)
 	ADDQ      $0x20, DX
 	ADDQ      $0x00000040, CX
 	INCQ      R10
@@ -363,18 +348,18 @@ more32:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z9, Z16
-	VPMINUD     Z29, Z16, Z16
-	VPSLLVD     Z16, Z30, Z17
-	VPANDND     Z1, Z17, Z17
-	VPSLLD      $0x05, Z17, Z17
-	VPORD       Z17, Z5, Z5
-	VPSRLVD     Z16, Z1, Z1
-	VPMOVZXWD   (BX), Z18
+	VPSUBUSW    Z28, Z9, Z13
+	VPMINUD     Z29, Z13, Z13
+	VPSLLVD     Z13, Z30, Z14
+	VPANDND     Z1, Z14, Z14
+	VPSLLD      $0x05, Z14, Z14
+	VPORD       Z14, Z5, Z5
+	VPSRLVD     Z13, Z1, Z1
+	VPMOVZXWD   (BX), Z15
 	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z18, K2, Z18
+	VPEXPANDD.Z Z15, K2, Z15
 	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z18, Z1, Z1
+	VPORD       Z15, Z1, Z1
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
@@ -385,9 +370,9 @@ lanes16:
 	JLE         finish
 	CMPQ        BX, SI
 	JA          finish
-	VPMOVZXBD   (DX), Z12
-	VPSLLD      $0x08, Z12, Z12
-	VPERMB.Z    Z24, Z12, K7, Z12
+	VMOVDQU32   (DX), X21
+	VPERMB      Z24, Z21, Z21
+	VPERMB.Z    Z21, Z17, K7, Z12
 	VPTERNLOGD  $0xf8, Z25, Z0, Z12
 	KXNORW      K1, K1, K1
 	VPXORD      Z13, Z13, Z13
@@ -406,8 +391,7 @@ lanes16:
 	VPSLLVD     Z8, Z4, Z4
 	VPMINUD     Z28, Z8, Z14
 	VPSLLVD     Z14, Z30, Z15
-	VPANDND     Z0, Z15, Z15
-	VPORD       Z15, Z4, Z4
+	VPTERNLOGD  $0xf2, Z0, Z15, Z4
 	VPSRLVD     Z14, Z0, Z0
 	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z0, K2
@@ -459,8 +443,338 @@ finish:
 	VZEROUPPER
 	RET
 
+DATA spread0<>+0(SB)/1, $0x00
+DATA spread0<>+1(SB)/1, $0x00
+DATA spread0<>+2(SB)/1, $0x00
+DATA spread0<>+3(SB)/1, $0x00
+DATA spread0<>+4(SB)/1, $0x00
+DATA spread0<>+5(SB)/1, $0x01
+DATA spread0<>+6(SB)/1, $0x00
+DATA spread0<>+7(SB)/1, $0x00
+DATA spread0<>+8(SB)/1, $0x00
+DATA spread0<>+9(SB)/1, $0x02
+DATA spread0<>+10(SB)/1, $0x00
+DATA spread0<>+11(SB)/1, $0x00
+DATA spread0<>+12(SB)/1, $0x00
+DATA spread0<>+13(SB)/1, $0x03
+DATA spread0<>+14(SB)/1, $0x00
+DATA spread0<>+15(SB)/1, $0x00
+DATA spread0<>+16(SB)/1, $0x00
+DATA spread0<>+17(SB)/1, $0x04
+DATA spread0<>+18(SB)/1, $0x00
+DATA spread0<>+19(SB)/1, $0x00
+DATA spread0<>+20(SB)/1, $0x00
+DATA spread0<>+21(SB)/1, $0x05
+DATA spread0<>+22(SB)/1, $0x00
+DATA spread0<>+23(SB)/1, $0x00
+DATA spread0<>+24(SB)/1, $0x00
+DATA spread0<>+25(SB)/1, $0x06
+DATA spread0<>+26(SB)/1, $0x00
+DATA spread0<>+27(SB)/1, $0x00
+DATA spread0<>+28(SB)/1, $0x00
+DATA spread0<>+29(SB)/1, $0x07
+DATA spread0<>+30(SB)/1, $0x00
+DATA spread0<>+31(SB)/1, $0x00
+DATA spread0<>+32(SB)/1, $0x00
+DATA spread0<>+33(SB)/1, $0x08
+DATA spread0<>+34(SB)/1, $0x00
+DATA spread0<>+35(SB)/1, $0x00
+DATA spread0<>+36(SB)/1, $0x00
+DATA spread0<>+37(SB)/1, $0x09
+DATA spread0<>+38(SB)/1, $0x00
+DATA spread0<>+39(SB)/1, $0x00
+DATA spread0<>+40(SB)/1, $0x00
+DATA spread0<>+41(SB)/1, $0x0a
+DATA spread0<>+42(SB)/1, $0x00
+DATA spread0<>+43(SB)/1, $0x00
+DATA spread0<>+44(SB)/1, $0x00
+DATA spread0<>+45(SB)/1, $0x0b
+DATA spread0<>+46(SB)/1, $0x00
+DATA spread0<>+47(SB)/1, $0x00
+DATA spread0<>+48(SB)/1, $0x00
+DATA spread0<>+49(SB)/1, $0x0c
+DATA spread0<>+50(SB)/1, $0x00
+DATA spread0<>+51(SB)/1, $0x00
+DATA spread0<>+52(SB)/1, $0x00
+DATA spread0<>+53(SB)/1, $0x0d
+DATA spread0<>+54(SB)/1, $0x00
+DATA spread0<>+55(SB)/1, $0x00
+DATA spread0<>+56(SB)/1, $0x00
+DATA spread0<>+57(SB)/1, $0x0e
+DATA spread0<>+58(SB)/1, $0x00
+DATA spread0<>+59(SB)/1, $0x00
+DATA spread0<>+60(SB)/1, $0x00
+DATA spread0<>+61(SB)/1, $0x0f
+DATA spread0<>+62(SB)/1, $0x00
+DATA spread0<>+63(SB)/1, $0x00
+GLOBL spread0<>(SB), RODATA|NOPTR, $64
+
+DATA spread1<>+0(SB)/1, $0x00
+DATA spread1<>+1(SB)/1, $0x10
+DATA spread1<>+2(SB)/1, $0x00
+DATA spread1<>+3(SB)/1, $0x00
+DATA spread1<>+4(SB)/1, $0x00
+DATA spread1<>+5(SB)/1, $0x11
+DATA spread1<>+6(SB)/1, $0x00
+DATA spread1<>+7(SB)/1, $0x00
+DATA spread1<>+8(SB)/1, $0x00
+DATA spread1<>+9(SB)/1, $0x12
+DATA spread1<>+10(SB)/1, $0x00
+DATA spread1<>+11(SB)/1, $0x00
+DATA spread1<>+12(SB)/1, $0x00
+DATA spread1<>+13(SB)/1, $0x13
+DATA spread1<>+14(SB)/1, $0x00
+DATA spread1<>+15(SB)/1, $0x00
+DATA spread1<>+16(SB)/1, $0x00
+DATA spread1<>+17(SB)/1, $0x14
+DATA spread1<>+18(SB)/1, $0x00
+DATA spread1<>+19(SB)/1, $0x00
+DATA spread1<>+20(SB)/1, $0x00
+DATA spread1<>+21(SB)/1, $0x15
+DATA spread1<>+22(SB)/1, $0x00
+DATA spread1<>+23(SB)/1, $0x00
+DATA spread1<>+24(SB)/1, $0x00
+DATA spread1<>+25(SB)/1, $0x16
+DATA spread1<>+26(SB)/1, $0x00
+DATA spread1<>+27(SB)/1, $0x00
+DATA spread1<>+28(SB)/1, $0x00
+DATA spread1<>+29(SB)/1, $0x17
+DATA spread1<>+30(SB)/1, $0x00
+DATA spread1<>+31(SB)/1, $0x00
+DATA spread1<>+32(SB)/1, $0x00
+DATA spread1<>+33(SB)/1, $0x18
+DATA spread1<>+34(SB)/1, $0x00
+DATA spread1<>+35(SB)/1, $0x00
+DATA spread1<>+36(SB)/1, $0x00
+DATA spread1<>+37(SB)/1, $0x19
+DATA spread1<>+38(SB)/1, $0x00
+DATA spread1<>+39(SB)/1, $0x00
+DATA spread1<>+40(SB)/1, $0x00
+DATA spread1<>+41(SB)/1, $0x1a
+DATA spread1<>+42(SB)/1, $0x00
+DATA spread1<>+43(SB)/1, $0x00
+DATA spread1<>+44(SB)/1, $0x00
+DATA spread1<>+45(SB)/1, $0x1b
+DATA spread1<>+46(SB)/1, $0x00
+DATA spread1<>+47(SB)/1, $0x00
+DATA spread1<>+48(SB)/1, $0x00
+DATA spread1<>+49(SB)/1, $0x1c
+DATA spread1<>+50(SB)/1, $0x00
+DATA spread1<>+51(SB)/1, $0x00
+DATA spread1<>+52(SB)/1, $0x00
+DATA spread1<>+53(SB)/1, $0x1d
+DATA spread1<>+54(SB)/1, $0x00
+DATA spread1<>+55(SB)/1, $0x00
+DATA spread1<>+56(SB)/1, $0x00
+DATA spread1<>+57(SB)/1, $0x1e
+DATA spread1<>+58(SB)/1, $0x00
+DATA spread1<>+59(SB)/1, $0x00
+DATA spread1<>+60(SB)/1, $0x00
+DATA spread1<>+61(SB)/1, $0x1f
+DATA spread1<>+62(SB)/1, $0x00
+DATA spread1<>+63(SB)/1, $0x00
+GLOBL spread1<>(SB), RODATA|NOPTR, $64
+
+DATA spread2<>+0(SB)/1, $0x00
+DATA spread2<>+1(SB)/1, $0x20
+DATA spread2<>+2(SB)/1, $0x00
+DATA spread2<>+3(SB)/1, $0x00
+DATA spread2<>+4(SB)/1, $0x00
+DATA spread2<>+5(SB)/1, $0x21
+DATA spread2<>+6(SB)/1, $0x00
+DATA spread2<>+7(SB)/1, $0x00
+DATA spread2<>+8(SB)/1, $0x00
+DATA spread2<>+9(SB)/1, $0x22
+DATA spread2<>+10(SB)/1, $0x00
+DATA spread2<>+11(SB)/1, $0x00
+DATA spread2<>+12(SB)/1, $0x00
+DATA spread2<>+13(SB)/1, $0x23
+DATA spread2<>+14(SB)/1, $0x00
+DATA spread2<>+15(SB)/1, $0x00
+DATA spread2<>+16(SB)/1, $0x00
+DATA spread2<>+17(SB)/1, $0x24
+DATA spread2<>+18(SB)/1, $0x00
+DATA spread2<>+19(SB)/1, $0x00
+DATA spread2<>+20(SB)/1, $0x00
+DATA spread2<>+21(SB)/1, $0x25
+DATA spread2<>+22(SB)/1, $0x00
+DATA spread2<>+23(SB)/1, $0x00
+DATA spread2<>+24(SB)/1, $0x00
+DATA spread2<>+25(SB)/1, $0x26
+DATA spread2<>+26(SB)/1, $0x00
+DATA spread2<>+27(SB)/1, $0x00
+DATA spread2<>+28(SB)/1, $0x00
+DATA spread2<>+29(SB)/1, $0x27
+DATA spread2<>+30(SB)/1, $0x00
+DATA spread2<>+31(SB)/1, $0x00
+DATA spread2<>+32(SB)/1, $0x00
+DATA spread2<>+33(SB)/1, $0x28
+DATA spread2<>+34(SB)/1, $0x00
+DATA spread2<>+35(SB)/1, $0x00
+DATA spread2<>+36(SB)/1, $0x00
+DATA spread2<>+37(SB)/1, $0x29
+DATA spread2<>+38(SB)/1, $0x00
+DATA spread2<>+39(SB)/1, $0x00
+DATA spread2<>+40(SB)/1, $0x00
+DATA spread2<>+41(SB)/1, $0x2a
+DATA spread2<>+42(SB)/1, $0x00
+DATA spread2<>+43(SB)/1, $0x00
+DATA spread2<>+44(SB)/1, $0x00
+DATA spread2<>+45(SB)/1, $0x2b
+DATA spread2<>+46(SB)/1, $0x00
+DATA spread2<>+47(SB)/1, $0x00
+DATA spread2<>+48(SB)/1, $0x00
+DATA spread2<>+49(SB)/1, $0x2c
+DATA spread2<>+50(SB)/1, $0x00
+DATA spread2<>+51(SB)/1, $0x00
+DATA spread2<>+52(SB)/1, $0x00
+DATA spread2<>+53(SB)/1, $0x2d
+DATA spread2<>+54(SB)/1, $0x00
+DATA spread2<>+55(SB)/1, $0x00
+DATA spread2<>+56(SB)/1, $0x00
+DATA spread2<>+57(SB)/1, $0x2e
+DATA spread2<>+58(SB)/1, $0x00
+DATA spread2<>+59(SB)/1, $0x00
+DATA spread2<>+60(SB)/1, $0x00
+DATA spread2<>+61(SB)/1, $0x2f
+DATA spread2<>+62(SB)/1, $0x00
+DATA spread2<>+63(SB)/1, $0x00
+GLOBL spread2<>(SB), RODATA|NOPTR, $64
+
+DATA spread3<>+0(SB)/1, $0x00
+DATA spread3<>+1(SB)/1, $0x30
+DATA spread3<>+2(SB)/1, $0x00
+DATA spread3<>+3(SB)/1, $0x00
+DATA spread3<>+4(SB)/1, $0x00
+DATA spread3<>+5(SB)/1, $0x31
+DATA spread3<>+6(SB)/1, $0x00
+DATA spread3<>+7(SB)/1, $0x00
+DATA spread3<>+8(SB)/1, $0x00
+DATA spread3<>+9(SB)/1, $0x32
+DATA spread3<>+10(SB)/1, $0x00
+DATA spread3<>+11(SB)/1, $0x00
+DATA spread3<>+12(SB)/1, $0x00
+DATA spread3<>+13(SB)/1, $0x33
+DATA spread3<>+14(SB)/1, $0x00
+DATA spread3<>+15(SB)/1, $0x00
+DATA spread3<>+16(SB)/1, $0x00
+DATA spread3<>+17(SB)/1, $0x34
+DATA spread3<>+18(SB)/1, $0x00
+DATA spread3<>+19(SB)/1, $0x00
+DATA spread3<>+20(SB)/1, $0x00
+DATA spread3<>+21(SB)/1, $0x35
+DATA spread3<>+22(SB)/1, $0x00
+DATA spread3<>+23(SB)/1, $0x00
+DATA spread3<>+24(SB)/1, $0x00
+DATA spread3<>+25(SB)/1, $0x36
+DATA spread3<>+26(SB)/1, $0x00
+DATA spread3<>+27(SB)/1, $0x00
+DATA spread3<>+28(SB)/1, $0x00
+DATA spread3<>+29(SB)/1, $0x37
+DATA spread3<>+30(SB)/1, $0x00
+DATA spread3<>+31(SB)/1, $0x00
+DATA spread3<>+32(SB)/1, $0x00
+DATA spread3<>+33(SB)/1, $0x38
+DATA spread3<>+34(SB)/1, $0x00
+DATA spread3<>+35(SB)/1, $0x00
+DATA spread3<>+36(SB)/1, $0x00
+DATA spread3<>+37(SB)/1, $0x39
+DATA spread3<>+38(SB)/1, $0x00
+DATA spread3<>+39(SB)/1, $0x00
+DATA spread3<>+40(SB)/1, $0x00
+DATA spread3<>+41(SB)/1, $0x3a
+DATA spread3<>+42(SB)/1, $0x00
+DATA spread3<>+43(SB)/1, $0x00
+DATA spread3<>+44(SB)/1, $0x00
+DATA spread3<>+45(SB)/1, $0x3b
+DATA spread3<>+46(SB)/1, $0x00
+DATA spread3<>+47(SB)/1, $0x00
+DATA spread3<>+48(SB)/1, $0x00
+DATA spread3<>+49(SB)/1, $0x3c
+DATA spread3<>+50(SB)/1, $0x00
+DATA spread3<>+51(SB)/1, $0x00
+DATA spread3<>+52(SB)/1, $0x00
+DATA spread3<>+53(SB)/1, $0x3d
+DATA spread3<>+54(SB)/1, $0x00
+DATA spread3<>+55(SB)/1, $0x00
+DATA spread3<>+56(SB)/1, $0x00
+DATA spread3<>+57(SB)/1, $0x3e
+DATA spread3<>+58(SB)/1, $0x00
+DATA spread3<>+59(SB)/1, $0x00
+DATA spread3<>+60(SB)/1, $0x00
+DATA spread3<>+61(SB)/1, $0x3f
+DATA spread3<>+62(SB)/1, $0x00
+DATA spread3<>+63(SB)/1, $0x00
+GLOBL spread3<>(SB), RODATA|NOPTR, $64
+
+DATA evenWords<>+0(SB)/1, $0x00
+DATA evenWords<>+1(SB)/1, $0x00
+DATA evenWords<>+2(SB)/1, $0x02
+DATA evenWords<>+3(SB)/1, $0x00
+DATA evenWords<>+4(SB)/1, $0x04
+DATA evenWords<>+5(SB)/1, $0x00
+DATA evenWords<>+6(SB)/1, $0x06
+DATA evenWords<>+7(SB)/1, $0x00
+DATA evenWords<>+8(SB)/1, $0x08
+DATA evenWords<>+9(SB)/1, $0x00
+DATA evenWords<>+10(SB)/1, $0x0a
+DATA evenWords<>+11(SB)/1, $0x00
+DATA evenWords<>+12(SB)/1, $0x0c
+DATA evenWords<>+13(SB)/1, $0x00
+DATA evenWords<>+14(SB)/1, $0x0e
+DATA evenWords<>+15(SB)/1, $0x00
+DATA evenWords<>+16(SB)/1, $0x10
+DATA evenWords<>+17(SB)/1, $0x00
+DATA evenWords<>+18(SB)/1, $0x12
+DATA evenWords<>+19(SB)/1, $0x00
+DATA evenWords<>+20(SB)/1, $0x14
+DATA evenWords<>+21(SB)/1, $0x00
+DATA evenWords<>+22(SB)/1, $0x16
+DATA evenWords<>+23(SB)/1, $0x00
+DATA evenWords<>+24(SB)/1, $0x18
+DATA evenWords<>+25(SB)/1, $0x00
+DATA evenWords<>+26(SB)/1, $0x1a
+DATA evenWords<>+27(SB)/1, $0x00
+DATA evenWords<>+28(SB)/1, $0x1c
+DATA evenWords<>+29(SB)/1, $0x00
+DATA evenWords<>+30(SB)/1, $0x1e
+DATA evenWords<>+31(SB)/1, $0x00
+DATA evenWords<>+32(SB)/1, $0x20
+DATA evenWords<>+33(SB)/1, $0x00
+DATA evenWords<>+34(SB)/1, $0x22
+DATA evenWords<>+35(SB)/1, $0x00
+DATA evenWords<>+36(SB)/1, $0x24
+DATA evenWords<>+37(SB)/1, $0x00
+DATA evenWords<>+38(SB)/1, $0x26
+DATA evenWords<>+39(SB)/1, $0x00
+DATA evenWords<>+40(SB)/1, $0x28
+DATA evenWords<>+41(SB)/1, $0x00
+DATA evenWords<>+42(SB)/1, $0x2a
+DATA evenWords<>+43(SB)/1, $0x00
+DATA evenWords<>+44(SB)/1, $0x2c
+DATA evenWords<>+45(SB)/1, $0x00
+DATA evenWords<>+46(SB)/1, $0x2e
+DATA evenWords<>+47(SB)/1, $0x00
+DATA evenWords<>+48(SB)/1, $0x30
+DATA evenWords<>+49(SB)/1, $0x00
+DATA evenWords<>+50(SB)/1, $0x32
+DATA evenWords<>+51(SB)/1, $0x00
+DATA evenWords<>+52(SB)/1, $0x34
+DATA evenWords<>+53(SB)/1, $0x00
+DATA evenWords<>+54(SB)/1, $0x36
+DATA evenWords<>+55(SB)/1, $0x00
+DATA evenWords<>+56(SB)/1, $0x38
+DATA evenWords<>+57(SB)/1, $0x00
+DATA evenWords<>+58(SB)/1, $0x3a
+DATA evenWords<>+59(SB)/1, $0x00
+DATA evenWords<>+60(SB)/1, $0x3c
+DATA evenWords<>+61(SB)/1, $0x00
+DATA evenWords<>+62(SB)/1, $0x3e
+DATA evenWords<>+63(SB)/1, $0x00
+GLOBL evenWords<>(SB), RODATA|NOPTR, $64
+
 // func decode32AVX512(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, POPCNT
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
 TEXT ·decode32AVX512(SB), NOSPLIT, $0-72
 	MOVQ         d+0(FP), AX
 	MOVQ         z+8(FP), CX
@@ -493,6 +807,11 @@ TEXT ·decode32AVX512(SB), NOSPLIT, $0-72
 	VPSLLW       $0x02, Z24, Z24
 	MOVQ         $0x2222222222222222, R12
 	KMOVQ        R12, K7
+	VMOVDQU64    spread0<>+0(SB), Z17
+	VMOVDQU64    spread1<>+0(SB), Z18
+	VMOVDQU64    spread2<>+0(SB), Z19
+	VMOVDQU64    spread3<>+0(SB), Z20
+	VMOVDQU64    evenWords<>+0(SB), Z31
 	VMOVDQU32    (AX), Z0
 	VMOVDQU32    64(AX), Z1
 	VMOVDQU32    128(AX), Z2
@@ -506,9 +825,9 @@ lanes64:
 	JLE         finish
 	CMPQ        BX, SI
 	JA          finish
-	VPMOVZXBD   (DX), Z12
-	VPSLLD      $0x08, Z12, Z12
-	VPERMB.Z    Z24, Z12, K7, Z12
+	VMOVDQU64   (DX), Z21
+	VPERMB      Z24, Z21, Z21
+	VPERMB.Z    Z21, Z17, K7, Z12
 	VPTERNLOGD  $0xf8, Z25, Z0, Z12
 	KXNORW      K1, K1, K1
 	VPXORD      Z13, Z13, Z13
@@ -527,8 +846,7 @@ lanes64:
 	VPSLLVD     Z8, Z4, Z4
 	VPMINUD     Z28, Z8, Z14
 	VPSLLVD     Z14, Z30, Z15
-	VPANDND     Z0, Z15, Z15
-	VPORD       Z15, Z4, Z4
+	VPTERNLOGD  $0xf2, Z0, Z15, Z4
 	VPSRLVD     Z14, Z0, Z0
 	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z0, K2
@@ -538,41 +856,36 @@ lanes64:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPMOVZXBD   16(DX), Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPERMB.Z    Z24, Z17, K7, Z17
-	VPTERNLOGD  $0xf8, Z25, Z1, Z17
+	VPERMB.Z    Z21, Z18, K7, Z12
+	VPTERNLOGD  $0xf8, Z25, Z1, Z12
 	KXNORW      K1, K1, K1
-	VPXORD      Z18, Z18, Z18
-	VPGATHERDD  (R11)(Z17*4), K1, Z18
+	VPXORD      Z13, Z13, Z13
+	VPGATHERDD  (R11)(Z12*4), K1, Z13
 	VPSRLD      $0x0a, Z1, Z1
-	VPSRLD      $0x12, Z18, Z19
-	VPMULLD     Z19, Z1, Z1
-	VPANDD      Z25, Z18, Z19
-	VPADDD      Z19, Z1, Z1
-	VPSRLD      $0x0a, Z18, Z5
+	VPSRLD      $0x12, Z13, Z14
+	VPMULLD     Z14, Z1, Z1
+	VPANDD      Z25, Z13, Z14
+	VPADDD      Z14, Z1, Z1
+	VPSRLD      $0x0a, Z13, Z5
 	VPANDD      Z22, Z5, Z5
 	VPSRLD      $0x03, Z5, Z9
 	VPSUBUSW    Z27, Z9, Z9
-	VPSLLD      $0x03, Z9, Z19
-	VPSUBD      Z19, Z5, Z5
+	VPSLLD      $0x03, Z9, Z14
+	VPSUBD      Z14, Z5, Z5
 	VPSLLVD     Z9, Z5, Z5
-	VPMINUD     Z28, Z9, Z19
-	VPSLLVD     Z19, Z30, Z20
-	VPANDND     Z1, Z20, Z20
-	VPORD       Z20, Z5, Z5
-	VPSRLVD     Z19, Z1, Z1
-	VPMOVZXWD   (BX), Z21
+	VPMINUD     Z28, Z9, Z14
+	VPSLLVD     Z14, Z30, Z15
+	VPTERNLOGD  $0xf2, Z1, Z15, Z5
+	VPSRLVD     Z14, Z1, Z1
+	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z21, K2, Z21
+	VPEXPANDD.Z Z16, K2, Z16
 	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z21, Z1, Z1
+	VPORD       Z16, Z1, Z1
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPMOVZXBD   32(DX), Z12
-	VPSLLD      $0x08, Z12, Z12
-	VPERMB.Z    Z24, Z12, K7, Z12
+	VPERMB.Z    Z21, Z19, K7, Z12
 	VPTERNLOGD  $0xf8, Z25, Z2, Z12
 	KXNORW      K1, K1, K1
 	VPXORD      Z13, Z13, Z13
@@ -591,8 +904,7 @@ lanes64:
 	VPSLLVD     Z10, Z6, Z6
 	VPMINUD     Z28, Z10, Z14
 	VPSLLVD     Z14, Z30, Z15
-	VPANDND     Z2, Z15, Z15
-	VPORD       Z15, Z6, Z6
+	VPTERNLOGD  $0xf2, Z2, Z15, Z6
 	VPSRLVD     Z14, Z2, Z2
 	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z2, K2
@@ -602,35 +914,32 @@ lanes64:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPMOVZXBD   48(DX), Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPERMB.Z    Z24, Z17, K7, Z17
-	VPTERNLOGD  $0xf8, Z25, Z3, Z17
+	VPERMB.Z    Z21, Z20, K7, Z12
+	VPTERNLOGD  $0xf8, Z25, Z3, Z12
 	KXNORW      K1, K1, K1
-	VPXORD      Z18, Z18, Z18
-	VPGATHERDD  (R11)(Z17*4), K1, Z18
+	VPXORD      Z13, Z13, Z13
+	VPGATHERDD  (R11)(Z12*4), K1, Z13
 	VPSRLD      $0x0a, Z3, Z3
-	VPSRLD      $0x12, Z18, Z19
-	VPMULLD     Z19, Z3, Z3
-	VPANDD      Z25, Z18, Z19
-	VPADDD      Z19, Z3, Z3
-	VPSRLD      $0x0a, Z18, Z7
+	VPSRLD      $0x12, Z13, Z14
+	VPMULLD     Z14, Z3, Z3
+	VPANDD      Z25, Z13, Z14
+	VPADDD      Z14, Z3, Z3
+	VPSRLD      $0x0a, Z13, Z7
 	VPANDD      Z22, Z7, Z7
 	VPSRLD      $0x03, Z7, Z11
 	VPSUBUSW    Z27, Z11, Z11
-	VPSLLD      $0x03, Z11, Z19
-	VPSUBD      Z19, Z7, Z7
+	VPSLLD      $0x03, Z11, Z14
+	VPSUBD      Z14, Z7, Z7
 	VPSLLVD     Z11, Z7, Z7
-	VPMINUD     Z28, Z11, Z19
-	VPSLLVD     Z19, Z30, Z20
-	VPANDND     Z3, Z20, Z20
-	VPORD       Z20, Z7, Z7
-	VPSRLVD     Z19, Z3, Z3
-	VPMOVZXWD   (BX), Z21
+	VPMINUD     Z28, Z11, Z14
+	VPSLLVD     Z14, Z30, Z15
+	VPTERNLOGD  $0xf2, Z3, Z15, Z7
+	VPSRLVD     Z14, Z3, Z3
+	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z3, K2
-	VPEXPANDD.Z Z21, K2, Z21
+	VPEXPANDD.Z Z16, K2, Z16
 	VPSLLD      $0x10, Z3, K2, Z3
-	VPORD       Z21, Z3, Z3
+	VPORD       Z16, Z3, Z3
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
@@ -667,18 +976,18 @@ more64:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z9, Z16
-	VPMINUD     Z29, Z16, Z16
-	VPSLLVD     Z16, Z30, Z17
-	VPANDND     Z1, Z17, Z17
-	VPSLLD      $0x05, Z17, Z17
-	VPORD       Z17, Z5, Z5
-	VPSRLVD     Z16, Z1, Z1
-	VPMOVZXWD   (BX), Z18
+	VPSUBUSW    Z28, Z9, Z13
+	VPMINUD     Z29, Z13, Z13
+	VPSLLVD     Z13, Z30, Z14
+	VPANDND     Z1, Z14, Z14
+	VPSLLD      $0x05, Z14, Z14
+	VPORD       Z14, Z5, Z5
+	VPSRLVD     Z13, Z1, Z1
+	VPMOVZXWD   (BX), Z15
 	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z18, K2, Z18
+	VPEXPANDD.Z Z15, K2, Z15
 	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z18, Z1, Z1
+	VPORD       Z15, Z1, Z1
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
@@ -697,18 +1006,18 @@ more64:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z11, Z16
-	VPMINUD     Z29, Z16, Z16
-	VPSLLVD     Z16, Z30, Z17
-	VPANDND     Z3, Z17, Z17
-	VPSLLD      $0x05, Z17, Z17
-	VPORD       Z17, Z7, Z7
-	VPSRLVD     Z16, Z3, Z3
-	VPMOVZXWD   (BX), Z18
+	VPSUBUSW    Z28, Z11, Z13
+	VPMINUD     Z29, Z13, Z13
+	VPSLLVD     Z13, Z30, Z14
+	VPANDND     Z3, Z14, Z14
+	VPSLLD      $0x05, Z14, Z14
+	VPORD       Z14, Z7, Z7
+	VPSRLVD     Z13, Z3, Z3
+	VPMOVZXWD   (BX), Z15
 	VPCMPUD     $0x01, Z26, Z3, K2
-	VPEXPANDD.Z Z18, K2, Z18
+	VPEXPANDD.Z Z15, K2, Z15
 	VPSLLD      $0x10, Z3, K2, Z3
-	VPORD       Z18, Z3, Z3
+	VPORD       Z15, Z3, Z3
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
@@ -730,18 +1039,18 @@ more64:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z23, Z9, Z16
-	VPMINUD     Z29, Z16, Z16
-	VPSLLVD     Z16, Z30, Z17
-	VPANDND     Z1, Z17, Z17
-	VPSLLD      $0x14, Z17, Z17
-	VPORD       Z17, Z5, Z5
-	VPSRLVD     Z16, Z1, Z1
-	VPMOVZXWD   (BX), Z18
+	VPSUBUSW    Z23, Z9, Z13
+	VPMINUD     Z29, Z13, Z13
+	VPSLLVD     Z13, Z30, Z14
+	VPANDND     Z1, Z14, Z14
+	VPSLLD      $0x14, Z14, Z14
+	VPORD       Z14, Z5, Z5
+	VPSRLVD     Z13, Z1, Z1
+	VPMOVZXWD   (BX), Z15
 	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z18, K2, Z18
+	VPEXPANDD.Z Z15, K2, Z15
 	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z18, Z1, Z1
+	VPORD       Z15, Z1, Z1
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
@@ -760,18 +1069,18 @@ more64:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z23, Z11, Z16
-	VPMINUD     Z29, Z16, Z16
-	VPSLLVD     Z16, Z30, Z17
-	VPANDND     Z3, Z17, Z17
-	VPSLLD      $0x14, Z17, Z17
-	VPORD       Z17, Z7, Z7
-	VPSRLVD     Z16, Z3, Z3
-	VPMOVZXWD   (BX), Z18
+	VPSUBUSW    Z23, Z11, Z13
+	VPMINUD     Z29, Z13, Z13
+	VPSLLVD     Z13, Z30, Z14
+	VPANDND     Z3, Z14, Z14
+	VPSLLD      $0x14, Z14, Z14
+	VPORD       Z14, Z7, Z7
+	VPSRLVD     Z13, Z3, Z3
+	VPMOVZXWD   (BX), Z15
 	VPCMPUD     $0x01, Z26, Z3, K2
-	VPEXPANDD.Z Z18, K2, Z18
+	VPEXPANDD.Z Z15, K2, Z15
 	VPSLLD      $0x10, Z3, K2, Z3
-	VPORD       Z18, Z3, Z3
+	VPORD       Z15, Z3, Z3
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
@@ -782,9 +1091,9 @@ lanes32:
 	JLE         finish
 	CMPQ        BX, SI
 	JA          finish
-	VPMOVZXBD   (DX), Z12
-	VPSLLD      $0x08, Z12, Z12
-	VPERMB.Z    Z24, Z12, K7, Z12
+	VMOVDQU32   (DX), Y21
+	VPERMB      Z24, Z21, Z21
+	VPERMB.Z    Z21, Z17, K7, Z12
 	VPTERNLOGD  $0xf8, Z25, Z0, Z12
 	KXNORW      K1, K1, K1
 	VPXORD      Z13, Z13, Z13
@@ -803,8 +1112,7 @@ lanes32:
 	VPSLLVD     Z8, Z4, Z4
 	VPMINUD     Z28, Z8, Z14
 	VPSLLVD     Z14, Z30, Z15
-	VPANDND     Z0, Z15, Z15
-	VPORD       Z15, Z4, Z4
+	VPTERNLOGD  $0xf2, Z0, Z15, Z4
 	VPSRLVD     Z14, Z0, Z0
 	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z0, K2
@@ -814,35 +1122,32 @@ lanes32:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPMOVZXBD   16(DX), Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPERMB.Z    Z24, Z17, K7, Z17
-	VPTERNLOGD  $0xf8, Z25, Z1, Z17
+	VPERMB.Z    Z21, Z18, K7, Z12
+	VPTERNLOGD  $0xf8, Z25, Z1, Z12
 	KXNORW      K1, K1, K1
-	VPXORD      Z18, Z18, Z18
-	VPGATHERDD  (R11)(Z17*4), K1, Z18
+	VPXORD      Z13, Z13, Z13
+	VPGATHERDD  (R11)(Z12*4), K1, Z13
 	VPSRLD      $0x0a, Z1, Z1
-	VPSRLD      $0x12, Z18, Z19
-	VPMULLD     Z19, Z1, Z1
-	VPANDD      Z25, Z18, Z19
-	VPADDD      Z19, Z1, Z1
-	VPSRLD      $0x0a, Z18, Z5
+	VPSRLD      $0x12, Z13, Z14
+	VPMULLD     Z14, Z1, Z1
+	VPANDD      Z25, Z13, Z14
+	VPADDD      Z14, Z1, Z1
+	VPSRLD      $0x0a, Z13, Z5
 	VPANDD      Z22, Z5, Z5
 	VPSRLD      $0x03, Z5, Z9
 	VPSUBUSW    Z27, Z9, Z9
-	VPSLLD      $0x03, Z9, Z19
-	VPSUBD      Z19, Z5, Z5
+	VPSLLD      $0x03, Z9, Z14
+	VPSUBD      Z14, Z5, Z5
 	VPSLLVD     Z9, Z5, Z5
-	VPMINUD     Z28, Z9, Z19
-	VPSLLVD     Z19, Z30, Z20
-	VPANDND     Z1, Z20, Z20
-	VPORD       Z20, Z5, Z5
-	VPSRLVD     Z19, Z1, Z1
-	VPMOVZXWD   (BX), Z21
+	VPMINUD     Z28, Z9, Z14
+	VPSLLVD     Z14, Z30, Z15
+	VPTERNLOGD  $0xf2, Z1, Z15, Z5
+	VPSRLVD     Z14, Z1, Z1
+	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z21, K2, Z21
+	VPEXPANDD.Z Z16, K2, Z16
 	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z21, Z1, Z1
+	VPORD       Z16, Z1, Z1
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
@@ -875,18 +1180,18 @@ more32:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z9, Z16
-	VPMINUD     Z29, Z16, Z16
-	VPSLLVD     Z16, Z30, Z17
-	VPANDND     Z1, Z17, Z17
-	VPSLLD      $0x05, Z17, Z17
-	VPORD       Z17, Z5, Z5
-	VPSRLVD     Z16, Z1, Z1
-	VPMOVZXWD   (BX), Z18
+	VPSUBUSW    Z28, Z9, Z13
+	VPMINUD     Z29, Z13, Z13
+	VPSLLVD     Z13, Z30, Z14
+	VPANDND     Z1, Z14, Z14
+	VPSLLD      $0x05, Z14, Z14
+	VPORD       Z14, Z5, Z5
+	VPSRLVD     Z13, Z1, Z1
+	VPMOVZXWD   (BX), Z15
 	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z18, K2, Z18
+	VPEXPANDD.Z Z15, K2, Z15
 	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z18, Z1, Z1
+	VPORD       Z15, Z1, Z1
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
@@ -908,18 +1213,18 @@ more32:
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z23, Z9, Z16
-	VPMINUD     Z29, Z16, Z16
-	VPSLLVD     Z16, Z30, Z17
-	VPANDND     Z1, Z17, Z17
-	VPSLLD      $0x14, Z17, Z17
-	VPORD       Z17, Z5, Z5
-	VPSRLVD     Z16, Z1, Z1
-	VPMOVZXWD   (BX), Z18
+	VPSUBUSW    Z23, Z9, Z13
+	VPMINUD     Z29, Z13, Z13
+	VPSLLVD     Z13, Z30, Z14
+	VPANDND     Z1, Z14, Z14
+	VPSLLD      $0x14, Z14, Z14
+	VPORD       Z14, Z5, Z5
+	VPSRLVD     Z13, Z1, Z1
+	VPMOVZXWD   (BX), Z15
 	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z18, K2, Z18
+	VPEXPANDD.Z Z15, K2, Z15
 	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z18, Z1, Z1
+	VPORD       Z15, Z1, Z1
 	KMOVW       K2, R8
 	POPCNTL     R8, R8
 	LEAQ        (BX)(R8*2), BX
@@ -930,9 +1235,9 @@ lanes16:
 	JLE         finish
 	CMPQ        BX, SI
 	JA          finish
-	VPMOVZXBD   (DX), Z12
-	VPSLLD      $0x08, Z12, Z12
-	VPERMB.Z    Z24, Z12, K7, Z12
+	VMOVDQU32   (DX), X21
+	VPERMB      Z24, Z21, Z21
+	VPERMB.Z    Z21, Z17, K7, Z12
 	VPTERNLOGD  $0xf8, Z25, Z0, Z12
 	KXNORW      K1, K1, K1
 	VPXORD      Z13, Z13, Z13
@@ -951,8 +1256,7 @@ lanes16:
 	VPSLLVD     Z8, Z4, Z4
 	VPMINUD     Z28, Z8, Z14
 	VPSLLVD     Z14, Z30, Z15
-	VPANDND     Z0, Z15, Z15
-	VPORD       Z15, Z4, Z4
+	VPTERNLOGD  $0xf2, Z0, Z15, Z4
 	VPSRLVD     Z14, Z0, Z0
 	VPMOVZXWD   (BX), Z16
 	VPCMPUD     $0x01, Z26, Z0, K2
@@ -1087,22 +1391,22 @@ lanes64:
 	KMOVW       K2, DI
 	POPCNTL     DI, DI
 	LEAQ        (DX)(DI*2), DX
-	VPANDD      Z25, Z1, Z17
+	VPANDD      Z25, Z1, Z12
 	KXNORW      K1, K1, K1
-	VPXORD      Z18, Z18, Z18
-	VPGATHERDD  (R10)(Z17*4), K1, Z18
+	VPXORD      Z13, Z13, Z13
+	VPGATHERDD  (R10)(Z12*4), K1, Z13
 	VPSRLD      $0x0c, Z1, Z1
-	VPSRLD      $0x14, Z18, Z19
-	VPMULLD     Z19, Z1, Z1
-	VPSRLD      $0x08, Z18, Z19
-	VPANDD      Z25, Z19, Z19
-	VPADDD      Z19, Z1, Z1
-	VMOVDQA32   Z18, Z5
-	VPMOVZXWD   (DX), Z21
+	VPSRLD      $0x14, Z13, Z14
+	VPMULLD     Z14, Z1, Z1
+	VPSRLD      $0x08, Z13, Z14
+	VPANDD      Z25, Z14, Z14
+	VPADDD      Z14, Z1, Z1
+	VMOVDQA32   Z13, Z5
+	VPMOVZXWD   (DX), Z16
 	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z21, K2, Z21
+	VPEXPANDD.Z Z16, K2, Z16
 	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z21, Z1, Z1
+	VPORD       Z16, Z1, Z1
 	KMOVW       K2, DI
 	POPCNTL     DI, DI
 	LEAQ        (DX)(DI*2), DX
@@ -1125,22 +1429,22 @@ lanes64:
 	KMOVW       K2, DI
 	POPCNTL     DI, DI
 	LEAQ        (DX)(DI*2), DX
-	VPANDD      Z25, Z3, Z17
+	VPANDD      Z25, Z3, Z12
 	KXNORW      K1, K1, K1
-	VPXORD      Z18, Z18, Z18
-	VPGATHERDD  (R10)(Z17*4), K1, Z18
+	VPXORD      Z13, Z13, Z13
+	VPGATHERDD  (R10)(Z12*4), K1, Z13
 	VPSRLD      $0x0c, Z3, Z3
-	VPSRLD      $0x14, Z18, Z19
-	VPMULLD     Z19, Z3, Z3
-	VPSRLD      $0x08, Z18, Z19
-	VPANDD      Z25, Z19, Z19
-	VPADDD      Z19, Z3, Z3
-	VMOVDQA32   Z18, Z7
-	VPMOVZXWD   (DX), Z21
+	VPSRLD      $0x14, Z13, Z14
+	VPMULLD     Z14, Z3, Z3
+	VPSRLD      $0x08, Z13, Z14
+	VPANDD      Z25, Z14, Z14
+	VPADDD      Z14, Z3, Z3
+	VMOVDQA32   Z13, Z7
+	VPMOVZXWD   (DX), Z16
 	VPCMPUD     $0x01, Z26, Z3, K2
-	VPEXPANDD.Z Z21, K2, Z21
+	VPEXPANDD.Z Z16, K2, Z16
 	VPSLLD      $0x10, Z3, K2, Z3
-	VPORD       Z21, Z3, Z3
+	VPORD       Z16, Z3, Z3
 	KMOVW       K2, DI
 	POPCNTL     DI, DI
 	LEAQ        (DX)(DI*2), DX
@@ -1180,22 +1484,22 @@ lanes32:
 	KMOVW       K2, DI
 	POPCNTL     DI, DI
 	LEAQ        (DX)(DI*2), DX
-	VPANDD      Z25, Z1, Z17
+	VPANDD      Z25, Z1, Z12
 	KXNORW      K1, K1, K1
-	VPXORD      Z18, Z18, Z18
-	VPGATHERDD  (R10)(Z17*4), K1, Z18
+	VPXORD      Z13, Z13, Z13
+	VPGATHERDD  (R10)(Z12*4), K1, Z13
 	VPSRLD      $0x0c, Z1, Z1
-	VPSRLD      $0x14, Z18, Z19
-	VPMULLD     Z19, Z1, Z1
-	VPSRLD      $0x08, Z18, Z19
-	VPANDD      Z25, Z19, Z19
-	VPADDD      Z19, Z1, Z1
-	VMOVDQA32   Z18, Z5
-	VPMOVZXWD   (DX), Z21
+	VPSRLD      $0x14, Z13, Z14
+	VPMULLD     Z14, Z1, Z1
+	VPSRLD      $0x08, Z13, Z14
+	VPANDD      Z25, Z14, Z14
+	VPADDD      Z14, Z1, Z1
+	VMOVDQA32   Z13, Z5
+	VPMOVZXWD   (DX), Z16
 	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z21, K2, Z21
+	VPEXPANDD.Z Z16, K2, Z16
 	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z21, Z1, Z1
+	VPORD       Z16, Z1, Z1
 	KMOVW       K2, DI
 	POPCNTL     DI, DI
 	LEAQ        (DX)(DI*2), DX
@@ -1806,22 +2110,38 @@ finish:
 	VZEROUPPER
 	RET
 
-DATA iotaWords<>+0(SB)/2, $0x0000
-DATA iotaWords<>+2(SB)/2, $0x0001
-DATA iotaWords<>+4(SB)/2, $0x0002
-DATA iotaWords<>+6(SB)/2, $0x0003
-DATA iotaWords<>+8(SB)/2, $0x0004
-DATA iotaWords<>+10(SB)/2, $0x0005
-DATA iotaWords<>+12(SB)/2, $0x0006
-DATA iotaWords<>+14(SB)/2, $0x0007
-DATA iotaWords<>+16(SB)/2, $0x0008
-DATA iotaWords<>+18(SB)/2, $0x0009
-DATA iotaWords<>+20(SB)/2, $0x000a
-DATA iotaWords<>+22(SB)/2, $0x000b
-DATA iotaWords<>+24(SB)/2, $0x000c
-DATA iotaWords<>+26(SB)/2, $0x000d
-DATA iotaWords<>+28(SB)/2, $0x000e
-DATA iotaWords<>+30(SB)/2, $0x000f
+DATA iotaWords<>+0(SB)/1, $0x00
+DATA iotaWords<>+1(SB)/1, $0x00
+DATA iotaWords<>+2(SB)/1, $0x01
+DATA iotaWords<>+3(SB)/1, $0x00
+DATA iotaWords<>+4(SB)/1, $0x02
+DATA iotaWords<>+5(SB)/1, $0x00
+DATA iotaWords<>+6(SB)/1, $0x03
+DATA iotaWords<>+7(SB)/1, $0x00
+DATA iotaWords<>+8(SB)/1, $0x04
+DATA iotaWords<>+9(SB)/1, $0x00
+DATA iotaWords<>+10(SB)/1, $0x05
+DATA iotaWords<>+11(SB)/1, $0x00
+DATA iotaWords<>+12(SB)/1, $0x06
+DATA iotaWords<>+13(SB)/1, $0x00
+DATA iotaWords<>+14(SB)/1, $0x07
+DATA iotaWords<>+15(SB)/1, $0x00
+DATA iotaWords<>+16(SB)/1, $0x08
+DATA iotaWords<>+17(SB)/1, $0x00
+DATA iotaWords<>+18(SB)/1, $0x09
+DATA iotaWords<>+19(SB)/1, $0x00
+DATA iotaWords<>+20(SB)/1, $0x0a
+DATA iotaWords<>+21(SB)/1, $0x00
+DATA iotaWords<>+22(SB)/1, $0x0b
+DATA iotaWords<>+23(SB)/1, $0x00
+DATA iotaWords<>+24(SB)/1, $0x0c
+DATA iotaWords<>+25(SB)/1, $0x00
+DATA iotaWords<>+26(SB)/1, $0x0d
+DATA iotaWords<>+27(SB)/1, $0x00
+DATA iotaWords<>+28(SB)/1, $0x0e
+DATA iotaWords<>+29(SB)/1, $0x00
+DATA iotaWords<>+30(SB)/1, $0x0f
+DATA iotaWords<>+31(SB)/1, $0x00
 GLOBL iotaWords<>(SB), RODATA|NOPTR, $32
 
 // func encode32AVX512(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
@@ -3138,6 +3458,30 @@ loop:
 
 done:
 	VZEROUPPER
+	RET
+
+// func countKeys(counts *byte, other *byte, keys *byte, n int)
+TEXT ·countKeys(SB), NOSPLIT, $0-32
+	MOVQ counts+0(FP), AX
+	MOVQ other+8(FP), CX
+	MOVQ keys+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	SUBQ    $0x04, BX
+	JL      done
+	MOVWQZX (DX), SI
+	INCL    (AX)(SI*4)
+	MOVWQZX 2(DX), SI
+	INCL    (CX)(SI*4)
+	MOVWQZX 4(DX), SI
+	INCL    (AX)(SI*4)
+	MOVWQZX 6(DX), SI
+	INCL    (CX)(SI*4)
+	ADDQ    $0x08, DX
+	JMP     loop
+
+done:
 	RET
 
 // func columnSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, stride int, rows int, n int)

@@ -6,7 +6,7 @@ import "math/bits"
 // at the leaf alone and count in integers, so that every machine chooses alike.
 const (
 	sampleWindows = 16
-	sampleWindow  = 2 << 10
+	sampleWindow  = 512
 	sampleSize    = sampleWindows * sampleWindow
 
 	zstdWindows = 4
@@ -57,8 +57,13 @@ func estimatePlane(p []byte) int {
 	if int(h[p[0]]) == len(p) {
 		return 1
 	}
-	var f freqs
-	return min(len(p), f.fit(&h, len(p)))
+	bits := nlogn(uint32(len(p)))
+	for _, c := range h {
+		if c != 0 {
+			bits -= nlogn(c)
+		}
+	}
+	return min(len(p), int(bits>>(logBits+3)))
 }
 
 // zstdPays tells whether zstd may do better than best bytes on p, given that

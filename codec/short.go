@@ -17,8 +17,8 @@ const shortMost = 4 << 10
 // A shortModel is what is known of steps in one context.
 type shortModel struct {
 	used   bool
-	length [33]model
-	second [33]model
+	length [34]model
+	second [34]model
 }
 
 // A shortCoder is the models of the short method, by depth.

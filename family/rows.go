@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"hash/crc32"
 	"io"
+	"math/bits"
 	"slices"
 
 	"github.com/zipnode/zipnode/codec"
@@ -18,10 +19,21 @@ const rowHead = 32
 const maxRows = 1 << 20
 
 // A Row is what a row of a tensor is known by wherever it stands: the signs of
-// its first 32 numbers and its length, mixed. Neither a cast nor most of a
-// fine-tune changes them. A row of other units than floats is known by its
-// first bytes. 0 is no row: one whose numbers all have one sign says nothing.
+// its first 32 numbers, and above them its length. A cast does not change them,
+// and a fine-tune few. A row of other units than floats is known by a checksum
+// of its first bytes. 0 is no row: one whose numbers all have one sign says
+// nothing.
 type Row uint64
+
+// maxFlips is how many signs of a row may differ from those of another for it to
+// be that one, fine-tuned: chance makes 16 of 32 differ.
+const maxFlips = 8
+
+// flips returns how many signs of two rows differ.
+func (r Row) flips(other Row) int { return bits.OnesCount32(uint32(r ^ other)) }
+
+// key is the row as an index keeps it: mixed, so that the least of many are any.
+func (r Row) key() uint64 { return scramble(uint64(r), 1) }
 
 // Rows says how a tensor is divided into rows: what lies behind one index of
 // its first dimension.
@@ -93,7 +105,7 @@ func (r Rows) know(head []byte) Row {
 	if v == 0 || v == 1<<32-1 {
 		return 0
 	}
-	return Row(scramble(uint64(v)|uint64(uint32(r.Length))<<32, 1))
+	return Row(v) | Row(uint32(r.Length))<<32
 }
 
 // signed tells whether the last bit of an element of dtype is its sign, which a
@@ -102,17 +114,18 @@ func signed(dtype tensor.DType) bool {
 	return codec.Castable(dtype, tensor.F32) || dtype == tensor.F64
 }
 
-// Telling returns at most most of rows that stand for all of them: those of the
-// least numbers, so that of two tensors that share rows the telling ones are
-// shared too, in ascending order, each once.
-func Telling(rows []Row, most int) []Row {
-	var list []Row
+// Telling returns the keys of at most most of rows that stand for all of them:
+// the least, so that of two tensors that share rows the telling ones are shared
+// too; in ascending order, each once.
+func Telling(rows []Row, most int) []uint64 {
+	var list []uint64
 	for _, r := range rows {
-		if r == 0 || len(list) == most && r >= list[most-1] {
+		key := r.key()
+		if r == 0 || len(list) == most && key >= list[most-1] {
 			continue
 		}
-		if at, found := slices.BinarySearch(list, r); !found {
-			list = slices.Insert(list, at, r)[:min(most, len(list)+1)]
+		if at, found := slices.BinarySearch(list, key); !found {
+			list = slices.Insert(list, at, key)[:min(most, len(list)+1)]
 		}
 	}
 	return list
@@ -130,9 +143,9 @@ const maxKept = 4096
 
 // MapRows says where the rows of a tensor stand in those of bases: the same
 // rows at their old places, moved, stacked or cut out. A row that is in several
-// places is taken from where it continues a span, else from the first. Rows
-// that changed too much to be known are taken to be what lies between two that
-// are. The spans ascend by Dst and do not overlap; of more than 4,096 the
+// places is taken from where it continues a span, else from the first. A row
+// that is known nowhere continues the span beside it that it is more like. The
+// spans ascend by Dst and do not overlap; of more than 4,096 the
 // longest stay.
 func MapRows(target []Row, bases [][]Row) []Span {
 	type place struct{ base, row int32 }
@@ -172,20 +185,34 @@ func longest(spans []Span, n int) []Span {
 	return spans
 }
 
-// widenEnds lets spans reach back and on over rows that are known nowhere, each
-// way by no more rows than it has.
+// widenEnds lets spans reach on and back over rows that are known nowhere, and
+// are like those that the span would go on with.
 func widenEnds(spans []Span, target []Row, bases [][]Row) []Span {
-	end := int64(0)
+	// like tells how unlike row i of target is to that which s would have there.
+	like := func(s *Span, i int64) int {
+		at := s.Src + i - s.Dst
+		if at < 0 || at >= int64(len(bases[s.Base])) {
+			return maxFlips + 1
+		}
+		return target[i].flips(bases[s.Base][at])
+	}
+	end := int64(0) // of the span before
 	for i := range spans {
 		s := &spans[i]
-		if back := min(s.Dst-end, s.Src, s.Count); back > 0 {
-			s.Dst, s.Src, s.Count = s.Dst-back, s.Src-back, s.Count+back
+		for s.Dst > end && like(s, s.Dst-1) <= maxFlips {
+			s.Dst, s.Src, s.Count = s.Dst-1, s.Src-1, s.Count+1
 		}
-		limit := int64(len(target))
+		next, limit := s, int64(len(target))
 		if i+1 < len(spans) {
-			limit = spans[i+1].Dst
+			next = &spans[i+1]
+			limit = next.Dst
 		}
-		s.Count = max(s.Count, min(limit-s.Dst, int64(len(bases[s.Base]))-s.Src, 2*s.Count))
+		for row := s.Dst + s.Count; row < limit; row++ {
+			if d := like(s, row); d > maxFlips || next != s && d > like(next, row) {
+				break
+			}
+			s.Count++
+		}
 		end = s.Dst + s.Count
 	}
 	return spans

@@ -242,8 +242,8 @@ func (f *baseFinder) bySample(ctx context.Context, r *os.File, e tensor.Extent) 
 	return out, err
 }
 
-// addHinted adds to s the tensors that hints name: before others that cost the
-// same, and otherwise like them.
+// addHinted adds to s the tensors that hints name: behind others that cost the
+// same, so that a hint can only give more to choose from.
 func (f *baseFinder) addHinted(s *search, target *family.Sample, e tensor.Extent) error {
 	var cs []store.Candidate
 	for _, c := range f.hinted[e.Name] {
@@ -253,22 +253,64 @@ func (f *baseFinder) addHinted(s *search, target *family.Sample, e tensor.Extent
 		}
 		cs = append(cs, store.Candidate{Tensor: c, Sample: data})
 	}
-	s.found = append(estimates(target, cs), s.found...)
+	s.found = append(s.found, estimates(target, glance(target, cs))...)
 	slices.SortStableFunc(s.found, func(a, b near) int { return cmp.Compare(a.bits, b.bits) })
 	return nil
 }
 
-// blind is the bits of a unit below which samples no longer tell candidates
-// apart: about one change in 2,000 elements.
-const blind = 0.02
+// Candidates are as cheap as each other, as far as samples tell, that differ by
+// less than alike, or are below blind bits a unit: one change in 2,000 elements.
+const (
+	alike = 0.01
+	blind = 0.02
+)
 
 // cheapest returns the cheapest base of found that budgets allow, as a list, and
-// its bits, or none and alone.
+// its bits, or none and alone. Of those that are as cheap it takes the one that
+// is itself read fastest, which leaves most to what will be made of e; but what
+// is below blind is tried.
 func (f *baseFinder) cheapest(ctx context.Context, r *os.File, e tensor.Extent, found []near, alone float64) ([]dag.Base, float64, error) {
-	var same []dag.Base // as cheap, as far as samples tell
+	same, best, err := f.affordable(ctx, e, found, alone)
+	if len(same) < 2 || err != nil {
+		return same, best, err
+	}
+	at := 0
+	var least sizes
+	for i := range same {
+		var now sizes
+		if best <= blind {
+			if _, now.trial, err = f.worth(ctx, r, e, same[i:i+1]); err != nil {
+				return nil, alone, err
+			}
+		}
+		cold, err := f.n.store.Cold(same[i].Of)
+		if err != nil {
+			return nil, alone, err
+		}
+		if now.read = cold.Read; i == 0 || now.less(least) {
+			at, least = i, now
+		}
+	}
+	return same[at : at+1], best, nil
+}
+
+// sizes are what a base is chosen by among those that seem as cheap.
+type sizes struct {
+	trial int   // bytes of some leaves against it
+	read  int64 // bytes to rebuild it
+}
+
+func (s sizes) less(t sizes) bool {
+	return cmp.Or(cmp.Compare(s.trial, t.trial), cmp.Compare(s.read, t.read)) < 0
+}
+
+// affordable returns the cheapest of found that budgets allow, and those that
+// are as cheap; and the bits of the first, or alone.
+func (f *baseFinder) affordable(ctx context.Context, e tensor.Extent, found []near, alone float64) ([]dag.Base, float64, error) {
+	var same []dag.Base
 	best := alone
 	for _, c := range found {
-		if !family.Saves(c.bits, alone) || len(same) > 0 && c.bits > blind || len(same) == maxTrials {
+		if !family.Saves(c.bits, alone) || len(same) == maxTrials || len(same) > 0 && c.bits > max(blind, best*(1+alike)) {
 			break
 		}
 		bases, err := f.usable(e, []cid.Cid{c.c})
@@ -278,30 +320,17 @@ func (f *baseFinder) cheapest(ctx context.Context, r *os.File, e tensor.Extent, 
 		if len(bases) == 0 || slices.ContainsFunc(same, func(b dag.Base) bool { return b.Of == c.c }) {
 			continue
 		}
-		if ok, err := f.affords(ctx, e, bases, c.bits); !ok || err != nil {
-			if err != nil {
-				return nil, alone, err
-			}
-			continue
-		}
-		if same = append(same, bases...); len(same) == 1 {
-			best = c.bits
-		}
-	}
-	if len(same) < 2 {
-		return same, best, nil
-	}
-	at, least := 0, 0
-	for i := range same {
-		_, n, err := f.worth(ctx, r, e, same[i:i+1])
+		ok, err := f.affords(ctx, e, bases, c.bits)
 		if err != nil {
 			return nil, alone, err
 		}
-		if i == 0 || n < least {
-			at, least = i, n
+		if ok {
+			if same = append(same, bases...); len(same) == 1 {
+				best = c.bits
+			}
 		}
 	}
-	return same[at : at+1], best, nil
+	return same, best, nil
 }
 
 // affords tells whether a cold rebuild of e against bases, at bits a unit, stays
@@ -339,11 +368,11 @@ func (f *baseFinder) byTrial(ctx context.Context, r *os.File, e tensor.Extent) (
 	if err != nil {
 		return nil, err
 	}
-	list := slices.Clone(f.hinted[e.Name])
+	var list []cid.Cid
 	for _, c := range stored {
 		list = append(list, c.Tensor)
 	}
-	bases, err := f.usable(e, list)
+	bases, err := f.usable(e, append(list, f.hinted[e.Name]...))
 	if err != nil || len(bases) == 0 {
 		return nil, err
 	}
@@ -380,7 +409,7 @@ func (f *baseFinder) byTrial(ctx context.Context, r *os.File, e tensor.Extent) (
 // seen makes tensor c, which is extent e of the file at path, a candidate for
 // the tensors of later files, under another that it is like.
 func (f *baseFinder) seen(c cid.Cid, r *os.File, path string, e tensor.Extent, model string, rows []family.Row, under cid.Cid) error {
-	cand := candidate{c: c, of: store.Sampled{Group: groupOf(e), Under: under, Label: model + "/" + e.Name, Rows: telling(rows)}}
+	cand := candidate{c: c, of: store.Sampled{Group: groupOf(e), Under: under, Label: model + "/" + e.Name, Rows: family.Telling(rows, tellingKept)}}
 	if e.Size >= family.MinSize {
 		s, err := family.Take(r, e)
 		if err != nil {

@@ -144,7 +144,7 @@ func (g *gathering) dependants(group string, c cid.Cid) error {
 			return err
 		}
 		if i >= 0 {
-			g.alike(group, i)
+			g.kind(group, i)
 		}
 	}
 	return nil

@@ -522,7 +522,7 @@ func (n *Node) sampleInto(ctx context.Context, of *store.Sampled, p part) error 
 		if err != nil {
 			return err
 		}
-		of.Rows = telling(list)
+		of.Rows = family.Telling(list, tellingKept)
 	}
 	like, err := n.nearest(&s, of.Group)
 	of.Under = like.under(family.Estimate(s, nil))

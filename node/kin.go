@@ -22,7 +22,7 @@ type kin struct {
 	p    family.Problem
 	by   [][]dag.Base // by edge, the bases to encode against
 
-	alike []alike
+	kinds []kind
 	lost  int // tensors left out because they, a base, or their model does not read
 }
 
@@ -39,8 +39,8 @@ type relative struct {
 	near   []int32
 }
 
-// alike are the tensors of a kin that are of one group: see groupOf.
-type alike struct {
+// A kind is the tensors of a kin that are of one group: see groupOf.
+type kind struct {
 	group string
 	list  []int32
 }
@@ -71,7 +71,7 @@ type gathering struct {
 	n           *Node
 	k           *kin
 	owned, done tensorSet
-	groups      map[string]int // place in k.alike
+	groups      map[string]int // place in k.kinds
 }
 
 // add adds tensor c unless it is there, and returns its place, or -1 if it is
@@ -114,7 +114,7 @@ func (g *gathering) model(ctx context.Context, m cid.Cid) error {
 			}
 			if i >= 0 {
 				tensors = append(tensors, i)
-				g.alike(groupOf(p.extent), i)
+				g.kind(groupOf(p.extent), i)
 			}
 		}
 	}
@@ -122,21 +122,21 @@ func (g *gathering) model(ctx context.Context, m cid.Cid) error {
 	return nil
 }
 
-func (g *gathering) alike(group string, i int32) {
+func (g *gathering) kind(group string, i int32) {
 	at, ok := g.groups[group]
 	if !ok {
-		at = len(g.k.alike)
+		at = len(g.k.kinds)
 		g.groups[group] = at
-		g.k.alike = append(g.k.alike, alike{group: group})
+		g.k.kinds = append(g.k.kinds, kind{group: group})
 	}
-	g.k.alike[at].list = append(g.k.alike[at].list, i)
+	g.k.kinds[at].list = append(g.k.kinds[at].list, i)
 }
 
 // candidates looks in the whole store for what may be a base of each member.
 // Tensors of pinned models alone may: others may go any time.
 func (g *gathering) candidates(ctx context.Context) error {
-	for at := range g.k.alike {
-		a := &g.k.alike[at]
+	for at := range g.k.kinds {
+		a := &g.k.kinds[at]
 		for _, i := range a.list { // as it is now: it grows
 			if err := ctx.Err(); err != nil {
 				return err

@@ -18,9 +18,9 @@ const (
 	maxRoots    = 128
 	// maxLevels bounds how far down a group is followed: 64^4 tensors.
 	maxLevels = 4
-	// maxEstimates is how many of a level are estimated: those that a glance
-	// finds nearest.
-	maxEstimates = 8
+	// maxEstimates is how many are estimated: those that a glance finds nearest,
+	// beside the nearest of each level, one of which is likely stand-alone.
+	maxEstimates = 4
 )
 
 // A near is a stored tensor beside which another was estimated.
@@ -34,57 +34,72 @@ type near struct {
 // family of thousands a few hundred are looked at.
 type search struct {
 	found  []near  // the cheapest first
-	levels []level // from the top on, each under the best of the one above
+	levels []level // from the top on, each under the nearest of the one above
 }
 
 type level struct {
-	best  near
-	count int // of its tensors
+	nearest cid.Cid
+	count   int // of its tensors
+}
+
+// A glimpse is a candidate that was glanced at.
+type glimpse struct {
+	c        cid.Cid
+	sample   family.Sample
+	distance float64
 }
 
 // nearest looks in group for what target is cheapest against.
 func (n *Node) nearest(target *family.Sample, group string) (search, error) {
 	var s search
+	var path, all []glimpse
 	under, most := cid.Undef, maxRoots
 	for range maxLevels {
 		cs, err := n.store.Candidates(group, under, most)
 		if err != nil {
 			return s, err
 		}
-		list := estimates(target, cs)
+		list := glance(target, cs)
 		if len(list) == 0 {
 			break
 		}
-		s.found = append(s.found, list...)
-		s.levels = append(s.levels, level{list[0], len(cs)})
+		path = append(path, list[0])
+		all = append(all, list[1:min(len(list), 1+maxEstimates)]...)
+		s.levels = append(s.levels, level{list[0].c, len(cs)})
 		under, most = list[0].c, maxSiblings
 	}
-	slices.SortStableFunc(s.found, func(a, b near) int { return cmp.Compare(a.bits, b.bits) })
+	byDistance(all)
+	s.found = estimates(target, append(path, all[:min(len(all), maxEstimates)]...))
 	return s, nil
 }
 
-// estimates returns the cheapest of cs, cheapest first.
-func estimates(target *family.Sample, cs []store.Candidate) []near {
-	type glance struct {
-		c        cid.Cid
-		sample   family.Sample
-		distance float64
-	}
-	var all []glance
+// glance returns those of cs that have a sample, the nearest first.
+func glance(target *family.Sample, cs []store.Candidate) []glimpse {
+	list := make([]glimpse, 0, len(cs))
 	for _, c := range cs {
 		if s, err := family.Decode(c.Sample); err == nil {
-			all = append(all, glance{c.Tensor, s, family.Glance(target, &s)})
+			list = append(list, glimpse{c.Tensor, s, family.Glance(target, &s)})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b glance) int { return cmp.Compare(a.distance, b.distance) })
-	var list []near
-	for _, g := range all[:min(len(all), maxEstimates)] {
-		if bits := family.Estimate(*target, &g.sample); !math.IsInf(bits, 1) {
-			list = append(list, near{g.c, bits})
-		}
-	}
-	slices.SortStableFunc(list, func(a, b near) int { return cmp.Compare(a.bits, b.bits) })
+	byDistance(list)
 	return list
+}
+
+func byDistance(list []glimpse) {
+	slices.SortStableFunc(list, func(a, b glimpse) int { return cmp.Compare(a.distance, b.distance) })
+}
+
+// estimates returns what target takes against each of list, the cheapest first.
+func estimates(target *family.Sample, list []glimpse) []near {
+	var out []near
+	for i := range list {
+		g := &list[i]
+		if bits := family.Estimate(*target, &g.sample); !math.IsInf(bits, 1) {
+			out = append(out, near{g.c, bits})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b near) int { return cmp.Compare(a.bits, b.bits) })
+	return out
 }
 
 // under returns the tensor under which target belongs: the one that it is
@@ -96,13 +111,13 @@ func (s *search) under(alone float64) cid.Cid {
 	}
 	best := s.found[0].c
 	for i, l := range s.levels {
-		if l.best.c != best {
+		if l.nearest != best {
 			continue
 		}
 		if i+1 == len(s.levels) || s.levels[i+1].count < maxSiblings {
 			break
 		}
-		best = s.levels[i+1].best.c
+		best = s.levels[i+1].nearest
 	}
 	return best
 }

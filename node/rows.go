@@ -28,15 +28,6 @@ const (
 	maxTrialLeaves = 4
 )
 
-// telling returns the rows that the index keeps of a tensor.
-func telling(rows []family.Row) []uint64 {
-	var out []uint64
-	for _, r := range family.Telling(rows, tellingKept) {
-		out = append(out, uint64(r))
-	}
-	return out
-}
-
 // byRows returns stored tensors that have rows of e, wherever these stand in
 // them and whatever the tensors are called, with a map of the rows; none if none
 // has. q, k and v are found in what they were fused to, and the other way round.
@@ -77,7 +68,7 @@ func (f *baseFinder) byRows(ctx context.Context, r *os.File, e tensor.Extent) ([
 func (f *baseFinder) sharing(list []family.Row, e tensor.Extent) ([]dag.Base, error) {
 	have := map[cid.Cid][]int{}
 	for i, row := range family.Telling(list, tellingAsked) {
-		found, err := f.n.store.SharingRow(uint64(row), maxSharing)
+		found, err := f.n.store.SharingRow(row, maxSharing)
 		if err != nil {
 			return nil, err
 		}

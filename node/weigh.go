@@ -45,7 +45,7 @@ func (n *Node) weighKin(ctx context.Context, k *kin) error {
 			}
 		}
 	}
-	for _, a := range k.alike {
+	for _, a := range k.kinds {
 		w := &weighing{n: n, k: k, list: a.list, looked: map[int32]look{}, alone: map[dtypes]*ratio{}, delta: map[dtypes]*ratio{}}
 		if err := w.run(ctx); err != nil {
 			return err
@@ -92,7 +92,7 @@ func (k *kin) part(i, j int32) float32 {
 	return float32(store.Part(t.Size, t.DType, b.Size, b.DType))
 }
 
-// A weighing is of tensors that are alike.
+// A weighing is of the tensors of one kind.
 type weighing struct {
 	n       *Node
 	k       *kin
@@ -113,7 +113,7 @@ type look struct {
 	data   []byte
 }
 
-// A ratio is of real bytes to estimated ones, of tensors that are alike: what an
+// A ratio is of real bytes to estimated ones, of tensors of one kind: what an
 // estimate errs by, it errs by for all of them.
 type ratio struct{ real, guess float64 }
 

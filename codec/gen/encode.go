@@ -140,18 +140,13 @@ func encode512(name string, width int) {
 	RET()
 }
 
-var iotaData *Mem
-
 // iotaWords is 0, 1, … 15 as words.
 func iotaWords() Mem {
-	if iotaData == nil {
-		m := GLOBL("iotaWords", RODATA|NOPTR)
-		for i := range 16 {
-			DATA(2*i, U16(i))
-		}
-		iotaData = &m
+	b := make([]byte, 32)
+	for i := range 16 {
+		b[2*i] = byte(i)
 	}
-	return *iotaData
+	return constant("iotaWords", b)
 }
 
 // emit512 writes the low word of the lanes of x in K2 before dst, in order, and

@@ -25,6 +25,7 @@ func main() {
 	context512()
 	rowSums512()
 	keys512()
+	count()
 	columnSums512()
 	steps512d()
 	walk512d()
@@ -85,7 +86,8 @@ func decode512(name string, width int) {
 	value := zmm[4:8]
 	raws := zmm[8:12]
 	lut, slots, low, one, five, fifteen, ones := zmm[24], zmm[25], zmm[26], zmm[27], zmm[28], zmm[29], zmm[30]
-	byteMask, twenty := zmm[22], zmm[23]
+	byteMask, twenty, tables, evens := zmm[22], zmm[23], zmm[21], zmm[31]
+	spread := zmm[17:21]
 	VMOVDQU64(Mem{Base: d, Disp: decOf}, lut)
 	if width == 8 {
 		dwords(4095, slots)
@@ -105,6 +107,12 @@ func decode512(name string, width int) {
 	r := GP64()
 	MOVQ(U64(0x2222222222222222), r)
 	KMOVQ(r, reg.K7)
+	if width > 8 {
+		for g := range spread {
+			VMOVDQU64(spreadBytes(g), spread[g])
+		}
+		VMOVDQU64(evenWords(), evens)
+	}
 	for g := range state {
 		VMOVDQU32(Mem{Base: d, Disp: decStates + 64*g}, state[g])
 	}
@@ -119,18 +127,25 @@ func decode512(name string, width int) {
 		JLE(LabelRef("finish"))
 		CMPQ(src, end)
 		JA(LabelRef("finish"))
+		if width > 8 {
+			// Where the tables of the round's contexts begin, a byte each.
+			switch groups {
+			case 4:
+				VMOVDQU64(Mem{Base: ctx}, tables)
+			case 2:
+				VMOVDQU32(Mem{Base: ctx}, tables.AsY())
+			case 1:
+				VMOVDQU32(Mem{Base: ctx}, tables.AsX())
+			}
+			VPERMB(lut, tables, tables)
+		}
 		for g := range groups {
 			t, e, a, b, c := zmm[12], zmm[13], zmm[14], zmm[15], zmm[16]
-			if g&1 == 1 {
-				t, e, a, b, c = zmm[17], zmm[18], zmm[19], zmm[20], zmm[21]
-			}
 			x, v, raw := state[g], value[g], raws[g]
 			if width == 8 { // one table
 				VPANDD(slots, x, t)
 			} else {
-				VPMOVZXBD(Mem{Base: ctx, Disp: 16 * g}, t)
-				VPSLLD(U8(8), t, t)
-				VPERMB_Z(lut, t, reg.K7, t)
+				VPERMB_Z(tables, spread[g], reg.K7, t)
 				VPTERNLOGD(U8(0xf8), slots, x, t)
 			}
 			KXNORW(reg.K1, reg.K1, reg.K1)
@@ -164,8 +179,7 @@ func decode512(name string, width int) {
 			VPSLLVD(raw, v, v)
 			VPMINUD(five, raw, a)
 			VPSLLVD(a, ones, b)
-			VPANDND(x, b, b)
-			VPORD(b, v, v)
+			VPTERNLOGD(U8(0xf2), x, b, v) // v | ^b & x
 			VPSRLVD(a, x, x)
 			renorm512(x, low, c, src)
 		}
@@ -185,14 +199,20 @@ func decode512(name string, width int) {
 			JNE(LabelRef("more" + suffix))
 		}
 		Label("store" + suffix)
+		if width == 16 && groups > 1 {
+			for g := 0; g < groups; g += 2 {
+				VPERMT2W(value[g+1], evens, value[g])
+				VMOVDQU64(value[g], Mem{Base: z, Disp: 32 * g})
+			}
+		}
 		for g := range groups {
-			switch width {
-			case 32:
+			switch {
+			case width == 32:
 				VMOVDQU32(value[g], Mem{Base: z, Disp: 64 * g})
-			case 8:
+			case width == 8:
 				VPMOVDB(value[g], zmm[12].AsX())
 				VMOVDQU32(zmm[12].AsX(), Mem{Base: z, Disp: 16 * g})
-			case 16:
+			case groups == 1:
 				VPMOVDW(value[g], zmm[12].AsY())
 				VMOVDQU32(zmm[12].AsY(), Mem{Base: z, Disp: 32 * g})
 			}
@@ -244,7 +264,7 @@ func renorm512(x, low, w reg.VecPhysical, src reg.Register) {
 // portion512 takes up to fifteen more raw bits, those from bit from on.
 func portion512(groups int, state, value, raws []reg.VecPhysical, from, fifteen, ones, low reg.VecPhysical, at int, src reg.Register) {
 	for g := range groups {
-		n, b, c := zmm[13+3*(g&1)], zmm[14+3*(g&1)], zmm[15+3*(g&1)]
+		n, b, c := zmm[13], zmm[14], zmm[15]
 		VPSUBUSW(from, raws[g], n)
 		VPMINUD(fifteen, n, n)
 		VPSLLVD(n, ones, b)
@@ -254,4 +274,37 @@ func portion512(groups int, state, value, raws []reg.VecPhysical, from, fifteen,
 		VPSRLVD(n, state[g], state[g])
 		renorm512(state[g], low, c, src)
 	}
+}
+
+var constants = map[string]Mem{}
+
+// constant returns the bytes b as data called name.
+func constant(name string, b []byte) Mem {
+	m, ok := constants[name]
+	if !ok {
+		m = GLOBL(name, RODATA|NOPTR)
+		for i, x := range b {
+			DATA(i, U8(x))
+		}
+		constants[name] = m
+	}
+	return m
+}
+
+// spreadBytes sends bytes 16g to 16g+15 to the second byte of each dword.
+func spreadBytes(g int) Mem {
+	b := make([]byte, 64)
+	for i := range 16 {
+		b[4*i+1] = byte(16*g + i)
+	}
+	return constant("spread"+string(rune('0'+g)), b)
+}
+
+// evenWords picks the even words of two vectors.
+func evenWords() Mem {
+	b := make([]byte, 64)
+	for i := range 32 {
+		b[2*i] = byte(2 * i)
+	}
+	return constant("evenWords", b)
 }

@@ -1,0 +1,63 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/zipnode/zipnode/dag"
+)
+
+// A file of samples that is mostly dead goes; what lived in it is found where it
+// moved, as a sample and as a candidate.
+func TestShrinkSamples(t *testing.T) {
+	s, err := Open(t.Context(), Config{FS: Memory()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	data := bytes.Repeat([]byte("sample"), 10_000)
+	const n = maxSamples/60_000 + 10 // more than a file holds
+	gone := map[digest]bool{}
+	for i := range n {
+		c := dag.Raw(fmt.Append(nil, i))
+		if err := s.PutSample(c, Sampled{Group: "g", Data: data}); err != nil {
+			t.Fatal(err)
+		}
+		if i%10 > 0 {
+			gone[digestOf(c)] = true
+		}
+	}
+	before, last, err := s.samples.sizes()
+	if err != nil || len(before) != 2 || last != 2 {
+		t.Fatalf("files %v, the last %d, %v: want two", before, last, err)
+	}
+	if err := s.sweepSamples(gone); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.shrinkSamples(); err != nil {
+		t.Fatal(err)
+	}
+	if after, _, err := s.samples.sizes(); err != nil || len(after) != 1 || after[2] == 0 {
+		t.Errorf("files %v, %v: want the second alone", after, err)
+	}
+	list, err := s.Candidates("g", dag.Raw([]byte("none")), n)
+	if err != nil || len(list) != 0 {
+		t.Errorf("%d candidates under what is none, %v", len(list), err)
+	}
+	all, err := s.Candidates("g", cid.Undef, n)
+	if err != nil || len(all) != (n+9)/10 {
+		t.Fatalf("%d candidates, %v, want %d", len(all), err, (n+9)/10)
+	}
+	for _, c := range all {
+		if got, err := s.Sample(c.Tensor); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("a sample of %d bytes, %v", len(got), err)
+		}
+	}
+}
