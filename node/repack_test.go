@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -294,7 +295,13 @@ func TestRepackBesideOthers(t *testing.T) {
 		get(t, peer, c, out)
 		sameTree(t, out, dir)
 	}
-	named(t, n, modelDir(t, map[string][]byte{"m.safetensors": oneTensor(weights(1, 1<<20))}), "more")
+	more, err := json.Marshal(node.AddRequest{Path: modelDir(t, map[string][]byte{"m.safetensors": oneTensor(weights(1, 1<<20))}), Name: "more"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Call(t.Context(), "add", more, time.Minute, nil); err != nil {
+		t.Errorf("an add beside a repack: %v", err)
+	}
 	if res := <-done; res.Changed == 0 {
 		t.Errorf("the repack: %+v", res)
 	}

@@ -150,7 +150,7 @@ func (w *weighing) run(ctx context.Context) error {
 		if !w.k.list[i].member {
 			continue
 		}
-		if err := w.tensor(at, i); err != nil {
+		if err := w.tensor(ctx, at, i); err != nil {
 			return err
 		}
 	}
@@ -176,19 +176,20 @@ func (w *weighing) centre() {
 func (w *weighing) compare(ctx context.Context) error {
 	for _, i := range w.list[:min(len(w.list), maxLooked)] {
 		r := &w.k.list[i]
-		l, err := w.look(i)
+		l, err := w.look(ctx, i)
 		if err := errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
 		if l.sample == nil {
 			continue
 		}
-		switch len(r.t.Bases) {
-		case 0:
+		e := w.k.now[i]
+		switch {
+		case e < 0:
 			ratioOf(w.alone, dtypes{r.t.DType, r.t.DType}).add(r.t.Stored, estimated(l.sample, nil, r.t.Size))
-		case 1: // it is here, for there is a look
-			j := w.k.at[r.t.Bases[0]]
-			b, err := w.look(j)
+		case len(w.k.by[e]) == 1 && len(w.k.by[e][0].Map) == 0: // else samples do not line up
+			j := w.k.p.Edges[e].Base
+			b, err := w.look(ctx, j)
 			if err != nil {
 				return err
 			}
@@ -204,10 +205,10 @@ func (w *weighing) compare(ctx context.Context) error {
 }
 
 // tensor adds the forms that member i, at place at of the list, might have.
-func (w *weighing) tensor(at int, i int32) error {
+func (w *weighing) tensor(ctx context.Context, at int, i int32) error {
 	k := w.k
 	r := &k.list[i]
-	l, err := w.look(i)
+	l, err := w.look(ctx, i)
 	if err != nil || l.sample == nil && l.data == nil {
 		return err // it stays as it is
 	}
@@ -225,7 +226,7 @@ func (w *weighing) tensor(at int, i int32) error {
 		if known || !codec.Castable(b.t.DType, r.t.DType) {
 			continue
 		}
-		other, err := w.look(j)
+		other, err := w.look(ctx, j)
 		if err != nil {
 			return err
 		}
@@ -282,7 +283,7 @@ func (w *weighing) candidates(at int, small bool) []int32 {
 }
 
 // look returns what of tensor i tells its costs; nothing where that is lost.
-func (w *weighing) look(i int32) (look, error) {
+func (w *weighing) look(ctx context.Context, i int32) (look, error) {
 	if l, ok := w.looked[i]; ok {
 		return l, nil
 	}
@@ -303,7 +304,7 @@ func (w *weighing) look(i int32) (look, error) {
 			l.sample = &s
 		}
 	} else {
-		data, err := w.n.store.ReadTensor(context.Background(), r.c, 0, int(r.t.Size))
+		data, err := w.n.store.ReadTensor(ctx, r.c, 0, int(r.t.Size))
 		if err := ignoreDamage(err); err != nil {
 			return l, err
 		}
