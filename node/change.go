@@ -80,6 +80,7 @@ func (r *repacking) passOver(ctx context.Context, err error, tensors int) error 
 	case errors.Is(err, store.ErrQuota), errors.Is(err, syscall.ENOSPC):
 		r.left.noRoom += tensors
 	case errors.Is(err, errBudget):
+		r.left.budget += tensors
 	case errors.Is(err, store.ErrCircle), errors.Is(err, store.ErrTooDeep):
 		r.left.refused += tensors
 	default:

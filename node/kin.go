@@ -22,11 +22,12 @@ type kin struct {
 	p    family.Problem
 	by   [][]dag.Base // by edge, the bases to encode against
 
-	kinds []kind
-	lost  int // tensors left out because they, a base, or their model does not read
+	kinds  []kind
+	margin float64 // share of a budget that plans leave
+	lost   int     // tensors left out because they, a base, or their model does not read
 }
 
-func newKin() *kin { return &kin{at: map[cid.Cid]int32{}} }
+func newKin() *kin { return &kin{at: map[cid.Cid]int32{}, margin: leastMargin} }
 
 // A relative is one tensor of a kin. A member may be encoded anew. What is none
 // stays as it is: it is a base in use, or may become a base.

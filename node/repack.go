@@ -14,7 +14,7 @@ import (
 const (
 	// maxRounds bounds how often a kin is planned anew with what was learned of
 	// real costs.
-	maxRounds = 4
+	maxRounds = 6
 	// maxPlanLines bounds the changes that are told one by one.
 	maxPlanLines = 10_000
 )
@@ -55,7 +55,7 @@ type repacking struct {
 }
 
 // A leftOut counts tensors that stay as they are, by reason.
-type leftOut struct{ damaged, noRoom, refused int }
+type leftOut struct{ damaged, noRoom, refused, budget int }
 
 func (r *repacking) run(ctx context.Context) error {
 	if err := r.beginBatch(ctx); err != nil { // or say at once that another writes
@@ -136,7 +136,9 @@ func (r *repacking) kin(ctx context.Context, models []pinnedModel) error {
 		if err := r.changeAll(ctx, k, p, k.changes(p)); err != nil {
 			return err
 		}
-		if k.total(k.now) >= before { // nothing was won, but perhaps learned
+		if r.left.budget > 0 {
+			k.margin *= 2 // and what was refused may be done in a way that reads less
+		} else if k.total(k.now) >= before { // nothing was won, but perhaps learned
 			break
 		}
 	}

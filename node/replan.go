@@ -24,8 +24,9 @@ const (
 // stand-alone.
 type replan []int32
 
-// margin is how much of a budget a plan leaves for what estimates err by.
-const margin = 0.02
+// leastMargin is how much of a budget a plan leaves for what estimates err by. It
+// is doubled when that was too little: see [repacking.kin].
+const leastMargin = 0.02
 
 // plan returns how k is best stored: as now, but for what gains, or reads more
 // than it may.
@@ -136,7 +137,7 @@ func (k *kin) solve(drop map[int32]bool) (replan, error) {
 // is has no budget: it is in a group with one more tensor, as large as it takes.
 func (k *kin) problem() family.Problem {
 	p := k.p
-	p.Budget = k.budget() * (1 - margin)
+	p.Budget = k.budget() * (1 - k.margin)
 	p.Work = family.DefaultWork
 	work := k.work()
 	others := []int32{int32(len(k.list))}
