@@ -8,6 +8,11 @@
 // at the tensors. A sample is taken by small reads, before the pass that hashes
 // and encodes.
 //
+// What was renamed, fused, split, moved or cast is found by its rows ([Row],
+// [MapRows]); models are parted into families by their distance ([Cluster]); and
+// [Problem] plans a whole store: which tensors are best stored stand-alone, and
+// which as deltas of which, within a budget of what rebuilding reads.
+//
 // [Choose] takes the smallest estimate, with stand-alone among the candidates:
 // there is no threshold. (A sketch of the bit distance would be as small, but a
 // distance does not tell a size: unrelated weights of one distribution look

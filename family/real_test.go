@@ -181,4 +181,9 @@ func BenchmarkEstimate(b *testing.B) {
 			}
 		})
 	}
+	b.Run("glance", func(b *testing.B) {
+		for b.Loop() {
+			family.Glance(x[name], y[name])
+		}
+	})
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/zipnode/zipnode/tensor"
 )
 
-var million = flag.Int("million", 20_000, "tensors of TestMillion's index")
+var million = flag.Int("million", 4000, "tensors of TestMillion's index")
 
 const (
 	millionNames    = 250 // tensors of a model
@@ -128,6 +128,46 @@ func TestMillion(t *testing.T) {
 	node.ask(t, n)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A family of more tensors than are kept under one is a tree, and what is looked
+// for in it is found in few steps.
+func TestLargeFamily(t *testing.T) {
+	s, err := store.Open(t.Context(), store.Config{FS: store.Memory()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	n := &Node{store: s, log: slog.New(slog.DiscardHandler)}
+	const models = 300
+	for m := range uint64(models) {
+		n.putDrawn(t, drawn{model: m})
+	}
+	group := groupOf(drawn{}.extent())
+	reached := 0
+	var visit func(under cid.Cid)
+	visit = func(under cid.Cid) {
+		cs, err := s.Candidates(group, under, models)
+		if err != nil || len(cs) > maxSiblings {
+			t.Fatalf("%d tensors under one, %v", len(cs), err)
+		}
+		for _, c := range cs {
+			reached++
+			visit(c.Tensor)
+		}
+	}
+	visit(cid.Undef)
+	if reached != models {
+		t.Errorf("%d of %d tensors are in the tree", reached, models)
+	}
+	sample, err := family.Take(drawn{model: models}, drawn{}.extent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := n.nearest(&sample, group)
+	if err != nil || len(found.found) == 0 || found.found[0].c != (drawn{}).cid() {
+		t.Errorf("the base of all is not the cheapest: %+v, %v", found.found, err)
 	}
 }
 

@@ -3,7 +3,10 @@ package node
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/ipfs/go-cid"
 
@@ -31,7 +34,7 @@ const (
 // byRows returns stored tensors that have rows of e, wherever these stand in
 // them and whatever the tensors are called, with a map of the rows; none if none
 // has. q, k and v are found in what they were fused to, and the other way round.
-func (f *baseFinder) byRows(ctx context.Context, r *os.File, e tensor.Extent) ([]dag.Base, error) {
+func (f *baseFinder) byRows(ctx context.Context, r *os.File, e tensor.Extent, target *family.Sample) ([]dag.Base, error) {
 	rows, ok := family.RowsOf(e)
 	if !ok {
 		return nil, nil
@@ -40,7 +43,7 @@ func (f *baseFinder) byRows(ctx context.Context, r *os.File, e tensor.Extent) ([
 	if err != nil {
 		return nil, err
 	}
-	sharing, err := f.sharing(list, e)
+	sharing, err := f.sharing(list, e, target)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +68,7 @@ func (f *baseFinder) byRows(ctx context.Context, r *os.File, e tensor.Extent) ([
 // sharing returns the stored tensors that share most telling rows with list,
 // those first that share the most. One whose rows all are another's too is left
 // out.
-func (f *baseFinder) sharing(list []family.Row, e tensor.Extent) ([]dag.Base, error) {
+func (f *baseFinder) sharing(list []family.Row, e tensor.Extent, target *family.Sample) ([]dag.Base, error) {
 	have := map[cid.Cid][]int{}
 	for i, row := range family.Telling(list, tellingAsked) {
 		found, err := f.n.store.SharingRow(row, maxSharing)
@@ -79,20 +82,9 @@ func (f *baseFinder) sharing(list []family.Row, e tensor.Extent) ([]dag.Base, er
 	var out []dag.Base
 	taken := map[int]bool{}
 	for len(out) < maxMapped {
-		best, gain := cid.Undef, 0
-		for c, rows := range have {
-			n := 0
-			for _, i := range rows {
-				if !taken[i] {
-					n++
-				}
-			}
-			if n > gain || n == gain && n > 0 && c.KeyString() < best.KeyString() {
-				best, gain = c, n
-			}
-		}
-		if gain == 0 {
-			break
+		best, err := f.alikest(mostNew(have, taken), target)
+		if err != nil || !best.Defined() {
+			return out, err
 		}
 		for _, i := range have[best] {
 			taken[i] = true
@@ -105,6 +97,49 @@ func (f *baseFinder) sharing(list []family.Row, e tensor.Extent) ([]dag.Base, er
 		out = append(out, usable...)
 	}
 	return out, nil
+}
+
+// mostNew returns those of have with the most rows that are not taken, in order;
+// none if none has one.
+func mostNew(have map[cid.Cid][]int, taken map[int]bool) []cid.Cid {
+	var best []cid.Cid
+	most := 1
+	for c, rows := range have {
+		n := 0
+		for _, i := range rows {
+			if !taken[i] {
+				n++
+			}
+		}
+		if n > most {
+			best, most = nil, n
+		}
+		if n == most {
+			best = append(best, c)
+		}
+	}
+	slices.SortFunc(best, func(a, b cid.Cid) int { return strings.Compare(a.KeyString(), b.KeyString()) })
+	return best
+}
+
+// alikest returns the one of cs that is nearest to target, or Undef of none. All
+// of a family share rows: where these did not move, samples tell which is next.
+func (f *baseFinder) alikest(cs []cid.Cid, target *family.Sample) (cid.Cid, error) {
+	best, least := cid.Undef, math.Inf(1)
+	for _, c := range cs {
+		data, err := f.n.store.Sample(c)
+		if err != nil {
+			return best, err
+		}
+		distance := math.Inf(1)
+		if s, err := family.Decode(data); err == nil {
+			distance = family.Glance(target, &s)
+		}
+		if !best.Defined() || distance < least {
+			best, least = c, distance
+		}
+	}
+	return best, nil
 }
 
 // rowsOf reads the rows, of length elements, of a stored tensor of size bytes;
