@@ -3,7 +3,7 @@ GO      ?= go
 FUZZTIME ?= 60s
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: planner-million all build demo test vet fmt fix lint unit race purego cross fuzz sim bench bench-codec bench-test clean
+.PHONY: all build demo test vet fmt fix lint unit race purego cross fuzz sim soak-repack planner-million bench bench-codec bench-test clean
 
 all: build
 
@@ -29,6 +29,8 @@ fuzz: ; @for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' 
 	echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x $$p || exit 1; done; done
 # The crowd of docs/simulations.md.
 sim: ; $(GO) test ./simulations -run TestCrowd -v -timeout 60m -crowd 2,4,8,16
+# A repack killed 20 times, at moments spread over its run; then completed each time.
+soak-repack: ; $(GO) test ./cmd/zipnode -run TestRepackKilled -v -timeout 30m -kills 20
 # The index of 10^6 tensors of docs/planner.md: half an hour, 9 GB of disk.
 planner-million: ; $(GO) test ./node -run TestMillion -v -million 1000000 -timeout 180m
 bench: ; $(GO) test -run '^$$' -bench . ./codec ./store ./p2p

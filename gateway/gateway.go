@@ -63,6 +63,7 @@ const (
 var ops = map[string]bool{
 	"add": true, "get": true, "seed": true, "ls": true, "show": true, "rm": true,
 	"pin.add": true, "pin.rm": true, "pin.ls": true, "verify": true, "gc": true,
+	"repack": true, "family": true, "diff": true,
 	"export": true, "import": true, "id": true, "peers.ls": true,
 	"peers.connect": true, "status": true,
 }

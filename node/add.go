@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -344,7 +345,7 @@ func (j *job) encodeLeaf(ctx context.Context, i int64, data []byte) error {
 	if j.err != nil {
 		return j.err
 	}
-	entry, err := a.n.encode(ctx, a.lease, j.extent.DType, j.base.bases, i, data, j.leaves[i].leaf.CID)
+	entry, err := a.n.encode(ctx, a.lease, codec.Encode, j.extent.DType, j.base.bases, i, data, j.leaves[i].leaf.CID)
 	j.leaves[i].entry = entry
 	return err
 }
@@ -356,7 +357,7 @@ type scratchBuffers struct{ chunk, back []byte }
 
 // encode encodes leaf i, whose bytes are data and whose CID is leaf, checks
 // that it decodes to the same bytes, and puts the chunk.
-func (n *Node) encode(ctx context.Context, l *store.Lease, dtype tensor.DType, bases []dag.Base, i int64, data []byte, leaf cid.Cid) (dag.Entry, error) {
+func (n *Node) encode(ctx context.Context, l *store.Lease, enc encoder, dtype tensor.DType, bases []dag.Base, i int64, data []byte, leaf cid.Cid) (dag.Entry, error) {
 	buf := scratch.Get().(*scratchBuffers)
 	defer scratch.Put(buf)
 	c, err := n.codecContext(ctx, dtype, bases, i, len(data))
@@ -364,7 +365,7 @@ func (n *Node) encode(ctx context.Context, l *store.Lease, dtype tensor.DType, b
 		return dag.Entry{}, err
 	}
 	id, chunk := leaf, data
-	buf.chunk, err = codec.Encode(buf.chunk[:0], data, c)
+	buf.chunk, err = enc(buf.chunk[:0], data, c)
 	switch {
 	case errors.Is(err, codec.ErrIncompressible):
 	case err != nil:
@@ -478,6 +479,15 @@ func (j *job) encodeRest(ctx context.Context) error {
 // addRecipe adds the recipe of tensor c, whose leaves were all encoded and
 // checked.
 func (n *Node) addRecipe(ctx context.Context, l *store.Lease, c dag.Child, dtype tensor.DType, bases []dag.Base, leaves []leafResult) error {
+	b, err := recipeBlock(ctx, l, c, dtype, bases, leaves)
+	if err != nil {
+		return err
+	}
+	return l.AddRecipe(ctx, b, leafCIDs(leaves))
+}
+
+// recipeBlock puts the pages of a recipe, and returns it.
+func recipeBlock(ctx context.Context, l *store.Lease, c dag.Child, dtype tensor.DType, bases []dag.Base, leaves []leafResult) (blocks.Block, error) {
 	r := &dag.Recipe{Of: c.CID, Size: c.Size, DType: dtype, Bases: bases}
 	entries := func(yield func(dag.Entry) bool) {
 		for _, l := range leaves {
@@ -486,17 +496,18 @@ func (n *Node) addRecipe(ctx context.Context, l *store.Lease, c dag.Child, dtype
 			}
 		}
 	}
-	b, err := dag.EncodeRecipe(r, entries, l.Emit(ctx))
-	if err != nil {
-		return err
-	}
-	return l.AddRecipe(ctx, b, func(yield func(cid.Cid, error) bool) {
+	return dag.EncodeRecipe(r, entries, l.Emit(ctx))
+}
+
+// leafCIDs yields the CIDs of leaves, as the store wants them.
+func leafCIDs(leaves []leafResult) iter.Seq2[cid.Cid, error] {
+	return func(yield func(cid.Cid, error) bool) {
 		for _, l := range leaves {
 			if !yield(l.leaf.CID, nil) {
 				return
 			}
 		}
-	})
+	}
 }
 
 // fileCID returns the CID of the file at path, as add would name it, and stores

@@ -133,14 +133,103 @@ type ShowTensor struct {
 	Shape  []uint64 `json:"shape"`
 	Bytes  int64    `json:"bytes"`
 	Stored int64    `json:"stored"`
-	Base   string   `json:"base,omitempty"`      // tensor CID of its base
-	BaseOf string   `json:"base_name,omitempty"` // "model/tensor" of the base, where known
+	Base   string   `json:"base,omitempty"`       // tensor CID of its base
+	BaseOf string   `json:"base_name,omitempty"`  // "model/tensor" of the base, where known
+	More   int      `json:"more_bases,omitempty"` // bases beside that one
+	Reads  int64    `json:"reads"`                // stored bytes that rebuilding it reads: its own, its base's, and so on
+	Deltas int      `json:"deltas,omitempty"`     // tensors stored as deltas of it, 1000 at most
 }
 
-// RmResult says which name went, and how many bytes gc could free.
-type RmResult struct {
+// DiffRequest asks what B has otherwise than A: both names, model CIDs or packing
+// CIDs of models that are here.
+type DiffRequest struct {
+	A string `json:"a"`
+	B string `json:"b"`
+}
+
+// DiffResult compares two models.
+type DiffResult struct {
+	A          DiffModel    `json:"a"`
+	B          DiffModel    `json:"b"`
+	Same       int          `json:"same"`  // tensors of the same bytes
+	Delta      int          `json:"delta"` // of one shape and dtype, and other bytes
+	Shape      int          `json:"shape"` // of another shape or dtype
+	OnlyA      int          `json:"only_a"`
+	OnlyB      int          `json:"only_b"`
+	SameBytes  int64        `json:"same_bytes"`
+	DeltaBytes int64        `json:"delta_bytes"`
+	Encoded    int64        `json:"encoded"`  // bytes of B's tensors as deltas of A's
+	Elements   int64        `json:"elements"` // of those tensors
+	Changed    int64        `json:"changed"`  // of these elements, those that differ
+	Tensors    []DiffTensor `json:"tensors"`
+	Files      []DiffFile   `json:"files"` // without tensors, that differ or are in one model only
+}
+
+// DiffModel is one of two models compared.
+type DiffModel struct {
 	Name string `json:"name,omitempty"`
 	CID  string `json:"cid"`
+}
+
+// DiffTensor compares two tensors of one name. Dtype, shape and bytes are those
+// of B, or of A where only that has it.
+type DiffTensor struct {
+	Name     string   `json:"name"`
+	Kind     string   `json:"kind"` // "same", "delta", "shape", "only_a", "only_b"
+	DType    string   `json:"dtype"`
+	Shape    []uint64 `json:"shape"`
+	Bytes    int64    `json:"bytes"`
+	WasDType string   `json:"was_dtype,omitempty"` // of A, with "shape"
+	WasShape []uint64 `json:"was_shape,omitempty"`
+	Elements int64    `json:"elements,omitempty"` // with "delta"; of a block type blocks
+	Changed  int64    `json:"changed,omitempty"`  // of these
+	Share    float64  `json:"share,omitempty"`    // changed of elements, 0 to 1
+	Encoded  int64    `json:"encoded,omitempty"`  // bytes as a delta of A's
+	Bits     float64  `json:"bits,omitempty"`     // of these, for each element
+}
+
+// DiffFile is a file without tensors that is not the same in both models.
+type DiffFile struct {
+	Path string `json:"path"`
+	Kind string `json:"kind"` // "differs", "only_a", "only_b"
+}
+
+// FamilyResult lists the families of the models that are here.
+type FamilyResult struct {
+	Families []FamilyTree `json:"families"` // one of a single model has no kin here
+}
+
+// FamilyTree is the models of one family, the root first, each after the one
+// that it is under. Which of two came first no distance tells.
+type FamilyTree struct {
+	Members []FamilyMember `json:"members"`
+}
+
+// FamilyMember is a model in its family.
+type FamilyMember struct {
+	Name  string  `json:"name,omitempty"`
+	CID   string  `json:"cid"`
+	Bytes int64   `json:"bytes"`
+	Depth int     `json:"depth"`           // 0 for the root
+	Under string  `json:"under,omitempty"` // CID of the model above: the nearest on the way to the root
+	Bits  float64 `json:"bits"`            // of an element that differ from that one, on average: the bit distance
+
+	Claim         string  `json:"claim,omitempty"`     // the base that its own files name
+	Relation      string  `json:"relation,omitempty"`  // to it, as they call it
+	ClaimCID      string  `json:"claim_cid,omitempty"` // of that base, if it is here
+	ClaimBits     float64 `json:"claim_bits,omitempty"`
+	Contradiction string  `json:"contradiction,omitempty"` // why the claim cannot be
+}
+
+// RmResult says which name went, and what of the model stays although no pin
+// keeps it: the bases of what other models have.
+type RmResult struct {
+	Name      string `json:"name,omitempty"`
+	CID       string `json:"cid"`
+	Bases     int    `json:"bases"`      // its tensors, and bases of these, that stay for others' deltas
+	BaseBytes int64  `json:"base_bytes"` // that they take
+	Without   int64  `json:"without"`    // bytes that those others would take more without them, by estimate
+	Reencode  bool   `json:"reencode"`   // that is less: a repack encodes the others anew, and a gc frees the bases
 }
 
 // PinResult lists pins.
@@ -163,10 +252,53 @@ type GCRequest struct {
 
 // GCResult says what was collected.
 type GCResult struct {
-	Blocks int   `json:"blocks"` // removed
-	Kept   int   `json:"kept"`
-	Freed  int64 `json:"freed"`  // bytes of packs
-	Leased int64 `json:"leased"` // bytes kept only because an operation that was interrupted in the last day may be tried again
+	Blocks    int   `json:"blocks"` // removed
+	Kept      int   `json:"kept"`
+	Freed     int64 `json:"freed"`      // bytes of packs
+	Bases     int   `json:"bases"`      // tensors of no pinned model that stay, for deltas against them do
+	BaseBytes int64 `json:"base_bytes"` // that these take
+	Leased    int64 `json:"leased"`     // bytes kept only because an operation that was interrupted in the last day may be tried again
+}
+
+// RepackRequest asks to choose anew how each tensor is stored.
+type RepackRequest struct {
+	DryRun  bool `json:"dry_run,omitempty"` // plan, and change nothing
+	Explain bool `json:"explain,omitempty"` // tell each change
+}
+
+// RepackResult says what a repack won.
+type RepackResult struct {
+	DryRun   bool    `json:"dry_run,omitempty"` // then Changed, Alone and Gain are of the plan, estimated
+	Tensors  int     `json:"tensors"`           // looked at
+	Changed  int     `json:"changed"`           // stored in another way now
+	Alone    int     `json:"alone"`             // of these, stand-alone now
+	Gain     int64   `json:"gain"`              // by so many bytes what pinned models need is smaller
+	Before   int64   `json:"before"`            // bytes of packs
+	After    int64   `json:"after"`
+	Written  int64   `json:"written"`  // bytes written on the way
+	Packs    int     `json:"packs"`    // written anew without what was replaced, or gone
+	Packings int     `json:"packings"` // of models, made anew
+	Spared   int     `json:"spared"`   // bases of removed models that nothing needs any more
+	Freeable int64   `json:"freeable"` // bytes that a gc would free now
+	Leased   int64   `json:"leased"`   // bytes kept for a day for interrupted work
+	NoRoom   int     `json:"no_room"`  // tensors left as they are for want of space
+	Damaged  int     `json:"damaged"`  // tensors left as they are because they, or a base, do not read
+	Refused  int     `json:"refused"`  // tensors left as they are because too much would stand behind one
+	Seconds  float64 `json:"seconds"`
+
+	Plan    []RepackLine `json:"plan,omitempty"`     // with Explain
+	PlanCut int          `json:"plan_cut,omitempty"` // changes beyond those in Plan
+}
+
+// RepackLine is one tensor that is stored in another way.
+type RepackLine struct {
+	Name   string `json:"name"` // "model/tensor", or its CID
+	CID    string `json:"cid"`
+	Bytes  int64  `json:"bytes"`
+	Before int64  `json:"before"` // stored
+	After  int64  `json:"after"`
+	From   string `json:"from,omitempty"` // the base that it had; "" for stand-alone
+	To     string `json:"to,omitempty"`   // the base that it has
 }
 
 // VerifyResult says what a verify read.

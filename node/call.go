@@ -49,12 +49,15 @@ var operations = map[string]operation{
 	"seed":          op(true, (*Node).Seed),
 	"ls":            quick(false, (*Node).Ls),
 	"show":          quick(false, (*Node).Show),
+	"diff":          op(false, (*Node).Diff),
+	"family":        op(false, (*Node).Family),
 	"rm":            quick(true, (*Node).Rm),
 	"pin.add":       quick(true, (*Node).PinAdd),
 	"pin.rm":        quick(true, (*Node).PinRm),
 	"pin.ls":        quick(false, (*Node).PinLs),
 	"verify":        op(true, (*Node).Verify),
 	"gc":            quick(true, (*Node).GC),
+	"repack":        op(false, (*Node).Repack), // it takes its turn batch by batch
 	"export":        op(false, (*Node).Export), // what it may write, a packing, has a lease
 	"import":        op(true, (*Node).Import),
 	"id":            quick(false, (*Node).ID),

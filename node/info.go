@@ -198,8 +198,18 @@ func (n *Node) showFile(ctx context.Context, f dag.File) (ShowFile, error) {
 				return out, err
 			}
 			st.Stored = t.Stored
+			cold, err := n.store.Cold(p.child.CID)
+			if err != nil {
+				return out, err
+			}
+			st.Reads = cold.Read
+			needs, err := n.store.Dependants(p.child.CID, maxDeltas)
+			if err != nil {
+				return out, err
+			}
+			st.Deltas = len(needs)
 			if len(t.Bases) > 0 {
-				st.Base = t.Bases[0].String()
+				st.Base, st.More = t.Bases[0].String(), len(t.Bases)-1
 				if st.BaseOf, err = n.store.Label(t.Bases[0]); err != nil {
 					return out, err
 				}
@@ -209,6 +219,9 @@ func (n *Node) showFile(ctx context.Context, f dag.File) (ShowFile, error) {
 	}
 	return out, nil
 }
+
+// maxDeltas bounds the deltas that are counted of one tensor.
+const maxDeltas = 1000
 
 // PinLs lists the pins.
 func (n *Node) PinLs(context.Context, none) (PinResult, error) {

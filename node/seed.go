@@ -252,7 +252,17 @@ func (n *Node) Rm(ctx context.Context, req RefRequest) (RmResult, error) {
 	if ch.Unpin == nil {
 		return res, nil
 	}
-	return res, n.withdraw(c)
+	if err := n.withdraw(c); err != nil {
+		return res, err
+	}
+	// It is removed by now: what stays of it is only to be told.
+	stays, err := n.chooseBases(ctx, c)
+	if err = ignoreDamage(err); err != nil {
+		return res, err
+	}
+	res.Bases, res.BaseBytes, res.Without = stays.tensors, stays.bytes, stays.without
+	res.Reencode = stays.tensors > 0 && stays.without < stays.bytes
+	return res, nil
 }
 
 func (n *Node) pinned(c cid.Cid) (kind string, ok bool, err error) {
@@ -263,6 +273,11 @@ func (n *Node) pinned(c cid.Cid) (kind string, ok bool, err error) {
 
 // GC removes what nothing keeps.
 func (n *Node) GC(ctx context.Context, req GCRequest) (GCResult, error) {
-	res, err := n.store.Collect(ctx, store.CollectOptions{DryRun: req.DryRun, Interrupted: req.All})
-	return GCResult{Blocks: res.Blocks, Kept: res.Kept, Freed: res.Freed, Leased: res.Leased}, err
+	got, err := n.store.Collect(ctx, store.CollectOptions{DryRun: req.DryRun, Interrupted: req.All})
+	res := GCResult{Blocks: got.Blocks, Kept: got.Kept, Freed: got.Freed, Leased: got.Leased}
+	if err != nil {
+		return res, err
+	}
+	res.Bases, res.BaseBytes, err = n.keptBases(ctx)
+	return res, err
 }

@@ -11,6 +11,7 @@ import (
 // Collected says what a collect did, or would do.
 type Collected struct {
 	Blocks int   // removed
+	Packs  int   // written anew without what was removed, or gone
 	Kept   int   // blocks that remain
 	Freed  int64 // bytes by which the packs shrank
 	Leased int64 // bytes kept only for an operation that runs, or was interrupted in the last 24 hours
@@ -20,6 +21,7 @@ type Collected struct {
 type CollectOptions struct {
 	DryRun      bool
 	Interrupted bool // collect also what interrupted operations left
+	Models      bool // keep the models that no pin keeps, too
 }
 
 // A pack is rewritten when a sixteenth of it is dead, and a small one when
@@ -44,6 +46,7 @@ func (s *Store) Collect(ctx context.Context, o CollectOptions) (Collected, error
 		s.dropLeft()
 	}
 	m := newMarker(s)
+	m.unpinned = o.Models
 	if err := m.pins(ctx); err != nil {
 		return Collected{}, err
 	}
@@ -58,7 +61,7 @@ func (s *Store) Collect(ctx context.Context, o CollectOptions) (Collected, error
 	if err := s.Flush(); err != nil {
 		return res, err
 	}
-	if err := s.shrink(ctx); err != nil {
+	if res.Packs, err = s.shrink(ctx); err != nil {
 		return res, err
 	}
 	if err := s.shrinkSamples(); err != nil {
@@ -162,6 +165,9 @@ func (s *Store) sweep(ctx context.Context, m *marker, o CollectOptions) (Collect
 	}
 	s.leaves.clear()
 	s.recipes.clear()
+	if o.Models {
+		return res, nil
+	}
 	return res, s.sweepRoots()
 }
 
@@ -195,6 +201,9 @@ func (s *Store) sweepTensors(ctx context.Context, m *marker) error {
 		}
 		return true, err
 	})
+	if err == nil {
+		err = s.sweepNeeds(ctx)
+	}
 	if err != nil {
 		return err
 	}

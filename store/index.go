@@ -25,6 +25,7 @@ const (
 	tabWay    = 'w' // leaf digest, recipe digest, u64 i → chunk length
 	tabTensor = 't' // tensor ID → the recipe in use
 	tabRecipe = 'r' // tensor ID, recipe digest → nothing: every recipe known
+	tabNeed   = 'd' // tensor ID of a base, that of its delta → nothing: who needs whom
 	tabModel  = 'm' // model digest → Model, as JSON
 	tabName   = 'n' // name → model CID
 	tabPin    = 'p' // model digest → kind

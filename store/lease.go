@@ -186,7 +186,7 @@ func (l *Lease) AddRecipe(ctx context.Context, b blocks.Block, leaves iter.Seq2[
 	if err != nil || known {
 		return err
 	}
-	return l.use(t)
+	return l.use(ctx, t)
 }
 
 // addWays writes how each leaf of r is rebuilt. A leaf that is its own chunk
@@ -213,9 +213,15 @@ func (s *Store) addWays(ctx context.Context, r *dag.Recipe, rec digest, leaves i
 	return nil
 }
 
-// use makes t's recipe the one in use. useMu is held.
-func (l *Lease) use(t Tensor) error {
-	l.s.index.put(key(tabTensor, t.of[:]), t.encode())
+// use makes t's recipe the one in use, of a tensor that had none. useMu is held.
+func (l *Lease) use(ctx context.Context, t Tensor) error {
+	l.s.putTensor(t)
+	// It may have been set aside, and have come back with more behind it.
+	c := newRecount(l.s)
+	if err := c.up(ctx, []tensorID{t.of}); err != nil {
+		return err
+	}
+	c.write()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.uses = append(l.uses, useEntry{
@@ -229,11 +235,25 @@ func (l *Lease) use(t Tensor) error {
 
 // journalUses queues the choices made so far. l.mu is held.
 func (l *Lease) journalUses() error {
-	if len(l.uses) == 0 {
+	var uses []useEntry
+	for _, u := range l.uses {
+		of, rec, err := u.ids()
+		if err != nil {
+			return err
+		}
+		t, ok, err := l.s.tensor(of)
+		if err != nil {
+			return err
+		}
+		if ok && t.recipe == rec { // else another was switched to, and the journal says so
+			uses = append(uses, u)
+		}
+	}
+	l.uses = nil
+	if len(uses) == 0 {
 		return nil
 	}
-	_, err := l.s.jrnl.add(record{Use: l.uses})
-	l.uses = nil
+	_, err := l.s.jrnl.add(record{Use: uses})
 	return err
 }
 

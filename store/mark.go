@@ -19,6 +19,8 @@ type marker struct {
 	tensors map[tensorID]struct{}
 	recipes map[digest]struct{}
 	strict  bool // what does not read is an error: below it nothing could be marked
+
+	unpinned bool // models without a pin are kept as well
 }
 
 func newMarker(s *Store) *marker {
@@ -50,6 +52,22 @@ func (m *marker) pins(ctx context.Context) error {
 		m.strict = false
 		if err != nil {
 			return fmt.Errorf("nothing was collected, for what the pinned model %s needs cannot be told: %w: 'zipnode verify' mends it from a peer", root, err)
+		}
+	}
+	if !m.unpinned {
+		return nil
+	}
+	models, err := m.s.Models()
+	if err != nil {
+		return err
+	}
+	for _, model := range models {
+		c, err := cid.Decode(model.CID)
+		if err == nil {
+			err = m.root(ctx, c)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

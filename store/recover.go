@@ -144,6 +144,9 @@ func (s *Store) replay(ctx context.Context, lost bool) error {
 	if err := s.adopt(ctx, order, last); err != nil {
 		return err
 	}
+	if err := s.recountAll(ctx, order); err != nil {
+		return err
+	}
 	if lost {
 		if err := s.adoptFound(ctx); err != nil {
 			return err
@@ -188,7 +191,12 @@ func (s *Store) adopt(ctx context.Context, order []tensorID, chosen map[tensorID
 		defer func() { state[t] = done }()
 		rec, ok := chosen[t]
 		if !ok {
-			return nil
+			// What it needs by the choice that stands may have to change first.
+			now, _, err := s.tensor(t)
+			for _, b := range now.Bases {
+				err = errors.Join(err, visit(idOf(b), depth+1))
+			}
+			return err
 		}
 		r, err := s.recipe(rec)
 		if err != nil || idOf(r.Of) != t {
@@ -211,7 +219,7 @@ func (s *Store) adopt(ctx context.Context, order []tensorID, chosen map[tensorID
 
 func (s *Store) adoptOne(ctx context.Context, r *dag.Recipe, rec digest) error {
 	of := idOf(r.Of)
-	if _, ok, err := s.tensor(of); ok || err != nil {
+	if now, ok, err := s.tensor(of); err != nil || ok && now.recipe == rec {
 		return err
 	}
 	if whole, err := s.hasChunks(ctx, r); err != nil || !whole {
@@ -229,7 +237,17 @@ func (s *Store) adoptOne(ctx context.Context, r *dag.Recipe, rec digest) error {
 		return nil
 	}
 	s.index.put(key(tabRecipe, of[:], rec[:]), nil)
-	s.index.put(key(tabTensor, of[:]), t.encode())
+	s.putTensor(t)
+	return nil
+}
+
+// recountAll counts anew what depends on the tensors of changed.
+func (s *Store) recountAll(ctx context.Context, changed []tensorID) error {
+	c := newRecount(s)
+	if err := c.up(ctx, changed); err != nil {
+		return err
+	}
+	c.write()
 	return nil
 }
 

@@ -39,8 +39,9 @@ func (s *Store) shrinkable(live map[uint32]int64) (int64, error) {
 }
 
 // shrink rewrites the packs of which much is dead: live blocks move to the end
-// of the last pack, the index follows, the old pack goes.
-func (s *Store) shrink(ctx context.Context) error {
+// of the last pack, the index follows, the old pack goes. It returns how many
+// did.
+func (s *Store) shrink(ctx context.Context) (int, error) {
 	live := map[uint32]int64{}
 	err := s.index.scan(key(tabBlock), func(_, v []byte) (bool, error) {
 		p, err := decodePlace(v)
@@ -48,20 +49,22 @@ func (s *Store) shrink(ctx context.Context) error {
 		return true, err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
+	done := 0
 	for _, n := range s.numbers() {
 		size, err := s.pack(n).size()
 		if err != nil {
-			return err
+			return done, err
 		}
 		if dead := size - int64(len(carHeader)) - live[n]; worthRewriting(size, dead) {
 			if err := s.rewrite(ctx, n); err != nil {
-				return fmt.Errorf("rewrite %s: %w", packName(n), err)
+				return done, fmt.Errorf("rewrite %s: %w", packName(n), err)
 			}
+			done++
 		}
 	}
-	return nil
+	return done, nil
 }
 
 // rewrite moves what lives of pack n to the end of the last pack, and removes n.

@@ -152,6 +152,9 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.replay(ctx, lost); err != nil {
 		return err
 	}
+	if err := s.noteNeeds(ctx); err != nil {
+		return err
+	}
 	return s.Flush()
 }
 

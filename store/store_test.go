@@ -115,6 +115,14 @@ func tensorOf(t *testing.T, l *store.Lease, data []byte) dag.Child {
 // addTensor encodes data against base (nil for none) and adds its recipe.
 func addTensor(t *testing.T, l *store.Lease, data, base []byte) (dag.Child, error) {
 	t.Helper()
+	c, blk := recipeOf(t, l, data, base)
+	return c, l.AddRecipe(t.Context(), blk, cids(leavesOf(data)))
+}
+
+// recipeOf encodes data against base (nil for none), puts its chunks, and
+// returns the tensor with the recipe, which it does not put.
+func recipeOf(t *testing.T, l *store.Lease, data, base []byte) (dag.Child, blocks.Block) {
+	t.Helper()
 	c := tensorOf(t, l, data)
 	r := &dag.Recipe{Of: c.CID, Size: int64(len(data)), DType: tensor.BF16}
 	if base != nil {
@@ -141,7 +149,7 @@ func addTensor(t *testing.T, l *store.Lease, data, base []byte) (dag.Child, erro
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, l.AddRecipe(t.Context(), blk, cids(leavesOf(data)))
+	return c, blk
 }
 
 func put(t *testing.T, l *store.Lease, data []byte) cid.Cid {

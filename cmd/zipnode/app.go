@@ -94,9 +94,9 @@ func (a *app) root() *cobra.Command {
 	a.network.flags(a.unasked)
 	root.AddCommand(
 		a.initCmd(), a.serveCmd(), a.statusCmd(), a.configCmd(), a.demoCmd(), a.versionCmd(),
-		a.addCmd(), a.getCmd(), a.seedCmd(), a.lsCmd(), a.showCmd(), a.rmCmd(),
+		a.addCmd(), a.getCmd(), a.seedCmd(), a.lsCmd(), a.showCmd(), a.familyCmd(), a.diffCmd(), a.rmCmd(),
 		a.verifyCmd(), a.exportCmd(), a.importCmd(),
-		a.pinCmd(), a.gcCmd(),
+		a.pinCmd(), a.gcCmd(), a.repackCmd(),
 		a.idCmd(), a.peersCmd(),
 	)
 	a.helpCmd(root)

@@ -15,7 +15,7 @@ import (
 // writes are the operations that change the store. One runs at a time.
 var writes = map[string]bool{
 	"add": true, "get": true, "seed": true, "rm": true, "pin.add": true,
-	"pin.rm": true, "verify": true, "gc": true, "import": true,
+	"pin.rm": true, "verify": true, "gc": true, "import": true, "repack": true,
 	"export": true, // of a model that has no packing yet
 }
 

@@ -232,3 +232,11 @@ func (a *app) completeRef(cmd *cobra.Command, args []string, _ string) ([]string
 	}
 	return refs, cobra.ShellCompDirectiveNoFileComp
 }
+
+// completePair completes the first two arguments.
+func (a *app) completePair(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 1 {
+		args = nil
+	}
+	return a.completeRef(cmd, args, prefix)
+}

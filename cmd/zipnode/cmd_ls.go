@@ -65,8 +65,11 @@ func kept(m node.ModelLine) string {
 
 func (a *app) showCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:     "show CID|NAME",
-		Short:   "Tell what a model is made of",
+		Use:   "show CID|NAME",
+		Short: "Tell what a model is made of",
+		Long: `Tells what files and tensors a model has, and how each tensor is stored: the
+bytes that it takes, those that rebuilding it reads (its own, and those of what it
+is a difference from, and so on), and how many others are differences from it.`,
 		Example: "  zipnode show my-model\n  zipnode show my-model --json | jq '.file_list[].path'",
 		Args:    exactly(refWords), ValidArgsFunction: a.completeRef,
 		RunE: a.run(func(ctx context.Context, args []string) error {
@@ -96,15 +99,24 @@ func printShow(w io.Writer, r *node.ShowResult) {
 	t.write(w)
 	for _, f := range r.FileList {
 		fmt.Fprintf(w, "\n%s  %s, stored %s  %s\n", plain(f.Path), size(f.Bytes), size(f.Stored), plain(f.Format))
-		t := table{right: "   rr"}
+		t := table{right: "   rrrr"}
 		if len(f.Tensors) > 0 {
-			t.add("  TENSOR", "DTYPE", "SHAPE", "SIZE", "STORED", "BASE")
+			t.add("  TENSOR", "DTYPE", "SHAPE", "SIZE", "STORED", "READS", "DELTAS", "DELTA OF")
 		}
 		for _, x := range f.Tensors {
-			t.add("  "+x.Name, x.DType, shape(x.Shape), size(x.Bytes), size(x.Stored), cmpName(x.BaseOf, cmpName(x.Base, "-")))
+			t.add("  "+x.Name, x.DType, shape(x.Shape), size(x.Bytes), size(x.Stored), size(x.Reads), fmt.Sprint(x.Deltas), deltaOf(&x))
 		}
 		t.write(w)
 	}
+}
+
+// deltaOf says what a tensor is stored against.
+func deltaOf(x *node.ShowTensor) string {
+	base := cmpName(x.BaseOf, cmpName(x.Base, "-"))
+	if x.More > 0 {
+		base += fmt.Sprintf(" and %d more", x.More)
+	}
+	return base
 }
 
 // shape returns "384x1536", and "scalar" for the empty one.
@@ -130,8 +142,21 @@ func (a *app) rmCmd() *cobra.Command {
 				return err
 			}
 			return a.print(r, []string{r.CID}, func(w io.Writer) {
-				fmt.Fprintf(w, "removed %s: 'zipnode gc' frees what nothing else keeps\n", plain(cmpName(r.Name, r.CID)))
+				printRm(w, &r)
 			})
 		}),
+	}
+}
+
+func printRm(w io.Writer, r *node.RmResult) {
+	fmt.Fprintf(w, "removed %s: 'zipnode gc' frees what nothing else keeps\n", plain(cmpName(r.Name, r.CID)))
+	if r.Bases == 0 {
+		return
+	}
+	what := fmt.Sprintf("%s of it stay, %s: other models are stored as differences from them", count(r.Bases, "tensor"), size(r.BaseBytes))
+	if r.Reencode {
+		fmt.Fprintf(w, "%s. Without them those would take only about %s more: 'zipnode repack' stores them so, and then gc frees these\n", what, size(r.Without))
+	} else {
+		fmt.Fprintf(w, "%s, and would take about %s more without\n", what, size(r.Without))
 	}
 }

@@ -120,7 +120,7 @@ func (a *app) gcCmd() *cobra.Command {
 		Use:   "gc",
 		Short: "Free the space of what no pin keeps",
 		Long: `Removes the blocks that no pinned model needs. A base that a pinned fine-tune is
-stored against stays. What an interrupted add or get left stays for a day, for the
+stored against stays, until a repack finds that the fine-tune takes less without. What an interrupted add or get left stays for a day, for the
 next try to go on with; --all frees that too.`,
 		Example: "  zipnode rm old-model && zipnode gc\n  zipnode gc --dry-run",
 		Args:    exactly(),
@@ -145,6 +145,10 @@ func printGC(w io.Writer, r *node.GCResult, dry bool) {
 		fmt.Fprintf(w, "would free %s: %s would go, %d stay\n", size(r.Freed), count(r.Blocks, "block"), r.Kept)
 	default:
 		fmt.Fprintf(w, "freed %s: %s gone, %d left\n", size(r.Freed), count(r.Blocks, "block"), r.Kept)
+	}
+	if r.Bases > 0 {
+		fmt.Fprintf(w, "%s of removed models stay, %s, for kept models are stored as differences from them: 'zipnode repack' stores these without, where that takes less\n",
+			count(r.Bases, "tensor"), size(r.BaseBytes))
 	}
 	if r.Leased > 0 {
 		fmt.Fprintf(w, "%s are kept for a day for interrupted work: 'zipnode gc --all' frees them\n", size(r.Leased))
