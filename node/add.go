@@ -345,7 +345,7 @@ func (j *job) encodeLeaf(ctx context.Context, i int64, data []byte) error {
 	if j.err != nil {
 		return j.err
 	}
-	entry, err := a.n.encode(ctx, a.lease, codec.Encode, j.extent.DType, j.base.bases, i, data, j.leaves[i].leaf.CID)
+	entry, err := a.n.encode(ctx, a.lease, codec.Fast, formOf(j.extent), j.base.bases, i, data, j.leaves[i].leaf.CID)
 	j.leaves[i].entry = entry
 	return err
 }
@@ -357,15 +357,16 @@ type scratchBuffers struct{ chunk, back []byte }
 
 // encode encodes leaf i, whose bytes are data and whose CID is leaf, checks
 // that it decodes to the same bytes, and puts the chunk.
-func (n *Node) encode(ctx context.Context, l *store.Lease, enc encoder, dtype tensor.DType, bases []dag.Base, i int64, data []byte, leaf cid.Cid) (dag.Entry, error) {
+func (n *Node) encode(ctx context.Context, l *store.Lease, level codec.Level, f form, bases []dag.Base, i int64, data []byte, leaf cid.Cid) (dag.Entry, error) {
 	buf := scratch.Get().(*scratchBuffers)
 	defer scratch.Put(buf)
-	c, err := n.codecContext(ctx, dtype, bases, i, len(data))
+	c, err := n.codecContext(ctx, f, bases, i, len(data))
 	if err != nil {
 		return dag.Entry{}, err
 	}
+	c.Level = level
 	id, chunk := leaf, data
-	buf.chunk, err = enc(buf.chunk[:0], data, c)
+	buf.chunk, err = codec.Encode(buf.chunk[:0], data, c)
 	switch {
 	case errors.Is(err, codec.ErrIncompressible):
 	case err != nil:
@@ -389,11 +390,20 @@ func (n *Node) encode(ctx context.Context, l *store.Lease, enc encoder, dtype te
 
 var errSelfCheck = errors.New("the encoder erred")
 
-// codecContext gathers what of bases lines up with leaf i.
-func (n *Node) codecContext(ctx context.Context, dtype tensor.DType, bases []dag.Base, i int64, size int) (codec.Context, error) {
-	c := codec.Context{DType: dtype, Offset: i * dag.MaxLeaf}
+// A form is what an encoder wants to know of a tensor: its dtype, and the
+// elements of a row, or 0 where they are not known.
+type form struct {
+	dtype tensor.DType
+	row   int
+}
+
+func formOf(e tensor.Extent) form { return form{e.DType, e.Shape.Row()} }
+
+// codecContext gathers what of bases lines up with leaf i of a tensor.
+func (n *Node) codecContext(ctx context.Context, f form, bases []dag.Base, i int64, size int) (codec.Context, error) {
+	c := codec.Context{DType: f.dtype, Row: f.row, Offset: i * dag.MaxLeaf}
 	for _, b := range bases {
-		base, err := store.BaseOf(dtype, b, i, size, func(off int64, k int) ([]byte, error) {
+		base, err := store.BaseOf(f.dtype, b, i, size, func(off int64, k int) ([]byte, error) {
 			return n.store.ReadTensor(ctx, b.Of, off, k)
 		})
 		if err != nil {

@@ -147,7 +147,7 @@ func (r *repacking) probe(ctx context.Context, k *kin, p replan, group []int32) 
 			continue
 		}
 		bases, cost := k.form(p, i)
-		n, err := r.n.probe(ctx, k.list[i].c, k.list[i].t, bases)
+		n, err := r.n.probe(ctx, k.list[i].c, k.list[i].t, k.list[i].row, bases)
 		if err != nil {
 			return nil, err
 		}
@@ -179,7 +179,7 @@ func (r *repacking) encode(ctx context.Context, k *kin, p replan, i int32, recip
 	}
 	r.report(Progress{Stage: "encode", Name: name, Done: int64(r.at), Total: int64(r.of), Unit: "tensors"})
 	bases, cost := k.form(p, i)
-	rec, stored, err := r.n.reencode(ctx, r.lease, c, k.list[i].t, bases)
+	rec, stored, err := r.n.reencode(ctx, r.lease, c, k.list[i].t, k.list[i].row, bases)
 	if err != nil {
 		return fmt.Errorf("encode %s anew: %w", name, err)
 	}

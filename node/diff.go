@@ -251,7 +251,7 @@ func (d *differ) leaf(ctx context.Context, a, b cid.Cid, dtype tensor.DType, i i
 	}
 	buf := scratch.Get().(*scratchBuffers)
 	defer scratch.Put(buf)
-	buf.chunk, err = thorough(buf.chunk[:0], y, codec.Context{
+	buf.chunk, err = codec.Encode(buf.chunk[:0], y, codec.Context{
 		DType: dtype, Offset: i * dag.MaxLeaf, Bases: []codec.Base{{DType: dtype, Spans: []codec.Span{{Data: x}}}},
 	})
 	size = len(buf.chunk)

@@ -281,7 +281,7 @@ func (m *moving) plain(ctx context.Context, u *unit) error {
 		if len(data) != dag.LeafSize(u.c.Size, i) {
 			return nil, &dag.CorruptError{CID: leaf, Reason: fmt.Sprintf("a leaf of %d bytes where %d belong", len(data), dag.LeafSize(u.c.Size, i))}
 		}
-		e, err := p.n.encode(ctx, p.lease, codec.Encode, dtype, nil, i, data, leaf)
+		e, err := p.n.encode(ctx, p.lease, codec.Fast, form{dtype: dtype}, nil, i, data, leaf)
 		results[i] = leafResult{leaf: dag.Child{CID: leaf, Size: int64(len(data)), DagSize: uint64(len(data))}, entry: e}
 		return data, err
 	})

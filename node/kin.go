@@ -34,6 +34,7 @@ func newKin() *kin { return &kin{at: map[cid.Cid]int32{}, margin: leastMargin} }
 type relative struct {
 	c      cid.Cid
 	t      store.Tensor
+	row    int // elements of a row; 0 if that is not known
 	member bool
 	owned  bool // a pinned model has it; else it is here as a base only
 	lost   bool // a base of it is not here: nothing can be said of it
@@ -115,6 +116,7 @@ func (g *gathering) model(ctx context.Context, m cid.Cid) error {
 			}
 			if i >= 0 {
 				tensors = append(tensors, i)
+				g.k.list[i].row = p.extent.Shape.Row()
 				g.kind(groupOf(p.extent), i)
 			}
 		}

@@ -14,18 +14,16 @@ import (
 	"github.com/zipnode/zipnode/store"
 )
 
-// An encoder is codec.Encode, or what a repack takes in its place.
-type encoder func(dst, leaf []byte, c codec.Context) ([]byte, error)
-
-// thorough is the encoder of what is encoded anew: a repack has more time for a
-// leaf than an add has. Here is the one place where its level is chosen.
-var thorough encoder = codec.Encode
+// thorough is the level of what is encoded anew: a repack has more time for a
+// leaf than an add has.
+const thorough = codec.Best
 
 // reencode encodes tensor c, which is here, against bases, and stores the
-// recipe as one more way to rebuild it. It returns the recipe with the bytes of
-// its chunks. Every leaf is checked when it is read, and every chunk before it
-// is written. Leaves are read and encoded side by side, a few to each core.
-func (n *Node) reencode(ctx context.Context, l *store.Lease, c cid.Cid, t store.Tensor, bases []dag.Base) (cid.Cid, int64, error) {
+// recipe as one more way to rebuild it. Its rows have row elements, or 0 if that
+// is not known. It returns the recipe with the bytes of its chunks. Every leaf is
+// checked when it is read, and every chunk before it is written. Leaves are read
+// and encoded side by side, a few to each core.
+func (n *Node) reencode(ctx context.Context, l *store.Lease, c cid.Cid, t store.Tensor, row int, bases []dag.Base) (cid.Cid, int64, error) {
 	leaves := make([]leafResult, dag.Leaves(t.Size))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -43,7 +41,7 @@ func (n *Node) reencode(ctx context.Context, l *store.Lease, c cid.Cid, t store.
 				return err
 			}
 			r := leafResult{leaf: dag.Child{CID: leaf, Size: int64(size), DagSize: uint64(size)}}
-			r.entry, err = n.encode(gctx, l, thorough, t.DType, bases, at, data, leaf)
+			r.entry, err = n.encode(gctx, l, thorough, form{t.DType, row}, bases, at, data, leaf)
 			leaves[at] = r
 			return err
 		})
@@ -67,7 +65,7 @@ const maxProbed = 3
 
 // probe returns what tensor c would take against bases, by encoding a few of its
 // leaves, or all if they are few. It writes nothing.
-func (n *Node) probe(ctx context.Context, c cid.Cid, t store.Tensor, bases []dag.Base) (int64, error) {
+func (n *Node) probe(ctx context.Context, c cid.Cid, t store.Tensor, row int, bases []dag.Base) (int64, error) {
 	leaves := dag.Leaves(t.Size)
 	probed := min(leaves, maxProbed)
 	read, took := make([]int, probed), make([]int, probed)
@@ -81,13 +79,14 @@ func (n *Node) probe(ctx context.Context, c cid.Cid, t store.Tensor, bases []dag
 			if err != nil {
 				return err
 			}
-			in, err := n.codecContext(ctx, t.DType, bases, i, len(data))
+			in, err := n.codecContext(ctx, form{t.DType, row}, bases, i, len(data))
 			if err != nil {
 				return err
 			}
 			buf := scratch.Get().(*scratchBuffers)
 			defer scratch.Put(buf)
-			buf.chunk, err = thorough(buf.chunk[:0], data, in)
+			in.Level = thorough
+			buf.chunk, err = codec.Encode(buf.chunk[:0], data, in)
 			if took[at] = len(buf.chunk); errors.Is(err, codec.ErrIncompressible) {
 				took[at], err = len(data), nil
 			}

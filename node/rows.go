@@ -207,7 +207,7 @@ func (f *baseFinder) worth(ctx context.Context, r *os.File, e tensor.Extent, bas
 // encoded returns how many bytes leaf i of e, whose bytes are data, takes
 // against bases.
 func (f *baseFinder) encoded(ctx context.Context, e tensor.Extent, bases []dag.Base, i int64, data []byte) (int, error) {
-	c, err := f.n.codecContext(ctx, e.DType, bases, i, len(data))
+	c, err := f.n.codecContext(ctx, formOf(e), bases, i, len(data))
 	if err != nil {
 		return 0, err
 	}

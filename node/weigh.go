@@ -344,7 +344,7 @@ func estimated(target, base *family.Sample, size int64) int64 {
 
 // tried returns the bytes that small tensor r takes against bases.
 func tried(r *relative, data []byte, bases []codec.Base) (int64, error) {
-	out, err := thorough(nil, data, codec.Context{DType: r.t.DType, Bases: bases})
+	out, err := codec.Encode(nil, data, codec.Context{DType: r.t.DType, Row: r.row, Bases: bases, Level: thorough})
 	if errors.Is(err, codec.ErrIncompressible) {
 		return r.t.Size, nil
 	}
