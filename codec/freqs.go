@@ -148,3 +148,12 @@ func (f *freqs) widen() {
 	}
 	f.bits = ransBits
 }
+
+// flat sets f to the frequencies of bytes that are all alike, and returns it.
+func (f *freqs) flat() *freqs {
+	f.bits = ransBits
+	for s := range f.freq {
+		f.freq[s] = 1 << (ransBits - 8)
+	}
+	return f
+}

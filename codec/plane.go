@@ -13,19 +13,25 @@ const (
 	planeLanes = 4
 )
 
-// appendPlane appends the smallest coding of p. What saves less than one byte in
-// 128 is not worth decoding: the plane then stays raw.
+// rawShift says what is not worth decoding: what saves less than one byte in
+// 2^rawShift. The plane then stays raw.
+const rawShift = 7
+
+// appendPlane appends the smallest coding of p.
 func (s *scratch) appendPlane(dst, p []byte) []byte {
 	if len(p) == 0 {
 		return append(dst, planeRaw)
+	}
+	var f freqs
+	if s.looksRaw(p) && !s.zstdPays(p, len(p), f.flat()) {
+		return append(append(dst, planeRaw), p...)
 	}
 	var h histogram
 	h.count(p)
 	if int(h[p[0]]) == len(p) {
 		return append(dst, planeFill, p[0])
 	}
-	best, coding := p[:len(p)-len(p)>>7], byte(planeRaw)
-	var f freqs
+	best, coding := p[:len(p)-len(p)>>rawShift], byte(planeRaw)
 	if len(p) >= lanesLeast {
 		if f.fit(&h, len(p)) < len(best) {
 			f.widen()

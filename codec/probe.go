@@ -84,22 +84,36 @@ func (s *scratch) zstdPays(p []byte, best int, f *freqs) bool {
 	return f != nil && s.repeats(p, f) > best/64
 }
 
+// looksRaw tells whether a sample of p, of many bytes, has so flat a histogram
+// that order-0 coding would save next to nothing.
+func (s *scratch) looksRaw(p []byte) bool {
+	if len(p) < 8*sampleSize {
+		return false
+	}
+	s.sample = sample(s.sample[:0], p)
+	return estimatePlane(s.sample) >= sampleSize-sampleSize>>rawShift
+}
+
 // A word that comes again counts if order-0 coding spends repeatBits on it:
 // cheaper ones repeat by chance.
 const repeatBits = 40
+
+// repeatStride is how many bytes apart the words are that repeats looks at: rows
+// are multiples of it.
+const repeatStride = 32
 
 // repeats returns about how many bytes order-0 coding by f spends on words of p
 // that came before: rows that are there twice, too far apart for a sample.
 func (s *scratch) repeats(p []byte, f *freqs) int {
 	clear(s.words[:])
 	var saved uint64
-	for i := range len(p) / 8 {
-		x := le.Uint64((*[8]byte)(p[8*i:])[:])
+	for i := 0; i+8 <= len(p); i += repeatStride {
+		x := le.Uint64(p[i:])
 		h := x * 0x9e3779b97f4a7c15
-		if h>>59 != 0 || x == 0 { // one word in 32, chosen by content
+		if h>>61 != 0 || x == 0 { // one word in 8, chosen by content
 			continue
 		}
-		seen := &s.words[h>>(59-10)&(1<<10-1)]
+		seen := &s.words[h>>(61-10)&(1<<10-1)]
 		if *seen == x {
 			if c := f.wordBits(x); c >= repeatBits {
 				saved += c
@@ -107,7 +121,7 @@ func (s *scratch) repeats(p []byte, f *freqs) int {
 		}
 		*seen = x
 	}
-	return int(saved * 32 / 8)
+	return int(saved * 8 * repeatStride / 8 / 8)
 }
 
 // wordBits returns the bits that eight bytes cost.
