@@ -77,11 +77,30 @@ func (s *scratch) zstdPays(p []byte, best int, f *freqs) bool {
 		at := (len(p) - zstdWindow) * i / (zstdWindows - 1)
 		s.sample = append(s.sample, p[at:at+zstdWindow]...)
 	}
+	if !s.matches(s.sample) {
+		return f != nil && s.repeats(p, f) > best/64
+	}
 	s.zplane = s.zstdFast().EncodeAll(s.sample, s.zplane[:0])
 	if uint64(len(s.zplane))*uint64(len(p)) < uint64(best)*zstdWindows*zstdWindow/16*17 {
 		return true
 	}
 	return f != nil && s.repeats(p, f) > best/64
+}
+
+// matches tells whether at least one position of p in 64 begins with eight bytes
+// that came before: without such, zstd finds nothing that order 0 does not.
+func (s *scratch) matches(p []byte) bool {
+	clear(s.words[:])
+	n := 0
+	for i := 0; i+8 <= len(p); i++ {
+		x := le.Uint64(p[i:])
+		seen := &s.words[x*0x9e3779b97f4a7c15>>(64-10)]
+		if *seen == x {
+			n++
+		}
+		*seen = x
+	}
+	return n >= len(p)/64
 }
 
 // looksRaw tells whether a sample of p, of many bytes, has so flat a histogram
