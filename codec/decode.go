@@ -137,16 +137,25 @@ func (s *scratch) decodePlanes(dst, body, base []byte, c *Context) error {
 	dst = dst[head:end]
 	planes := s.planesOf(len(dst))
 	n := len(dst) / l.width()
+	lent := base == nil && l.width() == 2 // raw planes are joined where they lie
+	var last []byte
 	var err error
 	for i := range l.width() {
-		if body, err = s.readPlane(planes[i*n:(i+1)*n], body); err != nil {
+		last = planes[i*n : (i+1)*n]
+		if lent && i == 1 && len(body) == 1+n && body[0] == planeRaw {
+			last, body = body[1:], nil
+		} else if body, err = s.readPlane(last, body); err != nil {
 			return err
 		}
 	}
 	if len(body) != 0 {
 		return corrupt("%d bytes after the planes", len(body))
 	}
-	l.join(dst, planes, base)
+	if lent {
+		l.join2(dst, planes[:n], last)
+	} else {
+		l.join(dst, planes, base)
+	}
 	return nil
 }
 

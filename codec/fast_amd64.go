@@ -240,19 +240,27 @@ func splitFast(l layout, planes, src []byte, stride int) int {
 
 // joinFast undoes splitFast.
 func joinFast(l layout, dst, planes []byte, stride int) int {
+	if l.width() == 2 {
+		return join16Fast(l, dst, planes[:stride], planes[stride:])
+	}
 	k := len(dst) / l.width() &^ 31
-	if use != avx512 || k == 0 {
+	if use != avx512 || k == 0 || l != layoutF32 {
 		return 0
 	}
-	switch l {
-	case layout16:
-		join16AVX512(bytesOf(dst), bytesOf(planes), bytesOf(planes[stride:]), k)
-	case layoutBF16:
-		joinBF16AVX512(bytesOf(dst), bytesOf(planes), bytesOf(planes[stride:]), k)
-	case layoutF32:
-		joinF32AVX512(bytesOf(dst), bytesOf(planes), k, stride)
-	default:
+	joinF32AVX512(bytesOf(dst), bytesOf(planes), k, stride)
+	return k
+}
+
+// join16Fast joins the first elements of two planes, and returns how many.
+func join16Fast(l layout, dst, hi, lo []byte) int {
+	k := len(dst) / 2 &^ 31
+	switch {
+	case use != avx512 || k == 0:
 		return 0
+	case l == layoutBF16:
+		joinBF16AVX512(bytesOf(dst), bytesOf(hi), bytesOf(lo), k)
+	default:
+		join16AVX512(bytesOf(dst), bytesOf(hi), bytesOf(lo), k)
 	}
 	return k
 }

@@ -53,3 +53,5 @@ func splitFast(layout, []byte, []byte, int) int { return 0 }
 func joinFast(layout, []byte, []byte, int) int { return 0 }
 
 func countFast(_, _ *stepCounts, _ []uint16) int { return 0 }
+
+func join16Fast(layout, []byte, []byte, []byte) int { return 0 }

@@ -79,6 +79,12 @@ func (l layout) joinSlow(dst, planes []byte, k int) {
 	}
 }
 
+// join2 is join of two planes that need not lie together, without a base.
+func (l layout) join2(dst, hi, lo []byte) {
+	k := join16Fast(l, dst, hi, lo)
+	join16(dst[2*k:], hi[k:], lo[k:], nil, l)
+}
+
 // xor writes src XOR base to dst, or src where base is nil.
 func xor(dst, src, base []byte) {
 	if base == nil {
