@@ -17,6 +17,7 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	leveldberrors "github.com/syndtr/goleveldb/leveldb/errors"
+	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"github.com/zipnode/zipnode/dag"
 )
@@ -210,17 +211,14 @@ func (s *Store) openPacks() error {
 // openIndex tells whether the index is new although there are packs or a
 // journal: then it was lost.
 func (s *Store) openIndex() (lost bool, err error) {
-	stor, err := s.fs.Index()
+	stor, err := openIndexStorage(s.fs)
 	if err != nil {
 		return false, err
 	}
 	x, err := openIndex(stor)
-	if leveldberrors.IsCorrupted(err) || errors.Is(err, fs.ErrNotExist) {
+	if indexCorrupt(err) || errors.Is(err, fs.ErrNotExist) {
 		s.log.Warn("the index does not open", "err", err)
-		if err := s.fs.RemoveIndex(); err != nil {
-			return false, err
-		}
-		if stor, err = s.fs.Index(); err != nil {
+		if err := removeIndex(s.fs); err != nil {
 			return false, err
 		}
 		x, err = openIndex(stor)
@@ -231,6 +229,13 @@ func (s *Store) openIndex() (lost bool, err error) {
 	s.index = x
 	done, err := x.has(key(tabMeta, []byte("end")))
 	return !done && len(s.packs) > 0, err
+}
+
+// indexCorrupt tells whether err, wrapped or not, is goleveldb's for damage.
+func indexCorrupt(err error) bool {
+	_, ok := errors.AsType[*leveldberrors.ErrCorrupted](err)
+	_, other := errors.AsType[*storage.ErrCorrupted](err)
+	return ok || other
 }
 
 // Close flushes and closes the store.
