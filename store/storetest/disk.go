@@ -32,11 +32,8 @@ func (c Call) String() string { return c.Op + " " + c.Name }
 // A Disk is a [store.FS] in memory. It is its own power switch: [Disk.Crash]
 // returns the disk that a crash at this instant would leave.
 type Disk struct {
-	// Before, unless nil, is called before each call. The call fails with the
-	// error that it returns, and does nothing.
-	Before func(Call) error
-
 	mu       sync.Mutex
+	before   func(Call) error
 	names    map[string]*inode // as the process sees them, directories too
 	lasting  map[string]*inode // as a crash leaves them
 	pending  []dirChange       // since their directory was synced, in order
@@ -70,6 +67,15 @@ func NewDisk() *Disk {
 	return &Disk{names: map[string]*inode{}, lasting: map[string]*inode{}}
 }
 
+// Before makes the disk call fn before each call, from several goroutines at
+// once. The call fails with the error that fn returns, and does nothing. Nil is
+// no fn.
+func (d *Disk) Before(fn func(Call) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.before = fn
+}
+
 // SetCapacity bounds the bytes of all files to n; 0 is no bound.
 func (d *Disk) SetCapacity(n int64) {
 	d.mu.Lock()
@@ -100,10 +106,13 @@ func (d *Disk) Free() (int64, bool) {
 	return max(0, d.capacity-d.used()), d.capacity > 0
 }
 
-// call asks Before, and then does fn while nothing else runs.
+// call asks before, and then does fn while nothing else runs.
 func (d *Disk) call(op, name string, changes bool, fn func() error) error {
-	if d.Before != nil {
-		if err := d.Before(Call{op, name, changes}); err != nil {
+	d.mu.Lock()
+	before := d.before
+	d.mu.Unlock()
+	if before != nil {
+		if err := before(Call{op, name, changes}); err != nil {
 			return &fs.PathError{Op: op, Path: name, Err: err}
 		}
 	}

@@ -134,12 +134,12 @@ func TestFullAndFailing(t *testing.T) {
 		t.Errorf("Free = %d, %v, want 2", n, ok)
 	}
 	want(t, read(t, d, "a"), "12345678")
-	d.Before = func(c Call) error {
+	d.Before(func(c Call) error {
 		if c.Op == "sync" {
 			return syscall.EIO
 		}
 		return nil
-	}
+	})
 	if err := f.Sync(); !errors.Is(err, syscall.EIO) {
 		t.Errorf("a sync that fails: %v", err)
 	}
