@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -55,7 +56,7 @@ func (s *Store) Collect(ctx context.Context, o CollectOptions) (Collected, error
 	if err != nil || o.DryRun {
 		return res, err
 	}
-	if err := s.Flush(); err != nil {
+	if err := s.forget(); err != nil {
 		return res, err
 	}
 	if err := s.shrink(ctx); err != nil {
@@ -159,7 +160,7 @@ func (s *Store) sweep(ctx context.Context, m *marker, o CollectOptions) (Collect
 	}
 	s.leaves.clear()
 	s.recipes.clear()
-	return res, s.sweepRoots()
+	return res, nil
 }
 
 // sweepTensors removes ways, recipes and tensors whose blocks go.
@@ -207,37 +208,49 @@ func (s *Store) sweepTensors(ctx context.Context, m *marker) error {
 	})
 }
 
-// sweepRoots forgets models that nothing pins, and names of models forgotten.
-func (s *Store) sweepRoots() error {
-	pins, err := s.Pins()
+// forget forgets models that nothing pins, and names of models forgotten, and
+// flushes. Nothing is pinned meanwhile.
+func (s *Store) forget() error {
+	s.flushMu.Lock()
+	defer s.flushMu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	ch, err := s.unpinned()
+	if err != nil || len(ch.Forget) == 0 {
+		return errors.Join(err, s.flush(nil))
+	}
+	r, err := ch.record()
 	if err != nil {
 		return err
+	}
+	return s.flush(&r)
+}
+
+func (s *Store) unpinned() (Change, error) {
+	var ch Change
+	pins, err := s.Pins()
+	if err != nil {
+		return ch, err
 	}
 	models, err := s.Models()
 	if err != nil {
-		return err
+		return ch, err
 	}
-	var ch Change
 	for _, m := range models {
 		c, err := cid.Decode(m.CID)
 		if err != nil {
-			return err
+			return ch, err
 		}
 		if _, pinned := pins[c]; !pinned {
 			ch.Forget = append(ch.Forget, c)
 		}
 	}
 	names, err := s.Names()
-	if err != nil {
-		return err
-	}
 	for name, c := range names {
 		if slices.ContainsFunc(ch.Forget, c.Equals) {
 			ch.Unname = append(ch.Unname, name)
 		}
 	}
-	if len(ch.Forget) == 0 {
-		return nil
-	}
-	return s.apply(ch)
+	return ch, err
 }

@@ -15,17 +15,43 @@ import (
 	"github.com/zipnode/zipnode/store/storetest"
 )
 
-// crashSeeds is how many torn disks are made of each crash point, beside the
-// one that lost all that was not synced and the one that lost nothing.
-var crashSeeds = flag.Int("crash.seeds", 2, "torn disks for each crash point")
+// full has every crash and every failure tried, and not only a sample.
+var full = flag.Bool("full", false, "try every crash and every failure, not a sample")
+
+// sample returns the first of its arguments in a full run, the second in an
+// ordinary one, the third in a short one.
+func sample(all, some, few int) int {
+	switch {
+	case *full:
+		return all
+	case testing.Short():
+		return few
+	}
+	return some
+}
 
 // A crash is a disk as one left it, and what may be on it.
 type crash struct {
-	disk  *storetest.Disk
-	where string
-	step  step
-	may   []world // one of these
-	then  world   // what the step, done again, leads to
+	disk    *storetest.Disk
+	noIndex bool // it lost its index as well
+	where   string
+	step    step
+	may     []world // one of these
+	then    world   // what the step, done again, leads to
+}
+
+// A fate is a crash's, and perhaps takes the index as well: packs and journal
+// have all that was acknowledged.
+type fate struct {
+	storetest.Fate
+	noIndex bool
+}
+
+func (f fate) String() string {
+	if f.noIndex {
+		return f.Fate.String() + ", the index gone"
+	}
+	return f.Fate.String()
 }
 
 // TestEveryCrash stops the machine before every call of the workload that
@@ -40,9 +66,10 @@ func TestEveryCrash(t *testing.T) {
 		var crashes []crash
 		take := func(call string, may ...world) {
 			points++
-			for _, fate := range fates(points) {
+			for _, f := range fates(points) {
 				crashes = append(crashes, crash{
-					m.disk.Crash(fate), fmt.Sprintf("step %d, %s, before %s, %s", i, st.name, call, fate), st, may, st.then(w),
+					disk: m.disk.Crash(f.Fate), noIndex: f.noIndex, step: st, may: may, then: st.then(w),
+					where: fmt.Sprintf("step %d, %s, before %s, %s", i, st.name, call, f),
 				})
 			}
 		}
@@ -69,14 +96,15 @@ func TestEveryCrash(t *testing.T) {
 	}
 }
 
-// fates are what is tried at one crash point; in a short run, one of them.
-func fates(point int) []storetest.Fate {
-	if testing.Short() {
-		return []storetest.Fate{[]storetest.Fate{storetest.Killed, storetest.Lost, storetest.Torn(uint64(point))}[point%3]}
+// fates are what is tried at one crash point.
+func fates(point int) []fate {
+	all := []fate{{storetest.Killed, false}, {storetest.Lost, false}, {storetest.Lost, true}}
+	for i := range 5 {
+		all = append(all, fate{storetest.Torn(uint64(point*5 + i)), false})
 	}
-	out := []storetest.Fate{storetest.Killed, storetest.Lost}
-	for i := range *crashSeeds {
-		out = append(out, storetest.Torn(uint64(point**crashSeeds+i)))
+	var out []fate
+	for i := range sample(len(all), 2, 1) {
+		out = append(out, all[(point*3+i)%len(all)])
 	}
 	return out
 }
@@ -109,6 +137,11 @@ func checkAll(t *testing.T, crashes []crash) {
 
 func (c crash) check(ctx context.Context) (err error) {
 	m := &machine{disk: c.disk}
+	if c.noIndex {
+		if err := m.loseIndex(); err != nil {
+			return err
+		}
+	}
 	if err := m.open(ctx); err != nil {
 		return fmt.Errorf("open: %w", err)
 	}

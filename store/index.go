@@ -101,8 +101,9 @@ const (
 
 func newLayer() *memdb.DB { return memdb.New(comparer.DefaultComparer, 1<<16) }
 
-func openDB(stor storage.Storage) (*leveldb.DB, error) {
+func openDB(stor storage.Storage, readOnly bool) (*leveldb.DB, error) {
 	return leveldb.Open(stor, &opt.Options{
+		ReadOnly:               readOnly,
 		Filter:                 filter.NewBloomFilter(10),
 		BlockCacheCapacity:     16 * opt.MiB,
 		WriteBuffer:            8 * opt.MiB,
@@ -113,13 +114,16 @@ func openDB(stor storage.Storage) (*leveldb.DB, error) {
 // reopen opens the database anew. After a write that failed, goleveldb refuses
 // every other, also when the disk has room again; what was to be written is in
 // the frozen layer still. It is done before the next write, so that reads go on
-// until then.
+// until then; and where the disk is full still, they go on all the same.
 func (x *index) reopen() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	_ = x.db.Close() // it closes, and tells the old error once more
-	db, err := openDB(x.stor)
+	db, err := openDB(x.stor, false)
 	if err != nil {
+		if db, readErr := openDB(x.stor, true); readErr == nil {
+			x.db = db
+		}
 		return fmt.Errorf("open the index again: %w", err)
 	}
 	x.db, x.broken = db, false
@@ -127,7 +131,7 @@ func (x *index) reopen() error {
 }
 
 func openIndex(stor storage.Storage) (*index, error) {
-	db, err := openDB(stor)
+	db, err := openDB(stor, false)
 	if err != nil {
 		return nil, errors.Join(err, stor.Close())
 	}
@@ -155,10 +159,13 @@ func (x *index) get(k []byte) ([]byte, error) {
 	if errors.Is(err, leveldb.ErrNotFound) {
 		return nil, nil
 	}
-	if err == nil && v == nil {
+	if err != nil {
+		return nil, &diskError{fmt.Errorf("read the index: %w", err)}
+	}
+	if v == nil {
 		v = []byte{}
 	}
-	return v, err
+	return v, nil
 }
 
 func (x *index) has(k []byte) (bool, error) {
@@ -297,7 +304,10 @@ func (x *index) scan(p []byte, fn func(k, v []byte) (bool, error)) error {
 			return err
 		}
 	}
-	return its[len(its)-1].Error()
+	if err := its[len(its)-1].Error(); err != nil {
+		return &diskError{fmt.Errorf("read the index: %w", err)}
+	}
+	return nil
 }
 
 func (p place) encode() []byte {

@@ -238,7 +238,8 @@ func (l *Lease) journalUses() error {
 }
 
 // Commit makes ch, and all that the lease put, outlast a crash, and ends the
-// lease. The names, pins and models of ch change together or not at all.
+// lease. The names, pins and models of ch change together or not at all: where
+// it returns an error they have not, and the lease goes on.
 func (l *Lease) Commit(ch Change) error {
 	l.mu.Lock()
 	err := l.journalUses()
@@ -246,15 +247,15 @@ func (l *Lease) Commit(ch Change) error {
 	if err != nil {
 		return err
 	}
-	if err := l.s.apply(ch); err != nil {
+	if err := l.s.Apply(ch); err != nil {
 		return err
 	}
 	l.s.leases.mu.Lock()
 	delete(l.s.leases.open, l.id)
 	delete(l.s.leases.left, l.id)
 	l.s.leases.mu.Unlock()
-	l.s.index.delete(leaseKey(l.id))
-	return l.s.Flush()
+	l.s.index.delete(leaseKey(l.id)) // at the next flush: a crash leaves it for 24 hours
+	return nil
 }
 
 // Release ends a lease that was not committed. What it wrote is kept for 24

@@ -149,11 +149,9 @@ func (s *Store) replay(ctx context.Context, lost bool) error {
 			return err
 		}
 	}
+	s.jrnl.seq = max(s.jrnl.seq, applied) // its last records may be lost: their numbers are not given again
 	if s.jrnl.damaged && !lost {
 		s.log.Warn("the journal was damaged: it is written anew from the index")
-		if err := s.Flush(); err != nil {
-			return err
-		}
 		return s.rewriteJournal()
 	}
 	return nil
@@ -191,8 +189,11 @@ func (s *Store) adopt(ctx context.Context, order []tensorID, chosen map[tensorID
 			return nil
 		}
 		r, err := s.recipe(rec)
-		if err != nil || idOf(r.Of) != t {
+		if unusable(err) || err == nil && idOf(r.Of) != t {
 			return nil // it was collected, or is damaged: verify says which
+		}
+		if err != nil {
+			return err
 		}
 		for _, b := range r.Bases {
 			if err := visit(idOf(b.Of), depth+1); err != nil {
@@ -218,15 +219,16 @@ func (s *Store) adoptOne(ctx context.Context, r *dag.Recipe, rec digest) error {
 		return err
 	}
 	t, err := s.weigh(ctx, r, rec)
-	if err != nil {
+	if err == nil {
+		// Its ways are written unchecked: Get checks every leaf that it decodes.
+		err = s.addWays(ctx, r, rec, dag.LeavesOf(ctx, realGetter{s}, r.Of, r.Size))
+	}
+	if unusable(err) {
 		s.log.Warn("a recipe is left unused", "tensor", r.Of, "reason", err)
 		return nil
 	}
-	// Its ways are written unchecked: Get checks every leaf that it decodes.
-	leaves := dag.LeavesOf(ctx, realGetter{s}, r.Of, r.Size)
-	if err := s.addWays(ctx, r, rec, leaves); err != nil {
-		s.log.Warn("a recipe is left unused", "tensor", r.Of, "reason", err)
-		return nil
+	if err != nil {
+		return err
 	}
 	s.index.put(key(tabRecipe, of[:], rec[:]), nil)
 	s.index.put(key(tabTensor, of[:]), t.encode())
@@ -240,8 +242,11 @@ func (s *Store) hasChunks(ctx context.Context, r *dag.Recipe) (bool, error) {
 		}
 	}
 	for e, err := range r.Chunks.All(ctx, realGetter{s}) {
-		if err != nil {
+		if unusable(err) {
 			return false, nil // a page is missing
+		}
+		if err != nil {
+			return false, err
 		}
 		if _, ok, err := s.find(digestOf(e.Chunk)); !ok || err != nil {
 			return false, err
@@ -272,8 +277,11 @@ func (s *Store) adoptFound(ctx context.Context) error {
 		var later []digest
 		for _, d := range waiting {
 			r, err := s.recipe(d)
-			if err != nil {
+			if unusable(err) {
 				continue // a packing, a page, or damaged
+			}
+			if err != nil {
+				return err
 			}
 			of := idOf(r.Of)
 			if _, ok, err := s.tensor(of); err != nil {
@@ -306,9 +314,9 @@ func (s *Store) adoptFound(ctx context.Context) error {
 
 // compactJournal writes the journal anew when most of it is history.
 func (s *Store) compactJournal() error {
-	size, err := s.jrnl.file.Size()
-	if err != nil || size < 4<<20 {
-		return err
+	size := s.jrnl.length()
+	if size < 4<<20 {
+		return nil
 	}
 	v, err := s.index.get(key(tabMeta, []byte("compacted")))
 	if err != nil || len(v) == 8 && size < 2*int64(binary.BigEndian.Uint64(v)) {
@@ -317,9 +325,14 @@ func (s *Store) compactJournal() error {
 	return s.rewriteJournal()
 }
 
-// rewriteJournal makes the journal say what the index does. Everything was
-// flushed.
+// rewriteJournal makes the journal say what the index does.
 func (s *Store) rewriteJournal() error {
+	s.flushMu.Lock()
+	defer s.flushMu.Unlock()
+	// Flushed first: what the old journal took away, the new one says nothing of.
+	if err := s.flush(nil); err != nil {
+		return err
+	}
 	err := s.jrnl.replace(func(add func(record) error) error {
 		models, err := s.Models()
 		if err != nil {
@@ -333,7 +346,11 @@ func (s *Store) rewriteJournal() error {
 		if err != nil {
 			return err
 		}
-		if err := add(Change{Models: models, Names: names, Pin: pins}.record()); err != nil {
+		r, err := Change{Models: models, Names: names, Pin: pins}.record()
+		if err != nil {
+			return err
+		}
+		if err := add(r); err != nil {
 			return err
 		}
 		var uses []useEntry
@@ -357,7 +374,6 @@ func (s *Store) rewriteJournal() error {
 	if err != nil {
 		return err
 	}
-	size, err := s.jrnl.file.Size()
-	s.index.put(key(tabMeta, []byte("compacted")), binary.BigEndian.AppendUint64(nil, uint64(size)))
-	return errors.Join(err, s.Flush())
+	s.index.put(key(tabMeta, []byte("compacted")), binary.BigEndian.AppendUint64(nil, uint64(s.jrnl.length())))
+	return s.flush(nil)
 }

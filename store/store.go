@@ -2,13 +2,11 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,8 +75,7 @@ type Store struct {
 	unsynced map[uint32]int64 // pack → bytes appended to it since it was opened or synced
 	waiting  int64            // bytes appended since the last flush
 
-	flushMu sync.Mutex
-	applyMu sync.Mutex   // held from a journal record to its effect on the index
+	flushMu sync.Mutex   // held by a flush, and from a journal record to its effect on the index
 	useMu   sync.Mutex   // held while the recipe in use of any tensor changes
 	sweepMu sync.RWMutex // read-held by whoever relies on a block it found; held by sweep
 
@@ -153,24 +150,20 @@ func (s *Store) open(ctx context.Context) error {
 
 // checkFormat reads the file "format", and writes it in a new store.
 func (s *Store) checkFormat() error {
-	f, err := s.fs.Append("format")
+	f, err := s.fs.Open("format")
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.writeFormat()
+	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	size, err := f.Size()
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, 64))
 	if err != nil {
 		return err
 	}
-	if size == 0 {
-		if _, err := fmt.Fprintf(f, "%s%d\n", FormatMark, FormatVersion); err != nil {
-			return err
-		}
-		return errors.Join(f.Sync(), s.fs.SyncDir("."))
-	}
-	b := make([]byte, min(size, 64))
-	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {
-		return err
+	if len(b) == 0 { // all that a crash left of one, in a store of an earlier zipnode
+		return s.writeFormat()
 	}
 	text, ok := strings.CutPrefix(strings.TrimSpace(string(b)), FormatMark)
 	n, err := strconv.Atoi(text)
@@ -181,6 +174,25 @@ func (s *Store) checkFormat() error {
 		return &VersionError{Found: n, Known: FormatVersion}
 	}
 	return nil
+}
+
+// writeFormat makes the directory a store, at once or not at all.
+func (s *Store) writeFormat() error {
+	const temp = "format.new"
+	f, err := s.fs.Create(temp)
+	if err != nil {
+		return err
+	}
+	if _, err = fmt.Fprintf(f, "%s%d\n", FormatMark, FormatVersion); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := s.fs.Rename(temp, "format"); err != nil {
+		return err
+	}
+	return s.fs.SyncDir(".")
 }
 
 func (s *Store) openPacks() error {
@@ -238,17 +250,22 @@ func indexCorrupt(err error) bool {
 	return ok || other
 }
 
-// Close flushes and closes the store.
+// Close flushes and closes the store. That the index could not follow is no
+// error: the next Open brings it up to date.
 func (s *Store) Close() error {
 	s.flushMu.Lock()
 	if s.closed {
 		s.flushMu.Unlock()
 		return ErrClosed
 	}
+	err := s.flush(nil)
 	s.flushMu.Unlock()
-	err := s.Flush()
 	if err == nil {
 		err = s.compactJournal()
+	}
+	if errors.Is(err, errBehind) {
+		s.log.Warn("the store closes with its index behind", "err", err)
+		err = nil
 	}
 	s.flushMu.Lock()
 	s.closed = true
@@ -268,54 +285,6 @@ func (s *Store) release() error {
 		errs = append(errs, s.index.close())
 	}
 	return errors.Join(errs...)
-}
-
-// Flush makes everything put so far outlast a crash: pack data first, then the
-// journal, then the index.
-func (s *Store) Flush() error {
-	s.flushMu.Lock()
-	defer s.flushMu.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
-	s.applyMu.Lock()
-	s.appendMu.Lock()
-	s.index.freeze() // all it speaks of was appended before
-	seq := s.jrnl.last()
-	dirty := maps.Clone(s.unsynced)
-	end, err := s.end()
-	waiting := s.waiting
-	s.appendMu.Unlock()
-	s.applyMu.Unlock()
-	if err != nil {
-		return err
-	}
-	for n := range dirty {
-		if p := s.pack(n); p != nil {
-			if err := p.sync(); err != nil {
-				return err
-			}
-		}
-	}
-	if err := s.jrnl.sync(); err != nil {
-		return err
-	}
-	err = s.index.write(map[string][]byte{
-		string(key(tabMeta, []byte("end"))): end.encode(),
-		string(key(tabMeta, []byte("seq"))): binary.BigEndian.AppendUint64(nil, seq),
-	})
-	if err != nil {
-		return err
-	}
-	s.appendMu.Lock()
-	for n, bytes := range dirty {
-		if s.unsynced[n] == bytes { // else it grew after its sync
-			delete(s.unsynced, n)
-		}
-	}
-	s.waiting -= waiting
-	s.appendMu.Unlock()
-	return nil
 }
 
 func (p *pack) sync() error {
@@ -461,7 +430,7 @@ func (s *Store) read(dst []byte, d digest) ([]byte, uint64, error) {
 		case errors.Is(err, io.EOF):
 			return nil, 0, &dag.CorruptError{CID: d.cid(at.codec), From: packName(at.pack), Reason: "the pack ends before it"}
 		default:
-			return nil, 0, fmt.Errorf("read %s: %w", packName(at.pack), err)
+			return nil, 0, &diskError{fmt.Errorf("read %s: %w", packName(at.pack), err)}
 		}
 	}
 	return nil, 0, fmt.Errorf("block %s: %w in any pack", d.cid(cid.Raw), dag.ErrNotFound)

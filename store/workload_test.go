@@ -60,6 +60,14 @@ func (m *machine) close() error {
 	return s.Close()
 }
 
+func (m *machine) loseIndex() error {
+	names, err := m.disk.List("index")
+	for _, name := range names {
+		err = errors.Join(err, m.disk.Remove("index/"+name))
+	}
+	return err
+}
+
 // A step is one operation. Done again, after it was interrupted or was not, it
 // ends in the same world.
 type step struct {
@@ -125,11 +133,7 @@ var rebuildStep = step{"rebuild", func(ctx context.Context, m *machine) error {
 	if err := m.close(); err != nil {
 		return err
 	}
-	names, err := m.disk.List("index")
-	for _, name := range names {
-		err = errors.Join(err, m.disk.Remove("index/"+name))
-	}
-	if err != nil {
+	if err := m.loseIndex(); err != nil {
 		return err
 	}
 	return m.open(ctx)

@@ -7,6 +7,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -62,14 +63,20 @@ func (c dirChange) apply(names map[string]*inode) {
 	delete(names, c.gone)
 }
 
+// Late is an error of a call that was carried out all the same.
+type Late struct{ Err error }
+
+func (l Late) Error() string { return l.Err.Error() + ", after the fact" }
+func (l Late) Unwrap() error { return l.Err }
+
 // NewDisk returns an empty disk.
 func NewDisk() *Disk {
 	return &Disk{names: map[string]*inode{}, lasting: map[string]*inode{}}
 }
 
 // Before makes the disk call fn before each call, from several goroutines at
-// once. The call fails with the error that fn returns, and does nothing. Nil is
-// no fn.
+// once. The call fails with the error that fn returns, and does nothing; if it
+// is a [Late] one, it does its work and fails then. Nil is no fn.
 func (d *Disk) Before(fn func(Call) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -111,14 +118,19 @@ func (d *Disk) call(op, name string, changes bool, fn func() error) error {
 	d.mu.Lock()
 	before := d.before
 	d.mu.Unlock()
+	var fault error
 	if before != nil {
-		if err := before(Call{op, name, changes}); err != nil {
-			return &fs.PathError{Op: op, Path: name, Err: err}
+		fault = before(Call{op, name, changes})
+	}
+	if _, late := errors.AsType[Late](fault); fault == nil || late {
+		d.mu.Lock()
+		err := fn()
+		d.mu.Unlock()
+		if err != nil || fault == nil {
+			return err
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return fn()
+	return &fs.PathError{Op: op, Path: name, Err: fault}
 }
 
 func (d *Disk) change(c dirChange) {
@@ -264,6 +276,9 @@ func (f *file) ReadAt(b []byte, off int64) (int, error) {
 		}
 		return nil
 	})
+	if err != nil && err != io.EOF {
+		n = 0
+	}
 	return n, err
 }
 
