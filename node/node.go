@@ -263,6 +263,12 @@ func (h hostNetwork) Providers(ctx context.Context, c cid.Cid) int {
 
 // Options for tests and simulations within the module's own rooms.
 
+// WithDisk makes cfg a node whose store is on fs, and whose key is new.
+func (cfg Config) WithDisk(fs store.FS) Config {
+	cfg.fs = fs
+	return cfg
+}
+
 // WithSimulation makes cfg a node in memory, on the network that opts give.
 func (cfg Config) WithSimulation(opts ...libp2p.Option) Config {
 	cfg.fs = store.Memory()
