@@ -164,6 +164,9 @@ func (c crash) check(ctx context.Context) (err error) {
 	if err := m.has(ctx, c.then); err != nil {
 		return fmt.Errorf("done again: %w", err)
 	}
+	if err := lasts(ctx, m.disk, c.then); err != nil {
+		return fmt.Errorf("done again, and a power cut: %w", err)
+	}
 	if _, err := m.s.Collect(ctx, store.CollectOptions{Interrupted: true}); err != nil {
 		return fmt.Errorf("gc: %w", err)
 	}
@@ -174,6 +177,16 @@ func (c crash) check(ctx context.Context) (err error) {
 		return fmt.Errorf("done again, collected, reopened: %w", err)
 	}
 	return sound(ctx, m)
+}
+
+// lasts returns an error unless a power cut now leaves the world w.
+func lasts(ctx context.Context, disk *storetest.Disk, w world) (err error) {
+	m := &machine{disk: disk.Crash(storetest.Lost)}
+	if err := m.open(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.close()) }()
+	return errors.Join(m.has(ctx, w), sound(ctx, m))
 }
 
 // has returns an error unless the store is in one of worlds.

@@ -107,7 +107,8 @@ func openJournal(fs FS, apply func(record) error) (*journal, error) {
 		}
 		j.seq, good = max(j.seq, rec.Seq), at
 	}
-	j.size, j.torn = good, good < size
+	// Synced in any case: it may be what a process that was killed just wrote.
+	j.size, j.torn = good, true
 	j.unlisted = size == 0 // new, perhaps: its name must last as long as what it will say
 	if err := j.mend(); err != nil {
 		return nil, errors.Join(err, j.close())

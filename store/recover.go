@@ -38,6 +38,11 @@ func (s *Store) recoverTail(lost bool) error {
 		}
 	}
 	slices.Sort(numbers)
+	// What a process that was killed wrote can be read, and may not be on disk:
+	// neither a pack's bytes nor its name.
+	if err := s.fs.SyncDir("packs"); err != nil {
+		return err
+	}
 	for _, n := range numbers {
 		at := int64(len(carHeader))
 		if n == from.pack {
@@ -73,6 +78,11 @@ func (s *Store) recoverPack(p *pack, from int64) (int, error) {
 		s.unsynced[p.number] += int64(len(carHeader))
 		return 0, err
 	}
+	if size > from {
+		if err := p.sync(); err != nil {
+			return 0, err
+		}
+	}
 	n := 0
 	end, err := p.scan(from, func(sec section) error {
 		n++
@@ -85,7 +95,7 @@ func (s *Store) recoverPack(p *pack, from int64) (int, error) {
 		}.encode())
 		if s.index.size() > flushIndex {
 			// The journal is not open yet, and the end not known: the layer alone
-			// may go to disk, since these bytes are there.
+			// may go to disk, since these bytes are synced.
 			s.index.freeze()
 			return s.index.write(nil)
 		}
@@ -102,6 +112,7 @@ func (s *Store) recoverPack(p *pack, from int64) (int, error) {
 	}
 	s.log.Info("a torn write is cut", "pack", packName(p.number), "from", end, "bytes", size-end)
 	s.total -= size - end
+	s.unsynced[p.number]++ // so that the next flush syncs the cut
 	return n, p.file.Truncate(end)
 }
 

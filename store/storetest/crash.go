@@ -10,6 +10,8 @@ import (
 // Fate decides what of a disk's unsynced bytes and names a crash leaves.
 type Fate struct {
 	name string
+	// lives tells that the machine goes on, with what is not synced yet.
+	lives bool
 	// keep tells whether one unsynced change, a name or a sector, is kept.
 	keep func() bool
 	// size returns the size of a file that has old bytes synced and now bytes
@@ -19,17 +21,18 @@ type Fate struct {
 
 func (f Fate) String() string { return f.name }
 
-// Killed leaves everything: the process died, the machine did not.
-var Killed = Fate{"killed", func() bool { return true }, func(_, now int) int { return now }}
+// Killed leaves everything: the process died, the machine did not. What was not
+// synced is lost still if the machine stops next.
+var Killed = Fate{name: "killed", lives: true}
 
 // Lost leaves what was synced, and nothing else.
-var Lost = Fate{"lost", func() bool { return false }, func(old, _ int) int { return old }}
+var Lost = Fate{name: "lost", keep: func() bool { return false }, size: func(old, _ int) int { return old }}
 
 // Torn leaves, as chance has it, any of the unsynced names, and of the unsynced
 // bytes any sectors before any end.
 func Torn(seed uint64) Fate {
 	r := rand.New(rand.NewPCG(seed, 1))
-	return Fate{"torn", func() bool { return r.IntN(2) == 0 }, func(old, now int) int {
+	return Fate{name: "torn", keep: func() bool { return r.IntN(2) == 0 }, size: func(old, now int) int {
 		switch r.IntN(4) {
 		case 0:
 			return old
@@ -47,6 +50,9 @@ const sector = 512
 func (d *Disk) Crash(fate Fate) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if fate.lives {
+		return d.clone()
+	}
 	names := maps.Clone(d.lasting)
 	for _, c := range d.pending {
 		if fate.keep() {
@@ -70,6 +76,30 @@ func (d *Disk) Crash(fate Fate) *Disk {
 		out.names[name] = crashed[f]
 	}
 	out.lasting = maps.Clone(out.names)
+	return out
+}
+
+// clone returns a disk like d, in all that it has and has not synced.
+func (d *Disk) clone() *Disk {
+	out := NewDisk()
+	out.capacity = d.capacity
+	copies := map[*inode]*inode{}
+	of := func(f *inode) *inode {
+		if f != nil && copies[f] == nil {
+			copies[f] = &inode{data: slices.Clip(f.data), safe: f.safe, dir: f.dir}
+		}
+		return copies[f]
+	}
+	for name, f := range d.names {
+		out.names[name] = of(f)
+	}
+	for name, f := range d.lasting {
+		out.lasting[name] = of(f)
+	}
+	for _, c := range d.pending {
+		c.to = of(c.to)
+		out.pending = append(out.pending, c)
+	}
 	return out
 }
 
