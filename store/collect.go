@@ -40,7 +40,21 @@ func worthRewriting(size, dead int64) bool {
 //
 // What a lease found or wrote meanwhile stays. A crash at any instant loses
 // nothing that is kept.
+//
+// On a full disk it gives up the reserve, and does what there is room for.
 func (s *Store) Collect(ctx context.Context, o CollectOptions) (Collected, error) {
+	res, err := s.collect(ctx, o)
+	if IsFull(err) && giveUpReserve(s.fs) {
+		s.reserved.Store(0)
+		res, err = s.collect(ctx, o)
+	}
+	if err == nil && !o.DryRun {
+		err = s.Flush() // and makes the reserve again
+	}
+	return res, err
+}
+
+func (s *Store) collect(ctx context.Context, o CollectOptions) (Collected, error) {
 	if o.Interrupted && !o.DryRun {
 		s.dropLeft()
 	}

@@ -59,7 +59,7 @@ func (f fate) String() string {
 // acknowledged and nothing by half, collects nothing in use, and the operation
 // that was interrupted can be done again.
 func TestEveryCrash(t *testing.T) {
-	m, w := &machine{disk: storetest.NewDisk()}, world{}
+	m, w := newMachine(), world{}
 	points, disks := 0, 0
 	for i, st := range workload() {
 		var mu sync.Mutex

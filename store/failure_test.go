@@ -60,7 +60,7 @@ var faults = []fault{
 // said that it succeeded, as after it. It can be done again, at once or after a
 // crash.
 func TestEveryFailure(t *testing.T) {
-	m, w := &machine{disk: storetest.NewDisk()}, world{}
+	m, w := newMachine(), world{}
 	var tried, failed atomic.Int64
 	every := sample(1, 4, 16)
 	for i, st := range workload() {

@@ -83,5 +83,6 @@ func (s *Store) flush(r *record) error {
 		}
 	}
 	s.waiting -= waiting
+	s.reserve()
 	return nil
 }

@@ -229,19 +229,32 @@ func (x *index) write(extra map[string][]byte) error {
 	for k, v := range extra {
 		batch.Put([]byte(k), v)
 	}
-	if x.broken {
-		if err := x.reopen(); err != nil {
-			return err
-		}
-	}
-	if err := x.db.Write(batch, &opt.WriteOptions{Sync: true}); err != nil {
-		x.broken = true
+	if err := x.commit(batch); err != nil {
 		return err
 	}
 	x.mu.Lock()
 	x.frozen = nil
 	x.mu.Unlock()
 	return nil
+}
+
+// writeOne brings one pair to disk, synced, past the layers. As write, it is
+// called by one goroutine at a time.
+func (x *index) writeOne(k, v []byte) error {
+	batch := new(leveldb.Batch)
+	batch.Put(k, v)
+	return x.commit(batch)
+}
+
+func (x *index) commit(batch *leveldb.Batch) error {
+	if x.broken {
+		if err := x.reopen(); err != nil {
+			return err
+		}
+	}
+	err := x.db.Write(batch, &opt.WriteOptions{Sync: true})
+	x.broken = err != nil
+	return err
 }
 
 // A pair is a key and its value.

@@ -8,7 +8,6 @@ import (
 	"iter"
 	"math/rand/v2"
 	"sync"
-	"syscall"
 	"time"
 
 	blocks "github.com/ipfs/go-block-format"
@@ -108,7 +107,7 @@ func (l *Lease) put(b blocks.Block) (bool, error) {
 	n, err := l.s.put(b.Cid(), b.RawData())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.full = l.full || errors.Is(err, ErrQuota) || errors.Is(err, syscall.ENOSPC)
+	l.full = l.full || errors.Is(err, ErrQuota) || IsFull(err)
 	if l.written += n; err == nil && n == 0 {
 		l.kept[digestOf(b.Cid())] = b.Cid()
 	}

@@ -78,6 +78,7 @@ func (s *Store) recoverPack(p *pack, from int64) (int, error) {
 		s.unsynced[p.number] += int64(len(carHeader))
 		return 0, err
 	}
+	from = min(from, size) // a collect cut the end, and a crash kept the index from following
 	if size > from {
 		if err := p.sync(); err != nil {
 			return 0, err

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,8 +40,12 @@ func (s *Store) shrinkable(live map[uint32]int64) (int64, error) {
 }
 
 // shrink rewrites the packs of which much is dead: live blocks move to the end
-// of the last pack, the index follows, the old pack goes.
+// of the last pack, the index follows, the old pack goes. Those of which least
+// lives come first: they need the least room, and make some for the others.
 func (s *Store) shrink(ctx context.Context) error {
+	if err := s.cutTail(ctx); err != nil {
+		return err
+	}
 	live := map[uint32]int64{}
 	err := s.index.scan(key(tabBlock), func(_, v []byte) (bool, error) {
 		p, err := decodePlace(v)
@@ -50,17 +55,65 @@ func (s *Store) shrink(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range s.numbers() {
+	numbers := s.numbers()
+	slices.SortStableFunc(numbers, func(a, b uint32) int { return cmp.Compare(live[a], live[b]) })
+	for _, n := range numbers {
 		size, err := s.pack(n).size()
 		if err != nil {
 			return err
 		}
-		if dead := size - int64(len(carHeader)) - live[n]; worthRewriting(size, dead) {
-			if err := s.rewrite(ctx, n); err != nil {
-				return fmt.Errorf("rewrite %s: %w", packName(n), err)
-			}
+		dead := size - int64(len(carHeader)) - live[n]
+		if !worthRewriting(size, dead) {
+			continue
+		}
+		if free, ok := s.free(); ok && live[n] > free {
+			s.log.Warn("a pack is not rewritten: the disk has no room for what lives in it", "pack", packName(n), "dead", dead, "live", live[n], "free", free)
+			break // the others need more
+		}
+		if err := s.rewrite(ctx, n); err != nil {
+			return fmt.Errorf("rewrite %s: %w", packName(n), err)
 		}
 	}
+	return nil
+}
+
+// cutTail cuts the dead blocks at the end of the last pack, which takes no room:
+// it is what an operation leaves that met a full disk. Everything was flushed.
+func (s *Store) cutTail(ctx context.Context) error {
+	s.flushMu.Lock()
+	defer s.flushMu.Unlock()
+	s.appendMu.Lock()
+	defer s.appendMu.Unlock()
+	p := s.pack(s.last)
+	if p == nil {
+		return nil
+	}
+	end := int64(len(carHeader))
+	err := s.index.scan(key(tabBlock), func(_, v []byte) (bool, error) {
+		at, err := decodePlace(v)
+		if at.pack == p.number {
+			end = max(end, int64(at.offset)+int64(at.length))
+		}
+		return true, errors.Join(err, ctx.Err())
+	})
+	if err != nil {
+		return err
+	}
+	size, err := p.size()
+	if err != nil || size <= end {
+		return err
+	}
+	// The index first: where it believed in a later end, a start would not look
+	// for what is appended from here on. A crash between finds dead blocks again.
+	if err := s.index.writeOne(key(tabMeta, []byte("end")), place{pack: p.number, offset: uint64(end)}.encode()); err != nil {
+		return err
+	}
+	if err := errors.Join(p.file.Truncate(end), p.file.Sync()); err != nil {
+		return fmt.Errorf("cut %s: %w", packName(p.number), err)
+	}
+	s.packMu.Lock()
+	s.total -= size - end
+	s.packMu.Unlock()
 	return nil
 }
 
@@ -135,9 +188,8 @@ func (s *Store) move(d digest, at place) error {
 	if now, ok, err := s.find(d); err != nil || !ok || now != at {
 		return err // removed, or moved, meanwhile
 	}
-	quota := s.quota
-	s.quota = 0 // the old copy goes: for a moment there are two
-	defer func() { s.quota = quota }()
+	s.moving = true // the old copy goes: for a moment there are two
+	defer func() { s.moving = false }()
 	_, err = s.append(d, d.cid(codec), data)
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -79,7 +80,9 @@ type Store struct {
 	useMu   sync.Mutex   // held while the recipe in use of any tensor changes
 	sweepMu sync.RWMutex // read-held by whoever relies on a block it found; held by sweep
 
-	rebuilt bool // the index was lost when the store was opened
+	rebuilt  bool         // the index was lost when the store was opened
+	reserved atomic.Int64 // bytes of the file reserve
+	moving   bool         // what is appended replaces what a pack has; guarded by appendMu
 
 	leases  leaseSet
 	leaves  *leafCache
@@ -91,6 +94,14 @@ type Store struct {
 // Open opens the store in cfg.FS, and creates it when there is none. A lost
 // index is rebuilt from packs and journal first.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
+	s, err := openOnce(ctx, cfg)
+	if IsFull(err) && giveUpReserve(cfg.FS) {
+		s, err = openOnce(ctx, cfg)
+	}
+	return s, err
+}
+
+func openOnce(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{
 		fs:       cfg.FS,
 		quota:    cfg.Quota,
@@ -127,6 +138,9 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	if err := s.openPacks(); err != nil {
+		return err
+	}
+	if err := s.findReserve(); err != nil {
 		return err
 	}
 	lost, err := s.openIndex()
@@ -358,6 +372,9 @@ func (s *Store) append(d digest, c cid.Cid, data []byte) (int64, error) {
 		return 0, err
 	}
 	if _, err := p.file.Write(b); err != nil {
+		if diskFull(err) {
+			err = fmt.Errorf("%w: %w", ErrFull, err)
+		}
 		return 0, fmt.Errorf("write %s: %w", packName(p.number), err)
 	}
 	s.unsynced[p.number] += int64(len(b))
@@ -373,11 +390,13 @@ func (s *Store) append(d digest, c cid.Cid, data []byte) (int64, error) {
 
 // tail returns the pack to append n bytes to, and its size. appendMu is held.
 func (s *Store) tail(n int64) (*pack, int64, error) {
-	s.packMu.RLock()
-	total := s.total
-	s.packMu.RUnlock()
-	if s.quota > 0 && total+n > s.quota {
-		return nil, 0, fmt.Errorf("%w: %d of %d bytes", ErrQuota, total, s.quota)
+	if !s.moving {
+		if total := s.Bytes(); s.quota > 0 && total+n > s.quota {
+			return nil, 0, fmt.Errorf("%w: %d of %d bytes", ErrQuota, total, s.quota)
+		}
+		if err := s.checkRoom(n); err != nil {
+			return nil, 0, err
+		}
 	}
 	if p := s.pack(s.last); p != nil {
 		size, err := p.size()

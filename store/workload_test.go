@@ -44,6 +44,13 @@ type machine struct {
 	s    *store.Store // nil while it is closed
 }
 
+// newMachine has a disk that is large enough, and says so.
+func newMachine() *machine {
+	m := &machine{disk: storetest.NewDisk()}
+	m.disk.SetCapacity(1 << 24)
+	return m
+}
+
 func (m *machine) open(ctx context.Context) (err error) {
 	if m.s == nil {
 		m.s, err = store.Open(ctx, store.Config{FS: m.disk})
