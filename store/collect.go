@@ -41,15 +41,19 @@ func worthRewriting(size, dead int64) bool {
 // What a lease found or wrote meanwhile stays. A crash at any instant loses
 // nothing that is kept.
 //
-// On a full disk it gives up the reserve, and does what there is room for.
+// On a full disk it gives up the reserve, does what there is room for, and
+// returns an error that [IsFull] with what it did.
 func (s *Store) Collect(ctx context.Context, o CollectOptions) (Collected, error) {
 	res, err := s.collect(ctx, o)
 	if IsFull(err) && giveUpReserve(s.fs) {
 		s.reserved.Store(0)
+		done := res
 		res, err = s.collect(ctx, o)
+		res.Blocks += done.Blocks
+		res.Freed += done.Freed
 	}
-	if err == nil && !o.DryRun {
-		err = s.Flush() // and makes the reserve again
+	if !o.DryRun && (err == nil || IsFull(err)) {
+		err = errors.Join(err, s.Flush()) // and makes the reserve again
 	}
 	return res, err
 }
@@ -73,10 +77,10 @@ func (s *Store) collect(ctx context.Context, o CollectOptions) (Collected, error
 	if err := s.forget(); err != nil {
 		return res, err
 	}
-	if err := s.shrink(ctx); err != nil {
+	err = s.shrink(ctx)
+	if res.Freed = max(0, before-s.Bytes()); err != nil {
 		return res, err
 	}
-	res.Freed = max(0, before-s.Bytes())
 	return res, s.compactJournal()
 }
 

@@ -66,9 +66,8 @@ func (s *Store) shrink(ctx context.Context) error {
 		if !worthRewriting(size, dead) {
 			continue
 		}
-		if free, ok := s.free(); ok && live[n] > free {
-			s.log.Warn("a pack is not rewritten: the disk has no room for what lives in it", "pack", packName(n), "dead", dead, "live", live[n], "free", free)
-			break // the others need more
+		if free, ok := s.free(); ok && live[n] > free { // the others need more
+			return fmt.Errorf("%w: %d bytes of %s are dead, and for the %d that live in it there is no room elsewhere", ErrFull, dead, packName(n), live[n])
 		}
 		if err := s.rewrite(ctx, n); err != nil {
 			return fmt.Errorf("rewrite %s: %w", packName(n), err)
@@ -119,23 +118,30 @@ func (s *Store) cutTail(ctx context.Context) error {
 
 // rewrite moves what lives of pack n to the end of the last pack, and removes n.
 func (s *Store) rewrite(ctx context.Context, n uint32) error {
+	s.flushMu.Lock()
 	s.appendMu.Lock()
-	if n == s.last { // so that nothing is appended to it any more
-		if err := s.roll(); err != nil {
-			s.appendMu.Unlock()
-			return err
-		}
+	start, err := s.end()
+	flushes := s.flushes
+	if err == nil && n == s.last { // so that nothing is appended to it any more
+		err = s.roll()
 	}
 	s.appendMu.Unlock()
+	s.flushMu.Unlock()
+	if err != nil {
+		return err
+	}
 	blocks, err := s.blocksOf(ctx, n)
 	if err != nil {
 		return err
 	}
-	for _, b := range blocks {
+	for i, b := range blocks {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if err := s.move(b.d, b.at); err != nil {
+			if IsFull(err) {
+				err = errors.Join(err, s.moveBack(blocks[:i], start, flushes))
+			}
 			return err
 		}
 	}
@@ -192,6 +198,56 @@ func (s *Store) move(d digest, at place) error {
 	defer func() { s.moving = false }()
 	_, err = s.append(d, d.cid(codec), data)
 	return err
+}
+
+// moveBack undoes a rewrite that filled the disk: half a pack moved would take
+// room and free none. The copies lie from start on; where others have put
+// something there meanwhile, or a flush has told the index on disk of them, they
+// stay.
+func (s *Store) moveBack(blocks []located, start place, flushes int) error {
+	s.flushMu.Lock()
+	defer s.flushMu.Unlock()
+	s.appendMu.Lock()
+	defer s.appendMu.Unlock()
+	end, err := s.end()
+	if err != nil || s.flushes != flushes {
+		return err
+	}
+	var moved []located
+	copies := int64(0)
+	for _, b := range blocks {
+		now, ok, err := s.find(b.d)
+		if err != nil {
+			return err
+		}
+		if ok && now.pack != b.at.pack {
+			moved = append(moved, b)
+			copies += now.section()
+		}
+	}
+	rolled := end.pack != start.pack
+	first := int64(start.offset)
+	if rolled {
+		first = int64(len(carHeader))
+	}
+	if end.pack > start.pack+1 || int64(end.offset) != first+copies {
+		return nil
+	}
+	for _, b := range moved {
+		s.index.put(key(tabBlock, b.d[:]), b.at.encode())
+	}
+	p := s.pack(end.pack)
+	s.packMu.Lock()
+	defer s.packMu.Unlock()
+	s.total -= copies
+	if !rolled {
+		return p.file.Truncate(first)
+	}
+	s.total -= first
+	delete(s.unsynced, end.pack)
+	s.last = start.pack
+	delete(s.packs, end.pack)
+	return errors.Join(p.close(), s.fs.Remove(packName(end.pack)), s.fs.SyncDir("packs"))
 }
 
 // roll begins a new pack. appendMu is held.

@@ -77,6 +77,7 @@ type Store struct {
 	waiting  int64            // bytes appended since the last flush
 
 	flushMu sync.Mutex   // held by a flush, and from a journal record to its effect on the index
+	flushes int          // begun so far; guarded by flushMu
 	useMu   sync.Mutex   // held while the recipe in use of any tensor changes
 	sweepMu sync.RWMutex // read-held by whoever relies on a block it found; held by sweep
 

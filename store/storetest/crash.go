@@ -65,7 +65,7 @@ func (d *Disk) Crash(fate Fate) *Disk {
 		return dir != "." && names[dir] == nil
 	})
 	out := NewDisk()
-	out.capacity = d.capacity
+	out.capacity, out.share = d.capacity, d.share
 	crashed := map[*inode]*inode{} // a file may have two names for a moment
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		f := names[name]
@@ -82,7 +82,7 @@ func (d *Disk) Crash(fate Fate) *Disk {
 // clone returns a disk like d, in all that it has and has not synced.
 func (d *Disk) clone() *Disk {
 	out := NewDisk()
-	out.capacity = d.capacity
+	out.capacity, out.share = d.capacity, d.share
 	copies := map[*inode]*inode{}
 	of := func(f *inode) *inode {
 		if f != nil && copies[f] == nil {

@@ -39,6 +39,7 @@ type Disk struct {
 	lasting  map[string]*inode // as a crash leaves them
 	pending  []dirChange       // since their directory was synced, in order
 	capacity int64             // bytes of all files; 0: no bound
+	share    bool              // of a larger disk, which is what Free tells of
 }
 
 // An inode is a file's bytes, or a directory.
@@ -90,11 +91,26 @@ func (d *Disk) SetCapacity(n int64) {
 	d.capacity = n
 }
 
+// Share makes the capacity a user's share of a larger disk: Free tells of that.
+func (d *Disk) Share() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.share = true
+}
+
 // Used returns the bytes of all files.
 func (d *Disk) Used() int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.used()
+}
+
+// full is the error of a write for which there is no room.
+func (d *Disk) full() error {
+	if d.share {
+		return syscall.EDQUOT
+	}
+	return syscall.ENOSPC
 }
 
 func (d *Disk) used() int64 {
@@ -105,11 +121,13 @@ func (d *Disk) used() int64 {
 	return n
 }
 
-// Free returns the bytes that may still be written, and false where nothing
-// bounds them.
+// Free implements [store.Spacer]. It is false where nothing bounds the bytes.
 func (d *Disk) Free() (int64, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.share {
+		return 1 << 50, true
+	}
 	return max(0, d.capacity-d.used()), d.capacity > 0
 }
 
@@ -254,7 +272,7 @@ type file struct {
 func (f *file) Write(b []byte) (int, error) {
 	err := f.d.call("write", f.name, true, func() error {
 		if f.d.capacity > 0 && f.d.used()+int64(len(b)) > f.d.capacity {
-			return &fs.PathError{Op: "write", Path: f.name, Err: syscall.ENOSPC}
+			return &fs.PathError{Op: "write", Path: f.name, Err: f.d.full()}
 		}
 		f.f.data = append(f.f.data, b...)
 		return nil
