@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"sync"
 
 	"github.com/ipfs/go-cid"
@@ -121,13 +123,33 @@ func (x *index) reopen() error {
 	_ = x.db.Close() // it closes, and tells the old error once more
 	db, err := openDB(x.stor, false)
 	if err != nil {
-		if db, readErr := openDB(x.stor, true); readErr == nil {
+		if db, readErr := openDB(filledLogs{x.stor}, true); readErr == nil {
 			x.db = db
 		}
 		return fmt.Errorf("open the index again: %w", err)
 	}
 	x.db, x.broken = db, false
 	return nil
+}
+
+// A filledLogs shows no log that is empty, as one that was made on a full disk:
+// goleveldb reads one log at most where it may not write.
+type filledLogs struct{ storage.Storage }
+
+func (s filledLogs) List(types storage.FileType) ([]storage.FileDesc, error) {
+	fds, err := s.Storage.List(types)
+	return slices.DeleteFunc(fds, func(fd storage.FileDesc) bool {
+		if fd.Type != storage.TypeJournal {
+			return false
+		}
+		f, err := s.Open(fd)
+		if err != nil {
+			return false
+		}
+		defer f.Close()
+		n, err := f.Read(make([]byte, 1))
+		return n == 0 && err == io.EOF
+	}), err
 }
 
 func openIndex(stor storage.Storage) (*index, error) {

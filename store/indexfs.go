@@ -23,8 +23,9 @@ const indexDir = "index"
 type indexStorage struct {
 	fs FS
 
-	mu     sync.Mutex
-	locked bool
+	mu       sync.Mutex
+	locked   bool
+	unlisted bool // the directory's last sync failed
 }
 
 // openIndexStorage makes index/ if need be.
@@ -94,10 +95,23 @@ func (s *indexStorage) SetMeta(fd storage.FileDesc) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, s.fs.Remove(temp))
 	}
+	// From the renaming on there is no error: goleveldb would remove the manifest
+	// that CURRENT names. What is missing is made good before anything is synced.
 	if err := s.fs.Rename(temp, indexDir+"/"+currentName); err != nil {
-		return err
+		if now, readErr := s.GetMeta(); readErr != nil || now != fd {
+			return err
+		}
 	}
-	return s.fs.SyncDir(indexDir)
+	_ = s.syncDir()
+	return nil
+}
+
+func (s *indexStorage) syncDir() error {
+	err := s.fs.SyncDir(indexDir)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unlisted = err != nil
+	return err
 }
 
 func (s *indexStorage) GetMeta() (storage.FileDesc, error) {
@@ -179,21 +193,27 @@ func (s *indexStorage) Create(fd storage.FileDesc) (storage.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &indexWriter{File: f, fs: s.fs}, nil
+	return &indexWriter{File: f, s: s}, nil
 }
 
 // An indexWriter is written by one goroutine at a time.
 type indexWriter struct {
 	File
-	fs     FS
+	s      *indexStorage
 	listed bool // the directory was synced since the file was made
 }
 
 func (w *indexWriter) Sync() error {
-	if err := w.File.Sync(); err != nil || w.listed {
+	if err := w.File.Sync(); err != nil {
 		return err
 	}
-	err := w.fs.SyncDir(indexDir)
+	w.s.mu.Lock()
+	listed := w.listed && !w.s.unlisted
+	w.s.mu.Unlock()
+	if listed {
+		return nil
+	}
+	err := w.s.syncDir()
 	w.listed = err == nil
 	return err
 }

@@ -257,11 +257,11 @@ func (s *Store) roll() error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.Write(carHeader); err != nil {
-		return errors.Join(err, f.Close(), s.fs.Remove(packName(number)))
+	if _, err = f.Write(carHeader); err == nil {
+		err = s.fs.SyncDir("packs")
 	}
-	if err := s.fs.SyncDir("packs"); err != nil {
-		return errors.Join(err, f.Close())
+	if err != nil {
+		return errors.Join(err, f.Close(), s.fs.Remove(packName(number)))
 	}
 	s.packMu.Lock()
 	s.packs[number] = &pack{number: number, file: f}
