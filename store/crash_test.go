@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -195,10 +196,8 @@ func (m *machine) has(ctx context.Context, worlds ...world) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range worlds {
-		if got.equal(w) {
-			return nil
-		}
+	if slices.ContainsFunc(worlds, got.equal) {
+		return nil
 	}
 	return fmt.Errorf("the store has %v, want one of %v", got, worlds)
 }

@@ -87,16 +87,6 @@ func near(seed byte, b []byte) []byte {
 	return b
 }
 
-// tensorOf puts the nodes of a tensor and returns it.
-func tensorOf(t *testing.T, l *store.Lease, data []byte) dag.Child {
-	t.Helper()
-	c, err := tryNodes(t.Context(), l, data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 // addTensor encodes data against base (nil for none) and adds its recipe.
 func addTensor(t *testing.T, l *store.Lease, data, base []byte) (dag.Child, error) {
 	t.Helper()
