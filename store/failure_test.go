@@ -62,7 +62,7 @@ var faults = []fault{
 func TestEveryFailure(t *testing.T) {
 	m, w := newMachine(), world{}
 	var tried, failed atomic.Int64
-	every := sample(1, 4, 16)
+	every := sample(1, 4, 48)
 	for i, st := range workload() {
 		var g errgroup.Group
 		g.SetLimit(runtime.GOMAXPROCS(0))

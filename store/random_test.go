@@ -35,7 +35,7 @@ var (
 func TestRandom(t *testing.T) {
 	runs, first := *randomRuns, *randomSeed
 	if testing.Short() {
-		runs = min(runs, 6)
+		runs = min(runs, 3)
 	}
 	if first == 0 {
 		first = rand.Uint64N(1 << 40)

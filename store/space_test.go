@@ -160,8 +160,10 @@ func TestFullDiskCrash(t *testing.T) {
 	gc := gcStep(store.CollectOptions{Interrupted: true})
 	st := step{"gc", func(ctx context.Context, m *machine) error { return errors.Join(m.open(ctx), gc.do(ctx, m)) }, same}
 	var crashes []crash
+	points := 0
 	m.disk.Before(func(c storetest.Call) error {
-		for _, f := range fates(len(crashes)) {
+		points++
+		for _, f := range fates(points) {
 			if c.Changes {
 				crashes = append(crashes, crash{disk: m.disk.Crash(f.Fate), noIndex: f.noIndex, step: st, may: []world{w}, then: w, where: c.String() + ", " + f.String()})
 			}
@@ -170,7 +172,7 @@ func TestFullDiskCrash(t *testing.T) {
 	})
 	must(t, st.do(t.Context(), m))
 	m.disk.Before(nil)
-	t.Logf("%d disks", len(crashes))
+	t.Logf("%d calls, %d disks", points, len(crashes))
 	checkAll(t, crashes)
 	must(t, errors.Join(m.has(t.Context(), w), sound(t.Context(), m), m.close()))
 }
