@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ipfs/go-cid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/zipnode/zipnode/store"
@@ -202,4 +203,25 @@ func (tr *trial) goesOn(ctx context.Context, want, after world) error {
 		return fmt.Errorf("reopened: %w", err)
 	}
 	return errors.Join(sound(ctx, &tr.machine), tr.close())
+}
+
+// A change that could not be read back from the journal is refused before it is
+// written: no start would succeed behind it.
+func TestUnreadableChange(t *testing.T) {
+	m := newMachine()
+	must(t, m.open(t.Context()))
+	old, err := cid.Decode("QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG") // version 0
+	must(t, err)
+	for what, ch := range map[string]store.Change{
+		"pin":   {Pin: map[cid.Cid]string{old: store.PinModel}},
+		"name":  {Names: map[string]cid.Cid{"old": old}},
+		"unpin": {Unpin: []cid.Cid{old}},
+		"model": {Models: []store.Model{{CID: old.String()}}},
+	} {
+		if err := m.s.Apply(ch); err == nil {
+			t.Errorf("a %s of a CID that is none of ours was taken", what)
+		}
+	}
+	must(t, reopenStep.do(t.Context(), m))
+	must(t, m.close())
 }

@@ -77,13 +77,13 @@ func (s *Store) flush(r *record) error {
 		return fmt.Errorf("%w: %w", errBehind, err)
 	}
 	s.appendMu.Lock()
-	defer s.appendMu.Unlock()
 	for n, bytes := range dirty {
 		if s.unsynced[n] == bytes { // else it grew after its sync
 			delete(s.unsynced, n)
 		}
 	}
 	s.waiting -= waiting
+	s.appendMu.Unlock()
 	s.reserve()
 	return nil
 }

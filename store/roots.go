@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -42,9 +43,17 @@ const (
 // record returns c as the journal has it, or an error where it names what the
 // store could not read back.
 func (c Change) record() (record, error) {
+	roots := slices.Concat(slices.Collect(maps.Keys(c.Pin)), slices.Collect(maps.Values(c.Names)), c.Unpin, c.Forget)
 	for _, m := range c.Models {
-		if _, err := cid.Decode(m.CID); err != nil {
+		root, err := cid.Decode(m.CID)
+		if err != nil {
 			return record{}, fmt.Errorf("model %q: %w", m.CID, err)
+		}
+		roots = append(roots, root)
+	}
+	for _, root := range roots {
+		if err := dag.Supported(root); err != nil {
+			return record{}, fmt.Errorf("model %s: %w", root, err)
 		}
 	}
 	r := record{Models: c.Models, Unnames: c.Unname}
