@@ -272,21 +272,31 @@ func (s *Store) roll() error {
 	return nil
 }
 
-// removePack removes pack n, of which nothing is indexed any more.
+// removePack removes pack n, of which nothing is indexed any more. One that the
+// disk does not let go stays, for the next collect.
 func (s *Store) removePack(n uint32) error {
-	s.packMu.Lock()
-	p := s.packs[n]
-	delete(s.packs, n)
-	s.packMu.Unlock()
+	p := s.pack(n)
 	size, err := p.size()
 	if err != nil {
 		return err
 	}
+	// Closed first: Windows removes no open file.
+	err = p.close()
+	if removeErr := s.fs.Remove(packName(n)); removeErr != nil {
+		err = errors.Join(err, removeErr)
+		if f, openErr := s.fs.Open(packName(n)); openErr == nil {
+			p.mu.Lock()
+			p.file = f
+			p.mu.Unlock()
+			return err
+		}
+	}
 	s.packMu.Lock()
+	delete(s.packs, n)
 	s.total -= size
 	s.packMu.Unlock()
 	s.appendMu.Lock()
 	delete(s.unsynced, n)
 	s.appendMu.Unlock()
-	return errors.Join(p.close(), s.fs.Remove(packName(n)), s.fs.SyncDir("packs"))
+	return errors.Join(err, s.fs.SyncDir("packs"))
 }
