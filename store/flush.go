@@ -43,6 +43,9 @@ func (s *Store) commit(r record) error {
 // flush is Flush, and commit of r unless it is nil. flushMu is held.
 func (s *Store) flush(r *record) error {
 	s.flushes++
+	if err := s.leases.journalUses(); err != nil {
+		return err
+	}
 	s.appendMu.Lock()
 	s.index.freeze() // all it speaks of was appended before
 	seq := s.jrnl.last()

@@ -236,6 +236,23 @@ func (l *Lease) journalUses() error {
 	return err
 }
 
+// journalUses queues the choices of all open leases. One of them may be of a
+// tensor that another operation found, and which it commits now: the journal must
+// say how it is rebuilt, should a crash keep the index from saying it.
+func (ls *leaseSet) journalUses() error {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, l := range ls.open {
+		l.mu.Lock()
+		err := l.journalUses()
+		l.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Commit makes ch, and all that the lease put, outlast a crash, and ends the
 // lease. The names, pins and models of ch change together or not at all: where
 // it returns an error they have not, and the lease goes on.

@@ -117,6 +117,24 @@ func gcStep(o store.CollectOptions) step {
 	}, same}
 }
 
+// besideStep adds a model whose tensor another operation, still running, put.
+func besideStep(name string, data []byte) step {
+	return step{"add beside another, " + name, func(ctx context.Context, m *machine) error {
+		l, err := m.s.NewLease()
+		if err != nil {
+			return err
+		}
+		if _, err = tryTensor(ctx, l, data, nil); err == nil {
+			_, _, err = tryModel(ctx, m.s, name, data, nil)
+		}
+		if err != nil {
+			return errors.Join(err, l.Release())
+		}
+		_ = l.Release() // what is added does not depend on it
+		return nil
+	}, func(w world) world { return w.with(name, data) }}
+}
+
 // abandonStep is an add that is given up when all but its commit is done.
 func abandonStep(data, base []byte) step {
 	return step{"an add given up", func(ctx context.Context, m *machine) error {
@@ -168,6 +186,7 @@ func workload() []step {
 		addStep("fine", fine, base),
 		addStep("other", other, nil),
 		addStep("finer", finer, fine),
+		besideStep("beside", weights(6, 2000)),
 		abandonStep(late, nil),
 		rmStep("other"),
 		gcStep(store.CollectOptions{}),
