@@ -107,12 +107,16 @@ func (s *Store) cutTail(ctx context.Context) error {
 	if err := s.index.writeOne(key(tabMeta, []byte("end")), place{pack: p.number, offset: uint64(end)}.encode()); err != nil {
 		return err
 	}
-	if err := errors.Join(p.file.Truncate(end), p.file.Sync()); err != nil {
+	cutErr := errors.Join(p.file.Truncate(end), p.file.Sync())
+	now, err := p.size() // it may be cut although there was an error
+	if err == nil {
+		s.packMu.Lock()
+		s.total += now - size
+		s.packMu.Unlock()
+	}
+	if err = errors.Join(cutErr, err); err != nil {
 		return fmt.Errorf("cut %s: %w", packName(p.number), err)
 	}
-	s.packMu.Lock()
-	s.total -= size - end
-	s.packMu.Unlock()
 	return nil
 }
 
