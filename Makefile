@@ -1,9 +1,12 @@
 # make demo and make test are all a newcomer needs. CI runs test, race, purego.
 GO      ?= go
 FUZZTIME ?= 60s
+SOAK    ?= 1h
+KILLS   ?= 60
+RANDOM  ?= 2000
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: all build demo test vet fmt fix lint unit race purego cross fuzz sim soak-repack planner-million bench bench-codec bench-test clean
+.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak fuzz sim soak-repack planner-million bench bench-codec bench-test clean
 
 all: build
 
@@ -23,6 +26,14 @@ race: ; $(GO) test -race -short ./...
 # The portable path: our own assembly and klauspost's are left out.
 purego: ; $(GO) vet -tags purego,noasm ./... && $(GO) test -short -tags purego,noasm ./...
 cross: ; @for p in $(PLATFORMS); do echo "build $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/zipnode || exit 1; done
+
+# Every crash point and every failing call of docs/reliability.md: minutes.
+crash: ; $(GO) test ./store ./node -run 'EveryCrash|EveryFailure|Full|Others|OperationsCrash|NoRoom' -v -full -timeout 60m
+# Five daemons for SOAK, KILLS killed processes of each kind, RANDOM stores.
+soak:
+	$(GO) test ./store -run TestRandom -v -random $(RANDOM) -timeout 60m
+	$(GO) test ./cmd/zipnode -run TestKill -v -kills $(KILLS) -timeout 60m
+	$(GO) test ./cmd/zipnode -run TestSoak -v -soak $(SOAK) -timeout 0
 
 # Every fuzz target for FUZZTIME each: minutes to hours.
 fuzz: ; @for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \

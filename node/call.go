@@ -86,10 +86,10 @@ func (n *Node) Call(ctx context.Context, op string, args json.RawMessage, wait t
 	report := newReporter(progress)
 	defer report.stop()
 	res, err := o.run(n, ctx, args, report.send)
-	if errors.Is(err, store.ErrQuota) {
+	if errors.Is(err, store.ErrQuota) || errors.Is(err, store.ErrFull) {
 		// What is cached, and what interrupted operations left, goes first.
 		freed, gcErr := n.store.Collect(ctx, store.CollectOptions{Interrupted: true})
-		if gcErr == nil && freed.Freed > 0 {
+		if (gcErr == nil || store.IsFull(gcErr)) && freed.Freed > 0 {
 			res, err = o.run(n, ctx, args, report.send)
 		}
 	}

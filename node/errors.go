@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"syscall"
 
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/p2p"
@@ -82,7 +81,7 @@ func coded(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		code = CodeInterrupted
-	case errors.Is(err, store.ErrQuota), errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, store.ErrQuota), store.IsFull(err):
 		code = CodeDisk
 	case errors.Is(err, p2p.ErrNoProvider): // before the next: it is one as well
 		code = CodeNoProvider

@@ -391,7 +391,7 @@ func (g *getting) affordable(total int64, todo []*outFile) error {
 		if dir == "" || g.n.lock == nil {
 			continue
 		}
-		if free, ok := freeSpace(dir); ok && need > free {
+		if free, ok := store.FreeSpace(dir); ok && need > free {
 			return WithCode(CodeDisk, fmt.Errorf("%d bytes are needed in %s, %d are free", need, dir, free))
 		}
 	}

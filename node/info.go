@@ -312,7 +312,7 @@ func (n *Node) Status(ctx context.Context, _ none) (StatusResult, error) {
 	if res.Tensors, res.Blocks, err = n.store.Count(); err != nil {
 		return res, err
 	}
-	res.Free, _ = freeSpace(n.cfg.Dir)
+	res.Free, _ = store.FreeSpace(n.cfg.Dir)
 	res.Writing = n.turn.writing()
 	n.netMu.Lock()
 	host, seeder := n.host, n.seeder

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/zipnode/zipnode/store"
 )
 
 // A dirLock is held by the process that owns a directory. The file names host
@@ -55,7 +57,7 @@ func lockDir(ctx context.Context, dir string, wait time.Duration) (*dirLock, err
 	if err == nil {
 		err = os.WriteFile(path, append(b, '\n'), 0o600)
 	}
-	if err != nil {
+	if err != nil && !store.IsFull(err) { // on a full disk it is nameless, and held all the same
 		return nil, errors.Join(err, l.release())
 	}
 	return l, nil

@@ -174,10 +174,23 @@ func (n *Node) loadKey() (crypto.PrivKey, error) {
 		return nil, err
 	}
 	temp := path + ".new"
-	if err := os.WriteFile(temp, b, 0o600); err != nil {
+	if err := writeSynced(temp, b); err != nil {
 		return nil, err
 	}
 	return key, os.Rename(temp, path)
+}
+
+// writeSynced makes a file of b that a power cut behind a renaming does not
+// find empty.
+func writeSynced(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(b); err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // network returns the node's host, and starts it when it is not up.
@@ -249,6 +262,12 @@ func (h hostNetwork) Providers(ctx context.Context, c cid.Cid) int {
 }
 
 // Options for tests and simulations within the module's own rooms.
+
+// WithDisk makes cfg a node whose store is on fs, and whose key is new.
+func (cfg Config) WithDisk(fs store.FS) Config {
+	cfg.fs = fs
+	return cfg
+}
 
 // WithSimulation makes cfg a node in memory, on the network that opts give.
 func (cfg Config) WithSimulation(opts ...libp2p.Option) Config {

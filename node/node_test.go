@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -134,32 +133,8 @@ func get(t *testing.T, n *node.Node, ref, out string) node.GetResult {
 // sameTree fails unless got holds the files of want and no others.
 func sameTree(t *testing.T, got, want string) {
 	t.Helper()
-	read := func(root string) map[string][]byte {
-		out := map[string][]byte{}
-		err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			rel, err := filepath.Rel(root, p)
-			if err != nil {
-				return err
-			}
-			out[rel], err = os.ReadFile(p)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
-	}
-	g, w := read(got), read(want)
-	for name := range w {
-		if !bytes.Equal(g[name], w[name]) {
-			t.Errorf("%s differs from %s in %q", got, want, name)
-		}
-	}
-	if len(g) != len(w) {
-		t.Errorf("%s has %d files, %s has %d", got, len(g), want, len(w))
+	if err := treeDiffers(got, want); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -1,6 +1,10 @@
 package node
 
-import "math"
+import (
+	"math"
+
+	"github.com/zipnode/zipnode/store"
+)
 
 // reserve is what a repack leaves free of the disk: gc needs room for the part
 // of a pack that it keeps, and the index for its own work.
@@ -13,7 +17,7 @@ func (n *Node) room() int64 {
 	if n.cfg.Quota > 0 {
 		room = n.cfg.Quota - bytes
 	}
-	if free, ok := freeSpace(n.cfg.Dir); ok && n.lock != nil { // else it is in memory
+	if free, ok := store.FreeSpace(n.cfg.Dir); ok && n.lock != nil { // else it is in memory
 		room = min(room, free-min(reserve, bytes))
 	}
 	return room

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -41,7 +42,26 @@ func worthRewriting(size, dead int64) bool {
 //
 // What a lease found or wrote meanwhile stays. A crash at any instant loses
 // nothing that is kept.
+//
+// On a full disk it gives up the reserve, does what there is room for, and
+// returns an error that [IsFull] with what it did.
 func (s *Store) Collect(ctx context.Context, o CollectOptions) (Collected, error) {
+	res, err := s.collect(ctx, o)
+	if IsFull(err) && giveUpReserve(s.fs) {
+		s.reserved.Store(0)
+		done := res
+		res, err = s.collect(ctx, o)
+		res.Blocks += done.Blocks
+		res.Freed += done.Freed
+		res.Packs += done.Packs
+	}
+	if !o.DryRun && (err == nil || IsFull(err)) {
+		err = errors.Join(err, s.Flush()) // and makes the reserve again
+	}
+	return res, err
+}
+
+func (s *Store) collect(ctx context.Context, o CollectOptions) (Collected, error) {
 	if o.Interrupted && !o.DryRun {
 		s.dropLeft()
 	}
@@ -58,16 +78,21 @@ func (s *Store) Collect(ctx context.Context, o CollectOptions) (Collected, error
 	if err != nil || o.DryRun {
 		return res, err
 	}
-	if err := s.Flush(); err != nil {
+	if o.Models {
+		err = s.Flush()
+	} else {
+		err = s.forget()
+	}
+	if err != nil {
 		return res, err
 	}
-	if res.Packs, err = s.shrink(ctx); err != nil {
+	res.Packs, err = s.shrink(ctx)
+	if res.Freed = max(0, before-s.Bytes()); err != nil {
 		return res, err
 	}
 	if err := s.shrinkSamples(); err != nil {
 		return res, err
 	}
-	res.Freed = max(0, before-s.Bytes())
 	return res, s.compactJournal()
 }
 
@@ -165,10 +190,7 @@ func (s *Store) sweep(ctx context.Context, m *marker, o CollectOptions) (Collect
 	}
 	s.leaves.clear()
 	s.recipes.clear()
-	if o.Models {
-		return res, nil
-	}
-	return res, s.sweepRoots()
+	return res, nil
 }
 
 // sweepTensors removes ways, recipes and tensors whose blocks go.
@@ -210,37 +232,49 @@ func (s *Store) sweepTensors(ctx context.Context, m *marker) error {
 	return s.sweepSamples(gone)
 }
 
-// sweepRoots forgets models that nothing pins, and names of models forgotten.
-func (s *Store) sweepRoots() error {
-	pins, err := s.Pins()
+// forget forgets models that nothing pins, and names of models forgotten, and
+// flushes. Nothing is pinned meanwhile.
+func (s *Store) forget() error {
+	s.flushMu.Lock()
+	defer s.flushMu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	ch, err := s.unpinned()
+	if err != nil || len(ch.Forget) == 0 {
+		return errors.Join(err, s.flush(nil))
+	}
+	r, err := ch.record()
 	if err != nil {
 		return err
+	}
+	return s.flush(&r)
+}
+
+func (s *Store) unpinned() (Change, error) {
+	var ch Change
+	pins, err := s.Pins()
+	if err != nil {
+		return ch, err
 	}
 	models, err := s.Models()
 	if err != nil {
-		return err
+		return ch, err
 	}
-	var ch Change
 	for _, m := range models {
 		c, err := cid.Decode(m.CID)
 		if err != nil {
-			return err
+			return ch, err
 		}
 		if _, pinned := pins[c]; !pinned {
 			ch.Forget = append(ch.Forget, c)
 		}
 	}
 	names, err := s.Names()
-	if err != nil {
-		return err
-	}
 	for name, c := range names {
 		if slices.ContainsFunc(ch.Forget, c.Equals) {
 			ch.Unname = append(ch.Unname, name)
 		}
 	}
-	if len(ch.Forget) == 0 {
-		return nil
-	}
-	return s.apply(ch)
+	return ch, err
 }

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
 // An FS is the disk as the store uses it: a directory of files that grow at
@@ -20,14 +18,15 @@ type FS interface {
 	Append(name string) (File, error)
 	// Create opens name, empty, for appending.
 	Create(name string) (File, error)
+	// Open opens name for reading. It returns an error wrapping fs.ErrNotExist
+	// when there is none.
+	Open(name string) (File, error)
 	Rename(from, to string) error // both in one directory; replaces
 	Remove(name string) error     // nil when absent
 	// List returns the names of the files in dir, sorted; none when absent.
 	List(dir string) ([]string, error)
-	Mkdir(dir string) error          // with mode 0700; nil when there
-	SyncDir(dir string) error        // so that creations, renames and removals in it last
-	Index() (storage.Storage, error) // goleveldb's, in index/
-	RemoveIndex() error
+	Mkdir(dir string) error   // with mode 0700; nil when there
+	SyncDir(dir string) error // so that creations, renames and removals in it last
 }
 
 // A File grows at its end and is read anywhere.
@@ -54,6 +53,8 @@ func (d osFS) Append(name string) (File, error) {
 func (d osFS) Create(name string) (File, error) {
 	return openFile(d.path(name), os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 }
+
+func (d osFS) Open(name string) (File, error) { return openFile(d.path(name), os.O_RDONLY) }
 
 func openFile(path string, flags int) (File, error) {
 	f, err := os.OpenFile(path, flags, 0o600)
@@ -92,15 +93,6 @@ func (d osFS) List(dir string) ([]string, error) {
 
 func (d osFS) Mkdir(dir string) error { return os.MkdirAll(d.path(dir), 0o700) }
 
-func (d osFS) Index() (storage.Storage, error) {
-	if err := d.Mkdir("index"); err != nil {
-		return nil, err
-	}
-	return storage.OpenFile(d.path("index"), false)
-}
-
-func (d osFS) RemoveIndex() error { return os.RemoveAll(d.path("index")) }
-
 type osFile struct {
 	*os.File
 	end int64 // where the next write goes: a failed one may have left bytes behind it
@@ -126,12 +118,11 @@ func (f *osFile) Truncate(size int64) error {
 }
 
 // Memory returns an FS that lives as long as the process.
-func Memory() FS { return &memFS{files: map[string]*memFile{}, index: storage.NewMemStorage()} }
+func Memory() FS { return &memFS{files: map[string]*memFile{}} }
 
 type memFS struct {
 	mu    sync.Mutex
 	files map[string]*memFile
-	index storage.Storage
 }
 
 func (m *memFS) Append(name string) (File, error) {
@@ -150,6 +141,15 @@ func (m *memFS) Create(name string) (File, error) {
 	defer m.mu.Unlock()
 	m.files[name] = &memFile{}
 	return m.files[name], nil
+}
+
+func (m *memFS) Open(name string) (File, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if f, ok := m.files[name]; ok {
+		return f, nil
+	}
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
 
 func (m *memFS) Rename(from, to string) error {
@@ -184,19 +184,13 @@ func (m *memFS) List(dir string) ([]string, error) {
 	return names, nil
 }
 
-func (m *memFS) Mkdir(string) error              { return nil }
-func (m *memFS) SyncDir(string) error            { return nil }
-func (m *memFS) Index() (storage.Storage, error) { return m.index, nil }
+func (m *memFS) Mkdir(string) error   { return nil }
+func (m *memFS) SyncDir(string) error { return nil }
 
-func (m *memFS) RemoveIndex() error {
-	m.index = storage.NewMemStorage()
-	return nil
-}
-
-// A memFile keeps its bytes in pieces, so that growing copies nothing.
+// A memFile keeps its bytes in pieces, so that growing copies little.
 type memFile struct {
 	mu     sync.RWMutex
-	pieces [][]byte // each of memPiece bytes of capacity, all but the last full
+	pieces [][]byte // all of memPiece bytes but the last, which grows to that
 	size   int64
 }
 
@@ -207,10 +201,12 @@ func (f *memFile) Write(b []byte) (int, error) {
 	defer f.mu.Unlock()
 	n := len(b)
 	for len(b) > 0 {
-		if f.size == int64(len(f.pieces))*memPiece {
-			f.pieces = append(f.pieces, make([]byte, memPiece))
+		i := int(f.size / memPiece)
+		if i == len(f.pieces) {
+			f.pieces = append(f.pieces, nil)
 		}
-		k := copy(f.pieces[f.size/memPiece][f.size%memPiece:], b)
+		k := min(len(b), memPiece-int(f.size%memPiece))
+		f.pieces[i] = append(f.pieces[i][:f.size%memPiece], b[:k]...)
 		f.size += int64(k)
 		b = b[k:]
 	}

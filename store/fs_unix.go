@@ -5,6 +5,9 @@ package store
 import (
 	"errors"
 	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // SyncDir makes creations, renames and removals in dir last.
@@ -14,4 +17,17 @@ func (d osFS) SyncDir(dir string) error {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
+}
+
+// FreeSpace returns the bytes that may still be written where dir lies.
+func FreeSpace(dir string) (int64, bool) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, false
+	}
+	return int64(st.Bavail) * int64(st.Bsize), true
+}
+
+func diskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

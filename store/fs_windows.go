@@ -1,5 +1,30 @@
 package store
 
+import (
+	"errors"
+	"syscall"
+
+	"golang.org/x/sys/windows"
+)
+
 // SyncDir does nothing: Windows has no call for it, and NTFS journals directory
 // changes in order.
 func (d osFS) SyncDir(string) error { return nil }
+
+// FreeSpace returns the bytes that may still be written where dir lies.
+func FreeSpace(dir string) (int64, bool) {
+	p, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return 0, false
+	}
+	var free uint64
+	if err := windows.GetDiskFreeSpaceEx(p, &free, nil, nil); err != nil {
+		return 0, false
+	}
+	return int64(free), true
+}
+
+func diskFull(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) ||
+		errors.Is(err, syscall.ENOSPC)
+}

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"sync"
 
 	"github.com/ipfs/go-cid"
@@ -104,8 +106,9 @@ const (
 
 func newLayer() *memdb.DB { return memdb.New(comparer.DefaultComparer, 1<<16) }
 
-func openDB(stor storage.Storage) (*leveldb.DB, error) {
+func openDB(stor storage.Storage, readOnly bool) (*leveldb.DB, error) {
 	return leveldb.Open(stor, &opt.Options{
+		ReadOnly:               readOnly,
 		Filter:                 filter.NewBloomFilter(10),
 		BlockCacheCapacity:     16 * opt.MiB,
 		WriteBuffer:            8 * opt.MiB,
@@ -116,21 +119,44 @@ func openDB(stor storage.Storage) (*leveldb.DB, error) {
 // reopen opens the database anew. After a write that failed, goleveldb refuses
 // every other, also when the disk has room again; what was to be written is in
 // the frozen layer still. It is done before the next write, so that reads go on
-// until then.
+// until then; and where the disk is full still, they go on all the same.
 func (x *index) reopen() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	_ = x.db.Close() // it closes, and tells the old error once more
-	db, err := openDB(x.stor)
+	db, err := openDB(x.stor, false)
 	if err != nil {
+		if db, readErr := openDB(filledLogs{x.stor}, true); readErr == nil {
+			x.db = db
+		}
 		return fmt.Errorf("open the index again: %w", err)
 	}
 	x.db, x.broken = db, false
 	return nil
 }
 
+// A filledLogs shows no log that is empty, as one that was made on a full disk:
+// goleveldb reads one log at most where it may not write.
+type filledLogs struct{ storage.Storage }
+
+func (s filledLogs) List(types storage.FileType) ([]storage.FileDesc, error) {
+	fds, err := s.Storage.List(types)
+	return slices.DeleteFunc(fds, func(fd storage.FileDesc) bool {
+		if fd.Type != storage.TypeJournal {
+			return false
+		}
+		f, err := s.Open(fd)
+		if err != nil {
+			return false
+		}
+		defer f.Close()
+		n, err := f.Read(make([]byte, 1))
+		return n == 0 && err == io.EOF
+	}), err
+}
+
 func openIndex(stor storage.Storage) (*index, error) {
-	db, err := openDB(stor)
+	db, err := openDB(stor, false)
 	if err != nil {
 		return nil, errors.Join(err, stor.Close())
 	}
@@ -158,10 +184,13 @@ func (x *index) get(k []byte) ([]byte, error) {
 	if errors.Is(err, leveldb.ErrNotFound) {
 		return nil, nil
 	}
-	if err == nil && v == nil {
+	if err != nil {
+		return nil, &diskError{fmt.Errorf("read the index: %w", err)}
+	}
+	if v == nil {
 		v = []byte{}
 	}
-	return v, err
+	return v, nil
 }
 
 func (x *index) has(k []byte) (bool, error) {
@@ -225,19 +254,32 @@ func (x *index) write(extra map[string][]byte) error {
 	for k, v := range extra {
 		batch.Put([]byte(k), v)
 	}
-	if x.broken {
-		if err := x.reopen(); err != nil {
-			return err
-		}
-	}
-	if err := x.db.Write(batch, &opt.WriteOptions{Sync: true}); err != nil {
-		x.broken = true
+	if err := x.commit(batch); err != nil {
 		return err
 	}
 	x.mu.Lock()
 	x.frozen = nil
 	x.mu.Unlock()
 	return nil
+}
+
+// writeOne brings one pair to disk, synced, past the layers. As write, it is
+// called by one goroutine at a time.
+func (x *index) writeOne(k, v []byte) error {
+	batch := new(leveldb.Batch)
+	batch.Put(k, v)
+	return x.commit(batch)
+}
+
+func (x *index) commit(batch *leveldb.Batch) error {
+	if x.broken {
+		if err := x.reopen(); err != nil {
+			return err
+		}
+	}
+	err := x.db.Write(batch, &opt.WriteOptions{Sync: true})
+	x.broken = err != nil
+	return err
 }
 
 // A pair is a key and its value.
@@ -300,7 +342,10 @@ func (x *index) scan(p []byte, fn func(k, v []byte) (bool, error)) error {
 			return err
 		}
 	}
-	return its[len(its)-1].Error()
+	if err := its[len(its)-1].Error(); err != nil {
+		return &diskError{fmt.Errorf("read the index: %w", err)}
+	}
+	return nil
 }
 
 func (p place) encode() []byte {

@@ -55,10 +55,14 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type journal struct {
 	mu      sync.Mutex
 	fs      FS
-	file    File
-	seq     uint64   // of the last record appended
+	seq     uint64   // of the last record queued or written
 	pending [][]byte // lines not yet written
 	damaged bool     // a line before the last did not read
+
+	file     File  // nil when it could not be opened again
+	size     int64 // of what was synced
+	torn     bool  // what lies behind size is of a record that was refused
+	unlisted bool  // the file's name may not last
 }
 
 func (r record) line() ([]byte, error) {
@@ -103,10 +107,11 @@ func openJournal(fs FS, apply func(record) error) (*journal, error) {
 		}
 		j.seq, good = max(j.seq, rec.Seq), at
 	}
-	if good < size {
-		if err := f.Truncate(good); err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
+	// Synced in any case: it may be what a process that was killed just wrote.
+	j.size, j.torn = good, true
+	j.unlisted = size == 0 // new, perhaps: its name must last as long as what it will say
+	if err := j.mend(); err != nil {
+		return nil, errors.Join(err, j.close())
 	}
 	return j, nil
 }
@@ -151,28 +156,86 @@ func (j *journal) last() uint64 {
 	return j.seq
 }
 
-// sync writes what is queued.
-func (j *journal) sync() error {
+// length returns the bytes of the journal as of the last sync.
+func (j *journal) length() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.pending) == 0 {
+	return j.size
+}
+
+// sync writes what is queued and, unless it is nil, r behind it. Where it
+// returns an error, r is not in the journal, and what was queued still is.
+//
+// Of one case it cannot be sure: the disk fails to sync r, then to take it away
+// again, and the machine stops before another sync does. Then r may be there.
+func (j *journal) sync(r *record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.mend(); err != nil {
+		return err
+	}
+	lines := bytes.Join(j.pending, nil)
+	if r != nil {
+		r.Seq = j.seq + 1
+		line, err := r.line()
+		if err != nil {
+			return err
+		}
+		lines = append(lines, line...)
+	}
+	if len(lines) == 0 {
 		return nil
 	}
-	if _, err := j.file.Write(bytes.Join(j.pending, nil)); err != nil {
-		return err
+	_, err := j.file.Write(lines)
+	if err == nil {
+		err = j.file.Sync()
 	}
-	if err := j.file.Sync(); err != nil {
-		return err
+	if err != nil {
+		j.torn = true
+		return errors.Join(err, j.mend())
 	}
+	j.size += int64(len(lines))
 	j.pending = nil
+	if r != nil {
+		j.seq = r.Seq
+	}
+	return nil
+}
+
+// mend makes the file what the journal is again, where an earlier call failed.
+func (j *journal) mend() (err error) {
+	if j.file == nil {
+		if j.file, err = j.fs.Append(journalName); err != nil {
+			j.file = nil
+			return err
+		}
+		if j.size, err = j.file.Size(); err != nil {
+			return errors.Join(err, j.close())
+		}
+	}
+	if j.unlisted {
+		if err := j.fs.SyncDir("."); err != nil {
+			return err
+		}
+		j.unlisted = false
+	}
+	if j.torn {
+		if err := errors.Join(j.file.Truncate(j.size), j.file.Sync()); err != nil {
+			return err
+		}
+		j.torn = false
+	}
 	return nil
 }
 
 // replace makes the journal hold only what write gives it, under the sequence
-// number that it has. Nothing may be queued.
+// number that it has.
 func (j *journal) replace(write func(add func(record) error) error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if err := j.mend(); err != nil { // a torn end must not be taken for a part of the new one
+		return err
+	}
 	const temp = journalName + ".new"
 	f, err := j.fs.Create(temp)
 	if err != nil {
@@ -193,17 +256,23 @@ func (j *journal) replace(write func(add func(record) error) error) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, j.fs.Remove(temp))
 	}
-	// Closed first: Windows renames no open file.
-	if err := j.file.Close(); err != nil {
-		return err
+	// Closed first: Windows renames no open file. It is opened again also where
+	// the renaming failed; which of the two files it then is makes no difference,
+	// once the directory is synced: they say the same.
+	err = j.close()
+	j.unlisted = true
+	err = errors.Join(err, j.fs.Rename(temp, journalName))
+	if err = errors.Join(err, j.mend()); err == nil {
+		j.damaged = false
 	}
-	if err = j.fs.Rename(temp, journalName); err == nil {
-		err = j.fs.SyncDir(".")
-	}
-	var reopen error
-	j.file, reopen = j.fs.Append(journalName)
-	j.damaged = false
-	return errors.Join(err, reopen)
+	return err
 }
 
-func (j *journal) close() error { return j.file.Close() }
+func (j *journal) close() error {
+	if j.file == nil {
+		return nil
+	}
+	f := j.file
+	j.file = nil
+	return f.Close()
+}

@@ -8,7 +8,6 @@ import (
 	"iter"
 	"math/rand/v2"
 	"sync"
-	"syscall"
 	"time"
 
 	blocks "github.com/ipfs/go-block-format"
@@ -108,7 +107,7 @@ func (l *Lease) put(b blocks.Block) (bool, error) {
 	n, err := l.s.put(b.Cid(), b.RawData())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.full = l.full || errors.Is(err, ErrQuota) || errors.Is(err, syscall.ENOSPC)
+	l.full = l.full || errors.Is(err, ErrQuota) || IsFull(err)
 	if l.written += n; err == nil && n == 0 {
 		l.kept[digestOf(b.Cid())] = b.Cid()
 	}
@@ -257,8 +256,26 @@ func (l *Lease) journalUses() error {
 	return err
 }
 
+// journalUses queues the choices of all open leases. One of them may be of a
+// tensor that another operation found, and which it commits now: the journal must
+// say how it is rebuilt, should a crash keep the index from saying it.
+func (ls *leaseSet) journalUses() error {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, l := range ls.open {
+		l.mu.Lock()
+		err := l.journalUses()
+		l.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Commit makes ch, and all that the lease put, outlast a crash, and ends the
-// lease. The names, pins and models of ch change together or not at all.
+// lease. The names, pins and models of ch change together or not at all: where
+// it returns an error they have not, and the lease goes on.
 func (l *Lease) Commit(ch Change) error {
 	l.mu.Lock()
 	err := l.journalUses()
@@ -266,15 +283,15 @@ func (l *Lease) Commit(ch Change) error {
 	if err != nil {
 		return err
 	}
-	if err := l.s.apply(ch); err != nil {
+	if err := l.s.Apply(ch); err != nil {
 		return err
 	}
 	l.s.leases.mu.Lock()
 	delete(l.s.leases.open, l.id)
 	delete(l.s.leases.left, l.id)
 	l.s.leases.mu.Unlock()
-	l.s.index.delete(leaseKey(l.id))
-	return l.s.Flush()
+	l.s.index.delete(leaseKey(l.id)) // at the next flush: a crash leaves it for 24 hours
+	return nil
 }
 
 // Release ends a lease that was not committed. What it wrote is kept for 24

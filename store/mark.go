@@ -140,6 +140,14 @@ func absent(err error) (bool, error) {
 	return false, err
 }
 
+// unusable tells whether err says that a recipe is not here, or none, or may not
+// be used. That a disk failed, or that one was told to stop, says nothing of it.
+func unusable(err error) bool {
+	_, failed := errors.AsType[*diskError](err)
+	stopped := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return err != nil && !failed && !stopped
+}
+
 // tensor marks what rebuilds d by its recipe in use, if d is a tensor.
 func (m *marker) tensor(ctx context.Context, d tensorID) error {
 	t, ok, err := m.s.tensor(d)
@@ -282,8 +290,11 @@ func (m *marker) since(ctx context.Context, from place) error {
 	}
 	for _, d := range recipes {
 		r, err := m.s.recipe(d)
-		if err != nil {
+		if unusable(err) {
 			continue // a packing or a page, or damaged
+		}
+		if err != nil {
+			return err
 		}
 		if err := m.recipe(ctx, d); err != nil {
 			return err

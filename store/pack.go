@@ -99,15 +99,21 @@ type section struct {
 type sections struct {
 	r    *dag.CARReader
 	from int64
+	disk *packReader
 }
 
 func (p *pack) sections(from, size int64) sections {
-	return sections{dag.NewCARReader(io.NewSectionReader(readerAt{p}, from, size-from)), from}
+	disk := &packReader{p: p}
+	return sections{dag.NewCARReader(io.NewSectionReader(disk, from, size-from)), from, disk}
 }
 
-// next returns io.EOF at a clean end.
+// next returns io.EOF at a clean end, and a *diskError where the pack could not
+// be read: any other says that there is no valid section.
 func (s sections) next() (section, error) {
 	b, err := s.r.Next()
+	if err != nil && s.disk.err != nil {
+		return section{}, &diskError{s.disk.err}
+	}
 	if err != nil {
 		return section{}, err
 	}
@@ -129,6 +135,9 @@ func (p *pack) scan(from int64, found func(section) error, damaged func(from, to
 			s, err := rd.next()
 			if err == io.EOF {
 				return size, nil
+			}
+			if _, failed := errors.AsType[*diskError](err); failed {
+				return from, err
 			}
 			if err != nil {
 				break
@@ -173,6 +182,9 @@ func (p *pack) resync(from, size int64) (int64, error) {
 					continue
 				}
 				s, err := p.sections(start, size).next()
+				if _, failed := errors.AsType[*diskError](err); failed {
+					return -1, err
+				}
 				// The varint must be width bytes wide, or the CID lies elsewhere.
 				if err == nil && s.offset-36 == start+width {
 					return start, nil
@@ -187,13 +199,29 @@ func (p *pack) resync(from, size int64) (int64, error) {
 	return -1, nil
 }
 
-type readerAt struct{ p *pack }
+// A diskError says that bytes could not be read. They may be whole.
+type diskError struct{ err error }
 
-func (r readerAt) ReadAt(b []byte, off int64) (int, error) {
+func (e *diskError) Error() string { return e.err.Error() }
+func (e *diskError) Unwrap() error { return e.err }
+
+// A packReader reads a pack, and remembers that this failed: a parser may take
+// the failure for malformed bytes.
+type packReader struct {
+	p   *pack
+	err error
+}
+
+func (r *packReader) ReadAt(b []byte, off int64) (int, error) {
 	r.p.mu.RLock()
 	defer r.p.mu.RUnlock()
 	if r.p.file == nil {
+		r.err = errPackGone
 		return 0, errPackGone
 	}
-	return r.p.file.ReadAt(b, off)
+	n, err := r.p.file.ReadAt(b, off)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
 }

@@ -38,6 +38,11 @@ func (s *Store) recoverTail(lost bool) error {
 		}
 	}
 	slices.Sort(numbers)
+	// What a process that was killed wrote can be read, and may not be on disk:
+	// neither a pack's bytes nor its name.
+	if err := s.fs.SyncDir("packs"); err != nil {
+		return err
+	}
 	for _, n := range numbers {
 		at := int64(len(carHeader))
 		if n == from.pack {
@@ -73,6 +78,12 @@ func (s *Store) recoverPack(p *pack, from int64) (int, error) {
 		s.unsynced[p.number] += int64(len(carHeader))
 		return 0, err
 	}
+	from = min(from, size) // a collect cut the end, and a crash kept the index from following
+	if size > from {
+		if err := p.sync(); err != nil {
+			return 0, err
+		}
+	}
 	n := 0
 	end, err := p.scan(from, func(sec section) error {
 		n++
@@ -85,7 +96,7 @@ func (s *Store) recoverPack(p *pack, from int64) (int, error) {
 		}.encode())
 		if s.index.size() > flushIndex {
 			// The journal is not open yet, and the end not known: the layer alone
-			// may go to disk, since these bytes are there.
+			// may go to disk, since these bytes are synced.
 			s.index.freeze()
 			return s.index.write(nil)
 		}
@@ -102,6 +113,7 @@ func (s *Store) recoverPack(p *pack, from int64) (int, error) {
 	}
 	s.log.Info("a torn write is cut", "pack", packName(p.number), "from", end, "bytes", size-end)
 	s.total -= size - end
+	s.unsynced[p.number]++ // so that the next flush syncs the cut
 	return n, p.file.Truncate(end)
 }
 
@@ -152,11 +164,9 @@ func (s *Store) replay(ctx context.Context, lost bool) error {
 			return err
 		}
 	}
+	s.jrnl.seq = max(s.jrnl.seq, applied) // its last records may be lost: their numbers are not given again
 	if s.jrnl.damaged && !lost {
 		s.log.Warn("the journal was damaged: it is written anew from the index")
-		if err := s.Flush(); err != nil {
-			return err
-		}
 		return s.rewriteJournal()
 	}
 	return nil
@@ -199,8 +209,11 @@ func (s *Store) adopt(ctx context.Context, order []tensorID, chosen map[tensorID
 			return err
 		}
 		r, err := s.recipe(rec)
-		if err != nil || idOf(r.Of) != t {
+		if unusable(err) || err == nil && idOf(r.Of) != t {
 			return nil // it was collected, or is damaged: verify says which
+		}
+		if err != nil {
+			return err
 		}
 		for _, b := range r.Bases {
 			if err := visit(idOf(b.Of), depth+1); err != nil {
@@ -226,15 +239,16 @@ func (s *Store) adoptOne(ctx context.Context, r *dag.Recipe, rec digest) error {
 		return err
 	}
 	t, err := s.weigh(ctx, r, rec)
-	if err != nil {
+	if err == nil {
+		// Its ways are written unchecked: Get checks every leaf that it decodes.
+		err = s.addWays(ctx, r, rec, dag.LeavesOf(ctx, realGetter{s}, r.Of, r.Size))
+	}
+	if unusable(err) {
 		s.log.Warn("a recipe is left unused", "tensor", r.Of, "reason", err)
 		return nil
 	}
-	// Its ways are written unchecked: Get checks every leaf that it decodes.
-	leaves := dag.LeavesOf(ctx, realGetter{s}, r.Of, r.Size)
-	if err := s.addWays(ctx, r, rec, leaves); err != nil {
-		s.log.Warn("a recipe is left unused", "tensor", r.Of, "reason", err)
-		return nil
+	if err != nil {
+		return err
 	}
 	s.index.put(key(tabRecipe, of[:], rec[:]), nil)
 	s.putTensor(t)
@@ -258,8 +272,11 @@ func (s *Store) hasChunks(ctx context.Context, r *dag.Recipe) (bool, error) {
 		}
 	}
 	for e, err := range r.Chunks.All(ctx, realGetter{s}) {
-		if err != nil {
+		if unusable(err) {
 			return false, nil // a page is missing
+		}
+		if err != nil {
+			return false, err
 		}
 		if _, ok, err := s.find(digestOf(e.Chunk)); !ok || err != nil {
 			return false, err
@@ -290,8 +307,11 @@ func (s *Store) adoptFound(ctx context.Context) error {
 		var later []digest
 		for _, d := range waiting {
 			r, err := s.recipe(d)
-			if err != nil {
+			if unusable(err) {
 				continue // a packing, a page, or damaged
+			}
+			if err != nil {
+				return err
 			}
 			of := idOf(r.Of)
 			if _, ok, err := s.tensor(of); err != nil {
@@ -324,9 +344,9 @@ func (s *Store) adoptFound(ctx context.Context) error {
 
 // compactJournal writes the journal anew when most of it is history.
 func (s *Store) compactJournal() error {
-	size, err := s.jrnl.file.Size()
-	if err != nil || size < 4<<20 {
-		return err
+	size := s.jrnl.length()
+	if size < 4<<20 {
+		return nil
 	}
 	v, err := s.index.get(key(tabMeta, []byte("compacted")))
 	if err != nil || len(v) == 8 && size < 2*int64(binary.BigEndian.Uint64(v)) {
@@ -335,9 +355,14 @@ func (s *Store) compactJournal() error {
 	return s.rewriteJournal()
 }
 
-// rewriteJournal makes the journal say what the index does. Everything was
-// flushed.
+// rewriteJournal makes the journal say what the index does.
 func (s *Store) rewriteJournal() error {
+	s.flushMu.Lock()
+	defer s.flushMu.Unlock()
+	// Flushed first: what the old journal took away, the new one says nothing of.
+	if err := s.flush(nil); err != nil {
+		return err
+	}
 	err := s.jrnl.replace(func(add func(record) error) error {
 		models, err := s.Models()
 		if err != nil {
@@ -351,7 +376,11 @@ func (s *Store) rewriteJournal() error {
 		if err != nil {
 			return err
 		}
-		if err := add(Change{Models: models, Names: names, Pin: pins}.record()); err != nil {
+		r, err := Change{Models: models, Names: names, Pin: pins}.record()
+		if err != nil {
+			return err
+		}
+		if err := add(r); err != nil {
 			return err
 		}
 		var uses []useEntry
@@ -375,7 +404,6 @@ func (s *Store) rewriteJournal() error {
 	if err != nil {
 		return err
 	}
-	size, err := s.jrnl.file.Size()
-	s.index.put(key(tabMeta, []byte("compacted")), binary.BigEndian.AppendUint64(nil, uint64(size)))
-	return errors.Join(err, s.Flush())
+	s.index.put(key(tabMeta, []byte("compacted")), binary.BigEndian.AppendUint64(nil, uint64(s.jrnl.length())))
+	return s.flush(nil)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -39,7 +40,22 @@ const (
 	PinPartial = "partial" // what is here of a model: never announced
 )
 
-func (c Change) record() record {
+// record returns c as the journal has it, or an error where it names what the
+// store could not read back.
+func (c Change) record() (record, error) {
+	roots := slices.Concat(slices.Collect(maps.Keys(c.Pin)), slices.Collect(maps.Values(c.Names)), c.Unpin, c.Forget)
+	for _, m := range c.Models {
+		root, err := cid.Decode(m.CID)
+		if err != nil {
+			return record{}, fmt.Errorf("model %q: %w", m.CID, err)
+		}
+		roots = append(roots, root)
+	}
+	for _, root := range roots {
+		if err := dag.Supported(root); err != nil {
+			return record{}, fmt.Errorf("model %s: %w", root, err)
+		}
+	}
 	r := record{Models: c.Models, Unnames: c.Unname}
 	for name, of := range c.Names {
 		r.Names = append(r.Names, nameEntry{name, of.String()})
@@ -53,30 +69,17 @@ func (c Change) record() record {
 	for _, of := range c.Forget {
 		r.Forget = append(r.Forget, of.String())
 	}
-	return r
+	return r, nil
 }
 
-// Apply makes ch, and outlasts a crash when it returns.
+// Apply makes ch, and outlasts a crash when it returns. Where it returns an
+// error, nothing was changed.
 func (s *Store) Apply(ch Change) error {
-	if err := s.apply(ch); err != nil {
+	r, err := ch.record()
+	if err != nil {
 		return err
 	}
-	return s.Flush()
-}
-
-func (s *Store) apply(ch Change) error {
-	r := ch.record()
-	for _, m := range ch.Models {
-		if _, err := cid.Decode(m.CID); err != nil {
-			return fmt.Errorf("model %q: %w", m.CID, err)
-		}
-	}
-	s.applyMu.Lock()
-	defer s.applyMu.Unlock()
-	if _, err := s.jrnl.add(r); err != nil {
-		return err
-	}
-	return s.applyRecord(r)
+	return s.commit(r)
 }
 
 // applyRecord changes the index as r says, but for recipes in use.

@@ -2,21 +2,21 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	leveldberrors "github.com/syndtr/goleveldb/leveldb/errors"
+	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"github.com/zipnode/zipnode/dag"
 )
@@ -78,12 +78,14 @@ type Store struct {
 	unsynced map[uint32]int64 // pack → bytes appended to it since it was opened or synced
 	waiting  int64            // bytes appended since the last flush
 
-	flushMu sync.Mutex
-	applyMu sync.Mutex   // held from a journal record to its effect on the index
+	flushMu sync.Mutex   // held by a flush, and from a journal record to its effect on the index
+	flushes int          // begun so far; guarded by flushMu
 	useMu   sync.Mutex   // held while the recipe in use of any tensor changes
 	sweepMu sync.RWMutex // read-held by whoever relies on a block it found; held by sweep
 
-	rebuilt bool // the index was lost when the store was opened
+	rebuilt  bool         // the index was lost when the store was opened
+	reserved atomic.Int64 // bytes of the file reserve
+	moving   bool         // what is appended replaces what a pack has; guarded by appendMu
 
 	leases  leaseSet
 	leaves  *leafCache
@@ -95,6 +97,14 @@ type Store struct {
 // Open opens the store in cfg.FS, and creates it when there is none. A lost
 // index is rebuilt from packs and journal first.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
+	s, err := openOnce(ctx, cfg)
+	if IsFull(err) && giveUpReserve(cfg.FS) {
+		s, err = openOnce(ctx, cfg)
+	}
+	return s, err
+}
+
+func openOnce(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{
 		fs:       cfg.FS,
 		quota:    cfg.Quota,
@@ -133,6 +143,9 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.openPacks(); err != nil {
 		return err
 	}
+	if err := s.findReserve(); err != nil {
+		return err
+	}
 	lost, err := s.openIndex()
 	if err != nil {
 		return err
@@ -160,24 +173,20 @@ func (s *Store) open(ctx context.Context) error {
 
 // checkFormat reads the file "format", and writes it in a new store.
 func (s *Store) checkFormat() error {
-	f, err := s.fs.Append("format")
+	f, err := s.fs.Open("format")
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.writeFormat()
+	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	size, err := f.Size()
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, 64))
 	if err != nil {
 		return err
 	}
-	if size == 0 {
-		if _, err := fmt.Fprintf(f, "%s%d\n", FormatMark, FormatVersion); err != nil {
-			return err
-		}
-		return errors.Join(f.Sync(), s.fs.SyncDir("."))
-	}
-	b := make([]byte, min(size, 64))
-	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {
-		return err
+	if len(b) == 0 { // all that a crash left of one, in a store of an earlier zipnode
+		return s.writeFormat()
 	}
 	text, ok := strings.CutPrefix(strings.TrimSpace(string(b)), FormatMark)
 	n, err := strconv.Atoi(text)
@@ -188,6 +197,25 @@ func (s *Store) checkFormat() error {
 		return &VersionError{Found: n, Known: FormatVersion}
 	}
 	return nil
+}
+
+// writeFormat makes the directory a store, at once or not at all.
+func (s *Store) writeFormat() error {
+	const temp = "format.new"
+	f, err := s.fs.Create(temp)
+	if err != nil {
+		return err
+	}
+	if _, err = fmt.Fprintf(f, "%s%d\n", FormatMark, FormatVersion); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := s.fs.Rename(temp, "format"); err != nil {
+		return err
+	}
+	return s.fs.SyncDir(".")
 }
 
 func (s *Store) openPacks() error {
@@ -218,17 +246,14 @@ func (s *Store) openPacks() error {
 // openIndex tells whether the index is new although there are packs or a
 // journal: then it was lost.
 func (s *Store) openIndex() (lost bool, err error) {
-	stor, err := s.fs.Index()
+	stor, err := openIndexStorage(s.fs)
 	if err != nil {
 		return false, err
 	}
 	x, err := openIndex(stor)
-	if leveldberrors.IsCorrupted(err) || errors.Is(err, fs.ErrNotExist) {
+	if indexCorrupt(err) || errors.Is(err, fs.ErrNotExist) {
 		s.log.Warn("the index does not open", "err", err)
-		if err := s.fs.RemoveIndex(); err != nil {
-			return false, err
-		}
-		if stor, err = s.fs.Index(); err != nil {
+		if err := removeIndex(s.fs); err != nil {
 			return false, err
 		}
 		x, err = openIndex(stor)
@@ -241,17 +266,29 @@ func (s *Store) openIndex() (lost bool, err error) {
 	return !done && len(s.packs) > 0, err
 }
 
-// Close flushes and closes the store.
+// indexCorrupt tells whether err, wrapped or not, is goleveldb's for damage.
+func indexCorrupt(err error) bool {
+	_, ok := errors.AsType[*leveldberrors.ErrCorrupted](err)
+	_, other := errors.AsType[*storage.ErrCorrupted](err)
+	return ok || other
+}
+
+// Close flushes and closes the store. That the index could not follow is no
+// error: the next Open brings it up to date.
 func (s *Store) Close() error {
 	s.flushMu.Lock()
 	if s.closed {
 		s.flushMu.Unlock()
 		return ErrClosed
 	}
+	err := s.flush(nil)
 	s.flushMu.Unlock()
-	err := s.Flush()
 	if err == nil {
 		err = s.compactJournal()
+	}
+	if errors.Is(err, errBehind) {
+		s.log.Warn("the store closes with its index behind", "err", err)
+		err = nil
 	}
 	s.flushMu.Lock()
 	s.closed = true
@@ -271,57 +308,13 @@ func (s *Store) release() error {
 		errs = append(errs, s.samples.close())
 	}
 	if s.index != nil {
-		errs = append(errs, s.index.close())
+		// All that was flushed was synced; what fails here is goleveldb's own
+		// tidying, or an old error told once more.
+		if err := s.index.close(); err != nil {
+			s.log.Warn("the index closes with an error", "err", err)
+		}
 	}
 	return errors.Join(errs...)
-}
-
-// Flush makes everything put so far outlast a crash: pack data first, then the
-// journal, then the index.
-func (s *Store) Flush() error {
-	s.flushMu.Lock()
-	defer s.flushMu.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
-	s.applyMu.Lock()
-	s.appendMu.Lock()
-	s.index.freeze() // all it speaks of was appended before
-	seq := s.jrnl.last()
-	dirty := maps.Clone(s.unsynced)
-	end, err := s.end()
-	waiting := s.waiting
-	s.appendMu.Unlock()
-	s.applyMu.Unlock()
-	if err != nil {
-		return err
-	}
-	for n := range dirty {
-		if p := s.pack(n); p != nil {
-			if err := p.sync(); err != nil {
-				return err
-			}
-		}
-	}
-	if err := s.jrnl.sync(); err != nil {
-		return err
-	}
-	err = s.index.write(map[string][]byte{
-		string(key(tabMeta, []byte("end"))): end.encode(),
-		string(key(tabMeta, []byte("seq"))): binary.BigEndian.AppendUint64(nil, seq),
-	})
-	if err != nil {
-		return err
-	}
-	s.appendMu.Lock()
-	for n, bytes := range dirty {
-		if s.unsynced[n] == bytes { // else it grew after its sync
-			delete(s.unsynced, n)
-		}
-	}
-	s.waiting -= waiting
-	s.appendMu.Unlock()
-	return nil
 }
 
 func (p *pack) sync() error {
@@ -395,6 +388,9 @@ func (s *Store) append(d digest, c cid.Cid, data []byte) (int64, error) {
 		return 0, err
 	}
 	if _, err := p.file.Write(b); err != nil {
+		if diskFull(err) {
+			err = fmt.Errorf("%w: %w", ErrFull, err)
+		}
 		return 0, fmt.Errorf("write %s: %w", packName(p.number), err)
 	}
 	s.unsynced[p.number] += int64(len(b))
@@ -410,11 +406,13 @@ func (s *Store) append(d digest, c cid.Cid, data []byte) (int64, error) {
 
 // tail returns the pack to append n bytes to, and its size. appendMu is held.
 func (s *Store) tail(n int64) (*pack, int64, error) {
-	s.packMu.RLock()
-	total := s.total
-	s.packMu.RUnlock()
-	if s.quota > 0 && total+n > s.quota {
-		return nil, 0, fmt.Errorf("%w: %d of %d bytes", ErrQuota, total, s.quota)
+	if !s.moving {
+		if total := s.Bytes(); s.quota > 0 && total+n > s.quota {
+			return nil, 0, fmt.Errorf("%w: %d of %d bytes", ErrQuota, total, s.quota)
+		}
+		if err := s.checkRoom(n); err != nil {
+			return nil, 0, err
+		}
 	}
 	if p := s.pack(s.last); p != nil {
 		size, err := p.size()
@@ -467,7 +465,7 @@ func (s *Store) read(dst []byte, d digest) ([]byte, uint64, error) {
 		case errors.Is(err, io.EOF):
 			return nil, 0, &dag.CorruptError{CID: d.cid(at.codec), From: packName(at.pack), Reason: "the pack ends before it"}
 		default:
-			return nil, 0, fmt.Errorf("read %s: %w", packName(at.pack), err)
+			return nil, 0, &diskError{fmt.Errorf("read %s: %w", packName(at.pack), err)}
 		}
 	}
 	return nil, 0, fmt.Errorf("block %s: %w in any pack", d.cid(cid.Raw), dag.ErrNotFound)

@@ -5,21 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 
-	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/store"
-	"github.com/zipnode/zipnode/tensor"
 )
 
 // kinds are the stores that must behave alike.
@@ -54,6 +50,20 @@ func closeStore(t *testing.T, s *store.Store) {
 	}
 }
 
+// removeIndex loses the index.
+func removeIndex(t *testing.T, fs store.FS) {
+	t.Helper()
+	names, err := fs.List("index")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("index/ has files %q, %v", names, err)
+	}
+	for _, name := range names {
+		if err := fs.Remove("index/" + name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // weights returns n bytes of bf16 that look like a layer's, and near returns
 // them after a small step of training.
 func weights(seed byte, n int) []byte {
@@ -77,75 +87,27 @@ func near(seed byte, b []byte) []byte {
 	return b
 }
 
-func leavesOf(data []byte) []dag.Child {
-	var out []dag.Child
-	for chunk := range slices.Chunk(data, dag.MaxLeaf) {
-		out = append(out, dag.Leaf(chunk))
-	}
-	return out
-}
-
-// cids yields the CIDs of children, as AddRecipe wants them.
-func cids(cs []dag.Child) iter.Seq2[cid.Cid, error] {
-	return func(yield func(cid.Cid, error) bool) {
-		for _, c := range cs {
-			if !yield(c.CID, nil) {
-				return
-			}
-		}
-	}
-}
-
-// tensorOf puts the nodes of a tensor and returns it.
-func tensorOf(t *testing.T, l *store.Lease, data []byte) dag.Child {
+// addTensor encodes data against base (nil for none) and adds its recipe.
+func addTensor(t *testing.T, l *store.Lease, data, base []byte) (dag.Child, error) {
 	t.Helper()
-	b := dag.NewFileBuilder(l.Emit(t.Context()))
-	for _, c := range leavesOf(data) {
-		if err := b.Add(c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, err := b.Finish()
+	return tryTensor(t.Context(), l, data, base)
+}
+
+// nodesOf puts the nodes of the tensor that data is, and returns it.
+func nodesOf(t *testing.T, l *store.Lease, data []byte) dag.Child {
+	t.Helper()
+	c, err := tryNodes(t.Context(), l, data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// addTensor encodes data against base (nil for none) and adds its recipe.
-func addTensor(t *testing.T, l *store.Lease, data, base []byte) (dag.Child, error) {
-	t.Helper()
-	c, blk := recipeOf(t, l, data, base)
-	return c, l.AddRecipe(t.Context(), blk, cids(leavesOf(data)))
-}
-
 // recipeOf encodes data against base (nil for none), puts its chunks, and
 // returns the tensor with the recipe, which it does not put.
 func recipeOf(t *testing.T, l *store.Lease, data, base []byte) (dag.Child, blocks.Block) {
 	t.Helper()
-	c := tensorOf(t, l, data)
-	r := &dag.Recipe{Of: c.CID, Size: int64(len(data)), DType: tensor.BF16}
-	if base != nil {
-		r.Bases = []dag.Base{{Of: tensorOf(t, l, base).CID, DType: tensor.BF16}}
-	}
-	var entries []dag.Entry
-	for i, leaf := range slices.Collect(slices.Chunk(data, dag.MaxLeaf)) {
-		ctx := codec.Context{DType: tensor.BF16, Offset: int64(i) * dag.MaxLeaf}
-		if base != nil {
-			from := min(i*dag.MaxLeaf, len(base))
-			part := base[from:min(from+len(leaf), len(base))]
-			ctx.Bases = []codec.Base{{DType: tensor.BF16, Spans: []codec.Span{{Data: part}}}}
-		}
-		chunk, err := codec.Encode(nil, leaf, ctx)
-		if errors.Is(err, codec.ErrIncompressible) {
-			chunk = leaf
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		put(t, l, chunk)
-		entries = append(entries, dag.Entry{Chunk: dag.Raw(chunk), Length: len(chunk)})
-	}
-	blk, err := dag.EncodeRecipe(r, slices.Values(entries), l.Emit(t.Context()))
+	c, blk, err := tryRecipe(t.Context(), l, data, base)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,12 +116,8 @@ func recipeOf(t *testing.T, l *store.Lease, data, base []byte) (dag.Child, block
 
 func put(t *testing.T, l *store.Lease, data []byte) cid.Cid {
 	t.Helper()
-	c := dag.Raw(data)
-	b, err := blocks.NewBlockWithCid(data, c)
+	c, err := tryPut(t.Context(), l, data)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.Put(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -177,24 +135,11 @@ func lease(t *testing.T, s *store.Store) *store.Lease {
 // addModel adds a model of one file that is one tensor, named and pinned.
 func addModel(t *testing.T, s *store.Store, name string, data, base []byte) (model, of cid.Cid) {
 	t.Helper()
-	l := lease(t, s)
-	c, err := addTensor(t, l, data, base)
+	model, of, err := tryModel(t.Context(), s, name, data, base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := dag.BuildDir(t.Context(), map[string]dag.Child{"model": c}, l.Emit(t.Context()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = l.Commit(store.Change{
-		Models: []store.Model{{CID: dir.CID.String(), Bytes: int64(len(data)), Files: 1, Added: time.Unix(1, 0)}},
-		Names:  map[string]cid.Cid{name: dir.CID},
-		Pin:    map[cid.Cid]string{dir.CID: store.PinModel},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir.CID, c.CID
+	return model, of
 }
 
 // wantTensor checks every leaf of data as the store gives it.
@@ -371,9 +316,7 @@ func TestLostIndex(t *testing.T) {
 		model, of := addModel(t, s, "fine", fine, base)
 		want, _, _ := s.Tensor(of)
 		closeStore(t, s)
-		if err := fs.RemoveIndex(); err != nil {
-			t.Fatal(err)
-		}
+		removeIndex(t, fs)
 		s = open(t, fs)
 		defer closeStore(t, s)
 		wantTensor(t, s, base)
@@ -524,9 +467,7 @@ func TestLostIndexDamagedPack(t *testing.T) {
 	if err := os.WriteFile(packFile, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Dir(dir).RemoveIndex(); err != nil {
-		t.Fatal(err)
-	}
+	removeIndex(t, store.Dir(dir))
 	s = open(t, store.Dir(dir))
 	defer closeStore(t, s)
 	wantTensor(t, s, second)

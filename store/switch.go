@@ -121,8 +121,8 @@ func (s *Store) choice(ctx context.Context, rec digest) (Tensor, error) {
 // change makes c, and says in the journal which choices of it are new: in one
 // line, so that all hold after a crash or none. A flush sees all of it or none.
 func (s *Store) change(c *recount, uses []useEntry) error {
-	s.applyMu.Lock()
-	defer s.applyMu.Unlock()
+	s.appendMu.Lock()
+	defer s.appendMu.Unlock()
 	if _, err := s.jrnl.add(record{Use: uses}); err != nil {
 		return err
 	}

@@ -71,9 +71,7 @@ func TestSwitchTurnsEdges(t *testing.T) {
 		}
 		check(s)
 		closeStore(t, s)
-		if err := fs.RemoveIndex(); err != nil {
-			t.Fatal(err)
-		}
+		removeIndex(t, fs)
 		s = open(t, fs)
 		defer closeStore(t, s)
 		check(s)
@@ -256,7 +254,7 @@ func TestBaseComesBackDeeper(t *testing.T) {
 	defer closeStore(t, s)
 	l := lease(t, s)
 	defer l.Release()
-	if aside, err := s.SetAside(t.Context(), tensorOf(t, l, base).CID); err != nil || len(aside) != 1 {
+	if aside, err := s.SetAside(t.Context(), nodesOf(t, l, base).CID); err != nil || len(aside) != 1 {
 		t.Fatalf("set aside %v, %v", aside, err)
 	}
 	last := weights(50, len(base))
