@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -143,9 +142,10 @@ func (m *moving) fetch(ctx context.Context) error {
 }
 
 // unprovided turns err, if it says that no peer has a chunk, into a wrongRecipe
-// of the unit that lacks one: another recipe, or the leaves themselves, may do.
+// of the unit that lacks it: another recipe, or the leaves themselves, may do.
 func (m *moving) unprovided(ctx context.Context, err error) error {
-	if !errors.Is(err, p2p.ErrNoProvider) || ctx.Err() != nil {
+	missing, ok := errors.AsType[*p2p.MissingError](err)
+	if !ok || ctx.Err() != nil {
 		return err
 	}
 	for _, u := range m.need {
@@ -156,7 +156,7 @@ func (m *moving) unprovided(ctx context.Context, err error) error {
 			if entryErr != nil {
 				break
 			}
-			if here, hasErr := m.p.n.store.HasReal(e.Chunk); hasErr == nil && !here && strings.Contains(err.Error(), e.Chunk.String()) {
+			if e.Chunk.Equals(missing.Block) {
 				return &wrongRecipe{u, err}
 			}
 		}
@@ -203,6 +203,9 @@ func (m *moving) ranges(ctx context.Context, u *unit) ([]p2p.Range, error) {
 	}
 	if u.recipe.Side.Defined() {
 		if err := m.p.fetchMany(ctx, []cid.Cid{u.recipe.Side}); err != nil {
+			if _, missing := errors.AsType[*p2p.MissingError](err); missing {
+				err = &wrongRecipe{u, err}
+			}
 			return nil, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/dag"
@@ -19,8 +20,11 @@ import (
 )
 
 // maxAttempts bounds how often a get plans anew because a recipe turned out
-// wrong.
-const maxAttempts = 8
+// wrong: each peer that turned out hostile gives one more, up to mostAttempts.
+const (
+	maxAttempts  = 8
+	mostAttempts = 64
+)
 
 // Get writes the model req.Ref to req.Out, and fetches from peers what is not
 // here, each tensor by the cheapest way given what is.
@@ -34,7 +38,7 @@ func (n *Node) Get(ctx context.Context, req GetRequest, progress func(Progress))
 	if req.Out == "" && !req.DryRun {
 		return GetResult{}, usagef("no directory to write to")
 	}
-	g := &getting{n: n, req: req, report: progress, banned: map[cid.Cid]bool{}}
+	g := &getting{n: n, req: req, report: progress, trust: newDistrust()}
 	lease, err := n.store.NewLease()
 	if err != nil {
 		return GetResult{}, err
@@ -90,7 +94,7 @@ type getting struct {
 	req    GetRequest
 	lease  *store.Lease
 	report func(Progress)
-	banned map[cid.Cid]bool
+	trust  *distrust
 	res    GetResult
 
 	only      []cid.Cid // nodes to bring here instead of a model; nothing is written
@@ -122,7 +126,7 @@ func (g *getting) run(ctx context.Context, s *p2p.Session) error {
 		if mendErr != nil {
 			return errors.Join(err, mendErr)
 		}
-		if !again || attempt == maxAttempts {
+		if !again || attempt >= min(maxAttempts+g.trust.offenders(), mostAttempts) {
 			return err
 		}
 	}
@@ -132,7 +136,7 @@ func (g *getting) run(ctx context.Context, s *p2p.Session) error {
 // err: without a recipe that is wrong, or with what is damaged here fetched.
 func (g *getting) mend(ctx context.Context, s *p2p.Session, err error) (bool, error) {
 	if wrong, ok := errors.AsType[*wrongRecipe](err); ok && errors.Is(err, p2p.ErrNoProvider) {
-		g.banned[wrong.block()] = true // nobody is to blame: it may have been collected
+		g.trust.unprovided(wrong) // perhaps nobody is to blame: it may have been collected
 		return true, nil
 	}
 	if wrong, ok := errors.AsType[*wrongRecipe](err); ok {
@@ -140,13 +144,14 @@ func (g *getting) mend(ctx context.Context, s *p2p.Session, err error) (bool, er
 			return damaged, err // not the recipe's fault
 		}
 		g.n.log.Warn("a recipe is wrong", "tensor", wrong.u.c.CID, "recipe", wrong.block(), "err", wrong.err)
-		g.banned[wrong.block()] = true
+		g.trust.ban(wrong.block())
 		if bases, err := g.n.store.SetAside(ctx, wrong.bases()...); len(bases) > 0 || err != nil {
-			delete(g.banned, wrong.block())
+			g.trust.acquit(wrong.block())
 			return len(bases) > 0, err
 		}
 		if from, ok := wrong.u.from(); ok && s != nil && !errors.Is(err, codec.ErrUnknown) { // a newer codec is no lie
 			s.Drop(from, wrong)
+			g.trust.blame(from)
 		}
 		return true, nil
 	}
@@ -160,7 +165,7 @@ func (g *getting) mend(ctx context.Context, s *p2p.Session, err error) (bool, er
 
 // attempt plans and carries out the get once.
 func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
-	p := &planner{n: g.n, lease: g.lease, src: asSource(s), units: map[cid.Cid]*unit{}, banned: g.banned}
+	p := &planner{n: g.n, lease: g.lease, src: asSource(s), units: map[cid.Cid]*unit{}, trust: g.trust, heard: map[peer.ID]int64{}}
 	g.report(Progress{Stage: "plan"})
 	g.keptBytes = 0
 	if g.only != nil {

@@ -41,6 +41,8 @@ type unit struct {
 	sum    int64        // with them; what several share counts for each
 	offers []offer      // of peers
 	places []place      // where its bytes go; none for a base of another's
+	asked  bool         // peers were asked for its recipes
+	lost   bool         // its root node cannot be had
 }
 
 // An offer is a recipe that a peer sent.
@@ -60,10 +62,23 @@ type place struct {
 const (
 	// maxParts bounds the parts of a model's files, each counted wherever it
 	// stands; maxOffers the recipes weighed for one tensor; maxBases the tensors
-	// that a plan asks for beside the model's own, as bases.
+	// that a plan asks for beside the model's own, as bases, and those are not
+	// more than four for each of its own and fewBases.
 	maxParts  = 1 << 22
 	maxOffers = 8
 	maxBases  = 1 << 16
+	fewBases  = 1024
+
+	// A plan holds at most heardOne bytes of one peer's recipes, and heardAll of
+	// all, and heardEach more for each tensor it asked for: a recipe of a tensor
+	// of a few leaves has some hundred bytes.
+	heardOne  = 16 << 20
+	heardAll  = 64 << 20
+	heardEach = 4 << 10
+
+	// fewPages, and sixteen for each 8 GiB of the model, are the pages of recipes
+	// that are fetched to weigh them.
+	fewPages = 64
 )
 
 // A planner finds, for each part of a model, the cheapest way to have it.
@@ -72,10 +87,14 @@ type planner struct {
 	lease  *store.Lease
 	src    source // nil: offline
 	units  map[cid.Cid]*unit
-	order  []*unit          // of the model
-	banned map[cid.Cid]bool // recipes that gave other bytes than they should
-	parts  int              // placed so far
-	asked  int              // tensors that peers were asked for as bases
+	order  []*unit   // of the model
+	trust  *distrust // what earlier attempts taught
+	parts  int       // placed so far
+	asked  int       // tensors that peers were asked for
+	bases  int       // of these, those that are only bases
+	pages  int       // of recipes, fetched
+	heard  map[peer.ID]int64
+	heardN int64 // bytes of recipes, of all peers
 }
 
 // Get returns block c from the store, or from peers, and then keeps it.
@@ -179,7 +198,8 @@ func (p *planner) level(ctx context.Context, ws []want) ([]want, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !u.known() && u.offers == nil {
+		if !u.known() && !u.asked {
+			u.asked = true
 			asked = append(asked, w.c.CID)
 		}
 	}
@@ -260,6 +280,7 @@ func (p *planner) ask(ctx context.Context, cs []cid.Cid) error {
 	if len(cs) == 0 || p.src == nil {
 		return nil
 	}
+	p.asked += len(cs)
 	for o, err := range p.src.Recipes(ctx, cs) {
 		if err != nil {
 			return err
@@ -279,12 +300,79 @@ func (p *planner) ask(ctx context.Context, cs []cid.Cid) error {
 			p.src.Drop(o.From, err)
 			continue
 		}
-		if u == nil || p.banned[o.Recipe.Cid()] || len(u.offers) == maxOffers {
+		if u == nil || p.trust.not(o.Recipe.Cid(), o.From) || len(u.offers) == maxOffers || !p.hear(o) {
 			continue
 		}
 		u.offers = append(u.offers, offer{recipe: r, block: o.Recipe, from: o.From})
 	}
 	return nil
+}
+
+// hear counts the bytes of an offer that is to be held, and reports whether
+// there is room for it.
+func (p *planner) hear(o p2p.Offer) bool {
+	n, each := int64(len(o.Recipe.RawData())), int64(p.asked)*heardEach
+	if p.heard[o.From]+n > heardOne+each || p.heardN+n > heardAll+each {
+		return false
+	}
+	p.heard[o.From] += n
+	p.heardN += n
+	return true
+}
+
+// askBases asks for recipes of the bases of what was offered, and of their
+// bases, a level at a time, as far as a plan may go.
+func (p *planner) askBases(ctx context.Context) error {
+	if p.src == nil {
+		return nil
+	}
+	level := p.order
+	for depth := 0; depth < maxBaseDepth && len(level) > 0; depth++ {
+		var next []*unit
+		var cs []cid.Cid
+		for _, u := range level {
+			for _, o := range u.offers {
+				for _, b := range o.recipe.Bases {
+					base, err := p.askable(ctx, b.Of)
+					if err != nil {
+						return err
+					}
+					if base != nil {
+						next, cs = append(next, base), append(cs, b.Of)
+					}
+				}
+			}
+		}
+		if err := p.ask(ctx, cs); err != nil {
+			return err
+		}
+		level = next
+	}
+	return nil
+}
+
+// askable returns the unit of base c if peers are to be asked for recipes of it,
+// and nil if not.
+func (p *planner) askable(ctx context.Context, c cid.Cid) (*unit, error) {
+	if p.units[c] == nil && (p.bases >= maxBases || p.bases >= 4*len(p.order)+fewBases) {
+		return nil, nil // bases of bases without end
+	}
+	fresh := p.units[c] == nil
+	u, err := p.unit(ctx, dag.Child{CID: c, Size: -1})
+	if err != nil {
+		if _, corrupt := errors.AsType[*dag.CorruptError](err); corrupt {
+			return nil, nil // no CID of a tensor: who offers it is not taken at its word
+		}
+		return nil, err
+	}
+	if fresh {
+		p.bases++
+	}
+	if u.known() || u.asked {
+		return nil, nil
+	}
+	u.asked = true
+	return u, nil
 }
 
 // place gives w's unit its place in its file; a node without recipe is opened
@@ -371,6 +459,9 @@ func (p *planner) settleSize(ctx context.Context, u *unit) error {
 // choose picks the cheapest way of every unit that is not here, bases included,
 // and returns the units to fetch, bases first, and their cost in bytes.
 func (p *planner) choose(ctx context.Context) ([]*unit, int64, error) {
+	if err := p.askBases(ctx); err != nil {
+		return nil, 0, err
+	}
 	ch := chooser{p: p, state: map[*unit]int{}}
 	for _, u := range p.order {
 		if err := ch.visit(ctx, u, 0); err != nil {
@@ -432,11 +523,11 @@ func (ch *chooser) visit(ctx context.Context, u *unit, depth int) error {
 // or -1 where it cannot be done.
 func (ch *chooser) weigh(ctx context.Context, u *unit, o *offer, depth int) (int64, []*unit, error) {
 	p := ch.p
-	if p.banned[o.block.Cid()] {
+	if p.trust.not(o.block.Cid(), o.from) {
 		return -1, nil, nil
 	}
 	o.cost = 0
-	if err := p.fetchMany(ctx, o.recipe.Chunks.Pages()); err != nil {
+	if err := p.fetchPages(ctx, o.recipe.Chunks.Pages()); err != nil {
 		return -1, nil, ctx.Err() // another peer's recipe may be whole
 	}
 	for e, err := range o.recipe.Chunks.All(ctx, p) {
@@ -470,40 +561,58 @@ func (ch *chooser) weigh(ctx context.Context, u *unit, o *offer, depth int) (int
 	return cost, bases, nil
 }
 
-// base returns the unit of a base, chosen, or nil where it cannot be had.
+// errPages says that weighing a recipe would take more pages than a plan may
+// fetch.
+var errPages = errors.New("a recipe of too many pages")
+
+// fetchPages brings the pages of a recipe here, unless they are too many for the
+// model.
+func (p *planner) fetchPages(ctx context.Context, cs []cid.Cid) error {
+	size := int64(0)
+	for _, u := range p.order {
+		size += u.c.Size
+	}
+	if p.pages += len(cs); int64(p.pages) > fewPages+16*(size>>33) && len(cs) > 0 {
+		p.pages -= len(cs)
+		return errPages
+	}
+	return p.fetchMany(ctx, cs)
+}
+
+// base returns the unit of a base, chosen, or nil where it cannot be had. Whoever
+// offers a recipe has its bases, and recipes of them: a base that nobody has a
+// recipe of is not looked for as leaves.
 func (ch *chooser) base(ctx context.Context, b dag.Base, depth int) (*unit, error) {
-	p := ch.p
-	if depth >= maxBaseDepth {
+	base := ch.p.units[b.Of]
+	if base == nil && ch.p.src == nil { // askBases did not come by
+		var err error
+		if base, err = ch.p.unit(ctx, dag.Child{CID: b.Of, Size: -1}); err != nil {
+			return nil, nil // no CID of a tensor
+		}
+	}
+	switch {
+	case base == nil || depth >= maxBaseDepth:
 		return nil, nil
-	}
-	base, err := p.unit(ctx, dag.Child{CID: b.Of, Size: -1})
-	if err != nil {
-		return nil, nil // no CID of a tensor
-	}
-	if base.here {
+	case base.here:
 		return base, nil
-	}
-	if ch.state[base] == choosing {
+	case ch.state[base] == choosing:
 		return nil, nil // a circle of bases
-	}
-	if len(base.offers) == 0 && !base.local {
-		if p.asked++; p.asked > maxBases || p.asked > 4*len(p.order)+1024 {
-			return nil, nil // bases of bases without end
-		}
-		if err := p.ask(ctx, []cid.Cid{b.Of}); err != nil {
-			return nil, err
-		}
-	}
-	if len(base.offers) == 0 && b.Of.Type() != cid.Raw {
+	case base.lost || len(base.offers) == 0 && !base.local && len(base.places) == 0:
 		return nil, nil
 	}
-	if err := p.settleSize(ctx, base); err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+	if err := ch.p.settleSize(ctx, base); err != nil {
+		if base.lost = true; ctx.Err() == nil {
+			ch.p.trust.withheld(base.offers)
 		}
-		return nil, nil
+		return nil, ctx.Err()
 	}
-	return base, ch.visit(ctx, base, depth+1)
+	if err := ch.visit(ctx, base, depth+1); err != nil {
+		return nil, err
+	}
+	if base.recipe == nil && !base.local && len(base.places) == 0 {
+		return nil, nil // none of its recipes will do
+	}
+	return base, nil
 }
 
 // needed returns the units that are fetched for us, each once, bases first.
