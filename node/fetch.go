@@ -56,26 +56,32 @@ func (l *localDamage) Error() string {
 
 func (l *localDamage) Unwrap() error { return l.err }
 
-// A moving is one plan being carried out: chunks come in, units are rebuilt,
-// checked and written.
+// A moving is one batch of a plan being carried out: chunks come in, units are
+// rebuilt, checked and written.
 type moving struct {
 	p      *planner
 	need   []*unit
 	report func(Progress)
-	total  int64 // bytes to fetch
-	done   atomic.Int64
+	total  int64         // bytes to fetch, earlier batches included
+	done   *atomic.Int64 // of these
 
 	mu      sync.Mutex
-	arrived map[*unit]chan struct{} // closed when all its chunks are here
-	left    map[*unit]int
+	coming  map[*unit]*coming
+	arrived chan struct{} // closed, and made anew, when chunks arrive
+}
+
+// A coming is a unit whose chunks are on their way.
+type coming struct {
+	listed  bool   // missing is known
+	missing []byte // a bit for each chunk, set while it is not here; nil: all are
 }
 
 // carry fetches what need lists, bases first, and writes every unit that has a
 // place, also those that were here.
-func (p *planner) carry(ctx context.Context, need []*unit, total int64, report func(Progress)) error {
-	m := &moving{p: p, need: need, report: report, total: total, arrived: map[*unit]chan struct{}{}, left: map[*unit]int{}}
+func (p *planner) carry(ctx context.Context, need []*unit, done *atomic.Int64, total int64, report func(Progress)) error {
+	m := &moving{p: p, need: need, report: report, total: total, done: done, coming: map[*unit]*coming{}, arrived: make(chan struct{})}
 	for _, u := range need {
-		m.arrived[u] = make(chan struct{})
+		m.coming[u] = &coming{}
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.fetch(ctx) })
@@ -136,7 +142,7 @@ func (m *moving) fetch(ctx context.Context) error {
 			return err
 		}
 		m.progress(int64(len(a.Block.RawData())))
-		m.arrive(of[a.Range], 1)
+		m.arrive(of[a.Range], a.Index)
 	}
 	return genErr
 }
@@ -168,20 +174,44 @@ func (m *moving) progress(n int64) {
 	m.report(Progress{Stage: "fetch", Done: m.done.Add(n), Total: m.total})
 }
 
-// arrive counts n chunks of u that came. The channel closes with the last.
-func (m *moving) arrive(u *unit, n int) {
+// arrive notes that chunk i of u is here.
+func (m *moving) arrive(u *unit, i int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.left[u] -= n; m.left[u] == 0 {
-		close(m.arrived[u])
+	m.coming[u].missing[i/8] &^= 1 << (i % 8)
+	m.wake()
+}
+
+// wake tells those who wait for chunks. The caller holds mu.
+func (m *moving) wake() {
+	close(m.arrived)
+	m.arrived = make(chan struct{})
+}
+
+// await waits until chunk i of u is here.
+func (m *moving) await(ctx context.Context, u *unit, i int64) error {
+	for {
+		m.mu.Lock()
+		c, arrived := m.coming[u], m.arrived
+		here := c.listed && (c.missing == nil || c.missing[i/8]&(1<<(i%8)) == 0)
+		m.mu.Unlock()
+		if here {
+			return nil
+		}
+		select {
+		case <-arrived:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
-// ranges returns the runs of u's chunks that are not here, and counts them.
+// ranges returns the runs of u's chunks that are not here, and notes them.
 func (m *moving) ranges(ctx context.Context, u *unit) ([]p2p.Range, error) {
 	const most = 256 // chunks in a range
 	var out []p2p.Range
-	i, missing := 0, 0
+	var missing []byte
+	i := 0
 	ended := true
 	for e, err := range u.recipe.Chunks.All(ctx, m.p) {
 		if err != nil {
@@ -192,7 +222,10 @@ func (m *moving) ranges(ctx context.Context, u *unit) ([]p2p.Range, error) {
 			return nil, err
 		}
 		if !here {
-			missing++
+			if missing == nil {
+				missing = make([]byte, (u.recipe.Chunks.Len()+7)/8)
+			}
+			missing[i/8] |= 1 << (i % 8)
 			if ended || len(out[len(out)-1].Entries) == most {
 				out = append(out, p2p.Range{Recipe: u.block.Cid(), First: i})
 			}
@@ -211,30 +244,29 @@ func (m *moving) ranges(ctx context.Context, u *unit) ([]p2p.Range, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.left[u] = missing
-	if missing == 0 {
-		close(m.arrived[u])
-	}
+	*m.coming[u] = coming{listed: true, missing: missing}
+	m.wake()
 	return out, nil
 }
 
-// rebuild waits for u's chunks, decodes and checks every leaf, writes it where
+// rebuild decodes and checks every leaf of u as its chunk comes, writes it where
 // it belongs, and adds the recipe.
 func (m *moving) rebuild(ctx context.Context, u *unit) error {
 	if u.recipe == nil {
 		return m.plain(ctx, u)
 	}
-	select {
-	case <-m.arrived[u]:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	p := m.p
+	if err := m.await(ctx, u, 0); err != nil {
+		return err
+	}
 	if _, err := p.lease.Put(ctx, u.block); err != nil {
 		return err
 	}
 	rec := u.block.Cid()
 	err := m.leaves(ctx, u, func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error) {
+		if err := m.await(ctx, u, i); err != nil {
+			return nil, err
+		}
 		data, err := p.n.store.Decode(ctx, rec, i)
 		if err == nil {
 			err = dag.Check(leaf, data)

@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -215,26 +216,10 @@ func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
 			}
 		}
 	}
-	if err := p.files(ctx, files); err != nil {
-		return err
-	}
-	need, total, err := p.choose(ctx)
-	if err != nil {
-		return err
-	}
-	g.tally(p, files)
-	if g.req.DryRun {
-		g.res.Fetched = total
-		g.res.Files = g.explain(p, files)
-		return nil
-	}
-	if err := g.affordable(total, todo); err != nil {
-		return err
-	}
 	for _, f := range todo {
 		f.out = out
 	}
-	if err := p.carry(ctx, need, total, g.report); err != nil {
+	if err := g.move(ctx, p, files, todo); err != nil || g.req.DryRun {
 		return err
 	}
 	return g.commit(ctx, model, files, partial)
@@ -246,21 +231,45 @@ func (g *getting) bring(ctx context.Context, p *planner) error {
 	for _, c := range g.only {
 		files = append(files, &outFile{path: c.String(), cid: c, size: -1})
 	}
-	if err := p.files(ctx, files); err != nil {
-		return err
-	}
-	need, total, err := p.choose(ctx)
-	if err != nil {
-		return err
-	}
-	g.tally(p, files)
-	if err := g.affordable(total, nil); err != nil {
-		return err
-	}
-	if err := p.carry(ctx, need, total, g.report); err != nil {
+	if err := g.move(ctx, p, files, nil); err != nil {
 		return err
 	}
 	return g.lease.Commit(store.Change{})
+}
+
+// move plans files, and fetches and writes them, a batch after another. A dry
+// run only plans.
+func (g *getting) move(ctx context.Context, p *planner, files, todo []*outFile) error {
+	g.res.Reused = g.keptBytes
+	tally := newTally(files)
+	moved, total := new(atomic.Int64), int64(0)
+	err := p.files(ctx, files, func() error {
+		need, cost, err := p.choose(ctx)
+		if err != nil {
+			return err
+		}
+		total += cost
+		g.res.Reused += tally.add(p.order)
+		if g.req.DryRun {
+			return nil
+		}
+		if err := g.affordable(p.size, cost, total, todo); err != nil {
+			return err
+		}
+		return p.carry(ctx, need, moved, total, g.report)
+	})
+	if err != nil {
+		return err
+	}
+	g.res.Bytes = g.keptBytes
+	for _, f := range files {
+		g.res.Bytes += f.size
+	}
+	if g.req.DryRun {
+		g.res.Fetched = total
+		g.res.Files = tally.explain(files)
+	}
+	return nil
 }
 
 // files lists the model's files: all, and those asked for.
@@ -328,71 +337,25 @@ func (g *getting) already(ctx context.Context, out *outDir, files []*outFile) (t
 	return todo, kept, nil
 }
 
-// tally counts what was asked for, and what of it needs no fetch.
-func (g *getting) tally(p *planner, files []*outFile) {
-	g.res.Bytes, g.res.Reused = g.keptBytes, g.keptBytes
-	for _, f := range files {
-		g.res.Bytes += f.size
-	}
-	for _, u := range p.order {
-		if u.known() {
-			g.res.Reused += u.c.Size * int64(len(u.places))
-		}
-	}
-}
-
-// explain says, file by file, what would be fetched and why.
-func (g *getting) explain(p *planner, files []*outFile) []GetFile {
-	type count struct{ parts, here, delta, fetch int }
-	counts := map[*outFile]*count{}
-	cost := map[*outFile]int64{}
-	for _, f := range files {
-		counts[f] = &count{}
-	}
-	for _, u := range p.order {
-		for i, pl := range u.places {
-			c := counts[pl.file]
-			c.parts++
-			switch {
-			case u.known():
-				c.here++
-			case u.recipe != nil && len(u.recipe.Bases) > 0:
-				c.delta++
-			default:
-				c.fetch++
-			}
-			if i == 0 && !u.known() {
-				cost[pl.file] += u.sum
-			}
-		}
-	}
-	var out []GetFile
-	for _, f := range files {
-		c := counts[f]
-		why := "here"
-		if c.here < c.parts {
-			why = fmt.Sprintf("%d of %d parts here, %d as deltas, %d in full", c.here, c.parts, c.delta, c.fetch)
-		}
-		out = append(out, GetFile{Path: f.path, Bytes: f.size, Fetch: cost[f], Why: why})
-	}
-	return out
-}
-
 // slack is what a plan may cost beyond twice the model: small models have
 // bases that are larger than they are.
 const slack = 1 << 30
 
 // affordable refuses a plan that a hostile peer blew up, or that the disk has
 // no room for.
-func (g *getting) affordable(total int64, todo []*outFile) error {
-	if total > 2*g.res.Bytes+slack {
-		return &dag.CorruptError{Reason: fmt.Sprintf("fetching it would take %d bytes for a model of %d", total, g.res.Bytes)}
+//
+// The files are of size bytes; the batch at hand costs cost, all so far total.
+func (g *getting) affordable(size, cost, total int64, todo []*outFile) error {
+	if total > 2*size+slack {
+		return &dag.CorruptError{Reason: fmt.Sprintf("fetching it would take %d bytes for a model of %d", total, size)}
 	}
 	write := int64(0)
 	for _, f := range todo {
-		write += f.size
+		if !f.whole() {
+			write += max(f.size, 0)
+		}
 	}
-	for dir, need := range map[string]int64{g.req.Out: write, g.n.cfg.Dir: total} {
+	for dir, need := range map[string]int64{g.req.Out: write, g.n.cfg.Dir: cost} {
 		if dir == "" || g.n.lock == nil {
 			continue
 		}

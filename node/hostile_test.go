@@ -342,6 +342,7 @@ func TestLiars(t *testing.T) {
 	res := named(t, honest, dir, "m")
 	for _, tc := range liars {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			t.Run("beside an honest peer", func(t *testing.T) {
 				s := exported(t, honest, "m")
 				tc.bend(t, s)

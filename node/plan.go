@@ -89,12 +89,19 @@ type planner struct {
 	units  map[cid.Cid]*unit
 	order  []*unit   // of the model
 	trust  *distrust // what earlier attempts taught
-	parts  int       // placed so far
-	asked  int       // tensors that peers were asked for
+	size   int64     // of all files
+	parts  int       // met so far
+	pages  int       // of recipes, fetched to weigh them
+	asked  int       // tensors that peers were asked for in this batch
 	bases  int       // of these, those that are only bases
-	pages  int       // of recipes, fetched
 	heard  map[peer.ID]int64
-	heardN int64 // bytes of recipes, of all peers
+	heardN int64 // bytes of recipes, of all peers, in this batch
+}
+
+// next forgets what one batch of a plan took.
+func (p *planner) next() {
+	p.units, p.order = map[cid.Cid]*unit{}, nil
+	p.asked, p.bases, p.heard, p.heardN = 0, 0, map[peer.ID]int64{}, 0
 }
 
 // Get returns block c from the store, or from peers, and then keeps it.
@@ -160,37 +167,103 @@ func (p *planner) fetchMany(ctx context.Context, cs []cid.Cid) error {
 
 // A want is a node of a file that is to be resolved into units.
 type want struct {
-	c  dag.Child // Size below 0: not known yet
-	at place
+	c     dag.Child // Size below 0: not known yet
+	at    place
+	depth int // nodes above it
 }
 
-// files plans the bytes of files, level by level of their nodes.
-func (p *planner) files(ctx context.Context, files []*outFile) error {
-	var level []want
-	for _, f := range files {
-		level = append(level, want{dag.Child{CID: f.cid, Size: -1}, place{f, 0}})
-	}
-	for depth := 0; len(level) > 0; depth++ {
-		if depth > 64 {
-			return &dag.CorruptError{CID: level[0].c.CID, Reason: "a file too deep"}
+const (
+	// A batch is what a plan resolves, and has fetched, at once: a model of
+	// millions of parts is never in memory as a whole.
+	batchUnits = 8192
+	batchHeard = heardAll / 2 // bytes of recipes
+
+	maxDepth   = 32   // nodes above a leaf
+	levelWants = 1024 // of which peers are asked for recipes at once
+	levelNodes = 16   // opened at once: each may have 1,024 children
+	mostWants  = 1 << 20
+)
+
+// sizes learns the sizes of files from their root nodes. That of a file of one
+// leaf that is not here may stay unknown.
+func (p *planner) sizes(ctx context.Context, files []*outFile) error {
+	for part := range slices.Chunk(files, 4096) {
+		var roots []cid.Cid
+		for _, f := range part {
+			if f.cid.Type() != cid.Raw {
+				roots = append(roots, f.cid)
+			}
 		}
-		var next []want
-		for len(level) > 0 {
-			n := min(len(level), 4096)
-			more, err := p.level(ctx, level[:n])
-			if err != nil {
+		if err := p.fetchMany(ctx, roots); err != nil {
+			return err
+		}
+		for _, f := range part {
+			if err := p.fileSize(ctx, f); err != nil {
 				return err
 			}
-			next = append(next, more...)
-			level = level[n:]
+			if p.size += max(f.size, 0); p.size > 1<<60 {
+				return &dag.CorruptError{CID: f.cid, Reason: "files of more than 2^60 bytes"}
+			}
 		}
-		level = next
+	}
+	return nil
+}
+
+func (p *planner) fileSize(ctx context.Context, f *outFile) error {
+	if f.cid.Type() == cid.Raw {
+		if n, err := p.n.store.GetSize(ctx, f.cid); err == nil {
+			f.size = int64(n)
+		}
+		return nil
+	}
+	b, err := p.Get(ctx, f.cid)
+	if err != nil {
+		return err
+	}
+	n, err := dag.DecodeFile(b, -1)
+	if err == nil {
+		f.size = n.Size
+	}
+	return err
+}
+
+// files plans the bytes of files, in their order, and calls carry for each
+// batch of units.
+func (p *planner) files(ctx context.Context, files []*outFile, carry func() error) error {
+	if err := p.sizes(ctx, files); err != nil {
+		return err
+	}
+	var stack []want // the next is the last
+	for _, f := range slices.Backward(files) {
+		f.left = 1
+		stack = append(stack, want{c: dag.Child{CID: f.cid, Size: -1}, at: place{f, 0}})
+	}
+	for len(stack) > 0 {
+		n := len(stack) - min(len(stack), levelWants)
+		level := slices.Clone(stack[n:])
+		slices.Reverse(level)
+		rest, err := p.level(ctx, level)
+		if err != nil {
+			return err
+		}
+		slices.Reverse(rest)
+		if stack = append(stack[:n], rest...); len(stack) > mostWants+len(files) {
+			return &dag.CorruptError{CID: stack[0].at.file.cid, Reason: fmt.Sprintf("more than %d parts beside each other", mostWants)}
+		}
+		if len(stack) > 0 && len(p.order) < batchUnits && p.heardN < batchHeard {
+			continue
+		}
+		if err := carry(); err != nil {
+			return err
+		}
+		p.next()
 	}
 	return nil
 }
 
 // level resolves some wants: those that are here, or that a peer has a recipe
-// of, become units; the others are opened, and their children returned.
+// of, become units; a few of the others are opened. It returns what is to be
+// resolved next, in order.
 func (p *planner) level(ctx context.Context, ws []want) ([]want, error) {
 	var asked []cid.Cid
 	for _, w := range ws {
@@ -207,23 +280,35 @@ func (p *planner) level(ctx context.Context, ws []want) ([]want, error) {
 		return nil, err
 	}
 	var nodes []cid.Cid
-	for _, w := range ws {
-		if u := p.units[w.c.CID]; !u.known() && len(u.offers) == 0 && w.c.CID.Type() != cid.Raw {
-			nodes = append(nodes, w.c.CID)
+	end := len(ws)
+	for i, w := range ws {
+		if u := p.units[w.c.CID]; !u.opens() {
+			continue
 		}
+		if len(nodes) == levelNodes {
+			end = i
+			break
+		}
+		nodes = append(nodes, w.c.CID)
 	}
 	if err := p.fetchMany(ctx, nodes); err != nil {
 		return nil, err
 	}
 	var next []want
-	for _, w := range ws {
+	for _, w := range ws[:end] {
 		more, err := p.place(ctx, w)
 		if err != nil {
 			return nil, err
 		}
 		next = append(next, more...)
 	}
-	return next, nil
+	return append(next, ws[end:]...), nil
+}
+
+// opens tells whether u is a node to be opened: it is not here, and nobody has
+// a recipe of it.
+func (u *unit) opens() bool {
+	return !u.known() && len(u.offers) == 0 && u.c.CID.Type() != cid.Raw
 }
 
 // unit returns the unit of c, which knows whether it is here.
@@ -382,35 +467,15 @@ func (p *planner) place(ctx context.Context, w want) ([]want, error) {
 		return nil, &dag.CorruptError{CID: w.at.file.cid, Reason: fmt.Sprintf("more than %d parts", maxParts)}
 	}
 	u := p.units[w.c.CID]
-	// One that was opened before has no unit any more: a file may stand in a
-	// model twice.
-	if u == nil || !u.known() && len(u.offers) == 0 && w.c.CID.Type() != cid.Raw {
-		delete(p.units, w.c.CID)
-		b, err := p.Get(ctx, w.c.CID)
-		if err != nil {
-			return nil, err
-		}
-		n, err := dag.DecodeFile(b, w.c.Size)
-		if err != nil {
-			return nil, err
-		}
-		if w.at.offset == 0 && w.c.CID.Equals(w.at.file.cid) {
-			w.at.file.size = n.Size
-		}
-		next := make([]want, 0, len(n.Children))
-		off := w.at.offset
-		for _, c := range n.Children {
-			next = append(next, want{c, place{w.at.file, off}})
-			off += c.Size
-		}
-		return next, nil
+	if u.opens() {
+		return p.open(ctx, w)
 	}
 	if err := p.settleSize(ctx, u); err != nil {
 		return nil, err
 	}
 	u.offers = slices.DeleteFunc(u.offers, func(o offer) bool { return o.recipe.Size != u.c.Size })
-	if !u.known() && len(u.offers) == 0 && w.c.CID.Type() != cid.Raw {
-		return p.place(ctx, w) // every recipe was of another size: open it
+	if u.opens() { // every recipe was of another size
+		return p.open(ctx, w)
 	}
 	if w.c.Size >= 0 && u.c.Size != w.c.Size {
 		return nil, &dag.CorruptError{CID: w.c.CID, Reason: fmt.Sprintf("%d bytes, its parent says %d", u.c.Size, w.c.Size)}
@@ -422,8 +487,30 @@ func (p *planner) place(ctx context.Context, w want) ([]want, error) {
 		p.order = append(p.order, u)
 	}
 	u.places = append(u.places, w.at)
-	w.at.file.left++
 	return nil, nil
+}
+
+// open returns the children of w, in its place.
+func (p *planner) open(ctx context.Context, w want) ([]want, error) {
+	b, err := p.Get(ctx, w.c.CID)
+	if err != nil {
+		return nil, err
+	}
+	n, err := dag.DecodeFile(b, w.c.Size)
+	if err != nil {
+		return nil, err
+	}
+	if w.depth++; w.depth > maxDepth {
+		return nil, &dag.CorruptError{CID: w.c.CID, Reason: fmt.Sprintf("more than %d nodes above each other in a file", maxDepth)}
+	}
+	next := make([]want, 0, len(n.Children))
+	off := w.at.offset
+	for _, c := range n.Children {
+		next = append(next, want{c: c, at: place{w.at.file, off}, depth: w.depth})
+		off += c.Size
+	}
+	w.at.file.add(len(next) - 1)
+	return next, nil
 }
 
 // settleSize learns the size of a unit that no parent told: a file's root.
@@ -568,11 +655,7 @@ var errPages = errors.New("a recipe of too many pages")
 // fetchPages brings the pages of a recipe here, unless they are too many for the
 // model.
 func (p *planner) fetchPages(ctx context.Context, cs []cid.Cid) error {
-	size := int64(0)
-	for _, u := range p.order {
-		size += u.c.Size
-	}
-	if p.pages += len(cs); int64(p.pages) > fewPages+16*(size>>33) && len(cs) > 0 {
+	if p.pages += len(cs); int64(p.pages) > fewPages+16*(p.size>>33) && len(cs) > 0 {
 		p.pages -= len(cs)
 		return errPages
 	}
