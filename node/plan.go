@@ -92,6 +92,7 @@ type planner struct {
 	size   int64     // of all files
 	parts  int       // met so far
 	pages  int       // of recipes, fetched to weigh them
+	placed int       // places of this batch
 	asked  int       // tensors that peers were asked for in this batch
 	bases  int       // of these, those that are only bases
 	heard  map[peer.ID]int64
@@ -101,7 +102,8 @@ type planner struct {
 // next forgets what one batch of a plan took.
 func (p *planner) next() {
 	p.units, p.order = map[cid.Cid]*unit{}, nil
-	p.asked, p.bases, p.heard, p.heardN = 0, 0, map[peer.ID]int64{}, 0
+	p.placed, p.asked, p.bases = 0, 0, 0
+	p.heard, p.heardN = map[peer.ID]int64{}, 0
 }
 
 // Get returns block c from the store, or from peers, and then keeps it.
@@ -175,8 +177,9 @@ type want struct {
 const (
 	// A batch is what a plan resolves, and has fetched, at once: a model of
 	// millions of parts is never in memory as a whole.
-	batchUnits = 8192
-	batchHeard = heardAll / 2 // bytes of recipes
+	batchUnits  = 8192
+	batchPlaces = 1 << 16      // where they go: a unit may have many
+	batchHeard  = heardAll / 2 // bytes of recipes
 
 	maxDepth   = 32   // nodes above a leaf
 	levelWants = 1024 // of which peers are asked for recipes at once
@@ -250,7 +253,7 @@ func (p *planner) files(ctx context.Context, files []*outFile, carry func() erro
 		if stack = append(stack[:n], rest...); len(stack) > mostWants+len(files) {
 			return &dag.CorruptError{CID: stack[0].at.file.cid, Reason: fmt.Sprintf("more than %d parts beside each other", mostWants)}
 		}
-		if len(stack) > 0 && len(p.order) < batchUnits && p.heardN < batchHeard {
+		if len(stack) > 0 && len(p.order) < batchUnits && p.placed < batchPlaces && p.heardN < batchHeard {
 			continue
 		}
 		if err := carry(); err != nil {
@@ -487,6 +490,7 @@ func (p *planner) place(ctx context.Context, w want) ([]want, error) {
 		p.order = append(p.order, u)
 	}
 	u.places = append(u.places, w.at)
+	p.placed++
 	return nil, nil
 }
 

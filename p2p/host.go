@@ -14,6 +14,7 @@ import (
 	blockstore "github.com/ipfs/boxo/blockstore"
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/namespace"
 	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/libp2p/go-libp2p"
 	dht "github.com/libp2p/go-libp2p-kad-dht"
@@ -68,6 +69,7 @@ type Host struct {
 	gate   gate
 	host   host.Host
 	dht    *dht.IpfsDHT
+	books  *ledger // of the DHT's provider records
 	keys   keystore.Keystore
 	sweep  *provider.SweepingProvider
 	swap   *bitswap.Bitswap
@@ -107,7 +109,8 @@ func (h *Host) start(life context.Context) error {
 	if h.host, err = libp2p.New(append(opts, h.cfg.LibP2P...)...); err != nil {
 		return fmt.Errorf("libp2p: %w", err)
 	}
-	if h.dht, err = newDHT(h.host, h.cfg.Datastore); err != nil {
+	h.books = newLedger(namespace.Wrap(h.cfg.Datastore, ds.NewKey("/dht")), h.ID())
+	if h.dht, err = newDHT(h.host, h.cfg.Datastore, h.books); err != nil {
 		return fmt.Errorf("dht: %w", err)
 	}
 	if err := h.startProvider(); err != nil {

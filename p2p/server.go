@@ -37,6 +37,7 @@ type server struct {
 	log    *slog.Logger
 	remote func(peer.ID) *remote
 	banned func(peer.ID) bool
+	offend func(peer.ID, error)
 	blocks chan struct{} // one for each block in memory
 
 	life context.Context // of the host: handlers get none from libp2p
@@ -51,7 +52,7 @@ type server struct {
 // An asker is a peer with streams open.
 type asker struct {
 	streams int
-	decodes chan struct{} // at most half of the gate, so that one peer can't fill it
+	decodes gate // at most half of the gate, so that one peer can't fill it
 }
 
 func newServer(life context.Context, h *Host) *server {
@@ -61,6 +62,7 @@ func newServer(life context.Context, h *Host) *server {
 		log:     h.log,
 		remote:  h.remote,
 		banned:  h.gater.banned,
+		offend:  h.offend,
 		blocks:  make(chan struct{}, serveBlocks),
 		life:    life,
 		streams: map[network.Stream]peer.ID{},
@@ -89,7 +91,7 @@ func (v *server) enter(s network.Stream) *asker {
 		return nil
 	}
 	if a == nil {
-		a = &asker{decodes: make(chan struct{}, max(1, cap(v.gate)/2))}
+		a = &asker{decodes: v.gate.half()}
 		v.peers[p] = a
 	}
 	a.streams++
@@ -129,6 +131,9 @@ func (v *server) handle(s network.Stream) {
 	if err := w.serve(ctx); err != nil {
 		v.log.Debug("exchange stream ended", "peer", p, "err", err)
 		_ = s.Reset()
+		if errors.Is(err, errProtocol) {
+			v.offend(p, err)
+		}
 		return
 	}
 	_ = s.Close()
@@ -335,15 +340,11 @@ func (w *replier) plain(q *request, c cid.Cid) bool {
 // decode gets a block that may have to be decoded. It is in memory, and nothing
 // is held, when it is written.
 func (w *replier) decode(ctx context.Context, c cid.Cid) (b blocks.Block, err error) {
-	select {
-	case w.asker.decodes <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	defer func() { <-w.asker.decodes }()
-	err = w.gate.pass(ctx, func() (err error) {
-		b, err = w.lib.Get(ctx, c)
-		return err
+	err = w.asker.decodes.pass(ctx, func() error {
+		return w.gate.pass(ctx, func() (err error) {
+			b, err = w.lib.Get(ctx, c)
+			return err
+		})
 	})
 	return b, err
 }
