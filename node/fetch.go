@@ -86,6 +86,9 @@ func (p *planner) carry(ctx context.Context, need []*unit, done *atomic.Int64, t
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.fetch(ctx) })
 	g.Go(func() error {
+		if err := m.nodes(ctx); err != nil {
+			return err
+		}
 		for _, u := range need {
 			if err := m.rebuild(ctx, u); err != nil {
 				return err
@@ -104,6 +107,62 @@ func (p *planner) carry(ctx context.Context, need []*unit, done *atomic.Int64, t
 		return nil
 	})
 	return g.Wait()
+}
+
+// nodes brings the nodes of all units that have a recipe, a level at a time: one
+// by one, each would take a round trip.
+func (m *moving) nodes(ctx context.Context) error {
+	var level []dag.Child
+	for _, u := range m.need {
+		if u.recipe != nil {
+			level = append(level, u.c)
+		}
+	}
+	for depth := 0; len(level) > 0 && depth < maxDepth; depth++ {
+		var next []dag.Child
+		for part := range slices.Chunk(level, 256) {
+			more, err := m.open(ctx, part)
+			if err != nil {
+				return err
+			}
+			next = append(next, more...)
+		}
+		level = next
+	}
+	return nil
+}
+
+// open fetches those of cs that are nodes, and returns their children that are.
+func (m *moving) open(ctx context.Context, cs []dag.Child) ([]dag.Child, error) {
+	var ids []cid.Cid
+	for _, c := range cs {
+		if c.CID.Type() == cid.DagProtobuf {
+			ids = append(ids, c.CID)
+		}
+	}
+	if err := m.p.fetchMany(ctx, ids); err != nil {
+		return nil, err
+	}
+	var out []dag.Child
+	for _, c := range cs {
+		if c.CID.Type() != cid.DagProtobuf {
+			continue
+		}
+		b, err := m.p.Get(ctx, c.CID)
+		if err != nil {
+			return nil, err
+		}
+		n, err := dag.DecodeFile(b, c.Size)
+		if err != nil {
+			return nil, err
+		}
+		for _, child := range n.Children {
+			if child.CID.Type() == cid.DagProtobuf {
+				out = append(out, child)
+			}
+		}
+	}
+	return out, nil
 }
 
 // fetch brings the chunks of every unit that has a recipe.
@@ -230,6 +289,8 @@ func (m *moving) ranges(ctx context.Context, u *unit) ([]p2p.Range, error) {
 				out = append(out, p2p.Range{Recipe: u.block.Cid(), First: i})
 			}
 			out[len(out)-1].Entries = append(out[len(out)-1].Entries, e)
+		} else if m.p.src != nil {
+			m.p.src.Hold(u.block.Cid(), i, 1)
 		}
 		ended = here
 		i++

@@ -342,7 +342,10 @@ func TestLiars(t *testing.T) {
 	res := named(t, honest, dir, "m")
 	for _, tc := range liars {
 		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
+			bombs := strings.Contains(tc.name, "bases") || strings.Contains(tc.name, "decode")
+			if !bombs { // the heap is everyone's
+				t.Parallel()
+			}
 			t.Run("beside an honest peer", func(t *testing.T) {
 				s := exported(t, honest, "m")
 				tc.bend(t, s)
@@ -355,7 +358,7 @@ func TestLiars(t *testing.T) {
 				if took := time.Since(began); took > time.Minute {
 					t.Errorf("it took %v", took)
 				}
-				if peak > 256<<20 {
+				if bombs && peak > 256<<20 {
 					t.Errorf("heap of %d MiB", peak>>20)
 				}
 			})
@@ -380,7 +383,7 @@ func TestLiars(t *testing.T) {
 				if took := time.Since(began); took > time.Minute {
 					t.Errorf("it took %v", took)
 				}
-				if peak > 256<<20 {
+				if bombs && peak > 256<<20 {
 					t.Errorf("heap of %d MiB", peak>>20)
 				}
 				left, globErr := filepath.Glob(filepath.Join(out, "*.safetensors"))

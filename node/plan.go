@@ -22,6 +22,7 @@ type source interface {
 	GetMany(ctx context.Context, cs []cid.Cid) iter.Seq2[blocks.Block, error]
 	Recipes(ctx context.Context, tensors []cid.Cid) iter.Seq2[p2p.Offer, error]
 	Chunks(ctx context.Context, ranges iter.Seq[p2p.Range]) iter.Seq2[p2p.Arrived, error]
+	Hold(recipe cid.Cid, first, n int)
 	Drop(p peer.ID, reason error)
 }
 

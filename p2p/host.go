@@ -80,15 +80,21 @@ type Host struct {
 	once   sync.Once
 	closed error
 
-	mu      sync.Mutex
-	remotes map[peer.ID]*remote
+	swarms *swarms
+
+	mu       sync.Mutex
+	remotes  map[peer.ID]*remote
+	sessions map[cid.Cid][]*Session
 }
 
 // New starts a host; ctx bounds only the start. The caller closes it.
 func New(ctx context.Context, cfg Config) (*Host, error) {
 	silence()
 	cfg.ensureDefaults()
-	h := &Host{cfg: cfg, log: cfg.Log, gater: &gater{public: cfg.Public}, gate: newGate(), remotes: map[peer.ID]*remote{}}
+	h := &Host{
+		cfg: cfg, log: cfg.Log, gater: &gater{public: cfg.Public}, gate: newGate(), swarms: newSwarms(),
+		remotes: map[peer.ID]*remote{}, sessions: map[cid.Cid][]*Session{},
+	}
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	h.cancel = cancel
 	if err := h.start(life); err != nil {

@@ -32,6 +32,7 @@ const (
 
 // A server answers the requests of other zipnodes.
 type server struct {
+	host   *Host
 	lib    Library
 	gate   gate
 	log    *slog.Logger
@@ -57,6 +58,7 @@ type asker struct {
 
 func newServer(life context.Context, h *Host) *server {
 	return &server{
+		host:    h,
 		lib:     h.cfg.Library,
 		gate:    h.gate,
 		log:     h.log,
@@ -197,6 +199,10 @@ func (w *replier) answer(ctx context.Context, q *request) error {
 		return w.recipes(ctx, q)
 	case kindRange:
 		return w.chunks(ctx, q)
+	case kindJoin:
+		return w.join(q)
+	case kindHolds:
+		return w.holds(q)
 	}
 	return w.list(ctx, q, q.cids)
 }
@@ -226,28 +232,64 @@ func (w *replier) have(ctx context.Context, q *request) error {
 	return w.send(header{kind: kindBits, id: q.id, item: uint32(len(q.cids))}, bits)
 }
 
+// recipes sends as many recipes as an answer may have: those of the first tensor
+// at least, unless they alone are too many.
 func (w *replier) recipes(ctx context.Context, q *request) error {
 	sent := 0
 	for i, c := range q.cids {
-		if sent >= maxOfferSize {
-			return w.send(header{kind: kindEnd, id: q.id, item: uint32(i)}, nil)
-		}
 		list, err := w.lib.Recipes(ctx, c)
 		if err != nil && !errors.Is(err, dag.ErrNotFound) {
 			w.log.Warn("recipes", "tensor", c, "err", err)
 		}
-		for _, b := range list[:min(len(list), maxOffers)] {
-			if len(b.RawData()) > dag.MaxBlock {
+		list = list[:min(len(list), maxOffers)]
+		size := 0
+		for _, b := range list {
+			size += len(b.RawData())
+		}
+		if i > 0 && sent+size > maxOfferSize {
+			return w.send(header{kind: kindEnd, id: q.id, item: uint32(i)}, nil)
+		}
+		for _, b := range list {
+			n := len(b.RawData())
+			if n > dag.MaxBlock || sent+n > maxOfferSize {
 				continue
 			}
-			sent += len(b.RawData())
+			sent += n
 			if err := w.send(header{kind: kindRecipe, id: q.id, item: uint32(i)}, b.RawData()); err != nil {
 				return err
 			}
-			w.to.sent.Add(int64(len(b.RawData())))
+			w.to.sent.Add(int64(n))
 		}
 	}
 	return w.send(header{kind: kindEnd, id: q.id, item: uint32(len(q.cids))}, nil)
+}
+
+// join answers who else fetches a root, and whether this host does itself: then
+// it has not all of it.
+func (w *replier) join(q *request) error {
+	var list []peer.AddrInfo
+	for _, p := range w.host.swarms.join(q.cids[0], w.to.id) {
+		if len(list) < maxTold && w.host.connected(p) && !w.banned(p) {
+			list = append(list, w.host.host.Peerstore().PeerInfo(p))
+		}
+	}
+	h := header{kind: kindPeers, id: q.id}
+	for _, s := range w.host.sessionsOn(q.cids[0]) {
+		h.item = 1
+		s.joined(w.to.id)
+	}
+	return w.send(h, appendPeers(nil, list))
+}
+
+// holds takes note of what the asker has, and answers whether anyone here cares.
+func (w *replier) holds(q *request) error {
+	h := header{kind: kindEnd, id: q.id}
+	for _, s := range w.host.sessionsOn(q.cids[0]) {
+		if s.heard(w.to.id, q) {
+			h.item = 1
+		}
+	}
+	return w.send(h, nil)
 }
 
 // chunks answers a range: what the recipe here says its chunks are.
