@@ -8,6 +8,7 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -15,6 +16,7 @@ const (
 	mingleLast  = 20 * time.Second
 	tellAfter   = 20 * time.Millisecond // so that what comes together is told together
 	tellAgain   = time.Second           // to who did not listen
+	saidAtOnce  = 64                    // messages to one peer, unanswered
 
 	farewellTime = 2 * time.Second // for the last of it, when a session has ended
 	maxIntroed   = 64              // peers dialled because others named them, in a session
@@ -272,18 +274,33 @@ func (s *Session) tellOne(ctx context.Context, m *member) {
 			return
 		}
 		s.mu.Unlock()
-		for _, q := range messages(s.root, fresh) {
-			if !s.say(ctx, m.id, q) {
-				s.mu.Lock()
-				m.telling = false // it is told again with the next round
-				s.mu.Unlock()
-				return
-			}
-		}
+		heard := s.sayAll(ctx, m.id, messages(s.root, fresh))
 		s.mu.Lock()
+		if !heard {
+			m.telling = false // it is told again with the next round
+			s.mu.Unlock()
+			return
+		}
 		m.told = end
 		s.mu.Unlock()
 	}
+}
+
+// sayAll sends many HOLDS, without waiting for the answer to one before the next:
+// a model of small tensors has as many recipes. It reports whether p took note of
+// all.
+func (s *Session) sayAll(ctx context.Context, p peer.ID, list []*request) bool {
+	var g errgroup.Group
+	g.SetLimit(saidAtOnce)
+	for _, q := range list {
+		g.Go(func() error {
+			if !s.say(ctx, p, q) {
+				return errGone
+			}
+			return nil
+		})
+	}
+	return g.Wait() == nil
 }
 
 // say sends one HOLDS, and reports whether p took note of it.

@@ -91,7 +91,10 @@ type stream struct {
 	pace   *moving
 	weight atomic.Int64 // bytes expected
 
-	sending sync.Mutex // held over a write, so that calls are sent in the order of calls
+	// sending holds one while a write is under way, so that calls are sent in the
+	// order of calls. A write takes as long as the peer likes: whoever waits for a
+	// mutex would stop a simulation's clock.
+	sending chan struct{}
 
 	mu    sync.Mutex
 	id    uint32
@@ -100,7 +103,7 @@ type stream struct {
 }
 
 func newStream(r *remote, raw network.Stream) *stream {
-	s := &stream{r: r, s: raw, pace: &moving{s: raw}}
+	s := &stream{r: r, s: raw, pace: &moving{s: raw}, sending: make(chan struct{}, 1)}
 	s.in = bufio.NewReaderSize(s.pace, 16<<10)
 	return s
 }
@@ -128,8 +131,8 @@ func (s *stream) do(ctx context.Context, c *call) error {
 }
 
 func (s *stream) send(c *call) error {
-	s.sending.Lock()
-	defer s.sending.Unlock()
+	s.sending <- struct{}{}
+	defer func() { <-s.sending }()
 	s.mu.Lock()
 	if s.err != nil {
 		c.err = s.err
