@@ -377,3 +377,85 @@ func TestFalseProviders(t *testing.T) {
 	}
 	t.Logf("took %v", time.Since(began))
 }
+
+// What a peer says it holds takes bounded memory.
+func TestHoldingsAreBounded(t *testing.T) {
+	var h holdings
+	full := make([]byte, maxHolds/8)
+	for i := range full {
+		full[i] = 0xff
+	}
+	for i := range 1 << 14 {
+		h.add(dag.CBOR(fmt.Append(nil, i)), uint64(i)*maxHolds, full)
+	}
+	for _, first := range []uint64{1<<64 - 1, 1 << 63, 8 * holdingsBytes} {
+		if h.add(dag.CBOR([]byte("far")), first, []byte{1}) {
+			t.Errorf("bit %d was taken", first)
+		}
+	}
+	if h.bytes > holdingsBytes || len(h.of) == 0 {
+		t.Errorf("%d bytes of %d recipes", h.bytes, len(h.of))
+	}
+	if h = (holdings{}); !h.add(dag.CBOR(nil), 9, []byte{0x82}) || h.add(dag.CBOR(nil), 9, []byte{0x02}) ||
+		!h.has(dag.CBOR(nil), 10) || !h.has(dag.CBOR(nil), 16) || h.has(dag.CBOR(nil), 9) || h.has(dag.CBOR(nil), 17) || h.count() != 2 {
+		t.Errorf("chunks 10 and 16 are held as %x", h.of)
+	}
+}
+
+// A peer can be in so many swarms, and a swarm have so many peers.
+func TestSwarmsAreBounded(t *testing.T) {
+	w := newSwarms()
+	for i := range 4 * swarmsAll {
+		w.join(dag.Raw(fmt.Append(nil, i)), "one")
+		w.join(dag.Raw([]byte("popular")), peer.ID(fmt.Sprint(i)))
+	}
+	if len(w.of["one"]) != swarmsOne || len(w.roots) > swarmsAll || len(w.roots[dag.Raw([]byte("popular"))]) != swarmPeers {
+		t.Errorf("one peer in %d swarms, %d swarms, %d peers in one", len(w.of["one"]), len(w.roots), len(w.roots[dag.Raw([]byte("popular"))]))
+	}
+	for i := range 4 * swarmsAll {
+		w.join(dag.Raw(fmt.Append(nil, i)), peer.ID(fmt.Sprint(i)))
+	}
+	if len(w.roots) > swarmsAll || len(w.of) > swarmsAll+swarmPeers {
+		t.Errorf("%d swarms, %d peers", len(w.roots), len(w.of))
+	}
+}
+
+// A peer that says it fetches and holds what it has not keeps nobody from what a
+// seed has.
+func TestBoaster(t *testing.T) {
+	lib, none := newLibrary(), newLibrary()
+	root, r := lib.model(t, 1, 40, 100_000)
+	a, l, b := startHost(t, lib), startHost(t, none), startHost(t, nil)
+	connect(t, b, a)
+	connect(t, b, l)
+	connect(t, l, a)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- l.WithSession(ctx, root, func(ctx context.Context, s *Session) error {
+			s.Hold(r.Recipe, 0, 40)
+			<-ctx.Done()
+			return nil
+		})
+	}()
+	began := time.Now()
+	err := b.WithSession(limited(t, 30*time.Second), root, func(ctx context.Context, s *Session) error {
+		boasts := func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			m := s.members[l.ID()]
+			return m != nil && m.holds.count() == 40
+		}
+		eventually(t, 10*time.Second, "it says that it holds all", boasts)
+		return drain(t, r, 40)(ctx, s)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	t.Logf("took %v", time.Since(began))
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
