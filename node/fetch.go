@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"slices"
 	"sync"
@@ -74,6 +75,7 @@ type moving struct {
 type coming struct {
 	listed  bool   // missing is known
 	missing []byte // a bit for each chunk, set while it is not here; nil: all are
+	written []byte // a bit for each chunk that was written where it belongs; nil: none
 }
 
 // carry fetches what need lists, bases first, and writes every unit that has a
@@ -201,7 +203,9 @@ func (m *moving) fetch(ctx context.Context) error {
 			return err
 		}
 		m.progress(int64(len(a.Block.RawData())))
-		m.arrive(of[a.Range], a.Index)
+		if err := m.arrive(of[a.Range], a.Index, a.Block.RawData()); err != nil {
+			return err
+		}
 	}
 	return genErr
 }
@@ -233,12 +237,47 @@ func (m *moving) progress(n int64) {
 	m.report(Progress{Stage: "fetch", Done: m.done.Add(n), Total: m.total})
 }
 
-// arrive notes that chunk i of u is here.
-func (m *moving) arrive(u *unit, i int) {
+// arrive notes that chunk i of u is here. One that is as long as its leaf is the
+// leaf, without a frame: it is written where it belongs, and need not be read and
+// hashed again if it turns out to be the right one. If not, the file never gets
+// its name.
+func (m *moving) arrive(u *unit, i int, chunk []byte) error {
+	whole := len(chunk) == dag.LeafSize(u.recipe.Size, int64(i))
+	if whole {
+		if err := u.write(chunk, int64(i)); err != nil {
+			return err
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.coming[u].missing[i/8] &^= 1 << (i % 8)
+	c := m.coming[u]
+	if whole && c.written == nil {
+		c.written = make([]byte, len(c.missing))
+	}
+	if whole {
+		c.written[i/8] |= 1 << (i % 8)
+	}
+	c.missing[i/8] &^= 1 << (i % 8)
 	m.wake()
+	return nil
+}
+
+// written tells whether chunk i of u was written where it belongs.
+func (m *moving) written(u *unit, i int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.coming[u]
+	return c.written != nil && c.written[i/8]&(1<<(i%8)) != 0
+}
+
+// write puts leaf i of u in all its places.
+func (u *unit) write(data []byte, i int64) error {
+	for _, pl := range u.places {
+		if err := pl.file.writeAt(data, pl.offset+i*dag.MaxLeaf); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // wake tells those who wait for chunks. The caller holds mu.
@@ -324,10 +363,19 @@ func (m *moving) rebuild(ctx context.Context, u *unit) error {
 		return err
 	}
 	rec := u.block.Cid()
-	err := m.leaves(ctx, u, func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error) {
-		if err := m.await(ctx, u, i); err != nil {
-			return nil, err
+	entry, stop := iter.Pull2(u.recipe.Chunks.All(ctx, p))
+	defer stop()
+	there := func(i int64, leaf cid.Cid) (bool, error) {
+		e, err, ok := entry()
+		if err == nil && !ok {
+			err = &dag.CorruptError{CID: rec, Reason: "fewer chunks than leaves"}
 		}
+		if err == nil {
+			err = m.await(ctx, u, i)
+		}
+		return err == nil && e.Chunk.Equals(leaf) && m.written(u, i), err
+	}
+	err := m.leaves(ctx, u, there, func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error) {
 		data, err := p.n.store.Decode(ctx, rec, i)
 		if err == nil {
 			err = dag.Check(leaf, data)
@@ -360,7 +408,7 @@ func (m *moving) plain(ctx context.Context, u *unit) error {
 	if len(u.offers) > 0 { // a claim, which only says how to encode
 		dtype = u.offers[0].recipe.DType
 	}
-	err := m.leaves(ctx, u, func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error) {
+	err := m.leaves(ctx, u, nil, func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error) {
 		b, err := p.n.store.Get(ctx, leaf)
 		if isAbsent(err) {
 			if p.src == nil {
@@ -395,7 +443,7 @@ func (m *moving) deliverHere(ctx context.Context, u *unit) error {
 	if !slices.ContainsFunc(u.places, func(pl place) bool { return pl.file.writes() }) {
 		return m.finished(u) // nothing is written, and it was checked when it came
 	}
-	return m.leaves(ctx, u, func(ctx context.Context, _ int64, leaf cid.Cid) ([]byte, error) {
+	return m.leaves(ctx, u, nil, func(ctx context.Context, _ int64, leaf cid.Cid) ([]byte, error) {
 		b, err := m.p.n.store.Get(ctx, leaf)
 		if err != nil {
 			if ignoreDamage(err) == nil {
@@ -408,32 +456,35 @@ func (m *moving) deliverHere(ctx context.Context, u *unit) error {
 }
 
 // leaves calls get for every leaf of u, on all cores, and writes what it
-// returns to u's places.
-func (m *moving) leaves(ctx context.Context, u *unit, get func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error)) error {
+// returns to u's places. Leaves that there, which is called in order, knows to be
+// there are passed over; nil: none are.
+func (m *moving) leaves(ctx context.Context, u *unit, there func(i int64, leaf cid.Cid) (bool, error), get func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error)) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	next := int64(0)
+	i := int64(-1)
 	for leaf, err := range dag.LeavesOf(gctx, m.p, u.c.CID, u.c.Size) {
+		i++
+		done := false
+		if err == nil && there != nil {
+			done, err = there(i, leaf)
+		}
 		if err != nil {
 			return errors.Join(g.Wait(), err)
 		}
-		i := next
-		next++
-		g.Go(func() error {
-			data, err := get(gctx, i, leaf)
-			if err != nil {
-				return err
-			}
-			for _, pl := range u.places {
-				if err := pl.file.writeAt(data, pl.offset+i*dag.MaxLeaf); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
 		if gctx.Err() != nil {
 			break
 		}
+		if done {
+			continue
+		}
+		at := i
+		g.Go(func() error {
+			data, err := get(gctx, at, leaf)
+			if err != nil {
+				return err
+			}
+			return u.write(data, at)
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return err

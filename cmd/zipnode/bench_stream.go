@@ -59,44 +59,47 @@ func (a *app) benchStreamCmd() *cobra.Command {
 	}
 }
 
-// stream returns the rate of a bare stream of b.Bytes from another process.
-func (b *bench) stream(ctx context.Context, dir string) (rate float64, err error) {
+// stream measures a bare stream of b.Bytes from another process.
+func (b *bench) stream(ctx context.Context, dir string) (err error) {
 	c := &child{ready: ready{Dir: dir}}
 	if c.cmd, err = c.command(ctx, "bench", "stream"); err != nil {
-		return 0, err
+		return err
 	}
 	c.cmd.Stderr = os.Stderr
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if err := c.cmd.Start(); err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { _ = c.stop() }() // it was interrupted, and says so
 	var info peer.AddrInfo
 	if err := json.NewDecoder(out).Decode(&info); err != nil {
-		return 0, err
+		return err
 	}
 	h, err := bareHost(libp2p.NoListenAddrs)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer h.Close()
 	if err := h.Connect(ctx, info); err != nil {
-		return 0, err
+		return err
 	}
 	s, err := h.NewStream(ctx, info.ID, streamProtocol)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer s.Reset() //nolint:errcheck // the rest of an endless stream
+	server, client := watch(c.cmd.Process.Pid), watch(os.Getpid())
 	began := time.Now()
 	buf := make([]byte, 1<<20)
 	if n, err := io.CopyBuffer(onlyWriter{}, io.LimitReader(s, b.Bytes), buf); err != nil || n != b.Bytes {
-		return 0, fmt.Errorf("%d bytes: %w", n, err)
+		return fmt.Errorf("%d bytes: %w", n, err)
 	}
-	return b.rate(time.Since(began)), nil
+	b.Stream = b.op(time.Since(began).Seconds(), 0)
+	b.Stream.Server, b.Stream.Client = server.stop(), client.stop()
+	return nil
 }
 
 // onlyWriter is io.Discard without its own ideas of a buffer.

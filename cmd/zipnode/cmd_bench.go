@@ -56,7 +56,7 @@ type bench struct {
 	Bytes  int64     `json:"bytes"`
 	Cores  int       `json:"cores"`
 	SHA256 float64   `json:"sha256_mb_s"`
-	Stream float64   `json:"stream_mb_s"`
+	Stream benchOp   `json:"stream"` // bare
 	Add    benchOp   `json:"add"`
 	Gets   []benchOp `json:"gets"`
 }
@@ -94,7 +94,7 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	b.SHA256 = b.rate(took)
-	if b.Stream, err = b.stream(ctx, dir); err != nil {
+	if err := b.stream(ctx, dir); err != nil {
 		return fmt.Errorf("bare stream: %w", err)
 	}
 	seed, err := startNode(ctx, filepath.Join(dir, "a"))
@@ -141,7 +141,7 @@ func (b *bench) get(ctx context.Context, dir string, seed *child, ref string, rt
 	server, client := watch(seed.cmd.Process.Pid), watch(n.cmd.Process.Pid)
 	var got node.GetResult
 	err = n.run(ctx, &got, "get", ref, "-o", out)
-	of := b.Stream
+	of := b.Stream.Rate
 	if rtt > 0 {
 		of = b.Gets[0].Rate
 	}
@@ -174,8 +174,10 @@ func (b *bench) rate(d time.Duration) float64 { return float64(b.Bytes) / 1e6 / 
 
 func (b *bench) op(seconds, of float64) benchOp {
 	op := benchOp{Seconds: seconds}
-	if seconds > 0 && of > 0 {
+	if seconds > 0 {
 		op.Rate = float64(b.Bytes) / 1e6 / seconds
+	}
+	if of > 0 {
 		op.Of = op.Rate / of
 	}
 	return op
@@ -187,7 +189,8 @@ func (b *bench) summary(w io.Writer) {
 	t.add("", "MB/S", "RATIO", "CPU S", "MEMORY", "")
 	t.add("SHA-256", fmt.Sprintf("%.0f", b.SHA256))
 	t.add("add", fmt.Sprintf("%.0f", b.Add.Rate), fmt.Sprintf("%.2f", b.Add.Of), b.Add.Server.cpu(), b.Add.Server.memory(), "of SHA-256")
-	t.add("bare stream", fmt.Sprintf("%.0f", b.Stream))
+	t.add("bare stream", fmt.Sprintf("%.0f", b.Stream.Rate), "", b.Stream.Client.cpu(), b.Stream.Client.memory())
+	t.add("  sending it", "", "", b.Stream.Server.cpu(), b.Stream.Server.memory())
 	for _, g := range b.Gets {
 		name, of := "get", "of the stream"
 		if g.RTT > 0 {
