@@ -3,7 +3,7 @@ GO      ?= go
 FUZZTIME ?= 60s
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: all build demo test vet fmt fix lint unit race purego cross fuzz sim bench clean
+.PHONY: all build demo test vet fmt fix lint unit race purego cross fuzz sim bench memory clean
 
 all: build
 
@@ -29,6 +29,9 @@ fuzz: ; @for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' 
 	echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x $$p || exit 1; done; done
 # The crowd of docs/simulations.md.
 sim: ; $(GO) test ./simulations -run TestCrowd -v -timeout 60m -crowd 2,4,8,16
+# A model of 4 GiB with a tensor of 3: no process may take more than 512 MiB. Takes
+# 17 GB of disk under TMPDIR, and some minutes.
+memory: build ; ./bin/zipnode bench --size 4GiB --most-memory 512MiB
 bench: ; $(GO) test -run '^$$' -bench . ./codec ./store ./p2p
 
 clean: ; rm -rf bin

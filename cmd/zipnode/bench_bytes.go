@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -13,9 +15,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-const noiseFile = "weights.bin"
+const noiseFile = "model.safetensors"
 
-// writeNoise makes dir a model of n bytes that no codec shrinks.
+// writeNoise makes dir a model of n bytes, a little more with its header, that no
+// codec shrinks: one tensor of three quarters of it, and others of up to 64 MiB.
 func writeNoise(dir string, n int64) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -28,9 +31,29 @@ func writeNoise(dir string, n int64) error {
 	for i := range seed {
 		seed[i] = byte(rand.Uint32())
 	}
+	n &^= 1
 	w := bufio.NewWriterSize(f, 1<<20)
-	_, err = io.CopyN(w, rand.NewChaCha8(seed), n)
+	header := noiseHeader(n)
+	err = binary.Write(w, binary.LittleEndian, uint64(len(header)))
+	if err == nil {
+		_, err = w.Write(header)
+	}
+	if err == nil {
+		_, err = io.CopyN(w, rand.NewChaCha8(seed), n)
+	}
 	return errors.Join(err, w.Flush(), f.Close())
+}
+
+// noiseHeader is the header of a safetensors file of n bytes of bf16.
+func noiseHeader(n int64) []byte {
+	const most = 64 << 20
+	big := n * 3 / 4 &^ 1
+	out := fmt.Appendf(nil, `{"big":{"dtype":"BF16","shape":[%d],"data_offsets":[0,%d]}`, big/2, big)
+	for at := big; at < n; at += most {
+		end := min(n, at+most)
+		out = fmt.Appendf(out, `,"small.%d":{"dtype":"BF16","shape":[%d],"data_offsets":[%d,%d]}`, at/most, (end-at)/2, at, end)
+	}
+	return append(out, '}')
 }
 
 // hashFile returns how long SHA-256 of the file takes on so many cores: each

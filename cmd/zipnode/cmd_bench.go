@@ -27,7 +27,7 @@ has synced its store and written, not synced, the model's files. CPU and memory
 are those of the two processes, where the system tells (Linux).`
 
 func (a *app) benchCmd() *cobra.Command {
-	var bytes, dir string
+	var bytes, dir, most string
 	cmd := &cobra.Command{
 		Use:     "bench",
 		Short:   "Measure add and get on this machine",
@@ -42,10 +42,15 @@ func (a *app) benchCmd() *cobra.Command {
 			if n < 1<<20 {
 				return usagef("--size: %s is too little to measure: give 1MiB or more", bytes)
 			}
-			return a.bench(ctx, dir, n)
+			limit, err := parseSize(most)
+			if err != nil {
+				return usagef("--most-memory: %v", err)
+			}
+			return a.bench(ctx, dir, n, limit)
 		}),
 	}
 	cmd.Flags().StringVar(&bytes, "size", "512MiB", "bytes of the model")
+	cmd.Flags().StringVar(&most, "most-memory", "", "fail if a process takes more than this, files apart")
 	cmd.Flags().StringVar(&dir, "in", "", "make the temporary `directory` in this one (default the system's)")
 	cmd.AddCommand(a.benchStreamCmd())
 	return cmd
@@ -71,7 +76,7 @@ type benchOp struct {
 	Client  *usage  `json:"client,omitempty"` // who gets
 }
 
-func (a *app) bench(ctx context.Context, in string, n int64) (err error) {
+func (a *app) bench(ctx context.Context, in string, n, limit int64) (err error) {
 	dir, err := os.MkdirTemp(in, "zipnode-bench-")
 	if err != nil {
 		return err
@@ -81,7 +86,26 @@ func (a *app) bench(ctx context.Context, in string, n int64) (err error) {
 	if err := b.measure(ctx, dir); err != nil {
 		return err
 	}
-	return a.print(b, nil, b.summary)
+	if err := a.print(b, nil, b.summary); err != nil {
+		return err
+	}
+	if most := b.memory(); limit > 0 && most > limit {
+		return fmt.Errorf("a process took %s of memory, more than %s", size(most), size(limit))
+	}
+	return nil
+}
+
+// memory returns the most that a process took.
+func (b *bench) memory() int64 {
+	most := int64(0)
+	for _, op := range append(b.Gets, b.Add) {
+		for _, u := range []*usage{op.Server, op.Client} {
+			if u != nil {
+				most = max(most, u.RSSAnon)
+			}
+		}
+	}
+	return most
 }
 
 func (b *bench) measure(ctx context.Context, dir string) (err error) {
