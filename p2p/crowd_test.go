@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"bytes"
 	"context"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func keeping(ctx context.Context, t *testing.T, s *Session, lib *mapLibrary, r R
 		if err != nil {
 			return err
 		}
-		lib.put(a.Block)
+		lib.put(raw(t, bytes.Clone(a.Block.RawData())))
 		n++
 	}
 	if n != len(r.Entries) {

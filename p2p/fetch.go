@@ -105,6 +105,7 @@ type arrival struct {
 	block  blocks.Block
 	from   peer.ID
 	places []place
+	lent   bool // its bytes may be taken back once it was used
 }
 
 // fetch yields the wants of next in the order in which they come. It ends at
@@ -493,7 +494,7 @@ func (f *fetch) came(w *want, e news) (*arrival, error) {
 	}
 	f.s.holds(w)
 	f.s.gained(e.from, len(e.data))
-	return &arrival{block: b, from: e.from, places: w.places}, nil
+	return &arrival{block: b, from: e.from, places: w.places, lent: e.b != nil}, nil
 }
 
 // flow fits m's window to twice what bandwidth and delay make of it.

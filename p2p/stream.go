@@ -263,7 +263,7 @@ func (s *stream) message(c *call) error {
 		return err
 	}
 	s.pace.until = time.Now().Add(messageTime)
-	body := make([]byte, h.length) // check bounded it
+	body := takeBuffer(int(h.length)) // check bounded it
 	if _, err := io.ReadFull(s.in, body); err != nil {
 		return err
 	}
