@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"path/filepath"
 	"strings"
@@ -423,13 +424,34 @@ func (n *Node) sampleFetched(ctx context.Context, model cid.Cid, files []*outFil
 		if mf.format == plain {
 			continue
 		}
-		for _, p := range mf.parts {
-			if !isTensor(mf.format, p.extent) || p.extent.Size == 0 {
-				continue
-			}
-			if err := n.sampleOne(ctx, p, name); err != nil {
-				return err
-			}
+		if err := n.sampleFile(ctx, mf, f, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sampleFile samples the tensors of a file: from where it was written, if it was,
+// for a sample takes some bytes of each leaf, and the store would read, decode and
+// hash all of it.
+func (n *Node) sampleFile(ctx context.Context, mf modelFile, f *outFile, model string) error {
+	written, err := f.reopen()
+	if err != nil {
+		return err
+	}
+	if written != nil {
+		defer written.Close()
+	}
+	for _, p := range mf.parts {
+		if !isTensor(mf.format, p.extent) || p.extent.Size == 0 {
+			continue
+		}
+		var r io.ReaderAt = dag.NewReader(ctx, n.store, p.child.CID, p.child.Size)
+		if written != nil {
+			r = io.NewSectionReader(written, p.extent.Offset, p.extent.Size)
+		}
+		if err := n.sampleOne(p, r, model); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -461,7 +483,8 @@ func (n *Node) sampleAll(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (n *Node) sampleOne(ctx context.Context, p part, model string) error {
+// sampleOne samples one tensor, which r reads.
+func (n *Node) sampleOne(p part, r io.ReaderAt, model string) error {
 	label, err := n.store.Label(p.child.CID)
 	if err != nil || label != "" { // it was sampled when it came first
 		return err
@@ -470,7 +493,7 @@ func (n *Node) sampleOne(ctx context.Context, p part, model string) error {
 	if p.extent.Size >= family.MinSize {
 		e := p.extent
 		e.Offset = 0
-		s, err := family.Take(dag.NewReader(ctx, n.store, p.child.CID, p.child.Size), e)
+		s, err := family.Take(r, e)
 		if err != nil {
 			return err
 		}

@@ -192,6 +192,14 @@ func (f *outFile) whole() bool {
 	return f.done
 }
 
+// reopen opens f for reading, or returns nil if this get did not write it.
+func (f *outFile) reopen() (*os.File, error) {
+	if !f.writes() || !f.whole() {
+		return nil, nil
+	}
+	return f.out.root.Open(f.path)
+}
+
 // abandon closes a temporary that will not be finished.
 func (f *outFile) abandon() {
 	f.mu.Lock()
