@@ -6,7 +6,7 @@ KILLS   ?= 60
 RANDOM  ?= 2000
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak fuzz sim soak-repack planner-million bench bench-codec bench-test clean
+.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak memory fuzz sim soak-repack planner-million bench bench-codec bench-test clean
 
 all: build
 
@@ -44,6 +44,9 @@ sim: ; $(GO) test ./simulations -run TestCrowd -v -timeout 60m -crowd 2,4,8,16
 soak-repack: ; $(GO) test ./cmd/zipnode -run TestRepackKilled -v -timeout 30m -kills 20
 # The index of 10^6 tensors of docs/planner.md: half an hour, 9 GB of disk.
 planner-million: ; $(GO) test ./node -run TestMillion -v -million 1000000 -timeout 180m
+# A model of 4 GiB with a tensor of 3: no process may take more than 512 MiB. Takes
+# 17 GB of disk under TMPDIR, and some minutes.
+memory: build ; ./bin/zipnode bench --size 4GiB --most-memory 512MiB
 bench: ; $(GO) test -run '^$$' -bench . ./codec ./store ./p2p
 # The codec beside BitX, TensorX, zstd and ZipNN: bench/README.md. Needs a C compiler.
 # make bench-codec MODELS=DIR BENCH='-only finetune -rounds 9'

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -57,30 +57,40 @@ func (l *localDamage) Error() string {
 
 func (l *localDamage) Unwrap() error { return l.err }
 
-// A moving is one plan being carried out: chunks come in, units are rebuilt,
-// checked and written.
+// A moving is one batch of a plan being carried out: chunks come in, units are
+// rebuilt, checked and written.
 type moving struct {
 	p      *planner
 	need   []*unit
 	report func(Progress)
-	total  int64 // bytes to fetch
-	done   atomic.Int64
+	total  int64         // bytes to fetch, earlier batches included
+	done   *atomic.Int64 // of these
 
 	mu      sync.Mutex
-	arrived map[*unit]chan struct{} // closed when all its chunks are here
-	left    map[*unit]int
+	coming  map[*unit]*coming
+	arrived chan struct{} // closed, and made anew, when chunks arrive
+}
+
+// A coming is a unit whose chunks are on their way.
+type coming struct {
+	listed  bool   // missing is known
+	missing []byte // a bit for each chunk, set while it is not here; nil: all are
+	written []byte // a bit for each chunk that was written where it belongs; nil: none
 }
 
 // carry fetches what need lists, bases first, and writes every unit that has a
 // place, also those that were here.
-func (p *planner) carry(ctx context.Context, need []*unit, total int64, report func(Progress)) error {
-	m := &moving{p: p, need: need, report: report, total: total, arrived: map[*unit]chan struct{}{}, left: map[*unit]int{}}
+func (p *planner) carry(ctx context.Context, need []*unit, done *atomic.Int64, total int64, report func(Progress)) error {
+	m := &moving{p: p, need: need, report: report, total: total, done: done, coming: map[*unit]*coming{}, arrived: make(chan struct{})}
 	for _, u := range need {
-		m.arrived[u] = make(chan struct{})
+		m.coming[u] = &coming{}
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.fetch(ctx) })
 	g.Go(func() error {
+		if err := m.nodes(ctx); err != nil {
+			return err
+		}
 		for _, u := range need {
 			if err := m.rebuild(ctx, u); err != nil {
 				return err
@@ -99,6 +109,62 @@ func (p *planner) carry(ctx context.Context, need []*unit, total int64, report f
 		return nil
 	})
 	return g.Wait()
+}
+
+// nodes brings the nodes of all units that have a recipe, a level at a time: one
+// by one, each would take a round trip.
+func (m *moving) nodes(ctx context.Context) error {
+	var level []dag.Child
+	for _, u := range m.need {
+		if u.recipe != nil {
+			level = append(level, u.c)
+		}
+	}
+	for depth := 0; len(level) > 0 && depth < maxDepth; depth++ {
+		var next []dag.Child
+		for part := range slices.Chunk(level, 256) {
+			more, err := m.open(ctx, part)
+			if err != nil {
+				return err
+			}
+			next = append(next, more...)
+		}
+		level = next
+	}
+	return nil
+}
+
+// open fetches those of cs that are nodes, and returns their children that are.
+func (m *moving) open(ctx context.Context, cs []dag.Child) ([]dag.Child, error) {
+	var ids []cid.Cid
+	for _, c := range cs {
+		if c.CID.Type() == cid.DagProtobuf {
+			ids = append(ids, c.CID)
+		}
+	}
+	if err := m.p.fetchMany(ctx, ids); err != nil {
+		return nil, err
+	}
+	var out []dag.Child
+	for _, c := range cs {
+		if c.CID.Type() != cid.DagProtobuf {
+			continue
+		}
+		b, err := m.p.Get(ctx, c.CID)
+		if err != nil {
+			return nil, err
+		}
+		n, err := dag.DecodeFile(b, c.Size)
+		if err != nil {
+			return nil, err
+		}
+		for _, child := range n.Children {
+			if child.CID.Type() == cid.DagProtobuf {
+				out = append(out, child)
+			}
+		}
+	}
+	return out, nil
 }
 
 // fetch brings the chunks of every unit that has a recipe.
@@ -137,15 +203,18 @@ func (m *moving) fetch(ctx context.Context) error {
 			return err
 		}
 		m.progress(int64(len(a.Block.RawData())))
-		m.arrive(of[a.Range], 1)
+		if err := m.arrive(of[a.Range], a.Index, a.Block.RawData()); err != nil {
+			return err
+		}
 	}
 	return genErr
 }
 
 // unprovided turns err, if it says that no peer has a chunk, into a wrongRecipe
-// of the unit that lacks one: another recipe, or the leaves themselves, may do.
+// of the unit that lacks it: another recipe, or the leaves themselves, may do.
 func (m *moving) unprovided(ctx context.Context, err error) error {
-	if !errors.Is(err, p2p.ErrNoProvider) || ctx.Err() != nil {
+	missing, ok := errors.AsType[*p2p.MissingError](err)
+	if !ok || ctx.Err() != nil {
 		return err
 	}
 	for _, u := range m.need {
@@ -156,7 +225,7 @@ func (m *moving) unprovided(ctx context.Context, err error) error {
 			if entryErr != nil {
 				break
 			}
-			if here, hasErr := m.p.n.store.HasReal(e.Chunk); hasErr == nil && !here && strings.Contains(err.Error(), e.Chunk.String()) {
+			if e.Chunk.Equals(missing.Block) {
 				return &wrongRecipe{u, err}
 			}
 		}
@@ -168,20 +237,79 @@ func (m *moving) progress(n int64) {
 	m.report(Progress{Stage: "fetch", Done: m.done.Add(n), Total: m.total})
 }
 
-// arrive counts n chunks of u that came. The channel closes with the last.
-func (m *moving) arrive(u *unit, n int) {
+// arrive notes that chunk i of u is here. One that is as long as its leaf is the
+// leaf, without a frame: it is written where it belongs, and need not be read and
+// hashed again if it turns out to be the right one. If not, the file never gets
+// its name.
+func (m *moving) arrive(u *unit, i int, chunk []byte) error {
+	whole := len(chunk) == dag.LeafSize(u.recipe.Size, int64(i))
+	if whole {
+		if err := u.write(chunk, int64(i)); err != nil {
+			return err
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.left[u] -= n; m.left[u] == 0 {
-		close(m.arrived[u])
+	c := m.coming[u]
+	if whole && c.written == nil {
+		c.written = make([]byte, len(c.missing))
+	}
+	if whole {
+		c.written[i/8] |= 1 << (i % 8)
+	}
+	c.missing[i/8] &^= 1 << (i % 8)
+	m.wake()
+	return nil
+}
+
+// written tells whether chunk i of u was written where it belongs.
+func (m *moving) written(u *unit, i int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.coming[u]
+	return c.written != nil && c.written[i/8]&(1<<(i%8)) != 0
+}
+
+// write puts leaf i of u in all its places.
+func (u *unit) write(data []byte, i int64) error {
+	for _, pl := range u.places {
+		if err := pl.file.writeAt(data, pl.offset+i*dag.MaxLeaf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wake tells those who wait for chunks. The caller holds mu.
+func (m *moving) wake() {
+	close(m.arrived)
+	m.arrived = make(chan struct{})
+}
+
+// await waits until chunk i of u is here.
+func (m *moving) await(ctx context.Context, u *unit, i int64) error {
+	for {
+		m.mu.Lock()
+		c, arrived := m.coming[u], m.arrived
+		here := c.listed && (c.missing == nil || c.missing[i/8]&(1<<(i%8)) == 0)
+		m.mu.Unlock()
+		if here {
+			return nil
+		}
+		select {
+		case <-arrived:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
-// ranges returns the runs of u's chunks that are not here, and counts them.
+// ranges returns the runs of u's chunks that are not here, and notes them.
 func (m *moving) ranges(ctx context.Context, u *unit) ([]p2p.Range, error) {
 	const most = 256 // chunks in a range
 	var out []p2p.Range
-	i, missing := 0, 0
+	var missing []byte
+	i := 0
 	ended := true
 	for e, err := range u.recipe.Chunks.All(ctx, m.p) {
 		if err != nil {
@@ -192,46 +320,62 @@ func (m *moving) ranges(ctx context.Context, u *unit) ([]p2p.Range, error) {
 			return nil, err
 		}
 		if !here {
-			missing++
+			if missing == nil {
+				missing = make([]byte, (u.recipe.Chunks.Len()+7)/8)
+			}
+			missing[i/8] |= 1 << (i % 8)
 			if ended || len(out[len(out)-1].Entries) == most {
 				out = append(out, p2p.Range{Recipe: u.block.Cid(), First: i})
 			}
 			out[len(out)-1].Entries = append(out[len(out)-1].Entries, e)
+		} else if m.p.src != nil {
+			m.p.src.Hold(u.block.Cid(), i, 1)
 		}
 		ended = here
 		i++
 	}
 	if u.recipe.Side.Defined() {
 		if err := m.p.fetchMany(ctx, []cid.Cid{u.recipe.Side}); err != nil {
+			if _, missing := errors.AsType[*p2p.MissingError](err); missing {
+				err = &wrongRecipe{u, err}
+			}
 			return nil, err
 		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.left[u] = missing
-	if missing == 0 {
-		close(m.arrived[u])
-	}
+	*m.coming[u] = coming{listed: true, missing: missing}
+	m.wake()
 	return out, nil
 }
 
-// rebuild waits for u's chunks, decodes and checks every leaf, writes it where
+// rebuild decodes and checks every leaf of u as its chunk comes, writes it where
 // it belongs, and adds the recipe.
 func (m *moving) rebuild(ctx context.Context, u *unit) error {
 	if u.recipe == nil {
 		return m.plain(ctx, u)
 	}
-	select {
-	case <-m.arrived[u]:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	p := m.p
+	if err := m.await(ctx, u, 0); err != nil {
+		return err
+	}
 	if _, err := p.lease.Put(ctx, u.block); err != nil {
 		return err
 	}
 	rec := u.block.Cid()
-	err := m.leaves(ctx, u, func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error) {
+	entry, stop := iter.Pull2(u.recipe.Chunks.All(ctx, p))
+	defer stop()
+	there := func(i int64, leaf cid.Cid) (bool, error) {
+		e, err, ok := entry()
+		if err == nil && !ok {
+			err = &dag.CorruptError{CID: rec, Reason: "fewer chunks than leaves"}
+		}
+		if err == nil {
+			err = m.await(ctx, u, i)
+		}
+		return err == nil && e.Chunk.Equals(leaf) && m.written(u, i), err
+	}
+	err := m.leaves(ctx, u, there, func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error) {
 		data, err := p.n.store.Decode(ctx, rec, i)
 		if err == nil {
 			err = dag.Check(leaf, data)
@@ -264,7 +408,7 @@ func (m *moving) plain(ctx context.Context, u *unit) error {
 	if len(u.offers) > 0 { // a claim, which only says how to encode
 		dtype = u.offers[0].recipe.DType
 	}
-	err := m.leaves(ctx, u, func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error) {
+	err := m.leaves(ctx, u, nil, func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error) {
 		b, err := p.n.store.Get(ctx, leaf)
 		if isAbsent(err) {
 			if p.src == nil {
@@ -299,7 +443,7 @@ func (m *moving) deliverHere(ctx context.Context, u *unit) error {
 	if !slices.ContainsFunc(u.places, func(pl place) bool { return pl.file.writes() }) {
 		return m.finished(u) // nothing is written, and it was checked when it came
 	}
-	return m.leaves(ctx, u, func(ctx context.Context, _ int64, leaf cid.Cid) ([]byte, error) {
+	return m.leaves(ctx, u, nil, func(ctx context.Context, _ int64, leaf cid.Cid) ([]byte, error) {
 		b, err := m.p.n.store.Get(ctx, leaf)
 		if err != nil {
 			if ignoreDamage(err) == nil {
@@ -312,32 +456,35 @@ func (m *moving) deliverHere(ctx context.Context, u *unit) error {
 }
 
 // leaves calls get for every leaf of u, on all cores, and writes what it
-// returns to u's places.
-func (m *moving) leaves(ctx context.Context, u *unit, get func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error)) error {
+// returns to u's places. Leaves that there, which is called in order, knows to be
+// there are passed over; nil: none are.
+func (m *moving) leaves(ctx context.Context, u *unit, there func(i int64, leaf cid.Cid) (bool, error), get func(ctx context.Context, i int64, leaf cid.Cid) ([]byte, error)) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	next := int64(0)
+	i := int64(-1)
 	for leaf, err := range dag.LeavesOf(gctx, m.p, u.c.CID, u.c.Size) {
+		i++
+		done := false
+		if err == nil && there != nil {
+			done, err = there(i, leaf)
+		}
 		if err != nil {
 			return errors.Join(g.Wait(), err)
 		}
-		i := next
-		next++
-		g.Go(func() error {
-			data, err := get(gctx, i, leaf)
-			if err != nil {
-				return err
-			}
-			for _, pl := range u.places {
-				if err := pl.file.writeAt(data, pl.offset+i*dag.MaxLeaf); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
 		if gctx.Err() != nil {
 			break
 		}
+		if done {
+			continue
+		}
+		at := i
+		g.Go(func() error {
+			data, err := get(gctx, at, leaf)
+			if err != nil {
+				return err
+			}
+			return u.write(data, at)
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return err

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/dag"
@@ -19,8 +22,11 @@ import (
 )
 
 // maxAttempts bounds how often a get plans anew because a recipe turned out
-// wrong.
-const maxAttempts = 8
+// wrong: each peer that turned out hostile gives one more, up to mostAttempts.
+const (
+	maxAttempts  = 8
+	mostAttempts = 64
+)
 
 // Get writes the model req.Ref to req.Out, and fetches from peers what is not
 // here, each tensor by the cheapest way given what is.
@@ -34,7 +40,7 @@ func (n *Node) Get(ctx context.Context, req GetRequest, progress func(Progress))
 	if req.Out == "" && !req.DryRun {
 		return GetResult{}, usagef("no directory to write to")
 	}
-	g := &getting{n: n, req: req, report: progress, banned: map[cid.Cid]bool{}}
+	g := &getting{n: n, req: req, report: progress, trust: newDistrust()}
 	lease, err := n.store.NewLease()
 	if err != nil {
 		return GetResult{}, err
@@ -90,7 +96,7 @@ type getting struct {
 	req    GetRequest
 	lease  *store.Lease
 	report func(Progress)
-	banned map[cid.Cid]bool
+	trust  *distrust
 	res    GetResult
 
 	only      []cid.Cid // nodes to bring here instead of a model; nothing is written
@@ -122,7 +128,7 @@ func (g *getting) run(ctx context.Context, s *p2p.Session) error {
 		if mendErr != nil {
 			return errors.Join(err, mendErr)
 		}
-		if !again || attempt == maxAttempts {
+		if !again || attempt >= min(maxAttempts+g.trust.offenders(), mostAttempts) {
 			return err
 		}
 	}
@@ -132,7 +138,7 @@ func (g *getting) run(ctx context.Context, s *p2p.Session) error {
 // err: without a recipe that is wrong, or with what is damaged here fetched.
 func (g *getting) mend(ctx context.Context, s *p2p.Session, err error) (bool, error) {
 	if wrong, ok := errors.AsType[*wrongRecipe](err); ok && errors.Is(err, p2p.ErrNoProvider) {
-		g.banned[wrong.block()] = true // nobody is to blame: it may have been collected
+		g.trust.unprovided(wrong) // perhaps nobody is to blame: it may have been collected
 		return true, nil
 	}
 	if wrong, ok := errors.AsType[*wrongRecipe](err); ok {
@@ -140,13 +146,14 @@ func (g *getting) mend(ctx context.Context, s *p2p.Session, err error) (bool, er
 			return damaged, err // not the recipe's fault
 		}
 		g.n.log.Warn("a recipe is wrong", "tensor", wrong.u.c.CID, "recipe", wrong.block(), "err", wrong.err)
-		g.banned[wrong.block()] = true
+		g.trust.ban(wrong.block())
 		if bases, err := g.n.store.SetAside(ctx, wrong.bases()...); len(bases) > 0 || err != nil {
-			delete(g.banned, wrong.block())
+			g.trust.acquit(wrong.block())
 			return len(bases) > 0, err
 		}
 		if from, ok := wrong.u.from(); ok && s != nil && !errors.Is(err, codec.ErrUnknown) { // a newer codec is no lie
 			s.Drop(from, wrong)
+			g.trust.blame(from)
 		}
 		return true, nil
 	}
@@ -160,7 +167,7 @@ func (g *getting) mend(ctx context.Context, s *p2p.Session, err error) (bool, er
 
 // attempt plans and carries out the get once.
 func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
-	p := &planner{n: g.n, lease: g.lease, src: asSource(s), units: map[cid.Cid]*unit{}, banned: g.banned}
+	p := &planner{n: g.n, lease: g.lease, src: asSource(s), units: map[cid.Cid]*unit{}, trust: g.trust, heard: map[peer.ID]int64{}}
 	g.report(Progress{Stage: "plan"})
 	g.keptBytes = 0
 	if g.only != nil {
@@ -210,26 +217,10 @@ func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
 			}
 		}
 	}
-	if err := p.files(ctx, files); err != nil {
-		return err
-	}
-	need, total, err := p.choose(ctx)
-	if err != nil {
-		return err
-	}
-	g.tally(p, files)
-	if g.req.DryRun {
-		g.res.Fetched = total
-		g.res.Files = g.explain(p, files)
-		return nil
-	}
-	if err := g.affordable(total, todo); err != nil {
-		return err
-	}
 	for _, f := range todo {
 		f.out = out
 	}
-	if err := p.carry(ctx, need, total, g.report); err != nil {
+	if err := g.move(ctx, p, files, todo); err != nil || g.req.DryRun {
 		return err
 	}
 	return g.commit(ctx, model, files, partial)
@@ -241,21 +232,45 @@ func (g *getting) bring(ctx context.Context, p *planner) error {
 	for _, c := range g.only {
 		files = append(files, &outFile{path: c.String(), cid: c, size: -1})
 	}
-	if err := p.files(ctx, files); err != nil {
-		return err
-	}
-	need, total, err := p.choose(ctx)
-	if err != nil {
-		return err
-	}
-	g.tally(p, files)
-	if err := g.affordable(total, nil); err != nil {
-		return err
-	}
-	if err := p.carry(ctx, need, total, g.report); err != nil {
+	if err := g.move(ctx, p, files, nil); err != nil {
 		return err
 	}
 	return g.lease.Commit(store.Change{})
+}
+
+// move plans files, and fetches and writes them, a batch after another. A dry
+// run only plans.
+func (g *getting) move(ctx context.Context, p *planner, files, todo []*outFile) error {
+	g.res.Reused = g.keptBytes
+	tally := newTally(files)
+	moved, total := new(atomic.Int64), int64(0)
+	err := p.files(ctx, files, func() error {
+		need, cost, err := p.choose(ctx)
+		if err != nil {
+			return err
+		}
+		total += cost
+		g.res.Reused += tally.add(p.order)
+		if g.req.DryRun {
+			return nil
+		}
+		if err := g.affordable(p.size, cost, total, todo); err != nil {
+			return err
+		}
+		return p.carry(ctx, need, moved, total, g.report)
+	})
+	if err != nil {
+		return err
+	}
+	g.res.Bytes = g.keptBytes
+	for _, f := range files {
+		g.res.Bytes += f.size
+	}
+	if g.req.DryRun {
+		g.res.Fetched = total
+		g.res.Files = tally.explain(files)
+	}
+	return nil
 }
 
 // files lists the model's files: all, and those asked for.
@@ -323,71 +338,25 @@ func (g *getting) already(ctx context.Context, out *outDir, files []*outFile) (t
 	return todo, kept, nil
 }
 
-// tally counts what was asked for, and what of it needs no fetch.
-func (g *getting) tally(p *planner, files []*outFile) {
-	g.res.Bytes, g.res.Reused = g.keptBytes, g.keptBytes
-	for _, f := range files {
-		g.res.Bytes += f.size
-	}
-	for _, u := range p.order {
-		if u.known() {
-			g.res.Reused += u.c.Size * int64(len(u.places))
-		}
-	}
-}
-
-// explain says, file by file, what would be fetched and why.
-func (g *getting) explain(p *planner, files []*outFile) []GetFile {
-	type count struct{ parts, here, delta, fetch int }
-	counts := map[*outFile]*count{}
-	cost := map[*outFile]int64{}
-	for _, f := range files {
-		counts[f] = &count{}
-	}
-	for _, u := range p.order {
-		for i, pl := range u.places {
-			c := counts[pl.file]
-			c.parts++
-			switch {
-			case u.known():
-				c.here++
-			case u.recipe != nil && len(u.recipe.Bases) > 0:
-				c.delta++
-			default:
-				c.fetch++
-			}
-			if i == 0 && !u.known() {
-				cost[pl.file] += u.sum
-			}
-		}
-	}
-	var out []GetFile
-	for _, f := range files {
-		c := counts[f]
-		why := "here"
-		if c.here < c.parts {
-			why = fmt.Sprintf("%d of %d parts here, %d as deltas, %d in full", c.here, c.parts, c.delta, c.fetch)
-		}
-		out = append(out, GetFile{Path: f.path, Bytes: f.size, Fetch: cost[f], Why: why})
-	}
-	return out
-}
-
 // slack is what a plan may cost beyond twice the model: small models have
 // bases that are larger than they are.
 const slack = 1 << 30
 
 // affordable refuses a plan that a hostile peer blew up, or that the disk has
 // no room for.
-func (g *getting) affordable(total int64, todo []*outFile) error {
-	if total > 2*g.res.Bytes+slack {
-		return &dag.CorruptError{Reason: fmt.Sprintf("fetching it would take %d bytes for a model of %d", total, g.res.Bytes)}
+//
+// The files are of size bytes; the batch at hand costs cost, all so far total.
+func (g *getting) affordable(size, cost, total int64, todo []*outFile) error {
+	if total > 2*size+slack {
+		return &dag.CorruptError{Reason: fmt.Sprintf("fetching it would take %d bytes for a model of %d", total, size)}
 	}
 	write := int64(0)
 	for _, f := range todo {
-		write += f.size
+		if !f.whole() {
+			write += max(f.size, 0)
+		}
 	}
-	for dir, need := range map[string]int64{g.req.Out: write, g.n.cfg.Dir: total} {
+	for dir, need := range map[string]int64{g.req.Out: write, g.n.cfg.Dir: cost} {
 		if dir == "" || g.n.lock == nil {
 			continue
 		}
@@ -455,13 +424,34 @@ func (n *Node) sampleFetched(ctx context.Context, model cid.Cid, files []*outFil
 		if mf.format == plain {
 			continue
 		}
-		for _, p := range mf.parts {
-			if !isTensor(mf.format, p.extent) || p.extent.Size == 0 {
-				continue
-			}
-			if err := n.sampleOne(ctx, p, name); err != nil {
-				return err
-			}
+		if err := n.sampleFile(ctx, mf, f, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sampleFile samples the tensors of a file: from where it was written, if it was,
+// for a sample takes some bytes of each leaf, and the store would read, decode and
+// hash all of it.
+func (n *Node) sampleFile(ctx context.Context, mf modelFile, f *outFile, model string) error {
+	written, err := f.reopen()
+	if err != nil {
+		return err
+	}
+	if written != nil {
+		defer written.Close()
+	}
+	for _, p := range mf.parts {
+		if !isTensor(mf.format, p.extent) || p.extent.Size == 0 {
+			continue
+		}
+		var r io.ReaderAt = dag.NewReader(ctx, n.store, p.child.CID, p.child.Size)
+		if written != nil {
+			r = io.NewSectionReader(written, p.extent.Offset, p.extent.Size)
+		}
+		if err := n.sampleOne(p, r, model); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -493,32 +483,32 @@ func (n *Node) sampleAll(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (n *Node) sampleOne(ctx context.Context, p part, model string) error {
+// sampleOne samples one tensor, which r reads.
+func (n *Node) sampleOne(p part, r io.ReaderAt, model string) error {
 	label, err := n.store.Label(p.child.CID)
 	if err != nil || label != "" { // it was sampled when it came first
 		return err
 	}
 	of := store.Sampled{Group: groupOf(p.extent), Label: model + "/" + p.extent.Name}
 	if p.extent.Size >= family.MinSize {
-		if err := n.sampleInto(ctx, &of, p); err != nil {
+		if err := n.sampleInto(&of, p, r); err != nil {
 			return err
 		}
 	}
 	return n.store.PutSample(p.child.CID, of)
 }
 
-// sampleInto adds to of what is kept of a larger tensor.
-func (n *Node) sampleInto(ctx context.Context, of *store.Sampled, p part) error {
+// sampleInto adds to of what is kept of a larger tensor, which r reads.
+func (n *Node) sampleInto(of *store.Sampled, p part, r io.ReaderAt) error {
 	e := p.extent
 	e.Offset = 0
-	in := dag.NewReader(ctx, n.store, p.child.CID, p.child.Size)
-	s, err := family.Take(in, e)
+	s, err := family.Take(r, e)
 	if err != nil {
 		return err
 	}
 	of.Data = s.Encode(nil)
 	if rows, ok := family.RowsOf(e); ok {
-		list, err := rows.Read(in, 0)
+		list, err := rows.Read(r, 0)
 		if err != nil {
 			return err
 		}

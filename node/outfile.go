@@ -24,7 +24,7 @@ type outFile struct {
 	out *outDir // nil: nothing is written
 
 	mu   sync.Mutex
-	left int      // parts not written yet
+	left int      // parts not written, or not planned, yet
 	temp *os.File // opened by the first write: a model may have more files than descriptors
 	name string   // of temp
 	done bool
@@ -154,6 +154,13 @@ func (f *outFile) writeAt(data []byte, off int64) error {
 	return err
 }
 
+// add counts n more parts.
+func (f *outFile) add(n int) {
+	f.mu.Lock()
+	f.left += n
+	f.mu.Unlock()
+}
+
 // finishPart counts a part that is written; with the last the file takes its
 // name.
 func (f *outFile) finishPart() error {
@@ -176,6 +183,21 @@ func (f *outFile) finishPart() error {
 		}
 	}
 	return f.out.root.Rename(f.name, f.path)
+}
+
+// whole tells whether f is written and has its name.
+func (f *outFile) whole() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.done
+}
+
+// reopen opens f for reading, or returns nil if this get did not write it.
+func (f *outFile) reopen() (*os.File, error) {
+	if !f.writes() || !f.whole() {
+		return nil, nil
+	}
+	return f.out.root.Open(f.path)
 }
 
 // abandon closes a temporary that will not be finished.

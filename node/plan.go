@@ -22,6 +22,7 @@ type source interface {
 	GetMany(ctx context.Context, cs []cid.Cid) iter.Seq2[blocks.Block, error]
 	Recipes(ctx context.Context, tensors []cid.Cid) iter.Seq2[p2p.Offer, error]
 	Chunks(ctx context.Context, ranges iter.Seq[p2p.Range]) iter.Seq2[p2p.Arrived, error]
+	Hold(recipe cid.Cid, first, n int)
 	Drop(p peer.ID, reason error)
 }
 
@@ -41,6 +42,8 @@ type unit struct {
 	sum    int64        // with them; what several share counts for each
 	offers []offer      // of peers
 	places []place      // where its bytes go; none for a base of another's
+	asked  bool         // peers were asked for its recipes
+	lost   bool         // its root node cannot be had
 }
 
 // An offer is a recipe that a peer sent.
@@ -60,10 +63,23 @@ type place struct {
 const (
 	// maxParts bounds the parts of a model's files, each counted wherever it
 	// stands; maxOffers the recipes weighed for one tensor; maxBases the tensors
-	// that a plan asks for beside the model's own, as bases.
+	// that a plan asks for beside the model's own, as bases, and those are not
+	// more than four for each of its own and fewBases.
 	maxParts  = 1 << 22
 	maxOffers = 8
 	maxBases  = 1 << 16
+	fewBases  = 1024
+
+	// A plan holds at most heardOne bytes of one peer's recipes, and heardAll of
+	// all, and heardEach more for each tensor it asked for: a recipe of a tensor
+	// of a few leaves has some hundred bytes.
+	heardOne  = 16 << 20
+	heardAll  = 64 << 20
+	heardEach = 4 << 10
+
+	// fewPages, and sixteen for each 8 GiB of the model, are the pages of recipes
+	// that are fetched to weigh them.
+	fewPages = 64
 )
 
 // A planner finds, for each part of a model, the cheapest way to have it.
@@ -72,10 +88,23 @@ type planner struct {
 	lease  *store.Lease
 	src    source // nil: offline
 	units  map[cid.Cid]*unit
-	order  []*unit          // of the model
-	banned map[cid.Cid]bool // recipes that gave other bytes than they should
-	parts  int              // placed so far
-	asked  int              // tensors that peers were asked for as bases
+	order  []*unit   // of the model
+	trust  *distrust // what earlier attempts taught
+	size   int64     // of all files
+	parts  int       // met so far
+	pages  int       // of recipes, fetched to weigh them
+	placed int       // places of this batch
+	asked  int       // tensors that peers were asked for in this batch
+	bases  int       // of these, those that are only bases
+	heard  map[peer.ID]int64
+	heardN int64 // bytes of recipes, of all peers, in this batch
+}
+
+// next forgets what one batch of a plan took.
+func (p *planner) next() {
+	p.units, p.order = map[cid.Cid]*unit{}, nil
+	p.placed, p.asked, p.bases = 0, 0, 0
+	p.heard, p.heardN = map[peer.ID]int64{}, 0
 }
 
 // Get returns block c from the store, or from peers, and then keeps it.
@@ -141,37 +170,104 @@ func (p *planner) fetchMany(ctx context.Context, cs []cid.Cid) error {
 
 // A want is a node of a file that is to be resolved into units.
 type want struct {
-	c  dag.Child // Size below 0: not known yet
-	at place
+	c     dag.Child // Size below 0: not known yet
+	at    place
+	depth int // nodes above it
 }
 
-// files plans the bytes of files, level by level of their nodes.
-func (p *planner) files(ctx context.Context, files []*outFile) error {
-	var level []want
-	for _, f := range files {
-		level = append(level, want{dag.Child{CID: f.cid, Size: -1}, place{f, 0}})
-	}
-	for depth := 0; len(level) > 0; depth++ {
-		if depth > 64 {
-			return &dag.CorruptError{CID: level[0].c.CID, Reason: "a file too deep"}
+const (
+	// A batch is what a plan resolves, and has fetched, at once: a model of
+	// millions of parts is never in memory as a whole.
+	batchUnits  = 8192
+	batchPlaces = 1 << 16      // where they go: a unit may have many
+	batchHeard  = heardAll / 2 // bytes of recipes
+
+	maxDepth   = 32   // nodes above a leaf
+	levelWants = 1024 // of which peers are asked for recipes at once
+	levelNodes = 16   // opened at once: each may have 1,024 children
+	mostWants  = 1 << 20
+)
+
+// sizes learns the sizes of files from their root nodes. That of a file of one
+// leaf that is not here may stay unknown.
+func (p *planner) sizes(ctx context.Context, files []*outFile) error {
+	for part := range slices.Chunk(files, 4096) {
+		var roots []cid.Cid
+		for _, f := range part {
+			if f.cid.Type() != cid.Raw {
+				roots = append(roots, f.cid)
+			}
 		}
-		var next []want
-		for len(level) > 0 {
-			n := min(len(level), 4096)
-			more, err := p.level(ctx, level[:n])
-			if err != nil {
+		if err := p.fetchMany(ctx, roots); err != nil {
+			return err
+		}
+		for _, f := range part {
+			if err := p.fileSize(ctx, f); err != nil {
 				return err
 			}
-			next = append(next, more...)
-			level = level[n:]
+			if p.size += max(f.size, 0); p.size > 1<<60 {
+				return &dag.CorruptError{CID: f.cid, Reason: "files of more than 2^60 bytes"}
+			}
 		}
-		level = next
+	}
+	return nil
+}
+
+func (p *planner) fileSize(ctx context.Context, f *outFile) error {
+	if f.cid.Type() == cid.Raw {
+		if n, err := p.n.store.GetSize(ctx, f.cid); err == nil {
+			f.size = int64(n)
+		}
+		return nil
+	}
+	b, err := p.Get(ctx, f.cid)
+	if err != nil {
+		return err
+	}
+	n, err := dag.DecodeFile(b, -1)
+	if err == nil {
+		f.size = n.Size
+	}
+	return err
+}
+
+// files plans the bytes of files, in their order, and calls carry for each
+// batch of units.
+func (p *planner) files(ctx context.Context, files []*outFile, carry func() error) error {
+	if err := p.sizes(ctx, files); err != nil {
+		return err
+	}
+	var stack []want // the next is the last
+	for _, f := range slices.Backward(files) {
+		f.left = 1
+		stack = append(stack, want{c: dag.Child{CID: f.cid, Size: -1}, at: place{f, 0}})
+	}
+	for len(stack) > 0 {
+		n := len(stack) - min(len(stack), levelWants)
+		level := slices.Clone(stack[n:])
+		slices.Reverse(level)
+		rest, err := p.level(ctx, level)
+		if err != nil {
+			return err
+		}
+		slices.Reverse(rest)
+		if stack = append(stack[:n], rest...); len(stack) > mostWants+len(files) {
+			return &dag.CorruptError{CID: stack[0].at.file.cid, Reason: fmt.Sprintf("more than %d parts beside each other", mostWants)}
+		}
+		if len(stack) > 0 && len(p.order) < batchUnits && p.placed < batchPlaces && p.heardN < batchHeard {
+			continue
+		}
+		if err := carry(); err != nil {
+			return err
+		}
+		p.next()
 	}
 	return nil
 }
 
 // level resolves some wants: those that are here, or that a peer has a recipe
-// of, become units; the others are opened, and their children returned.
+// of, become units; a few of the others are opened. It returns what is to be
+// resolved next, in order.
 func (p *planner) level(ctx context.Context, ws []want) ([]want, error) {
 	var asked []cid.Cid
 	for _, w := range ws {
@@ -179,7 +275,8 @@ func (p *planner) level(ctx context.Context, ws []want) ([]want, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !u.known() && u.offers == nil {
+		if !u.known() && !u.asked {
+			u.asked = true
 			asked = append(asked, w.c.CID)
 		}
 	}
@@ -187,23 +284,35 @@ func (p *planner) level(ctx context.Context, ws []want) ([]want, error) {
 		return nil, err
 	}
 	var nodes []cid.Cid
-	for _, w := range ws {
-		if u := p.units[w.c.CID]; !u.known() && len(u.offers) == 0 && w.c.CID.Type() != cid.Raw {
-			nodes = append(nodes, w.c.CID)
+	end := len(ws)
+	for i, w := range ws {
+		if u := p.units[w.c.CID]; !u.opens() {
+			continue
 		}
+		if len(nodes) == levelNodes {
+			end = i
+			break
+		}
+		nodes = append(nodes, w.c.CID)
 	}
 	if err := p.fetchMany(ctx, nodes); err != nil {
 		return nil, err
 	}
 	var next []want
-	for _, w := range ws {
+	for _, w := range ws[:end] {
 		more, err := p.place(ctx, w)
 		if err != nil {
 			return nil, err
 		}
 		next = append(next, more...)
 	}
-	return next, nil
+	return append(next, ws[end:]...), nil
+}
+
+// opens tells whether u is a node to be opened: it is not here, and nobody has
+// a recipe of it.
+func (u *unit) opens() bool {
+	return !u.known() && len(u.offers) == 0 && u.c.CID.Type() != cid.Raw
 }
 
 // unit returns the unit of c, which knows whether it is here.
@@ -260,6 +369,7 @@ func (p *planner) ask(ctx context.Context, cs []cid.Cid) error {
 	if len(cs) == 0 || p.src == nil {
 		return nil
 	}
+	p.asked += len(cs)
 	for o, err := range p.src.Recipes(ctx, cs) {
 		if err != nil {
 			return err
@@ -279,12 +389,79 @@ func (p *planner) ask(ctx context.Context, cs []cid.Cid) error {
 			p.src.Drop(o.From, err)
 			continue
 		}
-		if u == nil || p.banned[o.Recipe.Cid()] || len(u.offers) == maxOffers {
+		if u == nil || p.trust.not(o.Recipe.Cid(), o.From) || len(u.offers) == maxOffers || !p.hear(o) {
 			continue
 		}
 		u.offers = append(u.offers, offer{recipe: r, block: o.Recipe, from: o.From})
 	}
 	return nil
+}
+
+// hear counts the bytes of an offer that is to be held, and reports whether
+// there is room for it.
+func (p *planner) hear(o p2p.Offer) bool {
+	n, each := int64(len(o.Recipe.RawData())), int64(p.asked)*heardEach
+	if p.heard[o.From]+n > heardOne+each || p.heardN+n > heardAll+each {
+		return false
+	}
+	p.heard[o.From] += n
+	p.heardN += n
+	return true
+}
+
+// askBases asks for recipes of the bases of what was offered, and of their
+// bases, a level at a time, as far as a plan may go.
+func (p *planner) askBases(ctx context.Context) error {
+	if p.src == nil {
+		return nil
+	}
+	level := p.order
+	for depth := 0; depth < maxBaseDepth && len(level) > 0; depth++ {
+		var next []*unit
+		var cs []cid.Cid
+		for _, u := range level {
+			for _, o := range u.offers {
+				for _, b := range o.recipe.Bases {
+					base, err := p.askable(ctx, b.Of)
+					if err != nil {
+						return err
+					}
+					if base != nil {
+						next, cs = append(next, base), append(cs, b.Of)
+					}
+				}
+			}
+		}
+		if err := p.ask(ctx, cs); err != nil {
+			return err
+		}
+		level = next
+	}
+	return nil
+}
+
+// askable returns the unit of base c if peers are to be asked for recipes of it,
+// and nil if not.
+func (p *planner) askable(ctx context.Context, c cid.Cid) (*unit, error) {
+	if p.units[c] == nil && (p.bases >= maxBases || p.bases >= 4*len(p.order)+fewBases) {
+		return nil, nil // bases of bases without end
+	}
+	fresh := p.units[c] == nil
+	u, err := p.unit(ctx, dag.Child{CID: c, Size: -1})
+	if err != nil {
+		if _, corrupt := errors.AsType[*dag.CorruptError](err); corrupt {
+			return nil, nil // no CID of a tensor: who offers it is not taken at its word
+		}
+		return nil, err
+	}
+	if fresh {
+		p.bases++
+	}
+	if u.known() || u.asked {
+		return nil, nil
+	}
+	u.asked = true
+	return u, nil
 }
 
 // place gives w's unit its place in its file; a node without recipe is opened
@@ -294,35 +471,15 @@ func (p *planner) place(ctx context.Context, w want) ([]want, error) {
 		return nil, &dag.CorruptError{CID: w.at.file.cid, Reason: fmt.Sprintf("more than %d parts", maxParts)}
 	}
 	u := p.units[w.c.CID]
-	// One that was opened before has no unit any more: a file may stand in a
-	// model twice.
-	if u == nil || !u.known() && len(u.offers) == 0 && w.c.CID.Type() != cid.Raw {
-		delete(p.units, w.c.CID)
-		b, err := p.Get(ctx, w.c.CID)
-		if err != nil {
-			return nil, err
-		}
-		n, err := dag.DecodeFile(b, w.c.Size)
-		if err != nil {
-			return nil, err
-		}
-		if w.at.offset == 0 && w.c.CID.Equals(w.at.file.cid) {
-			w.at.file.size = n.Size
-		}
-		next := make([]want, 0, len(n.Children))
-		off := w.at.offset
-		for _, c := range n.Children {
-			next = append(next, want{c, place{w.at.file, off}})
-			off += c.Size
-		}
-		return next, nil
+	if u.opens() {
+		return p.open(ctx, w)
 	}
 	if err := p.settleSize(ctx, u); err != nil {
 		return nil, err
 	}
 	u.offers = slices.DeleteFunc(u.offers, func(o offer) bool { return o.recipe.Size != u.c.Size })
-	if !u.known() && len(u.offers) == 0 && w.c.CID.Type() != cid.Raw {
-		return p.place(ctx, w) // every recipe was of another size: open it
+	if u.opens() { // every recipe was of another size
+		return p.open(ctx, w)
 	}
 	if w.c.Size >= 0 && u.c.Size != w.c.Size {
 		return nil, &dag.CorruptError{CID: w.c.CID, Reason: fmt.Sprintf("%d bytes, its parent says %d", u.c.Size, w.c.Size)}
@@ -334,8 +491,31 @@ func (p *planner) place(ctx context.Context, w want) ([]want, error) {
 		p.order = append(p.order, u)
 	}
 	u.places = append(u.places, w.at)
-	w.at.file.left++
+	p.placed++
 	return nil, nil
+}
+
+// open returns the children of w, in its place.
+func (p *planner) open(ctx context.Context, w want) ([]want, error) {
+	b, err := p.Get(ctx, w.c.CID)
+	if err != nil {
+		return nil, err
+	}
+	n, err := dag.DecodeFile(b, w.c.Size)
+	if err != nil {
+		return nil, err
+	}
+	if w.depth++; w.depth > maxDepth {
+		return nil, &dag.CorruptError{CID: w.c.CID, Reason: fmt.Sprintf("more than %d nodes above each other in a file", maxDepth)}
+	}
+	next := make([]want, 0, len(n.Children))
+	off := w.at.offset
+	for _, c := range n.Children {
+		next = append(next, want{c: c, at: place{w.at.file, off}, depth: w.depth})
+		off += c.Size
+	}
+	w.at.file.add(len(next) - 1)
+	return next, nil
 }
 
 // settleSize learns the size of a unit that no parent told: a file's root.
@@ -371,6 +551,9 @@ func (p *planner) settleSize(ctx context.Context, u *unit) error {
 // choose picks the cheapest way of every unit that is not here, bases included,
 // and returns the units to fetch, bases first, and their cost in bytes.
 func (p *planner) choose(ctx context.Context) ([]*unit, int64, error) {
+	if err := p.askBases(ctx); err != nil {
+		return nil, 0, err
+	}
 	ch := chooser{p: p, state: map[*unit]int{}}
 	for _, u := range p.order {
 		if err := ch.visit(ctx, u, 0); err != nil {
@@ -432,11 +615,11 @@ func (ch *chooser) visit(ctx context.Context, u *unit, depth int) error {
 // or -1 where it cannot be done.
 func (ch *chooser) weigh(ctx context.Context, u *unit, o *offer, depth int) (int64, []*unit, error) {
 	p := ch.p
-	if p.banned[o.block.Cid()] {
+	if p.trust.not(o.block.Cid(), o.from) {
 		return -1, nil, nil
 	}
 	o.cost = 0
-	if err := p.fetchMany(ctx, o.recipe.Chunks.Pages()); err != nil {
+	if err := p.fetchPages(ctx, o.recipe.Chunks.Pages()); err != nil {
 		return -1, nil, ctx.Err() // another peer's recipe may be whole
 	}
 	for e, err := range o.recipe.Chunks.All(ctx, p) {
@@ -470,40 +653,54 @@ func (ch *chooser) weigh(ctx context.Context, u *unit, o *offer, depth int) (int
 	return cost, bases, nil
 }
 
-// base returns the unit of a base, chosen, or nil where it cannot be had.
+// errPages says that weighing a recipe would take more pages than a plan may
+// fetch.
+var errPages = errors.New("a recipe of too many pages")
+
+// fetchPages brings the pages of a recipe here, unless they are too many for the
+// model.
+func (p *planner) fetchPages(ctx context.Context, cs []cid.Cid) error {
+	if p.pages += len(cs); int64(p.pages) > fewPages+16*(p.size>>33) && len(cs) > 0 {
+		p.pages -= len(cs)
+		return errPages
+	}
+	return p.fetchMany(ctx, cs)
+}
+
+// base returns the unit of a base, chosen, or nil where it cannot be had. Whoever
+// offers a recipe has its bases, and recipes of them: a base that nobody has a
+// recipe of is not looked for as leaves.
 func (ch *chooser) base(ctx context.Context, b dag.Base, depth int) (*unit, error) {
-	p := ch.p
-	if depth >= maxBaseDepth {
+	base := ch.p.units[b.Of]
+	if base == nil && ch.p.src == nil { // askBases did not come by
+		var err error
+		if base, err = ch.p.unit(ctx, dag.Child{CID: b.Of, Size: -1}); err != nil {
+			return nil, nil // no CID of a tensor
+		}
+	}
+	switch {
+	case base == nil || depth >= maxBaseDepth:
 		return nil, nil
-	}
-	base, err := p.unit(ctx, dag.Child{CID: b.Of, Size: -1})
-	if err != nil {
-		return nil, nil // no CID of a tensor
-	}
-	if base.here {
+	case base.here:
 		return base, nil
-	}
-	if ch.state[base] == choosing {
+	case ch.state[base] == choosing:
 		return nil, nil // a circle of bases
-	}
-	if len(base.offers) == 0 && !base.local {
-		if p.asked++; p.asked > maxBases || p.asked > 4*len(p.order)+1024 {
-			return nil, nil // bases of bases without end
-		}
-		if err := p.ask(ctx, []cid.Cid{b.Of}); err != nil {
-			return nil, err
-		}
-	}
-	if len(base.offers) == 0 && b.Of.Type() != cid.Raw {
+	case base.lost || len(base.offers) == 0 && !base.local && len(base.places) == 0:
 		return nil, nil
 	}
-	if err := p.settleSize(ctx, base); err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+	if err := ch.p.settleSize(ctx, base); err != nil {
+		if base.lost = true; ctx.Err() == nil {
+			ch.p.trust.withheld(base.offers)
 		}
-		return nil, nil
+		return nil, ctx.Err()
 	}
-	return base, ch.visit(ctx, base, depth+1)
+	if err := ch.visit(ctx, base, depth+1); err != nil {
+		return nil, err
+	}
+	if base.recipe == nil && !base.local && len(base.places) == 0 {
+		return nil, nil // none of its recipes will do
+	}
+	return base, nil
 }
 
 // needed returns the units that are fetched for us, each once, bases first.

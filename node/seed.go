@@ -23,7 +23,7 @@ func (n *Node) Seed(ctx context.Context, req SeedRequest, progress func(Progress
 			return SeedResult{}, err
 		}
 	}
-	g := &getting{n: n, req: GetRequest{Ref: req.Ref}, report: progress, banned: map[cid.Cid]bool{}}
+	g := &getting{n: n, req: GetRequest{Ref: req.Ref}, report: progress, trust: newDistrust()}
 	lease, err := n.store.NewLease()
 	if err != nil {
 		return SeedResult{}, err

@@ -369,7 +369,7 @@ func (r *repairer) refetch(ctx context.Context, model cid.Cid, tensors []cid.Cid
 	}
 	defer lease.Release()
 	if len(tensors) > 0 {
-		g := &getting{n: r.n, lease: lease, report: r.report, banned: map[cid.Cid]bool{}, only: tensors}
+		g := &getting{n: r.n, lease: lease, report: r.report, trust: newDistrust(), only: tensors}
 		if err := r.n.withPeers(ctx, model.String(), g.run); err != nil {
 			return err
 		}

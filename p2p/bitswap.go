@@ -26,7 +26,7 @@ func newBitswap(life context.Context, h *Host) *bitswap.Bitswap {
 	if store == nil {
 		store = blockstore.NewBlockstore(dssync.MutexWrap(ds.NewMapDatastore()))
 	}
-	return bitswap.New(life, bsnet.NewFromIpfsHost(h.host), nil, gated{store, h.cfg.Library, h.gate},
+	return bitswap.New(life, bsnet.NewFromIpfsHost(h.host), nil, gated{store, h.cfg.Library, h.gate.half(), h.gate},
 		bitswap.MaxOutstandingBytesPerPeer(swapOutstanding),
 		bitswap.TaskWorkerCount(swapWorkers),
 		bitswap.EngineTaskWorkerCount(swapWorkers),

@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p-kad-dht/records"
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -35,7 +36,7 @@ const (
 
 // newDHT joins the DHT as a server, with no filter of addresses: the private
 // and loopback ones that libp2p's dual DHT drops are what a lab has.
-func newDHT(h host.Host, store ds.Batching) (*dht.IpfsDHT, error) {
+func newDHT(h host.Host, store ds.Batching, books *ledger) (*dht.IpfsDHT, error) {
 	return dht.New(h,
 		dht.ProtocolPrefix("/zipnode"), // else it insists on the rules of the public DHT
 		dht.V1ProtocolOverride(dhtProtocol),
@@ -43,6 +44,7 @@ func newDHT(h host.Host, store ds.Batching) (*dht.IpfsDHT, error) {
 		dht.BucketSize(20),
 		dht.DisableValues(),
 		dht.Datastore(namespace.Wrap(store, ds.NewKey("/dht"))),
+		dht.ProviderDatastore(books),
 		dht.ProviderManagerOpts(records.ProvideValidity(recordsLast), records.ProviderAddrTTL(recordsLast)),
 	)
 }
@@ -94,7 +96,7 @@ func (h *Host) watch(ctx context.Context, sub event.Subscription) {
 func (h *Host) arrived(ctx context.Context, e event.EvtPeerIdentificationCompleted) {
 	h.log.Debug("peer connected", "peer", e.Peer, "addr", e.Conn.RemoteMultiaddr(), "agent", e.AgentVersion)
 	h.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(ctx, dialTime)
+		ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "greeting"), dialTime) // it may have been dropped meanwhile
 		defer cancel()
 		<-ping.Ping(ctx, h.host, e.Peer) // it records the latency itself
 	})

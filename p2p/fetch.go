@@ -25,8 +25,8 @@ const (
 	maxFails   = 4                // calls in a row; then a peer leaves
 	giveUp     = 3 * time.Second  // stuck for this long, and everyone was asked
 	giveUpSwap = 10 * time.Second // the same, when there are peers that only Bitswap can ask
-	tick       = time.Second
-	lateTime   = 2 * time.Second // after which an idle peer is asked too
+	tick       = 250 * time.Millisecond
+	lateTime   = time.Second // after which an idle peer is asked too
 )
 
 // A fetch gets wants from the peers of a session: each peer is asked for as
@@ -39,13 +39,17 @@ type fetch struct {
 	more bool // next has more
 
 	queue  []*want // to be asked for, first the first
+	ahead  int64   // bytes of what was pulled and not yet asked for
 	live   map[cid.Cid]*want
 	unmet  int             // wants that have not come
-	opened int64           // bytes of these
+	opened int64           // bytes of those that were asked for
 	places int             // that wait for these
 	calls  map[*batch]bool // under way
 	swap   func(context.Context, []cid.Cid) (<-chan blocks.Block, error)
 	lastBy time.Time // when Bitswap last gave something
+	seen   crowdSeen // of the session's crowd
+	fed    time.Time // when the crowd last gave something
+	slow   time.Time // since when it is much slower than a seed
 
 	wg    sync.WaitGroup
 	inbox inbox
@@ -89,10 +93,11 @@ func (b *inbox) take() []news {
 
 // A batch is the wants of one call.
 type batch struct {
-	m     *member
-	wants []*want
-	cost  int64
-	next  int // the first that there is no news of
+	m      *member
+	byName bool // the wants are named one by one
+	wants  []*want
+	cost   int64
+	next   int // the first that there is no news of
 }
 
 // An arrival is a block and the places that waited for it.
@@ -100,6 +105,7 @@ type arrival struct {
 	block  blocks.Block
 	from   peer.ID
 	places []place
+	lent   bool // its bytes may be taken back once it was used
 }
 
 // fetch yields the wants of next in the order in which they come. It ends at
@@ -166,10 +172,11 @@ func (f *fetch) fill(ctx context.Context) error {
 	f.s.mu.Lock()
 	members := f.s.ranked()
 	f.s.mu.Unlock()
+	crowd := f.look(members)
 	for given := true; given; {
 		given = false
 		for _, m := range members { // a batch each in turn, so that a small fetch is shared too
-			b, err := f.pick(m, members)
+			b, err := f.pick(m, members, crowd)
 			if err != nil {
 				return err
 			}
@@ -186,7 +193,7 @@ func (f *fetch) fill(ctx context.Context) error {
 // them, and marks those stuck that no peer is left for.
 func (f *fetch) idle(ctx context.Context, members []*member) error {
 	if len(members) == 0 {
-		for f.pull() {
+		for f.pull(false) {
 		}
 	}
 	var stuck []*want
@@ -207,20 +214,24 @@ func (f *fetch) idle(ctx context.Context, members []*member) error {
 	return f.bySwap(ctx, stuck)
 }
 
-// hopeless reports whether every member was tried for w.
+// hopeless reports whether every member was tried for w that may have it.
 func (f *fetch) hopeless(w *want, members []*member) bool {
 	for _, m := range members {
-		if !w.tried[m] {
+		if !w.tried[m] && !w.without(m) {
 			return false
 		}
 	}
 	return true
 }
 
-// pull takes one want from the input, if the budget allows, and reports whether
-// it did.
-func (f *fetch) pull() bool {
-	if !f.more || f.unmet >= maxUnmet || f.places >= maxPlaces || (f.opened > 0 && !f.s.room()) { // one at least, so that no fetch starves
+// pull takes one want from the input, if there is room, and reports whether it
+// did. In a crowd it looks far ahead, so that there is something to choose from.
+func (f *fetch) pull(crowd bool) bool {
+	room := f.s.room
+	if crowd {
+		room = func() bool { return f.ahead < lookAhead }
+	}
+	if !f.more || f.unmet >= maxUnmet || f.places >= maxPlaces || (f.unmet > 0 && !room()) { // one at least, so that no fetch starves
 		return false
 	}
 	w, ok := f.next()
@@ -235,30 +246,58 @@ func (f *fetch) pull() bool {
 	}
 	f.live[w.c] = w
 	f.unmet++
-	f.opened += w.cost()
-	f.s.spend(w.cost())
+	f.ahead += w.cost()
+	f.meet(w)
 	f.queue = append(f.queue, w)
 	return true
 }
 
 // pick takes wants for m from the queue and the input, as many as make a batch.
 // It returns nil when there is no room or nothing for m.
-func (f *fetch) pick(m *member, members []*member) (*batch, error) {
+func (f *fetch) pick(m *member, members []*member, crowd bool) (*batch, error) {
 	f.s.mu.Lock()
-	room, size := m.window-m.inFlight, m.window/8
-	resting := time.Now().Before(m.rest)
-	if room < size {
+	size := m.window / 8
+	full := m.window-m.inFlight < size
+	if crowd {
+		size, full = crowdBatch, m.inFlight > m.fit
+		if m.partial {
+			full = m.inFlight > max(m.fit, crowdRelay)
+		}
+	}
+	full = full || time.Now().Before(m.rest)
+	if full {
 		f.s.starved = true
 	}
 	f.s.mu.Unlock()
-	if room < size || resting {
+	if full || f.opened > 0 && !f.s.room() {
 		return nil, nil
 	}
 	b := &batch{m: m}
+	var err error
+	if crowd {
+		err = f.rarest(b, size, members)
+	} else {
+		err = f.inOrder(b, size, members)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(b.wants) == 0 {
+		f.late(b)
+	}
+	if len(b.wants) == 0 {
+		return nil, nil
+	}
+	return b, nil
+}
+
+// inOrder fills b with what is first in the queue and the input.
+func (f *fetch) inOrder(b *batch, size int64, members []*member) error {
+	m := b.m
 	kept := f.queue[:0:0]
 	i := 0
 	for ; b.cost < size && len(b.wants) < maxBatch; i++ {
-		if i == len(f.queue) && !f.pull() {
+		if i == len(f.queue) && !f.pull(false) {
 			break
 		}
 		if i == len(f.queue) { // the pulled one joined another
@@ -270,7 +309,7 @@ func (f *fetch) pick(m *member, members []*member) (*batch, error) {
 			continue
 		}
 		if err := dag.Supported(w.c); err != nil {
-			return nil, err
+			return err
 		}
 		if w.tried[m] || (!m.has && !f.lastResort(w, members)) {
 			kept = append(kept, w)
@@ -283,13 +322,7 @@ func (f *fetch) pick(m *member, members []*member) (*batch, error) {
 	if len(kept) > 0 {
 		f.queue = append(kept, f.queue...)
 	}
-	if len(b.wants) == 0 {
-		f.late(b)
-	}
-	if len(b.wants) == 0 {
-		return nil, nil
-	}
-	return b, nil
+	return nil
 }
 
 // late fills b, for a member that has nothing else to do, with the one want
@@ -301,7 +334,7 @@ func (f *fetch) late(b *batch) {
 	}
 	var oldest *want
 	for _, w := range f.live {
-		if w.asked == 1 && !w.tried[b.m] && w.by != b.m && time.Since(w.sent) > lateTime &&
+		if w.asked == 1 && !w.tried[b.m] && !w.without(b.m) && w.by != b.m && time.Since(w.sent) > lateTime &&
 			(oldest == nil || w.sent.Before(oldest.sent)) {
 			oldest = w
 		}
@@ -314,7 +347,7 @@ func (f *fetch) late(b *batch) {
 // lastResort reports whether every member that has the root was tried for w.
 func (f *fetch) lastResort(w *want, members []*member) bool {
 	for _, m := range members {
-		if m.has && !w.tried[m] {
+		if m.has && !w.tried[m] && !w.without(m) {
 			return false
 		}
 	}
@@ -328,11 +361,18 @@ func (f *fetch) start(ctx context.Context, b *batch) {
 		b.m.since, b.m.got = time.Now(), 0
 	}
 	b.m.inFlight += b.cost
+	b.byName = b.m.partial
 	f.s.mu.Unlock()
 	f.calls[b] = true
 	for _, w := range b.wants {
 		w.asked++
 		w.by, w.sent = b.m, time.Now()
+		if !w.paid {
+			w.paid = true
+			f.opened += w.cost()
+			f.ahead -= w.cost()
+			f.s.spend(w.cost())
+		}
 	}
 	f.wg.Go(func() {
 		err := f.call(ctx, b)
@@ -342,7 +382,8 @@ func (f *fetch) start(ctx context.Context, b *batch) {
 
 // request returns the message that asks for the batch.
 func (b *batch) request() *request {
-	if first := b.wants[0]; contiguous(b.wants) {
+	// Who fetches too may not have the recipe yet.
+	if first := b.wants[0]; !b.byName && contiguous(b.wants) {
 		return &request{kind: kindRange, recipe: first.recipe, first: uint64(first.index), count: len(b.wants)}
 	}
 	q := &request{kind: kindBlocks}
@@ -401,9 +442,15 @@ func (f *fetch) handle(ctx context.Context, e news) (*arrival, error) {
 	e.b.next = e.i + 1
 	f.landed(e.b.m, w)
 	if e.data == nil {
+		if w.holders&(1<<e.b.m.slot) != 0 {
+			f.s.boasted(e.b.m)
+		}
 		w.lacks(e.b.m)
 		f.again(w)
 		return nil, nil
+	}
+	if e.b.m.partial {
+		f.fed = time.Now()
 	}
 	f.flow(e.b.m, len(e.data))
 	return f.came(w, e)
@@ -438,11 +485,16 @@ func (f *fetch) came(w *want, e news) (*arrival, error) {
 	w.done = true
 	delete(f.live, w.c)
 	f.unmet--
-	f.opened -= w.cost()
 	f.places -= len(w.places)
-	f.s.spend(-w.cost())
+	if w.paid {
+		f.opened -= w.cost()
+		f.s.spend(-w.cost())
+	} else {
+		f.ahead -= w.cost()
+	}
+	f.s.holds(w)
 	f.s.gained(e.from, len(e.data))
-	return &arrival{block: b, from: e.from, places: w.places}, nil
+	return &arrival{block: b, from: e.from, places: w.places, lent: e.b != nil}, nil
 }
 
 // flow fits m's window to twice what bandwidth and delay make of it.
@@ -463,6 +515,7 @@ func (f *fetch) flow(m *member, n int) {
 	m.rate = (m.rate + rate) / 2
 	m.since, m.got = time.Now(), 0
 	fit := int64(2 * m.rate * (rtt + 5*time.Millisecond).Seconds())
+	m.fit = min(fit, mostWindow)
 	m.window = min(max(fit, startWindow), mostWindow)
 }
 
@@ -572,7 +625,7 @@ func (f *fetch) check() error {
 		if since := time.Since(w.stuck); since < wait || time.Since(f.lastBy) < wait {
 			continue
 		}
-		if began.Before(w.stuck.Add(-tick)) {
+		if began.Before(w.stuck.Add(-time.Second)) {
 			f.s.hurry()
 			continue // no look-up since
 		}
@@ -582,10 +635,28 @@ func (f *fetch) check() error {
 }
 
 // failed is the error of a want that nobody has.
-func (w *want) failed() error {
-	err := fmt.Errorf("block %s: %w: %d peers asked", w.c, ErrNoProvider, len(w.whom))
-	if w.liar != nil {
-		err = fmt.Errorf("%w; %w", err, w.liar)
+func (w *want) failed() error { return &MissingError{Block: w.c, Asked: len(w.whom), Liar: w.liar} }
+
+// A MissingError says that no peer that could be found has a block. It wraps
+// ErrNoProvider.
+type MissingError struct {
+	Block cid.Cid
+	Asked int   // peers, in vain
+	Liar  error // the last wrong bytes in its place; nil: there were none
+}
+
+func (e *MissingError) Error() string {
+	s := fmt.Sprintf("block %s: %v: %d peers asked", e.Block, ErrNoProvider, e.Asked)
+	if e.Liar != nil {
+		s += "; " + e.Liar.Error()
 	}
-	return err
+	return s
+}
+
+// Unwrap returns ErrNoProvider, and Liar if there is one.
+func (e *MissingError) Unwrap() []error {
+	if e.Liar == nil {
+		return []error{ErrNoProvider}
+	}
+	return []error{ErrNoProvider, e.Liar}
 }

@@ -55,7 +55,8 @@ type Range struct {
 	Entries []dag.Entry
 }
 
-// An Arrived is a chunk that came, checked against its CID.
+// An Arrived is a chunk that came, checked against its CID. The bytes of its
+// block are lent until the next one is asked for.
 type Arrived struct {
 	Range int // the number of its range among those asked for, from 0
 	Index int // of the chunk in Range.Recipe
@@ -94,6 +95,9 @@ func (s *Session) Chunks(ctx context.Context, ranges iter.Seq[Range]) iter.Seq2[
 				if !yield(Arrived{Range: p.rng, Index: p.index, Block: a.block, From: a.from}, nil) {
 					return
 				}
+			}
+			if a.lent {
+				giveBuffer(a.block.RawData())
 			}
 		}
 		if bad != nil {

@@ -14,6 +14,7 @@ import (
 	blockstore "github.com/ipfs/boxo/blockstore"
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/namespace"
 	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/libp2p/go-libp2p"
 	dht "github.com/libp2p/go-libp2p-kad-dht"
@@ -68,6 +69,7 @@ type Host struct {
 	gate   gate
 	host   host.Host
 	dht    *dht.IpfsDHT
+	books  *ledger // of the DHT's provider records
 	keys   keystore.Keystore
 	sweep  *provider.SweepingProvider
 	swap   *bitswap.Bitswap
@@ -78,15 +80,21 @@ type Host struct {
 	once   sync.Once
 	closed error
 
-	mu      sync.Mutex
-	remotes map[peer.ID]*remote
+	swarms *swarms
+
+	mu       sync.Mutex
+	remotes  map[peer.ID]*remote
+	sessions map[cid.Cid][]*Session
 }
 
 // New starts a host; ctx bounds only the start. The caller closes it.
 func New(ctx context.Context, cfg Config) (*Host, error) {
 	silence()
 	cfg.ensureDefaults()
-	h := &Host{cfg: cfg, log: cfg.Log, gater: &gater{public: cfg.Public}, gate: newGate(), remotes: map[peer.ID]*remote{}}
+	h := &Host{
+		cfg: cfg, log: cfg.Log, gater: &gater{public: cfg.Public}, gate: newGate(), swarms: newSwarms(),
+		remotes: map[peer.ID]*remote{}, sessions: map[cid.Cid][]*Session{},
+	}
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	h.cancel = cancel
 	if err := h.start(life); err != nil {
@@ -107,7 +115,8 @@ func (h *Host) start(life context.Context) error {
 	if h.host, err = libp2p.New(append(opts, h.cfg.LibP2P...)...); err != nil {
 		return fmt.Errorf("libp2p: %w", err)
 	}
-	if h.dht, err = newDHT(h.host, h.cfg.Datastore); err != nil {
+	h.books = newLedger(namespace.Wrap(h.cfg.Datastore, ds.NewKey("/dht")), h.ID())
+	if h.dht, err = newDHT(h.host, h.cfg.Datastore, h.books); err != nil {
 		return fmt.Errorf("dht: %w", err)
 	}
 	if err := h.startProvider(); err != nil {

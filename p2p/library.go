@@ -87,7 +87,11 @@ func (noLibrary) Entries(_ context.Context, c cid.Cid, _, _ int) ([]dag.Entry, e
 // one costly thing that a peer can ask for with few bytes.
 type gate chan struct{}
 
-func newGate() gate { return make(gate, runtime.GOMAXPROCS(0)) }
+func newGate() gate { return make(gate, max(2, runtime.GOMAXPROCS(0))) }
+
+// half returns a gate for a part of those who pass g, that leaves the others as
+// much room.
+func (g gate) half() gate { return make(gate, cap(g)/2) }
 
 // pass calls fn once there is room.
 func (g gate) pass(ctx context.Context, fn func() error) error {
@@ -100,12 +104,12 @@ func (g gate) pass(ctx context.Context, fn func() error) error {
 	return fn()
 }
 
-// gated is a blockstore for Bitswap, whose 128 workers would otherwise decode
-// at once.
+// gated is a blockstore for Bitswap, whose workers would otherwise decode at
+// once, and be all that decodes.
 type gated struct {
 	blockstore.Blockstore
-	lib  Library
-	gate gate
+	lib       Library
+	own, gate gate
 }
 
 func (b gated) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
@@ -113,9 +117,11 @@ func (b gated) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
 		return b.Blockstore.Get(ctx, c)
 	}
 	var block blocks.Block
-	err := b.gate.pass(ctx, func() (err error) {
-		block, err = b.Blockstore.Get(ctx, c)
-		return err
+	err := b.own.pass(ctx, func() error {
+		return b.gate.pass(ctx, func() (err error) {
+			block, err = b.Blockstore.Get(ctx, c)
+			return err
+		})
 	})
 	return block, err
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // Protocol is the exchange between two zipnodes.
-const Protocol protocol.ID = "/zipnode/exchange/1"
+const Protocol protocol.ID = "/zipnode/exchange/2"
 
 const (
 	headerLen    = 13
@@ -21,6 +21,7 @@ const (
 	maxItems     = 1024 // of one request
 	maxOffers    = 8    // recipes of one tensor
 	maxOfferSize = 4 << 20
+	maxHolds     = 1 << 16 // chunks of one HOLDS
 )
 
 // The kinds of messages.
@@ -29,6 +30,8 @@ const (
 	kindRecipes uint8 = 2
 	kindBlocks  uint8 = 3
 	kindRange   uint8 = 4
+	kindJoin    uint8 = 5
+	kindHolds   uint8 = 6
 
 	kindBits   uint8 = 0x81
 	kindRecipe uint8 = 0x82
@@ -36,6 +39,7 @@ const (
 	kindAbsent uint8 = 0x84
 	kindEnd    uint8 = 0x85
 	kindBusy   uint8 = 0x86
+	kindPeers  uint8 = 0x87
 )
 
 // errProtocol is wrapped by errors of messages that break the exchange's rules.
@@ -66,19 +70,21 @@ func parseHeader(b []byte) header {
 }
 
 // A request asks for the CIDs of a list, or for count chunks of recipe from
-// number first.
+// number first. JOIN's list is a root. HOLDS says which of count chunks of
+// recipe from first on the asker has.
 type request struct {
 	kind   uint8
 	id     uint32
-	cids   []cid.Cid
+	cids   []cid.Cid // of HOLDS: the root
 	recipe cid.Cid
 	first  uint64
-	count  int // of a range
+	count  int
+	bits   []byte // of HOLDS
 }
 
 // items returns how many things q asks for.
 func (q *request) items() int {
-	if q.kind == kindRange {
+	if q.kind == kindRange || q.kind == kindHolds {
 		return q.count
 	}
 	return len(q.cids)
@@ -86,17 +92,41 @@ func (q *request) items() int {
 
 func (q *request) append(b []byte) []byte {
 	h := header{kind: q.kind, id: q.id, item: uint32(q.items())}
-	if q.kind == kindRange {
-		h.length = cidLen + 8
-		b = append(h.append(b), q.recipe.Bytes()...)
-		return binary.BigEndian.AppendUint64(b, q.first)
-	}
-	h.length = uint32(len(q.cids) * cidLen)
+	h.length = bodyLen(h)
 	b = h.append(b)
 	for _, c := range q.cids {
 		b = append(b, c.Bytes()...)
 	}
-	return b
+	if q.kind == kindRange || q.kind == kindHolds {
+		b = append(b, q.recipe.Bytes()...)
+		b = binary.BigEndian.AppendUint64(b, q.first)
+	}
+	return append(b, q.bits...)
+}
+
+// bodyLen returns the bytes of the body of a request, which its kind and item
+// decide.
+func bodyLen(h header) uint32 {
+	switch h.kind {
+	case kindRange:
+		return cidLen + 8
+	case kindHolds:
+		return 2*cidLen + 8 + (h.item+7)/8
+	}
+	return h.item * cidLen
+}
+
+// mostItems returns how many items a request of a kind may have.
+func mostItems(kind uint8) uint32 {
+	switch kind {
+	case kindHave, kindRecipes, kindBlocks, kindRange:
+		return maxItems
+	case kindJoin:
+		return 1
+	case kindHolds:
+		return maxHolds
+	}
+	return 0
 }
 
 // readRequest reads one request from r. It returns io.EOF if r ends before one
@@ -107,18 +137,10 @@ func readRequest(r io.Reader) (*request, error) {
 		return nil, err
 	}
 	h := parseHeader(raw[:])
-	if h.item < 1 || h.item > maxItems {
-		return nil, fmt.Errorf("%w: %d items in a request, 1 to %d are allowed", errProtocol, h.item, maxItems)
+	if most := mostItems(h.kind); h.item < 1 || h.item > most {
+		return nil, fmt.Errorf("%w: %d items in a request of kind %d, 1 to %d are allowed", errProtocol, h.item, h.kind, most)
 	}
-	want := h.item * cidLen
-	switch h.kind {
-	case kindHave, kindRecipes, kindBlocks:
-	case kindRange:
-		want = cidLen + 8
-	default:
-		return nil, fmt.Errorf("%w: request of kind %d", errProtocol, h.kind)
-	}
-	if h.length != want {
+	if want := bodyLen(h); h.length != want {
 		return nil, fmt.Errorf("%w: body of %d bytes, want %d", errProtocol, h.length, want)
 	}
 	body := make([]byte, h.length)
@@ -128,23 +150,34 @@ func readRequest(r io.Reader) (*request, error) {
 	return parseRequest(h, body)
 }
 
+// parseRequest parses a body of the length that h must have.
 func parseRequest(h header, body []byte) (*request, error) {
 	q := &request{kind: h.kind, id: h.id}
-	if h.kind == kindRange {
+	cids := int(h.item)
+	switch h.kind {
+	case kindRange:
+		cids = 0
+	case kindHolds:
+		cids = 1
+	}
+	for range cids {
 		c, err := readCID(body)
 		if err != nil {
 			return nil, err
 		}
-		q.recipe, q.first, q.count = c, binary.BigEndian.Uint64(body[cidLen:]), int(h.item)
+		q.cids = append(q.cids, c)
+		body = body[cidLen:]
+	}
+	if h.kind != kindRange && h.kind != kindHolds {
 		return q, nil
 	}
-	q.cids = make([]cid.Cid, h.item)
-	for i := range q.cids {
-		c, err := readCID(body[i*cidLen:])
-		if err != nil {
-			return nil, err
-		}
-		q.cids[i] = c
+	c, err := readCID(body)
+	if err != nil {
+		return nil, err
+	}
+	q.recipe, q.first, q.count = c, binary.BigEndian.Uint64(body[cidLen:]), int(h.item)
+	if h.kind == kindHolds {
+		q.bits = body[cidLen+8:]
 	}
 	return q, nil
 }
@@ -199,9 +232,21 @@ func (a *answer) check(h header) error {
 		}
 		a.next, a.done = int(h.item), true
 		return nil
-	case a.q.kind >= kindBlocks && h.kind == kindBlock:
+	case a.q.blocks() && h.kind == kindBlock:
 		return a.block(h)
-	case a.q.kind >= kindBlocks && h.kind == kindAbsent:
+	case a.q.kind == kindJoin && h.kind == kindPeers:
+		if h.item > 1 || h.length > maxToldBody {
+			return fmt.Errorf("%w: PEERS of %d bytes", errProtocol, h.length)
+		}
+		a.done = true
+		return nil
+	case a.q.kind == kindHolds && h.kind == kindEnd:
+		if h.item > 1 || h.length != 0 {
+			return fmt.Errorf("%w: END of HOLDS", errProtocol)
+		}
+		a.next, a.done = int(h.item), true
+		return nil
+	case a.q.blocks() && h.kind == kindAbsent:
 		if h.length != 4 || int64(h.item) != int64(a.next) {
 			return fmt.Errorf("%w: ABSENT at item %d, want %d", errProtocol, h.item, a.next)
 		}
@@ -209,6 +254,9 @@ func (a *answer) check(h header) error {
 	}
 	return fmt.Errorf("%w: message of kind 0x%x answers request of kind %d", errProtocol, h.kind, a.q.kind)
 }
+
+// blocks tells whether q is answered by blocks.
+func (q *request) blocks() bool { return q.kind == kindBlocks || q.kind == kindRange }
 
 func (a *answer) recipe(h header) error {
 	if int64(h.item) >= int64(a.q.items()) || int(h.item) < a.next {
@@ -219,7 +267,7 @@ func (a *answer) recipe(h header) error {
 	}
 	a.offers++
 	a.bytes += int(h.length)
-	if a.offers > maxOffers || h.length > dag.MaxBlock || a.bytes > maxOfferSize+maxOffers*dag.MaxBlock {
+	if a.offers > maxOffers || h.length > dag.MaxBlock || a.bytes > maxOfferSize {
 		return fmt.Errorf("%w: too many or too large recipes", errProtocol)
 	}
 	return nil

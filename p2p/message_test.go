@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/zipnode/zipnode/dag"
 )
@@ -27,6 +29,10 @@ func TestRequestGolden(t *testing.T) {
 			"03" + "00000102" + "00000002" + "00000048" + hex.EncodeToString(c.Bytes()) + hex.EncodeToString(r.Bytes())},
 		{"range", request{kind: kindRange, id: 7, recipe: r, first: 8192, count: 16},
 			"04" + "00000007" + "00000010" + "0000002c" + hex.EncodeToString(r.Bytes()) + "0000000000002000"},
+		{"join", request{kind: kindJoin, id: 8, cids: []cid.Cid{c}},
+			"05" + "00000008" + "00000001" + "00000024" + hex.EncodeToString(c.Bytes())},
+		{"holds", request{kind: kindHolds, id: 9, cids: []cid.Cid{c}, recipe: r, first: 64, count: 9, bits: []byte{0x81, 1}},
+			"06" + "00000009" + "00000009" + "00000052" + hex.EncodeToString(c.Bytes()) + hex.EncodeToString(r.Bytes()) + "0000000000000040" + "8101"},
 	} {
 		raw := tc.q.append(nil)
 		if got := hex.EncodeToString(raw); got != tc.want {
@@ -34,7 +40,7 @@ func TestRequestGolden(t *testing.T) {
 		}
 		got, err := readRequest(bytes.NewReader(raw))
 		if err != nil || got.kind != tc.q.kind || got.id != tc.q.id || got.items() != tc.q.items() ||
-			!slices.Equal(got.cids, tc.q.cids) || got.recipe != tc.q.recipe || got.first != tc.q.first {
+			!slices.Equal(got.cids, tc.q.cids) || !bytes.Equal(got.bits, tc.q.bits) || got.recipe != tc.q.recipe || got.first != tc.q.first {
 			t.Errorf("%s: read back as %+v, %v", tc.name, got, err)
 		}
 	}
@@ -58,6 +64,9 @@ func TestReadRequestBad(t *testing.T) {
 		{"length of two, one item", header{kind: kindHave, item: 1, length: 2 * cidLen}, slices.Concat(c, c), errProtocol},
 		{"range without first", header{kind: kindRange, item: 1, length: cidLen}, c, errProtocol},
 		{"another hash", header{kind: kindHave, item: 1, length: cidLen}, sha512, errProtocol},
+		{"two roots", header{kind: kindJoin, item: 2, length: 2 * cidLen}, slices.Concat(c, c), errProtocol},
+		{"bits of too many chunks", header{kind: kindHolds, item: maxHolds + 1, length: 2*cidLen + 8 + maxHolds/8 + 1}, nil, errProtocol},
+		{"fewer bits than chunks", header{kind: kindHolds, item: 9, length: 2*cidLen + 8 + 1}, nil, errProtocol},
 		{"zeros", header{kind: kindHave, item: 1, length: cidLen}, make([]byte, cidLen), errProtocol},
 		{"torn", header{kind: kindHave, item: 1, length: cidLen}, c[:20], io.ErrUnexpectedEOF},
 	} {
@@ -76,12 +85,19 @@ func TestAnswerBad(t *testing.T) {
 	have := request{kind: kindHave, cids: three}
 	recipes := request{kind: kindRecipes, cids: three}
 	list := request{kind: kindBlocks, cids: three}
+	join := request{kind: kindJoin, cids: three[:1]}
+	holds := request{kind: kindHolds, cids: three[:1], recipe: c, count: 8, bits: []byte{1}}
 	for _, tc := range []struct {
 		name string
 		q    request
 		hs   []header // the last is bad
 		want error
 	}{
+		{"peers of 1 MiB", join, []header{{kind: kindPeers, length: 1 << 20}}, errProtocol},
+		{"peers of item 2", join, []header{{kind: kindPeers, item: 2}}, errProtocol},
+		{"a block for a join", join, []header{{kind: kindBlock, length: 9}}, errProtocol},
+		{"a long end of holds", holds, []header{{kind: kindEnd, item: 1, length: 1}}, errProtocol},
+		{"a block for holds", holds, []header{{kind: kindBlock, length: 9}}, errProtocol},
 		{"too few bits", have, []header{{kind: kindBits, item: 3, length: 0}}, errProtocol},
 		{"bits for others", have, []header{{kind: kindBits, item: 9, length: 2}}, errProtocol},
 		{"a block for a have", have, []header{{kind: kindBlock, length: 1}}, errProtocol},
@@ -122,6 +138,8 @@ func FuzzReadRequest(f *testing.F) {
 		{kind: kindHave, id: 1, cids: []cid.Cid{c}},
 		{kind: kindRecipes, id: 2, cids: []cid.Cid{c, c}},
 		{kind: kindRange, id: 3, recipe: c, first: 1 << 40, count: maxItems},
+		{kind: kindJoin, id: 4, cids: []cid.Cid{c}},
+		{kind: kindHolds, id: 5, cids: []cid.Cid{c}, recipe: c, first: 8, count: 12, bits: []byte{3, 1}},
 	} {
 		f.Add(q.append(nil))
 	}
@@ -131,8 +149,12 @@ func FuzzReadRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if q.items() < 1 || q.items() > maxItems {
+		if most := int(mostItems(q.kind)); q.items() < 1 || q.items() > most {
 			t.Fatalf("%d items", q.items())
+		}
+		var h holdings
+		if q.kind == kindHolds && h.add(q.recipe, q.first, q.bits) && h.bytes > holdingsBytes {
+			t.Fatalf("%d bytes of holdings", h.bytes)
 		}
 		if got := q.append(nil); !bytes.Equal(got, raw[:len(got)]) {
 			t.Errorf("% x read and written is % x", raw, got)
@@ -150,7 +172,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(uint8(kindRange), uint16(5), append(header{kind: kindAbsent, length: 4}.append(nil), 0, 0, 0, 5))
 	f.Fuzz(func(t *testing.T, kind uint8, n uint16, raw []byte) {
 		items := int(n)%maxItems + 1
-		q := &request{kind: kind%4 + 1, count: items, cids: make([]cid.Cid, items)}
+		q := &request{kind: kind%6 + 1, count: items, cids: make([]cid.Cid, items)}
 		a := answer{q: q}
 		for len(raw) >= headerLen && !a.done {
 			h := parseHeader(raw)
@@ -174,6 +196,31 @@ func FuzzAnswer(f *testing.F) {
 			if a.next > items {
 				t.Fatalf("%d of %d items answered", a.next, items)
 			}
+		}
+	})
+}
+
+// FuzzPeers: no bytes make more peers or addresses than allowed, and what is read
+// is written alike.
+func FuzzPeers(f *testing.F) {
+	id, err := peer.Decode("12D3KooWDwhZjbExEUueo6vmBXfcdWfvwFeysNDH7QFhEgL55Vp5")
+	if err != nil {
+		f.Fatal(err)
+	}
+	at := peer.AddrInfo{ID: id, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/10.0.0.1/tcp/4011"), ma.StringCast("/ip6/::1/udp/1/quic-v1")}}
+	f.Add(appendPeers(nil, []peer.AddrInfo{at, {ID: id}}))
+	f.Add([]byte{1, 2, 255})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		list, err := parsePeers(raw)
+		if err != nil {
+			return
+		}
+		if len(list) > maxTold {
+			t.Fatalf("%d peers", len(list))
+		}
+		again, err := parsePeers(appendPeers(nil, list))
+		if len(raw) <= maxToldBody && (err != nil || len(again) != len(list)) {
+			t.Errorf("%d peers read and written are %d, %v", len(list), len(again), err)
 		}
 	})
 }

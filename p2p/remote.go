@@ -16,6 +16,10 @@ const (
 	askStreams = 4                // to one peer
 	askIdle    = time.Minute      // then a stream is closed
 	stallTime  = 15 * time.Second // without a byte, while an answer is due
+
+	// messageTime is for one message, of up to 1 MiB: 18 KB/s. Who sends a byte
+	// now and then is no better than who sends none.
+	messageTime = time.Minute
 )
 
 // A remote is a peer as this host sees it: the streams to it, which outlive

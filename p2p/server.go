@@ -32,11 +32,13 @@ const (
 
 // A server answers the requests of other zipnodes.
 type server struct {
+	host   *Host
 	lib    Library
 	gate   gate
 	log    *slog.Logger
 	remote func(peer.ID) *remote
 	banned func(peer.ID) bool
+	offend func(peer.ID, error)
 	blocks chan struct{} // one for each block in memory
 
 	life context.Context // of the host: handlers get none from libp2p
@@ -51,16 +53,18 @@ type server struct {
 // An asker is a peer with streams open.
 type asker struct {
 	streams int
-	decodes chan struct{} // at most half of the gate, so that one peer can't fill it
+	decodes gate // at most half of the gate, so that one peer can't fill it
 }
 
 func newServer(life context.Context, h *Host) *server {
 	return &server{
+		host:    h,
 		lib:     h.cfg.Library,
 		gate:    h.gate,
 		log:     h.log,
 		remote:  h.remote,
 		banned:  h.gater.banned,
+		offend:  h.offend,
 		blocks:  make(chan struct{}, serveBlocks),
 		life:    life,
 		streams: map[network.Stream]peer.ID{},
@@ -89,7 +93,7 @@ func (v *server) enter(s network.Stream) *asker {
 		return nil
 	}
 	if a == nil {
-		a = &asker{decodes: make(chan struct{}, max(1, cap(v.gate)/2))}
+		a = &asker{decodes: v.gate.half()}
 		v.peers[p] = a
 	}
 	a.streams++
@@ -129,6 +133,9 @@ func (v *server) handle(s network.Stream) {
 	if err := w.serve(ctx); err != nil {
 		v.log.Debug("exchange stream ended", "peer", p, "err", err)
 		_ = s.Reset()
+		if errors.Is(err, errProtocol) {
+			v.offend(p, err)
+		}
 		return
 	}
 	_ = s.Close()
@@ -192,6 +199,10 @@ func (w *replier) answer(ctx context.Context, q *request) error {
 		return w.recipes(ctx, q)
 	case kindRange:
 		return w.chunks(ctx, q)
+	case kindJoin:
+		return w.join(q)
+	case kindHolds:
+		return w.holds(q)
 	}
 	return w.list(ctx, q, q.cids)
 }
@@ -221,28 +232,64 @@ func (w *replier) have(ctx context.Context, q *request) error {
 	return w.send(header{kind: kindBits, id: q.id, item: uint32(len(q.cids))}, bits)
 }
 
+// recipes sends as many recipes as an answer may have: those of the first tensor
+// at least, unless they alone are too many.
 func (w *replier) recipes(ctx context.Context, q *request) error {
 	sent := 0
 	for i, c := range q.cids {
-		if sent >= maxOfferSize {
-			return w.send(header{kind: kindEnd, id: q.id, item: uint32(i)}, nil)
-		}
 		list, err := w.lib.Recipes(ctx, c)
 		if err != nil && !errors.Is(err, dag.ErrNotFound) {
 			w.log.Warn("recipes", "tensor", c, "err", err)
 		}
-		for _, b := range list[:min(len(list), maxOffers)] {
-			if len(b.RawData()) > dag.MaxBlock {
+		list = list[:min(len(list), maxOffers)]
+		size := 0
+		for _, b := range list {
+			size += len(b.RawData())
+		}
+		if i > 0 && sent+size > maxOfferSize {
+			return w.send(header{kind: kindEnd, id: q.id, item: uint32(i)}, nil)
+		}
+		for _, b := range list {
+			n := len(b.RawData())
+			if n > dag.MaxBlock || sent+n > maxOfferSize {
 				continue
 			}
-			sent += len(b.RawData())
+			sent += n
 			if err := w.send(header{kind: kindRecipe, id: q.id, item: uint32(i)}, b.RawData()); err != nil {
 				return err
 			}
-			w.to.sent.Add(int64(len(b.RawData())))
+			w.to.sent.Add(int64(n))
 		}
 	}
 	return w.send(header{kind: kindEnd, id: q.id, item: uint32(len(q.cids))}, nil)
+}
+
+// join answers who else fetches a root, and whether this host does itself: then
+// it has not all of it.
+func (w *replier) join(q *request) error {
+	var list []peer.AddrInfo
+	for _, p := range w.host.swarms.join(q.cids[0], w.to.id) {
+		if len(list) < maxTold && w.host.connected(p) && !w.banned(p) {
+			list = append(list, w.host.host.Peerstore().PeerInfo(p))
+		}
+	}
+	h := header{kind: kindPeers, id: q.id}
+	for _, s := range w.host.sessionsOn(q.cids[0]) {
+		h.item = 1
+		s.joined(w.to.id)
+	}
+	return w.send(h, appendPeers(nil, list))
+}
+
+// holds takes note of what the asker has, and answers whether anyone here cares.
+func (w *replier) holds(q *request) error {
+	h := header{kind: kindEnd, id: q.id}
+	for _, s := range w.host.sessionsOn(q.cids[0]) {
+		if s.heard(w.to.id, q) {
+			h.item = 1
+		}
+	}
+	return w.send(h, nil)
 }
 
 // chunks answers a range: what the recipe here says its chunks are.
@@ -335,15 +382,11 @@ func (w *replier) plain(q *request, c cid.Cid) bool {
 // decode gets a block that may have to be decoded. It is in memory, and nothing
 // is held, when it is written.
 func (w *replier) decode(ctx context.Context, c cid.Cid) (b blocks.Block, err error) {
-	select {
-	case w.asker.decodes <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	defer func() { <-w.asker.decodes }()
-	err = w.gate.pass(ctx, func() (err error) {
-		b, err = w.lib.Get(ctx, c)
-		return err
+	err = w.asker.decodes.pass(ctx, func() error {
+		return w.gate.pass(ctx, func() (err error) {
+			b, err = w.lib.Get(ctx, c)
+			return err
+		})
 	})
 	return b, err
 }

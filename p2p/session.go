@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -54,6 +55,9 @@ type Session struct {
 	wg   sync.WaitGroup // calls to peers, look-ups
 	kick chan struct{}  // asks for a look-up now
 
+	hailed chan struct{} // someone calls
+	bell   chan struct{} // something is held that was not
+
 	mu      sync.Mutex
 	changed chan struct{} // closed, and made anew, when anything below changes
 	members map[peer.ID]*member
@@ -67,6 +71,12 @@ type Session struct {
 	starved bool            // a fetch waits for room
 	fetched int64
 	sources map[peer.ID]int64
+
+	held       []holding // in the order in which it came
+	version    int       // of what members hold
+	crowd      int       // changes when a member that fetches comes or goes
+	callers    map[peer.ID]bool
+	introduced map[peer.ID]bool // by others
 }
 
 // A member is a peer that a session asks.
@@ -80,10 +90,22 @@ type member struct {
 	got      int64     // since then
 	fails    int       // calls in a row
 	rest     time.Time // until then it is not asked
+
+	slot    int       // of the session's, below maxMembers
+	partial bool      // it fetches the root itself: it is asked for what it says it holds
+	holds   holdings  // of a partial one
+	news    time.Time // when it last said something new
+	broken  int       // times that it lacked what it said it holds
+	deaf    bool      // what it says is not believed any more
+	told    int       // of what is held here
+	telling bool
+
+	fit int64 // bytes in flight that bandwidth and delay ask for
 }
 
 // WithSession calls fn with a session on root. Every goroutine that the session
-// started has ended when WithSession returns; fn must not keep the session.
+// started has ended when WithSession returns, but for one of the host that tells
+// others who fetch the root what is here; fn must not keep the session.
 func (h *Host) WithSession(ctx context.Context, root cid.Cid, fn func(context.Context, *Session) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &Session{
@@ -94,9 +116,17 @@ func (h *Host) WithSession(ctx context.Context, root cid.Cid, fn func(context.Co
 		dropped: map[peer.ID]error{},
 		stalls:  map[peer.ID]int{},
 		sources: map[peer.ID]int64{},
+
+		hailed: make(chan struct{}, 1), bell: make(chan struct{}, 1),
+		callers: map[peer.ID]bool{}, introduced: map[peer.ID]bool{},
 	}
-	defer s.wg.Wait()
-	defer cancel()
+	defer func() {
+		cancel()
+		s.wg.Wait()
+		h.wg.Go(s.farewell)
+	}()
+	h.register(s)
+	defer h.unregister(s)
 	sub, err := h.host.EventBus().Subscribe([]any{
 		new(event.EvtPeerIdentificationCompleted),
 		new(event.EvtPeerConnectednessChanged),
@@ -106,6 +136,8 @@ func (h *Host) WithSession(ctx context.Context, root cid.Cid, fn func(context.Co
 	}
 	s.wg.Go(func() { s.watch(ctx, sub) })
 	s.wg.Go(func() { s.search(ctx) })
+	s.wg.Go(func() { s.mingle(ctx) })
+	s.wg.Go(func() { s.tell(ctx) })
 	return fn(ctx, s)
 }
 
@@ -162,7 +194,13 @@ func (s *Session) ask(ctx context.Context, p peer.ID, provider bool) {
 	s.asking++
 	s.mu.Unlock()
 
+	greeted := make(chan bool, 1)
+	s.wg.Go(func() {
+		fetches, _ := s.greet(ctx, p)
+		greeted <- fetches
+	})
 	has, err := s.have(ctx, p)
+	fetches := <-greeted
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,7 +210,11 @@ func (s *Session) ask(ctx context.Context, p peer.ID, provider bool) {
 		s.log.Debug("peer not asked", "peer", p, "err", err)
 		return
 	}
-	s.join(p, has || provider)
+	s.join(p, has || provider || fetches)
+	if m := s.members[p]; m != nil && fetches {
+		s.fetches(m)
+	}
+	s.ring()
 }
 
 // have asks p whether it has the root, and times the round trip.
@@ -215,17 +257,34 @@ func (s *Session) join(p peer.ID, has bool) {
 	if len(s.members) >= maxMembers || (!has && strangers >= maxStrangers) {
 		return
 	}
-	s.members[p] = &member{id: p, has: has, window: startWindow}
+	s.members[p] = &member{id: p, has: has, window: startWindow, slot: s.freeSlot()}
+	s.version++
 	s.log.Debug("peer joined", "peer", p, "has root", has)
+}
+
+// freeSlot returns a number that no member has. The caller holds mu.
+func (s *Session) freeSlot() int {
+	var used uint64
+	for _, m := range s.members {
+		used |= 1 << m.slot
+	}
+	return bits.TrailingZeros64(^used)
 }
 
 func (s *Session) leave(p peer.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.members[p] != nil {
-		delete(s.members, p)
+		s.remove(p)
 		s.touch()
 	}
+}
+
+// remove forgets a member. The caller holds mu.
+func (s *Session) remove(p peer.ID) {
+	delete(s.members, p)
+	s.version++
+	s.crowd++
 }
 
 // stalled makes p leave. It is asked again with the next look-up, and may come
@@ -243,7 +302,7 @@ func (s *Session) Drop(p peer.ID, reason error) {
 	s.mu.Lock()
 	again := s.dropped[p] != nil
 	s.dropped[p] = reason
-	delete(s.members, p)
+	s.remove(p)
 	s.touch()
 	s.mu.Unlock()
 	if !again {

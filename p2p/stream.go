@@ -88,9 +88,13 @@ type stream struct {
 	r      *remote
 	s      network.Stream
 	in     *bufio.Reader
+	pace   *moving
 	weight atomic.Int64 // bytes expected
 
-	sending sync.Mutex // held over a write, so that calls are sent in the order of calls
+	// sending holds one while a write is under way, so that calls are sent in the
+	// order of calls. A write takes as long as the peer likes: whoever waits for a
+	// mutex would stop a simulation's clock.
+	sending chan struct{}
 
 	mu    sync.Mutex
 	id    uint32
@@ -99,8 +103,8 @@ type stream struct {
 }
 
 func newStream(r *remote, raw network.Stream) *stream {
-	s := &stream{r: r, s: raw}
-	s.in = bufio.NewReaderSize(&moving{s: raw}, 16<<10)
+	s := &stream{r: r, s: raw, pace: &moving{s: raw}, sending: make(chan struct{}, 1)}
+	s.in = bufio.NewReaderSize(s.pace, 16<<10)
 	return s
 }
 
@@ -127,8 +131,8 @@ func (s *stream) do(ctx context.Context, c *call) error {
 }
 
 func (s *stream) send(c *call) error {
-	s.sending.Lock()
-	defer s.sending.Unlock()
+	s.sending <- struct{}{}
+	defer func() { <-s.sending }()
 	s.mu.Lock()
 	if s.err != nil {
 		c.err = s.err
@@ -210,6 +214,7 @@ func (s *stream) await() (*call, error) {
 			return nil, err
 		}
 		began := time.Now()
+		s.pace.until = time.Time{} // from its first byte on
 		_, err = s.in.Peek(headerLen)
 		s.mu.Lock()
 		var head *call
@@ -257,7 +262,8 @@ func (s *stream) message(c *call) error {
 	if err != nil {
 		return err
 	}
-	body := make([]byte, h.length) // check bounded it
+	s.pace.until = time.Now().Add(messageTime)
+	body := takeBuffer(int(h.length)) // check bounded it
 	if _, err := io.ReadFull(s.in, body); err != nil {
 		return err
 	}
@@ -287,18 +293,31 @@ func (s *stream) finish(c *call) {
 	close(c.done)
 }
 
-// moving reads from a stream, moving its deadline while bytes come in. Setting
-// one costs more than a small read, so it moves once a second.
+// moving reads from a stream, moving its deadline while bytes come in, but not
+// past until. Setting one costs more than a small read, so it moves once a
+// second.
 type moving struct {
-	s    network.Stream
-	last time.Time
+	s     network.Stream
+	until time.Time // zero: messageTime after the next byte
+	last  time.Time
 }
 
 func (m *moving) Read(b []byte) (int, error) {
 	n, err := m.s.Read(b)
-	if now := time.Now(); n > 0 && now.Sub(m.last) > time.Second {
+	if n == 0 {
+		return n, err
+	}
+	now := time.Now()
+	if m.until.IsZero() {
+		m.until = now.Add(messageTime)
+	}
+	if now.Sub(m.last) > time.Second {
 		m.last = now
-		_ = m.s.SetReadDeadline(now.Add(stallTime))
+		to := now.Add(stallTime)
+		if to.After(m.until) {
+			to = m.until
+		}
+		_ = m.s.SetReadDeadline(to)
 	}
 	return n, err
 }

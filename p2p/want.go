@@ -20,6 +20,13 @@ type want struct {
 	index  int     // of the chunk in the recipe
 	places []place // that wait for it
 
+	dice    uint32  // decides ties
+	holders uint64  // slots of the partial members that say they hold it
+	owner   *member // who of those that fetch brings it from a seed; nil: we
+	heft    uint64  // of the owner's claim
+	turn    int     // how many have a better claim than we
+	paid    bool    // it counts against the budget
+
 	tried map[*member]bool // lack it, or sent something else
 	asked int              // calls under way
 	by    *member          // whom the last call asked

@@ -3,6 +3,7 @@ package simulations
 import (
 	"flag"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 var (
 	crowds  = flag.String("crowd", "", "numbers of `fetchers`, such as 2,4,8,16")
 	models  = flag.String("models", "", "`directory` with base and finetune; none: the small pair of testmodels")
+	made    = flag.Int("made", 0, "`MiB` of a model that is made, of bytes that no codec shrinks; 0: -models")
 	mbit    = flag.Int("mbit", 20, "bandwidth of a link, in Mbit/s")
 	latency = flag.Duration("latency", 10*time.Millisecond, "from node to node, one way")
 )
@@ -44,6 +46,9 @@ func sizes(t *testing.T) []int {
 
 // pair returns a base and a fine-tune of it.
 func pair(t *testing.T) (base, fineTune fs.FS) {
+	if *made > 0 {
+		return noise(1, *made), noise(2, *made)
+	}
 	from := fs.FS(testmodels.FS)
 	if *models != "" {
 		from = os.DirFS(*models)
@@ -57,6 +62,13 @@ func pair(t *testing.T) (base, fineTune fs.FS) {
 		out[i] = dir
 	}
 	return out[0], out[1]
+}
+
+// noise is a model of n MiB that no codec shrinks.
+func noise(seed byte, n int) fs.FS {
+	data := make([]byte, n<<20)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data)
+	return fstest.MapFS{"weights.bin": {Data: data}}
 }
 
 // bubble runs fn in a synctest bubble. Pools are emptied first: the codec's

@@ -97,7 +97,7 @@ func (a *app) root() *cobra.Command {
 		a.addCmd(), a.getCmd(), a.seedCmd(), a.lsCmd(), a.showCmd(), a.familyCmd(), a.diffCmd(), a.rmCmd(),
 		a.verifyCmd(), a.exportCmd(), a.importCmd(),
 		a.pinCmd(), a.gcCmd(), a.repackCmd(),
-		a.idCmd(), a.peersCmd(),
+		a.idCmd(), a.peersCmd(), a.benchCmd(),
 	)
 	a.helpCmd(root)
 	return root

@@ -44,7 +44,7 @@ func newLab(t *testing.T, n int) *lab {
 	l.ip("-n", l.prefix, "link", "add", "br0", "type", "bridge")
 	l.ip("-n", l.prefix, "link", "set", "br0", "up")
 	for i := 1; i <= n; i++ {
-		host, port := l.host(i), fmt.Sprintf("p%d", i)
+		host, port := l.host(i), port(i)
 		l.ip("netns", "add", host)
 		t.Cleanup(func() { exec.Command("ip", "netns", "del", host).Run() })
 		l.ip("link", "add", "eth0", "netns", host, "type", "veth", "peer", "name", port, "netns", l.prefix)
@@ -58,6 +58,9 @@ func newLab(t *testing.T, n int) *lab {
 }
 
 func (l *lab) host(i int) string { return fmt.Sprintf("%s-%d", l.prefix, i) }
+
+// port is host i's end at the bridge.
+func port(i int) string { return fmt.Sprintf("p%d", i) }
 
 func (l *lab) ip(args ...string) {
 	l.t.Helper()

@@ -141,7 +141,7 @@ func newFarm(t *testing.T, n int) *farm {
 }
 
 // start starts all daemons, and returns what they take while they idle.
-func (f *farm) start(t *testing.T) []usage {
+func (f *farm) start(t *testing.T) []footprint {
 	t.Helper()
 	for _, d := range f.daemons {
 		check(t, d.start())
@@ -416,19 +416,19 @@ func (f *farm) report(t *testing.T) {
 	}
 }
 
-// A usage is what a daemon's process holds.
-type usage struct{ descriptors, goroutines int }
+// A footprint is what a daemon's process holds.
+type footprint struct{ descriptors, goroutines int }
 
 // idle waits until the daemons have nothing to do, and tells what they hold. It
 // ends them for it, and starts them again.
-func (f *farm) idle(t *testing.T) []usage {
+func (f *farm) idle(t *testing.T) []footprint {
 	t.Helper()
 	time.Sleep(20 * time.Second)
-	var out []usage
+	var out []footprint
 	for _, d := range f.daemons {
 		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", d.cmd.Process.Pid))
 		check(t, err)
-		out = append(out, usage{descriptors: len(fds)})
+		out = append(out, footprint{descriptors: len(fds)})
 	}
 	for i, d := range f.daemons {
 		_ = d.end(syscall.SIGQUIT) // the runtime's dump
@@ -442,7 +442,7 @@ func (f *farm) idle(t *testing.T) []usage {
 
 // leaks compares what idle daemons hold with what they held at first, and what
 // a store takes when everything is removed with nothing.
-func (f *farm) leaks(t *testing.T, before []usage) {
+func (f *farm) leaks(t *testing.T, before []footprint) {
 	after := f.idle(t)
 	for i, d := range f.daemons {
 		t.Logf("node %d: %d goroutines, at first %d; %d descriptors, at first %d", i, after[i].goroutines, before[i].goroutines, after[i].descriptors, before[i].descriptors)

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const noiseFile = "model.safetensors"
+
+// writeNoise makes dir a model of n bytes, a little more with its header, that no
+// codec shrinks: one tensor of three quarters of it, and others of up to 64 MiB.
+func writeNoise(dir string, n int64) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(dir, noiseFile))
+	if err != nil {
+		return err
+	}
+	var seed [32]byte
+	for i := range seed {
+		seed[i] = byte(rand.Uint32())
+	}
+	n &^= 1
+	w := bufio.NewWriterSize(f, 1<<20)
+	header := noiseHeader(n)
+	err = binary.Write(w, binary.LittleEndian, uint64(len(header)))
+	if err == nil {
+		_, err = w.Write(header)
+	}
+	if err == nil {
+		_, err = io.CopyN(w, rand.NewChaCha8(seed), n)
+	}
+	return errors.Join(err, w.Flush(), f.Close())
+}
+
+// noiseHeader is the header of a safetensors file of n bytes of bf16.
+func noiseHeader(n int64) []byte {
+	const most = 64 << 20
+	big := n * 3 / 4 &^ 1
+	out := fmt.Appendf(nil, `{"big":{"dtype":"BF16","shape":[%d],"data_offsets":[0,%d]}`, big/2, big)
+	for at := big; at < n; at += most {
+		end := min(n, at+most)
+		out = fmt.Appendf(out, `,"small.%d":{"dtype":"BF16","shape":[%d],"data_offsets":[%d,%d]}`, at/most, (end-at)/2, at, end)
+	}
+	return append(out, '}')
+}
+
+// hashFile returns how long SHA-256 of the file takes on so many cores: each
+// hashes pieces of 1 MiB, as add does.
+func hashFile(path string, cores int) (time.Duration, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	const piece = 1 << 20
+	began := time.Now()
+	var g errgroup.Group
+	for c := range cores {
+		g.Go(func() error {
+			buf := make([]byte, piece)
+			for off := int64(c) * piece; off < info.Size(); off += int64(cores) * piece {
+				n, err := f.ReadAt(buf, off)
+				if err != nil && !errors.Is(err, io.EOF) {
+					return err
+				}
+				sha256.Sum256(buf[:n])
+			}
+			return nil
+		})
+	}
+	err = g.Wait()
+	return time.Since(began), err
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zipnode/zipnode/node"
+)
+
+const benchHelp = `Measures this machine, in temporary directories: add and get of bytes that nobody
+has and no codec shrinks, between two processes over loopback, beside what the
+machine does at best: SHA-256 of the same bytes on as many cores, and a bare
+libp2p stream (TCP, TLS, yamux) that carries as many. Then get again through a
+proxy that delays every byte.
+
+A rate is the model's bytes by the seconds that the operation says it took. add
+has written and synced the packs, the journal and the index when it says so; get
+has synced its store and written, not synced, the model's files. CPU and memory
+are those of the two processes, where the system tells (Linux).`
+
+func (a *app) benchCmd() *cobra.Command {
+	var bytes, dir, most string
+	cmd := &cobra.Command{
+		Use:     "bench",
+		Short:   "Measure add and get on this machine",
+		Long:    benchHelp,
+		Example: "  zipnode bench --json\n  zipnode bench --size 2GiB --in /data",
+		Args:    exactly(),
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			n, err := parseSize(bytes)
+			if err != nil {
+				return usagef("--size: %v", err)
+			}
+			if n < 1<<20 {
+				return usagef("--size: %s is too little to measure: give 1MiB or more", bytes)
+			}
+			limit, err := parseSize(most)
+			if err != nil {
+				return usagef("--most-memory: %v", err)
+			}
+			return a.bench(ctx, dir, n, limit)
+		}),
+	}
+	cmd.Flags().StringVar(&bytes, "size", "512MiB", "bytes of the model")
+	cmd.Flags().StringVar(&most, "most-memory", "", "fail if a process takes more than this, files apart")
+	cmd.Flags().StringVar(&dir, "in", "", "make the temporary `directory` in this one (default the system's)")
+	cmd.AddCommand(a.benchStreamCmd())
+	return cmd
+}
+
+// A bench is what one run found. Rates are in MB (10^6 bytes) a second.
+type bench struct {
+	Bytes  int64     `json:"bytes"`
+	Cores  int       `json:"cores"`
+	SHA256 float64   `json:"sha256_mb_s"`
+	Stream benchOp   `json:"stream"` // bare
+	Add    benchOp   `json:"add"`
+	Gets   []benchOp `json:"gets"`
+}
+
+// A benchOp is one operation.
+type benchOp struct {
+	RTT     float64 `json:"rtt_ms,omitempty"` // that the proxy adds
+	Rate    float64 `json:"mb_s"`
+	Of      float64 `json:"of"` // its yardstick: SHA-256 for add, the stream for get, the get without delay for one with
+	Seconds float64 `json:"seconds"`
+	Server  *usage  `json:"server,omitempty"` // who adds, or serves
+	Client  *usage  `json:"client,omitempty"` // who gets
+}
+
+func (a *app) bench(ctx context.Context, in string, n, limit int64) (err error) {
+	dir, err := os.MkdirTemp(in, "zipnode-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	b := &bench{Bytes: n, Cores: runtime.GOMAXPROCS(0)}
+	if err := b.measure(ctx, dir); err != nil {
+		return err
+	}
+	if err := a.print(b, nil, b.summary); err != nil {
+		return err
+	}
+	if most := b.memory(); limit > 0 && most > limit {
+		return fmt.Errorf("a process took %s of memory, more than %s", size(most), size(limit))
+	}
+	return nil
+}
+
+// memory returns the most that a process took.
+func (b *bench) memory() int64 {
+	most := int64(0)
+	for _, op := range append(b.Gets, b.Add) {
+		for _, u := range []*usage{op.Server, op.Client} {
+			if u != nil {
+				most = max(most, u.RSSAnon)
+			}
+		}
+	}
+	return most
+}
+
+func (b *bench) measure(ctx context.Context, dir string) (err error) {
+	model := filepath.Join(dir, "model")
+	if err := writeNoise(model, b.Bytes); err != nil {
+		return err
+	}
+	took, err := hashFile(filepath.Join(model, noiseFile), b.Cores)
+	if err != nil {
+		return err
+	}
+	b.SHA256 = b.rate(took)
+	if err := b.stream(ctx, dir); err != nil {
+		return fmt.Errorf("bare stream: %w", err)
+	}
+	seed, err := startNode(ctx, filepath.Join(dir, "a"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, seed.stop()) }()
+	var added node.AddResult
+	w := watch(seed.cmd.Process.Pid)
+	err = seed.run(ctx, &added, "add", model)
+	b.Add = b.op(added.Seconds, b.SHA256)
+	b.Add.Server = w.stop()
+	if err != nil {
+		return fmt.Errorf("add: %w", err)
+	}
+	for _, rtt := range []time.Duration{0, 10 * time.Millisecond, 50 * time.Millisecond} {
+		if err := b.get(ctx, dir, seed, added.CID, rtt); err != nil {
+			return fmt.Errorf("get with %v of delay: %w", rtt, err)
+		}
+	}
+	return nil
+}
+
+// get measures one get into a new store.
+func (b *bench) get(ctx context.Context, dir string, seed *child, ref string, rtt time.Duration) (err error) {
+	addr := seed.Addrs[0]
+	if rtt > 0 {
+		p, err := delay(addr, rtt)
+		if err != nil {
+			return err
+		}
+		defer p.close()
+		addr = p.addr
+	}
+	home, out := filepath.Join(dir, "b"), filepath.Join(dir, "out")
+	n, err := startNode(ctx, home, "--bootstrap", addr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.stop(), os.RemoveAll(home), os.RemoveAll(out)) }()
+	if err := n.connected(ctx); err != nil {
+		return err
+	}
+	server, client := watch(seed.cmd.Process.Pid), watch(n.cmd.Process.Pid)
+	var got node.GetResult
+	err = n.run(ctx, &got, "get", ref, "-o", out)
+	of := b.Stream.Rate
+	if rtt > 0 {
+		of = b.Gets[0].Rate
+	}
+	op := b.op(got.Seconds, of)
+	op.RTT = float64(rtt) / float64(time.Millisecond)
+	op.Server, op.Client = server.stop(), client.stop()
+	b.Gets = append(b.Gets, op)
+	return err
+}
+
+// connected waits until the node has a peer.
+func (c *child) connected(ctx context.Context) error {
+	for {
+		var r node.PeersResult
+		if err := c.run(ctx, &r, "peers", "ls"); err != nil {
+			return err
+		}
+		if len(r.Peers) > 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (b *bench) rate(d time.Duration) float64 { return float64(b.Bytes) / 1e6 / d.Seconds() }
+
+func (b *bench) op(seconds, of float64) benchOp {
+	op := benchOp{Seconds: seconds}
+	if seconds > 0 {
+		op.Rate = float64(b.Bytes) / 1e6 / seconds
+	}
+	if of > 0 {
+		op.Of = op.Rate / of
+	}
+	return op
+}
+
+func (b *bench) summary(w io.Writer) {
+	fmt.Fprintf(w, "%s that no codec shrinks, %s\n", size(b.Bytes), count(b.Cores, "core"))
+	t := table{right: " rrrrr"}
+	t.add("", "MB/S", "RATIO", "CPU S", "MEMORY", "")
+	t.add("SHA-256", fmt.Sprintf("%.0f", b.SHA256))
+	t.add("add", fmt.Sprintf("%.0f", b.Add.Rate), fmt.Sprintf("%.2f", b.Add.Of), b.Add.Server.cpu(), b.Add.Server.memory(), "of SHA-256")
+	t.add("bare stream", fmt.Sprintf("%.0f", b.Stream.Rate), "", b.Stream.Client.cpu(), b.Stream.Client.memory())
+	t.add("  sending it", "", "", b.Stream.Server.cpu(), b.Stream.Server.memory())
+	for _, g := range b.Gets {
+		name, of := "get", "of the stream"
+		if g.RTT > 0 {
+			name, of = fmt.Sprintf("get, %.0f ms away", g.RTT), "of get"
+		}
+		t.add(name, fmt.Sprintf("%.0f", g.Rate), fmt.Sprintf("%.2f", g.Of), g.Client.cpu(), g.Client.memory(), of)
+		t.add("  serving it", "", "", g.Server.cpu(), g.Server.memory())
+	}
+	t.write(w)
+}
