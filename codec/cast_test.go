@@ -36,7 +36,7 @@ func TestCast(t *testing.T) {
 	}
 	// Between two neighbours the middle goes to the even one, and what is on
 	// either side of it to the nearer.
-	for v := uint32(0); v < 0x7bff; v++ {
+	for v := range uint32(0x7bff) {
 		mid := float32((half(v) + half(v+1)) / 2)
 		even := v + v&1
 		for _, tc := range []struct {

@@ -114,9 +114,8 @@ func log2of(x uint64) uint32 {
 
 // sideModels are the models of a stream's tables.
 type sideModels struct {
-	cut    [2]model
-	index  [3]intModel
-	counts intModel
+	cut   [2]model
+	index [3]intModel
 }
 
 // write writes st, whose highest context is last.

@@ -85,7 +85,30 @@ func (p paired) coder() func(runs []int) float64 {
 	if !ok || unit > 4 {
 		return p.xors
 	}
-	return steps{float: f, unit: unit}.bits(p)
+	code := steps{float: f, unit: unit}.bits(p)
+	if unit < 4 {
+		return code
+	}
+	// Wide floats may be narrow ones, cast: bytes of them are then all zero.
+	return func(runs []int) float64 { return min(code(runs), p.planes(runs, f)) }
+}
+
+// planes returns what the byte planes of floats XOR the base's take: the
+// exponent, then sign and mantissa.
+func (p paired) planes(runs []int, f float) float64 {
+	var exponents [2]histogram
+	var rest [8]histogram
+	unit := p.sample.grid.unit
+	for _, r := range runs {
+		x, y := p.target[r], p.base[r]
+		for ; len(x) > 0; x, y = x[unit:], y[unit:] {
+			v := word(x[:unit]) ^ word(y[:unit])
+			add(exponents[:planes(f.exponent)], uint64(f.exponentOf(v)))
+			sign := v >> (f.mantissa + f.exponent)
+			add(rest[:planes(f.mantissa+1)], v&(1<<f.mantissa-1)|sign<<f.mantissa)
+		}
+	}
+	return planeBits(exponents[:], f.exponent) + planeBits(rest[:], f.mantissa+1)
 }
 
 // xors returns what the bytes of target XOR base take, each kind by its place in

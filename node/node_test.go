@@ -151,7 +151,9 @@ func TestEveryModel(t *testing.T) {
 			plan := call[node.GetResult](t, b, "get", node.GetRequest{Ref: res.CID, DryRun: true})
 			got := get(t, b, res.CID, out)
 			sameTree(t, out, dir)
-			if most := plan.Fetched + plan.Fetched/50; got.Fetched > most {
+			// Nodes and recipes, some 200 bytes a tensor, come beside the chunks: all
+			// there is to fetch of a model that is another's, cast.
+			if most := plan.Fetched + plan.Fetched/50 + res.Bytes/1000; got.Fetched > most {
 				t.Errorf("%s: %d bytes fetched, the recipes' chunks have %d", filepath.Base(dir), got.Fetched, plan.Fetched)
 			}
 			if got.Fetched == 0 || got.Peers != 1 {
