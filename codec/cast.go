@@ -14,8 +14,8 @@ func castable(d tensor.DType) bool { return d == tensor.BF16 || d == tensor.F16 
 
 // Cast appends to dst the elements of src, of dtype from, as elements of dtype
 // to, both of which are BF16, F16 or F32: each rounded to the nearest, of two to
-// the even one, and what is too large to infinity. The quietest NaN stands for
-// every NaN that would lose bits. It is all in integers, the same everywhere.
+// the even one, and what is too large to infinity. A NaN keeps the bits that fit,
+// and stays one. It is all in integers, the same everywhere.
 func Cast(dst, src []byte, from, to tensor.DType) []byte {
 	for len(src) >= 2 {
 		var x uint32

@@ -17,17 +17,21 @@
 //	4 planes    layout uint8, edges, planes
 //	5 bitx      base uint8, layout uint8, edges, planes: of leaf XOR base
 //	6 segments  (leaf length uvarint, frame length uvarint, frame) …
+//	7 delta     base uint8, flags, rows, edges, side, stream: see delta.go
+//	8 short     base uint8, edges, steps: see short.go
+//	9 sparse    base uint8, edges, gaps and steps: see sparse.go
 //
 // A base is named by its place in [Context.Bases]; leaf bytes that it does not
-// cover, it predicts as zero. A frame inside segments has no version byte, and
-// is no segments itself.
+// cover, it predicts as zero. A base of another of the dtypes BF16, F16 and F32
+// is cast. A frame inside segments has no version byte, and is no segments
+// itself.
 //
 // A layout says how wide an element is and which of its bits go to which byte
 // plane: see [layout]. Edges are the bytes before the leaf's first whole
 // element and after its last, which [Context.Offset] tells; each plane follows
 // as
 //
-//	coding uint8    // 0 raw, 1 fill, 2 zstd, 3 rANS
+//	coding uint8    // 0 raw, 1 fill, 2 zstd, 3 rANS, 4 lanes
 //	length uvarint  // of what follows; not for raw and fill
 //	...
 //
