@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"flag"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +23,19 @@ type vector struct {
 	leaf  []byte
 	c     Context
 	chunk []byte
+}
+
+// stepped returns the elements of base after steps of about so many units in the
+// last place.
+func stepped(seed uint64, base []byte, dtype tensor.DType, size float64) []byte {
+	r := rand.New(rand.NewPCG(seed, 1))
+	n, _ := numberOf(dtype)
+	out := bytes.Clone(base)
+	for i := range len(base) / n.width {
+		d := int(r.NormFloat64() * size)
+		n.store(out, i, n.walk(n.load(base, i), zigzag(d)&(1<<n.bits()-1)))
+	}
+	return out
 }
 
 // vectors returns small leaves of each method and dtype, with the chunks that
@@ -54,6 +69,12 @@ func vectors() []vector {
 	}
 	still := bytes.Clone(wide)
 	copy(still[2000:5000], tuned(wide[2000:5000], 5))
+	// Steps as an update makes them, in 16 lanes; then large ones, with second and
+	// third portions of raw bits.
+	vs = append(vs, vector{name: "delta-16-lanes", leaf: stepped(21, wide, tensor.BF16, 2), c: against(tensor.BF16, 0, wide)},
+		vector{name: "delta-portions", leaf: stepped(22, wide[:6000], tensor.F32, 1<<22), c: against(tensor.F32, 0, wide[:6000])},
+		vector{name: "delta-F16", leaf: stepped(23, wide[:5000], tensor.F16, 9), c: against(tensor.F16, 0, wide[:5000])},
+		vector{name: "delta-F8_E5M2", leaf: stepped(24, wide[:4000], tensor.F8E5M2, 1), c: against(tensor.F8E5M2, 0, wide[:4000])})
 	few := bytes.Clone(wide)
 	few[1000] ^= 1
 	few[7001] ^= 0x80
@@ -159,6 +180,20 @@ func TestGolden(t *testing.T) {
 			t.Errorf("%s: encoding changed; if meant, rerun with -update:\n got %s\nwant %s", g.Name, now[i].Chunk, g.Chunk)
 		}
 	}
+}
+
+// TestSpecification decodes the vectors by a program that was written from
+// docs/format.md.
+func TestSpecification(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3 to run testdata/decode.py")
+	}
+	out, err := exec.Command(python, "testdata/decode.py", "testdata/vectors.json").CombinedOutput()
+	if err != nil {
+		t.Errorf("docs/format.md or testdata/decode.py no longer says what chunks are: %v\n%s", err, out)
+	}
+	t.Logf("%s", out)
 }
 
 // TestGoldenCovers checks that the vectors show every method and plane coding.

@@ -70,7 +70,7 @@ type bench struct {
 type benchOp struct {
 	RTT     float64 `json:"rtt_ms,omitempty"` // that the proxy adds
 	Rate    float64 `json:"mb_s"`
-	Of      float64 `json:"of"` // its yardstick: SHA-256 for add, the stream for get, the get without delay for one with
+	Of      float64 `json:"of,omitempty"` // its yardstick: SHA-256 for add, the stream for get, the get without delay for one with
 	Seconds float64 `json:"seconds"`
 	Server  *usage  `json:"server,omitempty"` // who adds, or serves
 	Client  *usage  `json:"client,omitempty"` // who gets
