@@ -6,7 +6,7 @@ KILLS   ?= 60
 RANDOM  ?= 2000
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak memory fuzz sim soak-repack planner-million bench bench-codec bench-test clean
+.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak memory fuzz sim soak-repack planner-million bench bench-codec bench-test generate-check clean
 
 all: build
 
@@ -52,5 +52,10 @@ bench: ; $(GO) test -run '^$$' -bench . ./codec ./store ./p2p
 # make bench-codec MODELS=DIR BENCH='-only finetune -rounds 9'
 bench-codec: ; cd bench && $(GO) run . $(if $(MODELS),-models '$(abspath $(MODELS))') $(BENCH)
 bench-test: ; cd bench && $(GO) vet ./... && $(GO) test ./...
+
+# That the committed kernels are what codec/gen writes.
+generate-check: ; @d=$$(mktemp -d) && trap 'rm -rf "$$d"' EXIT && cp -r codec/gen "$$d/gen" && cd codec && \
+	$(GO) -C "$$d/gen" run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg codec && \
+	for f in kernels_amd64.s kernels_amd64.go; do cmp "$$d/$$f" $$f || { echo "codec/$$f is not what codec/gen writes: run go generate ./codec"; exit 1; }; done
 
 clean: ; rm -rf bin

@@ -10,7 +10,8 @@ import (
 
 //go:generate go -C gen run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg codec
 
-// A tier is a set of kernels.
+// A tier is a set of kernels. That of AVX2 decodes; what it lacks, as encoding,
+// is portable.
 type tier int
 
 const (
@@ -25,6 +26,8 @@ var use = func() tier {
 	switch {
 	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512CD && x.HasAVX512VBMI && x.HasBMI2 && x.HasPOPCNT:
 		return avx512
+	case x.HasAVX2 && x.HasBMI2 && x.HasPOPCNT:
+		return avx2
 	}
 	return portable
 }()
@@ -76,19 +79,26 @@ func appendWords(dst []byte, words []uint16) []byte {
 func decodeRoundsFast[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes int) (int, []byte) {
 	return decodeInTwo(d, len(z), src, lanes, func(at int, src []byte, rounds int) (done, read int) {
 		_ = ctx[at+rounds*lanes-1]
-		switch z := any(z).(type) {
-		case []uint16:
-			return decode16AVX512((*byte)(unsafe.Pointer(d)), bytesOf(z[at:]), bytesOf(ctx[at:]), bytesOf(src), len(src), rounds, lanes)
-		case []uint32:
-			return decode32AVX512((*byte)(unsafe.Pointer(d)), bytesOf(z[at:]), bytesOf(ctx[at:]), bytesOf(src), len(src), rounds, lanes)
+		state, to, in := (*byte)(unsafe.Pointer(d)), bytesOf(z[at:]), bytesOf(ctx[at:])
+		wide := unsafe.Sizeof(z[0]) == 4
+		switch {
+		case wide && use == avx2:
+			return decode32AVX2(state, to, in, bytesOf(src), len(src), rounds, lanes)
+		case wide:
+			return decode32AVX512(state, to, in, bytesOf(src), len(src), rounds, lanes)
+		case use == avx2:
+			return decode16AVX2(state, to, in, bytesOf(src), len(src), rounds, lanes)
 		}
-		return 0, 0
+		return decode16AVX512(state, to, in, bytesOf(src), len(src), rounds, lanes)
 	})
 }
 
 // decodeBytesFast is decodeRoundsFast for bytes.
 func decodeBytesFast(d *laneDecoder, p, src []byte, lanes int) (int, []byte) {
 	return decodeInTwo(d, len(p), src, lanes, func(at int, src []byte, rounds int) (done, read int) {
+		if use == avx2 {
+			return decodeBytesAVX2((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), nil, bytesOf(src), len(src), rounds, lanes)
+		}
 		return decodeBytesAVX512((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), nil, bytesOf(src), len(src), rounds, lanes)
 	})
 }
@@ -97,7 +107,7 @@ func decodeBytesFast(d *laneDecoder, p, src []byte, lanes int) (int, []byte) {
 // the end of src, and again with a copy of the last words that has room behind
 // it. It returns how many steps were decoded, and the words that are left.
 func decodeInTwo(d *laneDecoder, n int, src []byte, lanes int, kernel func(at int, src []byte, rounds int) (done, read int)) (int, []byte) {
-	if use != avx512 || lanes < 16 {
+	if use == portable || lanes < 16 {
 		return 0, src
 	}
 	done := 0
@@ -147,32 +157,45 @@ func steps32Fast(n number, z []uint32, symbols []uint8, leaf, base []byte) int {
 // walk16Fast fills dst as far as it can, and returns how many elements that is.
 func walk16Fast(n number, dst, base []byte, z []uint16) int {
 	k := len(z) &^ 31
-	if use != avx512 || !n.float || k == 0 {
+	if use == portable || !n.float || k == 0 {
 		return 0
 	}
-	walkFloat16AVX512(bytesOf(dst), bytesOf(base), bytesOf(z), k)
+	if use == avx2 {
+		walkFloat16AVX2(bytesOf(dst), bytesOf(base), bytesOf(z), k)
+	} else {
+		walkFloat16AVX512(bytesOf(dst), bytesOf(base), bytesOf(z), k)
+	}
 	return k
 }
 
 // walk32Fast is walk16Fast for elements of 32 bits.
 func walk32Fast(n number, dst, base []byte, z []uint32) int {
 	k := len(z) &^ 15
-	if use != avx512 || !n.float || k == 0 {
+	if use == portable || !n.float || k == 0 {
 		return 0
 	}
-	walkFloat32AVX512(bytesOf(dst), bytesOf(base), bytesOf(z), k)
+	if use == avx2 {
+		walkFloat32AVX2(bytesOf(dst), bytesOf(base), bytesOf(z), k)
+	} else {
+		walkFloat32AVX512(bytesOf(dst), bytesOf(base), bytesOf(z), k)
+	}
 	return k
 }
 
 // depthsFast fills depth as far as it can, and returns how far that is.
 func depthsFast(n number, depth []uint8, base []byte, top uint32) int {
 	k := len(depth) &^ 63
-	if use != avx512 || n.width == 1 || k == 0 {
+	if use == portable || n.width == 1 || k == 0 {
 		return 0
 	}
-	if n.width == 2 {
+	switch {
+	case n.width == 2 && use == avx2:
+		depths16AVX2(bytesOf(depth), bytesOf(base), k, int(n.exponent), int(n.mask), int(top))
+	case n.width == 2:
 		depths16AVX512(bytesOf(depth), bytesOf(base), k, int(n.exponent), int(n.mask), int(top))
-	} else {
+	case use == avx2:
+		depthsFloat32AVX2(bytesOf(depth), bytesOf(base), k, int(top))
+	default:
 		depthsFloat32AVX512(bytesOf(depth), bytesOf(base), k, int(top))
 	}
 	return k
@@ -181,11 +204,16 @@ func depthsFast(n number, depth []uint8, base []byte, top uint32) int {
 // contextFast fills ctx with the contexts of elements of one row whose shift and
 // the anchor add up to shift, and returns how far it came.
 func contextFast(ctx, depth []uint8, cols []int8, shift int) int {
-	if use != avx512 || len(ctx) == 0 {
-		return 0
+	switch use {
+	case avx512:
+		contextAVX512(bytesOf(ctx), bytesOf(depth), bytesOf(cols), len(ctx), shift)
+		return len(ctx)
+	case avx2:
+		k := len(ctx) &^ 31
+		contextAVX2(bytesOf(ctx), bytesOf(depth), bytesOf(cols), k, shift)
+		return k
 	}
-	contextAVX512(bytesOf(ctx), bytesOf(depth), bytesOf(cols), len(ctx), shift)
-	return len(ctx)
+	return 0
 }
 
 // rowSumsFast is rowSums of the first done elements.
@@ -255,10 +283,14 @@ func joinFast(l layout, dst, planes []byte, stride int) int {
 func join16Fast(l layout, dst, hi, lo []byte) int {
 	k := len(dst) / 2 &^ 31
 	switch {
-	case use != avx512 || k == 0:
+	case use == portable || k == 0:
 		return 0
+	case l == layoutBF16 && use == avx2:
+		joinBF16AVX2(bytesOf(dst), bytesOf(hi), bytesOf(lo), k)
 	case l == layoutBF16:
 		joinBF16AVX512(bytesOf(dst), bytesOf(hi), bytesOf(lo), k)
+	case use == avx2:
+		join16AVX2(bytesOf(dst), bytesOf(hi), bytesOf(lo), k)
 	default:
 		join16AVX512(bytesOf(dst), bytesOf(hi), bytesOf(lo), k)
 	}

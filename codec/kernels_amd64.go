@@ -118,3 +118,53 @@ func splitF32AVX512(planes *byte, src *byte, n int, stride int)
 //
 //go:noescape
 func joinF32AVX512(dst *byte, planes *byte, n int, stride int)
+
+// decode16AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
+//
+//go:noescape
+func decode16AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+
+// decode32AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
+//
+//go:noescape
+func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+
+// decodeBytesAVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
+//
+//go:noescape
+func decodeBytesAVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+
+// walkFloat16AVX2 fills dst with the elements that are steps z from base's; n is a multiple of 16.
+//
+//go:noescape
+func walkFloat16AVX2(dst *byte, base *byte, z *byte, n int)
+
+// walkFloat32AVX2 fills dst with the elements that are steps z from base's; n is a multiple of 16.
+//
+//go:noescape
+func walkFloat32AVX2(dst *byte, base *byte, z *byte, n int)
+
+// depths16AVX2 fills depth with min(31, top - exponents of base), at least 0; n is a multiple of 32.
+//
+//go:noescape
+func depths16AVX2(depth *byte, base *byte, n int, exponent int, mask int, top int)
+
+// depthsFloat32AVX2 fills depth with min(31, top - exponents of base), at least 0; n is a multiple of 16.
+//
+//go:noescape
+func depthsFloat32AVX2(depth *byte, base *byte, n int, top int)
+
+// contextAVX2 fills ctx with clamp(shift + cols + 2·depth, 0, 63); n is a multiple of 32; cols may be nil for zeros.
+//
+//go:noescape
+func contextAVX2(ctx *byte, depth *byte, cols *byte, n int, shift int)
+
+// join16AVX2 joins n elements, a multiple of 16, from planes.
+//
+//go:noescape
+func join16AVX2(dst *byte, hi *byte, lo *byte, n int)
+
+// joinBF16AVX2 joins n elements, a multiple of 16, from planes.
+//
+//go:noescape
+func joinBF16AVX2(dst *byte, hi *byte, lo *byte, n int)

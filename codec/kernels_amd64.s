@@ -3877,3 +3877,5164 @@ loop:
 done:
 	VZEROUPPER
 	RET
+
+// func decode16AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·decode16AVX2(SB), NOSPLIT, $320-72
+	MOVQ         d+0(FP), AX
+	MOVQ         z+8(FP), CX
+	MOVQ         ctx+16(FP), DX
+	MOVQ         src+24(FP), BX
+	MOVQ         size+32(FP), SI
+	ADDQ         BX, SI
+	MOVQ         rounds+40(FP), DI
+	MOVQ         lanes+48(FP), R8
+	MOVQ         BX, R9
+	XORQ         R10, R10
+	LEAQ         256(AX), R11
+	LEAQ         wordsOfMask<>+0(SB), R12
+	SUBQ         $0x00000200, SI
+	MOVL         $0x000003ff, R13
+	VMOVD        R13, X15
+	VPBROADCASTD X15, Y15
+	MOVL         $0x00000005, R13
+	VMOVD        R13, X12
+	VPBROADCASTD X12, Y12
+	MOVL         $0x00000001, R13
+	VMOVD        R13, X11
+	VPBROADCASTD X11, Y11
+	MOVL         $0x00008000, R13
+	VMOVD        R13, X14
+	VPBROADCASTD X14, Y14
+	MOVL         $0x000000ff, R13
+	VMOVD        R13, X10
+	VPBROADCASTD X10, Y10
+	VPCMPEQD     Y13, Y13, Y13
+	CMPQ         R8, $0x20
+	JEQ          lanes32
+	JL           lanes16
+
+lanes64:
+	CMPQ           DI, R10
+	JLE            finish
+	CMPQ           BX, SI
+	JA             finish
+	VMOVDQU        (DX), Y0
+	VBROADCASTI128 65792(AX), Y2
+	VPSHUFB        Y0, Y2, Y2
+	VBROADCASTI128 65808(AX), Y3
+	VPSHUFB        Y0, Y3, Y3
+	VBROADCASTI128 65824(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VBROADCASTI128 65840(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPSLLW         $0x03, Y0, Y1
+	VPBLENDVB      Y1, Y3, Y2, Y2
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPSLLW         $0x02, Y0, Y1
+	VPBLENDVB      Y1, Y4, Y2, Y2
+	VMOVDQU        Y2, (SP)
+	VMOVDQU        32(DX), Y0
+	VBROADCASTI128 65792(AX), Y2
+	VPSHUFB        Y0, Y2, Y2
+	VBROADCASTI128 65808(AX), Y3
+	VPSHUFB        Y0, Y3, Y3
+	VBROADCASTI128 65824(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VBROADCASTI128 65840(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPSLLW         $0x03, Y0, Y1
+	VPBLENDVB      Y1, Y3, Y2, Y2
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPSLLW         $0x02, Y0, Y1
+	VPBLENDVB      Y1, Y4, Y2, Y2
+	VMOVDQU        Y2, 32(SP)
+	VPXOR          Y9, Y9, Y9
+	VMOVDQU        (AX), Y0
+	VPMOVZXBD      (SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y7
+	VPAND          Y10, Y7, Y7
+	VPSRLD         $0x03, Y7, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 64(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y7, Y7
+	VPSLLVD        Y4, Y7, Y7
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y7, Y7
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, (AX)
+	VMOVDQU        32(AX), Y0
+	VPMOVZXBD      8(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y8
+	VPAND          Y10, Y8, Y8
+	VPSRLD         $0x03, Y8, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 96(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y8, Y8
+	VPSLLVD        Y4, Y8, Y8
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 32(AX)
+	VPACKUSDW      Y8, Y7, Y7
+	VPERMQ         $0xd8, Y7, Y7
+	VMOVDQU        Y7, (CX)
+	VMOVDQU        64(AX), Y0
+	VPMOVZXBD      16(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y7
+	VPAND          Y10, Y7, Y7
+	VPSRLD         $0x03, Y7, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 128(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y7, Y7
+	VPSLLVD        Y4, Y7, Y7
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y7, Y7
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 64(AX)
+	VMOVDQU        96(AX), Y0
+	VPMOVZXBD      24(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y8
+	VPAND          Y10, Y8, Y8
+	VPSRLD         $0x03, Y8, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 160(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y8, Y8
+	VPSLLVD        Y4, Y8, Y8
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 96(AX)
+	VPACKUSDW      Y8, Y7, Y7
+	VPERMQ         $0xd8, Y7, Y7
+	VMOVDQU        Y7, 32(CX)
+	VMOVDQU        128(AX), Y0
+	VPMOVZXBD      32(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y7
+	VPAND          Y10, Y7, Y7
+	VPSRLD         $0x03, Y7, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 192(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y7, Y7
+	VPSLLVD        Y4, Y7, Y7
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y7, Y7
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 128(AX)
+	VMOVDQU        160(AX), Y0
+	VPMOVZXBD      40(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y8
+	VPAND          Y10, Y8, Y8
+	VPSRLD         $0x03, Y8, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 224(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y8, Y8
+	VPSLLVD        Y4, Y8, Y8
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 160(AX)
+	VPACKUSDW      Y8, Y7, Y7
+	VPERMQ         $0xd8, Y7, Y7
+	VMOVDQU        Y7, 64(CX)
+	VMOVDQU        192(AX), Y0
+	VPMOVZXBD      48(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y7
+	VPAND          Y10, Y7, Y7
+	VPSRLD         $0x03, Y7, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 256(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y7, Y7
+	VPSLLVD        Y4, Y7, Y7
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y7, Y7
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 192(AX)
+	VMOVDQU        224(AX), Y0
+	VPMOVZXBD      56(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y8
+	VPAND          Y10, Y8, Y8
+	VPSRLD         $0x03, Y8, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 288(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y8, Y8
+	VPSLLVD        Y4, Y8, Y8
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 224(AX)
+	VPACKUSDW      Y8, Y7, Y7
+	VPERMQ         $0xd8, Y7, Y7
+	VMOVDQU        Y7, 96(CX)
+	VPCMPGTD       Y12, Y9, Y0
+	VPTEST         Y0, Y0
+	JNE            more64
+
+next64:
+	ADDQ $0x40, DX
+	ADDQ $0x00000080, CX
+	INCQ R10
+	JMP  lanes64
+
+more64:
+	MOVL         $0x00000005, R8
+	VMOVD        R8, X7
+	VPBROADCASTD X7, Y7
+	MOVL         $0x0000000f, R8
+	VMOVD        R8, X8
+	VPBROADCASTD X8, Y8
+	VMOVDQU      64(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      (AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         (CX), X6, X6
+	VMOVDQU      X6, (CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      96(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      32(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         16(CX), X6, X6
+	VMOVDQU      X6, 16(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 32(AX)
+	VMOVDQU      128(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      64(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         32(CX), X6, X6
+	VMOVDQU      X6, 32(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 64(AX)
+	VMOVDQU      160(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      96(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         48(CX), X6, X6
+	VMOVDQU      X6, 48(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 96(AX)
+	VMOVDQU      192(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      128(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         64(CX), X6, X6
+	VMOVDQU      X6, 64(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 128(AX)
+	VMOVDQU      224(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      160(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         80(CX), X6, X6
+	VMOVDQU      X6, 80(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 160(AX)
+	VMOVDQU      256(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      192(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         96(CX), X6, X6
+	VMOVDQU      X6, 96(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 192(AX)
+	VMOVDQU      288(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      224(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         112(CX), X6, X6
+	VMOVDQU      X6, 112(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 224(AX)
+	JMP          next64
+
+lanes32:
+	CMPQ           DI, R10
+	JLE            finish
+	CMPQ           BX, SI
+	JA             finish
+	VMOVDQU        (DX), Y0
+	VBROADCASTI128 65792(AX), Y2
+	VPSHUFB        Y0, Y2, Y2
+	VBROADCASTI128 65808(AX), Y3
+	VPSHUFB        Y0, Y3, Y3
+	VBROADCASTI128 65824(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VBROADCASTI128 65840(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPSLLW         $0x03, Y0, Y1
+	VPBLENDVB      Y1, Y3, Y2, Y2
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPSLLW         $0x02, Y0, Y1
+	VPBLENDVB      Y1, Y4, Y2, Y2
+	VMOVDQU        Y2, (SP)
+	VPXOR          Y9, Y9, Y9
+	VMOVDQU        (AX), Y0
+	VPMOVZXBD      (SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y7
+	VPAND          Y10, Y7, Y7
+	VPSRLD         $0x03, Y7, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 64(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y7, Y7
+	VPSLLVD        Y4, Y7, Y7
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y7, Y7
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, (AX)
+	VMOVDQU        32(AX), Y0
+	VPMOVZXBD      8(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y8
+	VPAND          Y10, Y8, Y8
+	VPSRLD         $0x03, Y8, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 96(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y8, Y8
+	VPSLLVD        Y4, Y8, Y8
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 32(AX)
+	VPACKUSDW      Y8, Y7, Y7
+	VPERMQ         $0xd8, Y7, Y7
+	VMOVDQU        Y7, (CX)
+	VMOVDQU        64(AX), Y0
+	VPMOVZXBD      16(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y7
+	VPAND          Y10, Y7, Y7
+	VPSRLD         $0x03, Y7, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 128(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y7, Y7
+	VPSLLVD        Y4, Y7, Y7
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y7, Y7
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 64(AX)
+	VMOVDQU        96(AX), Y0
+	VPMOVZXBD      24(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y8
+	VPAND          Y10, Y8, Y8
+	VPSRLD         $0x03, Y8, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 160(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y8, Y8
+	VPSLLVD        Y4, Y8, Y8
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 96(AX)
+	VPACKUSDW      Y8, Y7, Y7
+	VPERMQ         $0xd8, Y7, Y7
+	VMOVDQU        Y7, 32(CX)
+	VPCMPGTD       Y12, Y9, Y0
+	VPTEST         Y0, Y0
+	JNE            more32
+
+next32:
+	ADDQ $0x20, DX
+	ADDQ $0x00000040, CX
+	INCQ R10
+	JMP  lanes32
+
+more32:
+	MOVL         $0x00000005, R8
+	VMOVD        R8, X7
+	VPBROADCASTD X7, Y7
+	MOVL         $0x0000000f, R8
+	VMOVD        R8, X8
+	VPBROADCASTD X8, Y8
+	VMOVDQU      64(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      (AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         (CX), X6, X6
+	VMOVDQU      X6, (CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      96(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      32(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         16(CX), X6, X6
+	VMOVDQU      X6, 16(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 32(AX)
+	VMOVDQU      128(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      64(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         32(CX), X6, X6
+	VMOVDQU      X6, 32(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 64(AX)
+	VMOVDQU      160(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      96(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         48(CX), X6, X6
+	VMOVDQU      X6, 48(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 96(AX)
+	JMP          next32
+
+lanes16:
+	CMPQ       DI, R10
+	JLE        finish
+	CMPQ       BX, SI
+	JA         finish
+	VMOVDQU    (DX), X0
+	VMOVDQU    65792(AX), X2
+	VPSHUFB    X0, X2, X2
+	VMOVDQU    65808(AX), X3
+	VPSHUFB    X0, X3, X3
+	VMOVDQU    65824(AX), X4
+	VPSHUFB    X0, X4, X4
+	VMOVDQU    65840(AX), X5
+	VPSHUFB    X0, X5, X5
+	VPSLLW     $0x03, X0, X1
+	VPBLENDVB  X1, X3, X2, X2
+	VPBLENDVB  X1, X5, X4, X4
+	VPSLLW     $0x02, X0, X1
+	VPBLENDVB  X1, X4, X2, X2
+	VMOVDQU    X2, (SP)
+	VPXOR      Y9, Y9, Y9
+	VMOVDQU    (AX), Y0
+	VPMOVZXBD  (SP), Y1
+	VPSLLD     $0x0a, Y1, Y1
+	VPAND      Y15, Y0, Y3
+	VPOR       Y3, Y1, Y1
+	VPCMPEQD   Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPGATHERDD Y2, (R11)(Y1*4), Y3
+	VPSRLD     $0x0a, Y0, Y0
+	VPSRLD     $0x12, Y3, Y1
+	VPMULLD    Y1, Y0, Y0
+	VPAND      Y15, Y3, Y1
+	VPADDD     Y1, Y0, Y0
+	VPSRLD     $0x0a, Y3, Y7
+	VPAND      Y10, Y7, Y7
+	VPSRLD     $0x03, Y7, Y4
+	VPSUBUSW   Y11, Y4, Y4
+	VMOVDQU    Y4, 64(SP)
+	VPMAXUD    Y4, Y9, Y9
+	VPSLLD     $0x03, Y4, Y1
+	VPSUBD     Y1, Y7, Y7
+	VPSLLVD    Y4, Y7, Y7
+	VPMINUD    Y12, Y4, Y5
+	VPSLLVD    Y5, Y13, Y1
+	VPANDN     Y0, Y1, Y1
+	VPOR       Y1, Y7, Y7
+	VPSRLVD    Y5, Y0, Y0
+	VPCMPGTD   Y0, Y14, Y1
+	VMOVMSKPS  Y1, R8
+	VPMOVZXBD  (R12)(R8*8), Y3
+	VPMOVZXWD  (BX), Y2
+	VPERMD     Y2, Y3, Y2
+	VPSLLD     $0x10, Y0, Y3
+	VPOR       Y2, Y3, Y3
+	VPBLENDVB  Y1, Y3, Y0, Y0
+	POPCNTL    R8, R8
+	LEAQ       (BX)(R8*2), BX
+	VMOVDQU    Y0, (AX)
+	VMOVDQU    32(AX), Y0
+	VPMOVZXBD  8(SP), Y1
+	VPSLLD     $0x0a, Y1, Y1
+	VPAND      Y15, Y0, Y3
+	VPOR       Y3, Y1, Y1
+	VPCMPEQD   Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPGATHERDD Y2, (R11)(Y1*4), Y3
+	VPSRLD     $0x0a, Y0, Y0
+	VPSRLD     $0x12, Y3, Y1
+	VPMULLD    Y1, Y0, Y0
+	VPAND      Y15, Y3, Y1
+	VPADDD     Y1, Y0, Y0
+	VPSRLD     $0x0a, Y3, Y8
+	VPAND      Y10, Y8, Y8
+	VPSRLD     $0x03, Y8, Y4
+	VPSUBUSW   Y11, Y4, Y4
+	VMOVDQU    Y4, 96(SP)
+	VPMAXUD    Y4, Y9, Y9
+	VPSLLD     $0x03, Y4, Y1
+	VPSUBD     Y1, Y8, Y8
+	VPSLLVD    Y4, Y8, Y8
+	VPMINUD    Y12, Y4, Y5
+	VPSLLVD    Y5, Y13, Y1
+	VPANDN     Y0, Y1, Y1
+	VPOR       Y1, Y8, Y8
+	VPSRLVD    Y5, Y0, Y0
+	VPCMPGTD   Y0, Y14, Y1
+	VMOVMSKPS  Y1, R8
+	VPMOVZXBD  (R12)(R8*8), Y3
+	VPMOVZXWD  (BX), Y2
+	VPERMD     Y2, Y3, Y2
+	VPSLLD     $0x10, Y0, Y3
+	VPOR       Y2, Y3, Y3
+	VPBLENDVB  Y1, Y3, Y0, Y0
+	POPCNTL    R8, R8
+	LEAQ       (BX)(R8*2), BX
+	VMOVDQU    Y0, 32(AX)
+	VPACKUSDW  Y8, Y7, Y7
+	VPERMQ     $0xd8, Y7, Y7
+	VMOVDQU    Y7, (CX)
+	VPCMPGTD   Y12, Y9, Y0
+	VPTEST     Y0, Y0
+	JNE        more16
+
+next16:
+	ADDQ $0x10, DX
+	ADDQ $0x00000020, CX
+	INCQ R10
+	JMP  lanes16
+
+more16:
+	MOVL         $0x00000005, R8
+	VMOVD        R8, X7
+	VPBROADCASTD X7, Y7
+	MOVL         $0x0000000f, R8
+	VMOVD        R8, X8
+	VPBROADCASTD X8, Y8
+	VMOVDQU      64(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      (AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         (CX), X6, X6
+	VMOVDQU      X6, (CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      96(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      32(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VPOR         16(CX), X6, X6
+	VMOVDQU      X6, 16(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 32(AX)
+	JMP          next16
+
+finish:
+	SUBQ R9, BX
+	MOVQ R10, done+56(FP)
+	MOVQ BX, read+64(FP)
+	VZEROUPPER
+	RET
+
+DATA wordsOfMask<>+0(SB)/1, $0x00
+DATA wordsOfMask<>+1(SB)/1, $0x00
+DATA wordsOfMask<>+2(SB)/1, $0x00
+DATA wordsOfMask<>+3(SB)/1, $0x00
+DATA wordsOfMask<>+4(SB)/1, $0x00
+DATA wordsOfMask<>+5(SB)/1, $0x00
+DATA wordsOfMask<>+6(SB)/1, $0x00
+DATA wordsOfMask<>+7(SB)/1, $0x00
+DATA wordsOfMask<>+8(SB)/1, $0x00
+DATA wordsOfMask<>+9(SB)/1, $0x00
+DATA wordsOfMask<>+10(SB)/1, $0x00
+DATA wordsOfMask<>+11(SB)/1, $0x00
+DATA wordsOfMask<>+12(SB)/1, $0x00
+DATA wordsOfMask<>+13(SB)/1, $0x00
+DATA wordsOfMask<>+14(SB)/1, $0x00
+DATA wordsOfMask<>+15(SB)/1, $0x00
+DATA wordsOfMask<>+16(SB)/1, $0x00
+DATA wordsOfMask<>+17(SB)/1, $0x00
+DATA wordsOfMask<>+18(SB)/1, $0x00
+DATA wordsOfMask<>+19(SB)/1, $0x00
+DATA wordsOfMask<>+20(SB)/1, $0x00
+DATA wordsOfMask<>+21(SB)/1, $0x00
+DATA wordsOfMask<>+22(SB)/1, $0x00
+DATA wordsOfMask<>+23(SB)/1, $0x00
+DATA wordsOfMask<>+24(SB)/1, $0x00
+DATA wordsOfMask<>+25(SB)/1, $0x01
+DATA wordsOfMask<>+26(SB)/1, $0x00
+DATA wordsOfMask<>+27(SB)/1, $0x00
+DATA wordsOfMask<>+28(SB)/1, $0x00
+DATA wordsOfMask<>+29(SB)/1, $0x00
+DATA wordsOfMask<>+30(SB)/1, $0x00
+DATA wordsOfMask<>+31(SB)/1, $0x00
+DATA wordsOfMask<>+32(SB)/1, $0x00
+DATA wordsOfMask<>+33(SB)/1, $0x00
+DATA wordsOfMask<>+34(SB)/1, $0x00
+DATA wordsOfMask<>+35(SB)/1, $0x00
+DATA wordsOfMask<>+36(SB)/1, $0x00
+DATA wordsOfMask<>+37(SB)/1, $0x00
+DATA wordsOfMask<>+38(SB)/1, $0x00
+DATA wordsOfMask<>+39(SB)/1, $0x00
+DATA wordsOfMask<>+40(SB)/1, $0x00
+DATA wordsOfMask<>+41(SB)/1, $0x00
+DATA wordsOfMask<>+42(SB)/1, $0x01
+DATA wordsOfMask<>+43(SB)/1, $0x00
+DATA wordsOfMask<>+44(SB)/1, $0x00
+DATA wordsOfMask<>+45(SB)/1, $0x00
+DATA wordsOfMask<>+46(SB)/1, $0x00
+DATA wordsOfMask<>+47(SB)/1, $0x00
+DATA wordsOfMask<>+48(SB)/1, $0x00
+DATA wordsOfMask<>+49(SB)/1, $0x00
+DATA wordsOfMask<>+50(SB)/1, $0x01
+DATA wordsOfMask<>+51(SB)/1, $0x00
+DATA wordsOfMask<>+52(SB)/1, $0x00
+DATA wordsOfMask<>+53(SB)/1, $0x00
+DATA wordsOfMask<>+54(SB)/1, $0x00
+DATA wordsOfMask<>+55(SB)/1, $0x00
+DATA wordsOfMask<>+56(SB)/1, $0x00
+DATA wordsOfMask<>+57(SB)/1, $0x01
+DATA wordsOfMask<>+58(SB)/1, $0x02
+DATA wordsOfMask<>+59(SB)/1, $0x00
+DATA wordsOfMask<>+60(SB)/1, $0x00
+DATA wordsOfMask<>+61(SB)/1, $0x00
+DATA wordsOfMask<>+62(SB)/1, $0x00
+DATA wordsOfMask<>+63(SB)/1, $0x00
+DATA wordsOfMask<>+64(SB)/1, $0x00
+DATA wordsOfMask<>+65(SB)/1, $0x00
+DATA wordsOfMask<>+66(SB)/1, $0x00
+DATA wordsOfMask<>+67(SB)/1, $0x00
+DATA wordsOfMask<>+68(SB)/1, $0x00
+DATA wordsOfMask<>+69(SB)/1, $0x00
+DATA wordsOfMask<>+70(SB)/1, $0x00
+DATA wordsOfMask<>+71(SB)/1, $0x00
+DATA wordsOfMask<>+72(SB)/1, $0x00
+DATA wordsOfMask<>+73(SB)/1, $0x00
+DATA wordsOfMask<>+74(SB)/1, $0x00
+DATA wordsOfMask<>+75(SB)/1, $0x01
+DATA wordsOfMask<>+76(SB)/1, $0x00
+DATA wordsOfMask<>+77(SB)/1, $0x00
+DATA wordsOfMask<>+78(SB)/1, $0x00
+DATA wordsOfMask<>+79(SB)/1, $0x00
+DATA wordsOfMask<>+80(SB)/1, $0x00
+DATA wordsOfMask<>+81(SB)/1, $0x00
+DATA wordsOfMask<>+82(SB)/1, $0x00
+DATA wordsOfMask<>+83(SB)/1, $0x01
+DATA wordsOfMask<>+84(SB)/1, $0x00
+DATA wordsOfMask<>+85(SB)/1, $0x00
+DATA wordsOfMask<>+86(SB)/1, $0x00
+DATA wordsOfMask<>+87(SB)/1, $0x00
+DATA wordsOfMask<>+88(SB)/1, $0x00
+DATA wordsOfMask<>+89(SB)/1, $0x01
+DATA wordsOfMask<>+90(SB)/1, $0x00
+DATA wordsOfMask<>+91(SB)/1, $0x02
+DATA wordsOfMask<>+92(SB)/1, $0x00
+DATA wordsOfMask<>+93(SB)/1, $0x00
+DATA wordsOfMask<>+94(SB)/1, $0x00
+DATA wordsOfMask<>+95(SB)/1, $0x00
+DATA wordsOfMask<>+96(SB)/1, $0x00
+DATA wordsOfMask<>+97(SB)/1, $0x00
+DATA wordsOfMask<>+98(SB)/1, $0x00
+DATA wordsOfMask<>+99(SB)/1, $0x01
+DATA wordsOfMask<>+100(SB)/1, $0x00
+DATA wordsOfMask<>+101(SB)/1, $0x00
+DATA wordsOfMask<>+102(SB)/1, $0x00
+DATA wordsOfMask<>+103(SB)/1, $0x00
+DATA wordsOfMask<>+104(SB)/1, $0x00
+DATA wordsOfMask<>+105(SB)/1, $0x00
+DATA wordsOfMask<>+106(SB)/1, $0x01
+DATA wordsOfMask<>+107(SB)/1, $0x02
+DATA wordsOfMask<>+108(SB)/1, $0x00
+DATA wordsOfMask<>+109(SB)/1, $0x00
+DATA wordsOfMask<>+110(SB)/1, $0x00
+DATA wordsOfMask<>+111(SB)/1, $0x00
+DATA wordsOfMask<>+112(SB)/1, $0x00
+DATA wordsOfMask<>+113(SB)/1, $0x00
+DATA wordsOfMask<>+114(SB)/1, $0x01
+DATA wordsOfMask<>+115(SB)/1, $0x02
+DATA wordsOfMask<>+116(SB)/1, $0x00
+DATA wordsOfMask<>+117(SB)/1, $0x00
+DATA wordsOfMask<>+118(SB)/1, $0x00
+DATA wordsOfMask<>+119(SB)/1, $0x00
+DATA wordsOfMask<>+120(SB)/1, $0x00
+DATA wordsOfMask<>+121(SB)/1, $0x01
+DATA wordsOfMask<>+122(SB)/1, $0x02
+DATA wordsOfMask<>+123(SB)/1, $0x03
+DATA wordsOfMask<>+124(SB)/1, $0x00
+DATA wordsOfMask<>+125(SB)/1, $0x00
+DATA wordsOfMask<>+126(SB)/1, $0x00
+DATA wordsOfMask<>+127(SB)/1, $0x00
+DATA wordsOfMask<>+128(SB)/1, $0x00
+DATA wordsOfMask<>+129(SB)/1, $0x00
+DATA wordsOfMask<>+130(SB)/1, $0x00
+DATA wordsOfMask<>+131(SB)/1, $0x00
+DATA wordsOfMask<>+132(SB)/1, $0x00
+DATA wordsOfMask<>+133(SB)/1, $0x00
+DATA wordsOfMask<>+134(SB)/1, $0x00
+DATA wordsOfMask<>+135(SB)/1, $0x00
+DATA wordsOfMask<>+136(SB)/1, $0x00
+DATA wordsOfMask<>+137(SB)/1, $0x00
+DATA wordsOfMask<>+138(SB)/1, $0x00
+DATA wordsOfMask<>+139(SB)/1, $0x00
+DATA wordsOfMask<>+140(SB)/1, $0x01
+DATA wordsOfMask<>+141(SB)/1, $0x00
+DATA wordsOfMask<>+142(SB)/1, $0x00
+DATA wordsOfMask<>+143(SB)/1, $0x00
+DATA wordsOfMask<>+144(SB)/1, $0x00
+DATA wordsOfMask<>+145(SB)/1, $0x00
+DATA wordsOfMask<>+146(SB)/1, $0x00
+DATA wordsOfMask<>+147(SB)/1, $0x00
+DATA wordsOfMask<>+148(SB)/1, $0x01
+DATA wordsOfMask<>+149(SB)/1, $0x00
+DATA wordsOfMask<>+150(SB)/1, $0x00
+DATA wordsOfMask<>+151(SB)/1, $0x00
+DATA wordsOfMask<>+152(SB)/1, $0x00
+DATA wordsOfMask<>+153(SB)/1, $0x01
+DATA wordsOfMask<>+154(SB)/1, $0x00
+DATA wordsOfMask<>+155(SB)/1, $0x00
+DATA wordsOfMask<>+156(SB)/1, $0x02
+DATA wordsOfMask<>+157(SB)/1, $0x00
+DATA wordsOfMask<>+158(SB)/1, $0x00
+DATA wordsOfMask<>+159(SB)/1, $0x00
+DATA wordsOfMask<>+160(SB)/1, $0x00
+DATA wordsOfMask<>+161(SB)/1, $0x00
+DATA wordsOfMask<>+162(SB)/1, $0x00
+DATA wordsOfMask<>+163(SB)/1, $0x00
+DATA wordsOfMask<>+164(SB)/1, $0x01
+DATA wordsOfMask<>+165(SB)/1, $0x00
+DATA wordsOfMask<>+166(SB)/1, $0x00
+DATA wordsOfMask<>+167(SB)/1, $0x00
+DATA wordsOfMask<>+168(SB)/1, $0x00
+DATA wordsOfMask<>+169(SB)/1, $0x00
+DATA wordsOfMask<>+170(SB)/1, $0x01
+DATA wordsOfMask<>+171(SB)/1, $0x00
+DATA wordsOfMask<>+172(SB)/1, $0x02
+DATA wordsOfMask<>+173(SB)/1, $0x00
+DATA wordsOfMask<>+174(SB)/1, $0x00
+DATA wordsOfMask<>+175(SB)/1, $0x00
+DATA wordsOfMask<>+176(SB)/1, $0x00
+DATA wordsOfMask<>+177(SB)/1, $0x00
+DATA wordsOfMask<>+178(SB)/1, $0x01
+DATA wordsOfMask<>+179(SB)/1, $0x00
+DATA wordsOfMask<>+180(SB)/1, $0x02
+DATA wordsOfMask<>+181(SB)/1, $0x00
+DATA wordsOfMask<>+182(SB)/1, $0x00
+DATA wordsOfMask<>+183(SB)/1, $0x00
+DATA wordsOfMask<>+184(SB)/1, $0x00
+DATA wordsOfMask<>+185(SB)/1, $0x01
+DATA wordsOfMask<>+186(SB)/1, $0x02
+DATA wordsOfMask<>+187(SB)/1, $0x00
+DATA wordsOfMask<>+188(SB)/1, $0x03
+DATA wordsOfMask<>+189(SB)/1, $0x00
+DATA wordsOfMask<>+190(SB)/1, $0x00
+DATA wordsOfMask<>+191(SB)/1, $0x00
+DATA wordsOfMask<>+192(SB)/1, $0x00
+DATA wordsOfMask<>+193(SB)/1, $0x00
+DATA wordsOfMask<>+194(SB)/1, $0x00
+DATA wordsOfMask<>+195(SB)/1, $0x00
+DATA wordsOfMask<>+196(SB)/1, $0x01
+DATA wordsOfMask<>+197(SB)/1, $0x00
+DATA wordsOfMask<>+198(SB)/1, $0x00
+DATA wordsOfMask<>+199(SB)/1, $0x00
+DATA wordsOfMask<>+200(SB)/1, $0x00
+DATA wordsOfMask<>+201(SB)/1, $0x00
+DATA wordsOfMask<>+202(SB)/1, $0x00
+DATA wordsOfMask<>+203(SB)/1, $0x01
+DATA wordsOfMask<>+204(SB)/1, $0x02
+DATA wordsOfMask<>+205(SB)/1, $0x00
+DATA wordsOfMask<>+206(SB)/1, $0x00
+DATA wordsOfMask<>+207(SB)/1, $0x00
+DATA wordsOfMask<>+208(SB)/1, $0x00
+DATA wordsOfMask<>+209(SB)/1, $0x00
+DATA wordsOfMask<>+210(SB)/1, $0x00
+DATA wordsOfMask<>+211(SB)/1, $0x01
+DATA wordsOfMask<>+212(SB)/1, $0x02
+DATA wordsOfMask<>+213(SB)/1, $0x00
+DATA wordsOfMask<>+214(SB)/1, $0x00
+DATA wordsOfMask<>+215(SB)/1, $0x00
+DATA wordsOfMask<>+216(SB)/1, $0x00
+DATA wordsOfMask<>+217(SB)/1, $0x01
+DATA wordsOfMask<>+218(SB)/1, $0x00
+DATA wordsOfMask<>+219(SB)/1, $0x02
+DATA wordsOfMask<>+220(SB)/1, $0x03
+DATA wordsOfMask<>+221(SB)/1, $0x00
+DATA wordsOfMask<>+222(SB)/1, $0x00
+DATA wordsOfMask<>+223(SB)/1, $0x00
+DATA wordsOfMask<>+224(SB)/1, $0x00
+DATA wordsOfMask<>+225(SB)/1, $0x00
+DATA wordsOfMask<>+226(SB)/1, $0x00
+DATA wordsOfMask<>+227(SB)/1, $0x01
+DATA wordsOfMask<>+228(SB)/1, $0x02
+DATA wordsOfMask<>+229(SB)/1, $0x00
+DATA wordsOfMask<>+230(SB)/1, $0x00
+DATA wordsOfMask<>+231(SB)/1, $0x00
+DATA wordsOfMask<>+232(SB)/1, $0x00
+DATA wordsOfMask<>+233(SB)/1, $0x00
+DATA wordsOfMask<>+234(SB)/1, $0x01
+DATA wordsOfMask<>+235(SB)/1, $0x02
+DATA wordsOfMask<>+236(SB)/1, $0x03
+DATA wordsOfMask<>+237(SB)/1, $0x00
+DATA wordsOfMask<>+238(SB)/1, $0x00
+DATA wordsOfMask<>+239(SB)/1, $0x00
+DATA wordsOfMask<>+240(SB)/1, $0x00
+DATA wordsOfMask<>+241(SB)/1, $0x00
+DATA wordsOfMask<>+242(SB)/1, $0x01
+DATA wordsOfMask<>+243(SB)/1, $0x02
+DATA wordsOfMask<>+244(SB)/1, $0x03
+DATA wordsOfMask<>+245(SB)/1, $0x00
+DATA wordsOfMask<>+246(SB)/1, $0x00
+DATA wordsOfMask<>+247(SB)/1, $0x00
+DATA wordsOfMask<>+248(SB)/1, $0x00
+DATA wordsOfMask<>+249(SB)/1, $0x01
+DATA wordsOfMask<>+250(SB)/1, $0x02
+DATA wordsOfMask<>+251(SB)/1, $0x03
+DATA wordsOfMask<>+252(SB)/1, $0x04
+DATA wordsOfMask<>+253(SB)/1, $0x00
+DATA wordsOfMask<>+254(SB)/1, $0x00
+DATA wordsOfMask<>+255(SB)/1, $0x00
+DATA wordsOfMask<>+256(SB)/1, $0x00
+DATA wordsOfMask<>+257(SB)/1, $0x00
+DATA wordsOfMask<>+258(SB)/1, $0x00
+DATA wordsOfMask<>+259(SB)/1, $0x00
+DATA wordsOfMask<>+260(SB)/1, $0x00
+DATA wordsOfMask<>+261(SB)/1, $0x00
+DATA wordsOfMask<>+262(SB)/1, $0x00
+DATA wordsOfMask<>+263(SB)/1, $0x00
+DATA wordsOfMask<>+264(SB)/1, $0x00
+DATA wordsOfMask<>+265(SB)/1, $0x00
+DATA wordsOfMask<>+266(SB)/1, $0x00
+DATA wordsOfMask<>+267(SB)/1, $0x00
+DATA wordsOfMask<>+268(SB)/1, $0x00
+DATA wordsOfMask<>+269(SB)/1, $0x01
+DATA wordsOfMask<>+270(SB)/1, $0x00
+DATA wordsOfMask<>+271(SB)/1, $0x00
+DATA wordsOfMask<>+272(SB)/1, $0x00
+DATA wordsOfMask<>+273(SB)/1, $0x00
+DATA wordsOfMask<>+274(SB)/1, $0x00
+DATA wordsOfMask<>+275(SB)/1, $0x00
+DATA wordsOfMask<>+276(SB)/1, $0x00
+DATA wordsOfMask<>+277(SB)/1, $0x01
+DATA wordsOfMask<>+278(SB)/1, $0x00
+DATA wordsOfMask<>+279(SB)/1, $0x00
+DATA wordsOfMask<>+280(SB)/1, $0x00
+DATA wordsOfMask<>+281(SB)/1, $0x01
+DATA wordsOfMask<>+282(SB)/1, $0x00
+DATA wordsOfMask<>+283(SB)/1, $0x00
+DATA wordsOfMask<>+284(SB)/1, $0x00
+DATA wordsOfMask<>+285(SB)/1, $0x02
+DATA wordsOfMask<>+286(SB)/1, $0x00
+DATA wordsOfMask<>+287(SB)/1, $0x00
+DATA wordsOfMask<>+288(SB)/1, $0x00
+DATA wordsOfMask<>+289(SB)/1, $0x00
+DATA wordsOfMask<>+290(SB)/1, $0x00
+DATA wordsOfMask<>+291(SB)/1, $0x00
+DATA wordsOfMask<>+292(SB)/1, $0x00
+DATA wordsOfMask<>+293(SB)/1, $0x01
+DATA wordsOfMask<>+294(SB)/1, $0x00
+DATA wordsOfMask<>+295(SB)/1, $0x00
+DATA wordsOfMask<>+296(SB)/1, $0x00
+DATA wordsOfMask<>+297(SB)/1, $0x00
+DATA wordsOfMask<>+298(SB)/1, $0x01
+DATA wordsOfMask<>+299(SB)/1, $0x00
+DATA wordsOfMask<>+300(SB)/1, $0x00
+DATA wordsOfMask<>+301(SB)/1, $0x02
+DATA wordsOfMask<>+302(SB)/1, $0x00
+DATA wordsOfMask<>+303(SB)/1, $0x00
+DATA wordsOfMask<>+304(SB)/1, $0x00
+DATA wordsOfMask<>+305(SB)/1, $0x00
+DATA wordsOfMask<>+306(SB)/1, $0x01
+DATA wordsOfMask<>+307(SB)/1, $0x00
+DATA wordsOfMask<>+308(SB)/1, $0x00
+DATA wordsOfMask<>+309(SB)/1, $0x02
+DATA wordsOfMask<>+310(SB)/1, $0x00
+DATA wordsOfMask<>+311(SB)/1, $0x00
+DATA wordsOfMask<>+312(SB)/1, $0x00
+DATA wordsOfMask<>+313(SB)/1, $0x01
+DATA wordsOfMask<>+314(SB)/1, $0x02
+DATA wordsOfMask<>+315(SB)/1, $0x00
+DATA wordsOfMask<>+316(SB)/1, $0x00
+DATA wordsOfMask<>+317(SB)/1, $0x03
+DATA wordsOfMask<>+318(SB)/1, $0x00
+DATA wordsOfMask<>+319(SB)/1, $0x00
+DATA wordsOfMask<>+320(SB)/1, $0x00
+DATA wordsOfMask<>+321(SB)/1, $0x00
+DATA wordsOfMask<>+322(SB)/1, $0x00
+DATA wordsOfMask<>+323(SB)/1, $0x00
+DATA wordsOfMask<>+324(SB)/1, $0x00
+DATA wordsOfMask<>+325(SB)/1, $0x01
+DATA wordsOfMask<>+326(SB)/1, $0x00
+DATA wordsOfMask<>+327(SB)/1, $0x00
+DATA wordsOfMask<>+328(SB)/1, $0x00
+DATA wordsOfMask<>+329(SB)/1, $0x00
+DATA wordsOfMask<>+330(SB)/1, $0x00
+DATA wordsOfMask<>+331(SB)/1, $0x01
+DATA wordsOfMask<>+332(SB)/1, $0x00
+DATA wordsOfMask<>+333(SB)/1, $0x02
+DATA wordsOfMask<>+334(SB)/1, $0x00
+DATA wordsOfMask<>+335(SB)/1, $0x00
+DATA wordsOfMask<>+336(SB)/1, $0x00
+DATA wordsOfMask<>+337(SB)/1, $0x00
+DATA wordsOfMask<>+338(SB)/1, $0x00
+DATA wordsOfMask<>+339(SB)/1, $0x01
+DATA wordsOfMask<>+340(SB)/1, $0x00
+DATA wordsOfMask<>+341(SB)/1, $0x02
+DATA wordsOfMask<>+342(SB)/1, $0x00
+DATA wordsOfMask<>+343(SB)/1, $0x00
+DATA wordsOfMask<>+344(SB)/1, $0x00
+DATA wordsOfMask<>+345(SB)/1, $0x01
+DATA wordsOfMask<>+346(SB)/1, $0x00
+DATA wordsOfMask<>+347(SB)/1, $0x02
+DATA wordsOfMask<>+348(SB)/1, $0x00
+DATA wordsOfMask<>+349(SB)/1, $0x03
+DATA wordsOfMask<>+350(SB)/1, $0x00
+DATA wordsOfMask<>+351(SB)/1, $0x00
+DATA wordsOfMask<>+352(SB)/1, $0x00
+DATA wordsOfMask<>+353(SB)/1, $0x00
+DATA wordsOfMask<>+354(SB)/1, $0x00
+DATA wordsOfMask<>+355(SB)/1, $0x01
+DATA wordsOfMask<>+356(SB)/1, $0x00
+DATA wordsOfMask<>+357(SB)/1, $0x02
+DATA wordsOfMask<>+358(SB)/1, $0x00
+DATA wordsOfMask<>+359(SB)/1, $0x00
+DATA wordsOfMask<>+360(SB)/1, $0x00
+DATA wordsOfMask<>+361(SB)/1, $0x00
+DATA wordsOfMask<>+362(SB)/1, $0x01
+DATA wordsOfMask<>+363(SB)/1, $0x02
+DATA wordsOfMask<>+364(SB)/1, $0x00
+DATA wordsOfMask<>+365(SB)/1, $0x03
+DATA wordsOfMask<>+366(SB)/1, $0x00
+DATA wordsOfMask<>+367(SB)/1, $0x00
+DATA wordsOfMask<>+368(SB)/1, $0x00
+DATA wordsOfMask<>+369(SB)/1, $0x00
+DATA wordsOfMask<>+370(SB)/1, $0x01
+DATA wordsOfMask<>+371(SB)/1, $0x02
+DATA wordsOfMask<>+372(SB)/1, $0x00
+DATA wordsOfMask<>+373(SB)/1, $0x03
+DATA wordsOfMask<>+374(SB)/1, $0x00
+DATA wordsOfMask<>+375(SB)/1, $0x00
+DATA wordsOfMask<>+376(SB)/1, $0x00
+DATA wordsOfMask<>+377(SB)/1, $0x01
+DATA wordsOfMask<>+378(SB)/1, $0x02
+DATA wordsOfMask<>+379(SB)/1, $0x03
+DATA wordsOfMask<>+380(SB)/1, $0x00
+DATA wordsOfMask<>+381(SB)/1, $0x04
+DATA wordsOfMask<>+382(SB)/1, $0x00
+DATA wordsOfMask<>+383(SB)/1, $0x00
+DATA wordsOfMask<>+384(SB)/1, $0x00
+DATA wordsOfMask<>+385(SB)/1, $0x00
+DATA wordsOfMask<>+386(SB)/1, $0x00
+DATA wordsOfMask<>+387(SB)/1, $0x00
+DATA wordsOfMask<>+388(SB)/1, $0x00
+DATA wordsOfMask<>+389(SB)/1, $0x01
+DATA wordsOfMask<>+390(SB)/1, $0x00
+DATA wordsOfMask<>+391(SB)/1, $0x00
+DATA wordsOfMask<>+392(SB)/1, $0x00
+DATA wordsOfMask<>+393(SB)/1, $0x00
+DATA wordsOfMask<>+394(SB)/1, $0x00
+DATA wordsOfMask<>+395(SB)/1, $0x00
+DATA wordsOfMask<>+396(SB)/1, $0x01
+DATA wordsOfMask<>+397(SB)/1, $0x02
+DATA wordsOfMask<>+398(SB)/1, $0x00
+DATA wordsOfMask<>+399(SB)/1, $0x00
+DATA wordsOfMask<>+400(SB)/1, $0x00
+DATA wordsOfMask<>+401(SB)/1, $0x00
+DATA wordsOfMask<>+402(SB)/1, $0x00
+DATA wordsOfMask<>+403(SB)/1, $0x00
+DATA wordsOfMask<>+404(SB)/1, $0x01
+DATA wordsOfMask<>+405(SB)/1, $0x02
+DATA wordsOfMask<>+406(SB)/1, $0x00
+DATA wordsOfMask<>+407(SB)/1, $0x00
+DATA wordsOfMask<>+408(SB)/1, $0x00
+DATA wordsOfMask<>+409(SB)/1, $0x01
+DATA wordsOfMask<>+410(SB)/1, $0x00
+DATA wordsOfMask<>+411(SB)/1, $0x00
+DATA wordsOfMask<>+412(SB)/1, $0x02
+DATA wordsOfMask<>+413(SB)/1, $0x03
+DATA wordsOfMask<>+414(SB)/1, $0x00
+DATA wordsOfMask<>+415(SB)/1, $0x00
+DATA wordsOfMask<>+416(SB)/1, $0x00
+DATA wordsOfMask<>+417(SB)/1, $0x00
+DATA wordsOfMask<>+418(SB)/1, $0x00
+DATA wordsOfMask<>+419(SB)/1, $0x00
+DATA wordsOfMask<>+420(SB)/1, $0x01
+DATA wordsOfMask<>+421(SB)/1, $0x02
+DATA wordsOfMask<>+422(SB)/1, $0x00
+DATA wordsOfMask<>+423(SB)/1, $0x00
+DATA wordsOfMask<>+424(SB)/1, $0x00
+DATA wordsOfMask<>+425(SB)/1, $0x00
+DATA wordsOfMask<>+426(SB)/1, $0x01
+DATA wordsOfMask<>+427(SB)/1, $0x00
+DATA wordsOfMask<>+428(SB)/1, $0x02
+DATA wordsOfMask<>+429(SB)/1, $0x03
+DATA wordsOfMask<>+430(SB)/1, $0x00
+DATA wordsOfMask<>+431(SB)/1, $0x00
+DATA wordsOfMask<>+432(SB)/1, $0x00
+DATA wordsOfMask<>+433(SB)/1, $0x00
+DATA wordsOfMask<>+434(SB)/1, $0x01
+DATA wordsOfMask<>+435(SB)/1, $0x00
+DATA wordsOfMask<>+436(SB)/1, $0x02
+DATA wordsOfMask<>+437(SB)/1, $0x03
+DATA wordsOfMask<>+438(SB)/1, $0x00
+DATA wordsOfMask<>+439(SB)/1, $0x00
+DATA wordsOfMask<>+440(SB)/1, $0x00
+DATA wordsOfMask<>+441(SB)/1, $0x01
+DATA wordsOfMask<>+442(SB)/1, $0x02
+DATA wordsOfMask<>+443(SB)/1, $0x00
+DATA wordsOfMask<>+444(SB)/1, $0x03
+DATA wordsOfMask<>+445(SB)/1, $0x04
+DATA wordsOfMask<>+446(SB)/1, $0x00
+DATA wordsOfMask<>+447(SB)/1, $0x00
+DATA wordsOfMask<>+448(SB)/1, $0x00
+DATA wordsOfMask<>+449(SB)/1, $0x00
+DATA wordsOfMask<>+450(SB)/1, $0x00
+DATA wordsOfMask<>+451(SB)/1, $0x00
+DATA wordsOfMask<>+452(SB)/1, $0x01
+DATA wordsOfMask<>+453(SB)/1, $0x02
+DATA wordsOfMask<>+454(SB)/1, $0x00
+DATA wordsOfMask<>+455(SB)/1, $0x00
+DATA wordsOfMask<>+456(SB)/1, $0x00
+DATA wordsOfMask<>+457(SB)/1, $0x00
+DATA wordsOfMask<>+458(SB)/1, $0x00
+DATA wordsOfMask<>+459(SB)/1, $0x01
+DATA wordsOfMask<>+460(SB)/1, $0x02
+DATA wordsOfMask<>+461(SB)/1, $0x03
+DATA wordsOfMask<>+462(SB)/1, $0x00
+DATA wordsOfMask<>+463(SB)/1, $0x00
+DATA wordsOfMask<>+464(SB)/1, $0x00
+DATA wordsOfMask<>+465(SB)/1, $0x00
+DATA wordsOfMask<>+466(SB)/1, $0x00
+DATA wordsOfMask<>+467(SB)/1, $0x01
+DATA wordsOfMask<>+468(SB)/1, $0x02
+DATA wordsOfMask<>+469(SB)/1, $0x03
+DATA wordsOfMask<>+470(SB)/1, $0x00
+DATA wordsOfMask<>+471(SB)/1, $0x00
+DATA wordsOfMask<>+472(SB)/1, $0x00
+DATA wordsOfMask<>+473(SB)/1, $0x01
+DATA wordsOfMask<>+474(SB)/1, $0x00
+DATA wordsOfMask<>+475(SB)/1, $0x02
+DATA wordsOfMask<>+476(SB)/1, $0x03
+DATA wordsOfMask<>+477(SB)/1, $0x04
+DATA wordsOfMask<>+478(SB)/1, $0x00
+DATA wordsOfMask<>+479(SB)/1, $0x00
+DATA wordsOfMask<>+480(SB)/1, $0x00
+DATA wordsOfMask<>+481(SB)/1, $0x00
+DATA wordsOfMask<>+482(SB)/1, $0x00
+DATA wordsOfMask<>+483(SB)/1, $0x01
+DATA wordsOfMask<>+484(SB)/1, $0x02
+DATA wordsOfMask<>+485(SB)/1, $0x03
+DATA wordsOfMask<>+486(SB)/1, $0x00
+DATA wordsOfMask<>+487(SB)/1, $0x00
+DATA wordsOfMask<>+488(SB)/1, $0x00
+DATA wordsOfMask<>+489(SB)/1, $0x00
+DATA wordsOfMask<>+490(SB)/1, $0x01
+DATA wordsOfMask<>+491(SB)/1, $0x02
+DATA wordsOfMask<>+492(SB)/1, $0x03
+DATA wordsOfMask<>+493(SB)/1, $0x04
+DATA wordsOfMask<>+494(SB)/1, $0x00
+DATA wordsOfMask<>+495(SB)/1, $0x00
+DATA wordsOfMask<>+496(SB)/1, $0x00
+DATA wordsOfMask<>+497(SB)/1, $0x00
+DATA wordsOfMask<>+498(SB)/1, $0x01
+DATA wordsOfMask<>+499(SB)/1, $0x02
+DATA wordsOfMask<>+500(SB)/1, $0x03
+DATA wordsOfMask<>+501(SB)/1, $0x04
+DATA wordsOfMask<>+502(SB)/1, $0x00
+DATA wordsOfMask<>+503(SB)/1, $0x00
+DATA wordsOfMask<>+504(SB)/1, $0x00
+DATA wordsOfMask<>+505(SB)/1, $0x01
+DATA wordsOfMask<>+506(SB)/1, $0x02
+DATA wordsOfMask<>+507(SB)/1, $0x03
+DATA wordsOfMask<>+508(SB)/1, $0x04
+DATA wordsOfMask<>+509(SB)/1, $0x05
+DATA wordsOfMask<>+510(SB)/1, $0x00
+DATA wordsOfMask<>+511(SB)/1, $0x00
+DATA wordsOfMask<>+512(SB)/1, $0x00
+DATA wordsOfMask<>+513(SB)/1, $0x00
+DATA wordsOfMask<>+514(SB)/1, $0x00
+DATA wordsOfMask<>+515(SB)/1, $0x00
+DATA wordsOfMask<>+516(SB)/1, $0x00
+DATA wordsOfMask<>+517(SB)/1, $0x00
+DATA wordsOfMask<>+518(SB)/1, $0x00
+DATA wordsOfMask<>+519(SB)/1, $0x00
+DATA wordsOfMask<>+520(SB)/1, $0x00
+DATA wordsOfMask<>+521(SB)/1, $0x00
+DATA wordsOfMask<>+522(SB)/1, $0x00
+DATA wordsOfMask<>+523(SB)/1, $0x00
+DATA wordsOfMask<>+524(SB)/1, $0x00
+DATA wordsOfMask<>+525(SB)/1, $0x00
+DATA wordsOfMask<>+526(SB)/1, $0x01
+DATA wordsOfMask<>+527(SB)/1, $0x00
+DATA wordsOfMask<>+528(SB)/1, $0x00
+DATA wordsOfMask<>+529(SB)/1, $0x00
+DATA wordsOfMask<>+530(SB)/1, $0x00
+DATA wordsOfMask<>+531(SB)/1, $0x00
+DATA wordsOfMask<>+532(SB)/1, $0x00
+DATA wordsOfMask<>+533(SB)/1, $0x00
+DATA wordsOfMask<>+534(SB)/1, $0x01
+DATA wordsOfMask<>+535(SB)/1, $0x00
+DATA wordsOfMask<>+536(SB)/1, $0x00
+DATA wordsOfMask<>+537(SB)/1, $0x01
+DATA wordsOfMask<>+538(SB)/1, $0x00
+DATA wordsOfMask<>+539(SB)/1, $0x00
+DATA wordsOfMask<>+540(SB)/1, $0x00
+DATA wordsOfMask<>+541(SB)/1, $0x00
+DATA wordsOfMask<>+542(SB)/1, $0x02
+DATA wordsOfMask<>+543(SB)/1, $0x00
+DATA wordsOfMask<>+544(SB)/1, $0x00
+DATA wordsOfMask<>+545(SB)/1, $0x00
+DATA wordsOfMask<>+546(SB)/1, $0x00
+DATA wordsOfMask<>+547(SB)/1, $0x00
+DATA wordsOfMask<>+548(SB)/1, $0x00
+DATA wordsOfMask<>+549(SB)/1, $0x00
+DATA wordsOfMask<>+550(SB)/1, $0x01
+DATA wordsOfMask<>+551(SB)/1, $0x00
+DATA wordsOfMask<>+552(SB)/1, $0x00
+DATA wordsOfMask<>+553(SB)/1, $0x00
+DATA wordsOfMask<>+554(SB)/1, $0x01
+DATA wordsOfMask<>+555(SB)/1, $0x00
+DATA wordsOfMask<>+556(SB)/1, $0x00
+DATA wordsOfMask<>+557(SB)/1, $0x00
+DATA wordsOfMask<>+558(SB)/1, $0x02
+DATA wordsOfMask<>+559(SB)/1, $0x00
+DATA wordsOfMask<>+560(SB)/1, $0x00
+DATA wordsOfMask<>+561(SB)/1, $0x00
+DATA wordsOfMask<>+562(SB)/1, $0x01
+DATA wordsOfMask<>+563(SB)/1, $0x00
+DATA wordsOfMask<>+564(SB)/1, $0x00
+DATA wordsOfMask<>+565(SB)/1, $0x00
+DATA wordsOfMask<>+566(SB)/1, $0x02
+DATA wordsOfMask<>+567(SB)/1, $0x00
+DATA wordsOfMask<>+568(SB)/1, $0x00
+DATA wordsOfMask<>+569(SB)/1, $0x01
+DATA wordsOfMask<>+570(SB)/1, $0x02
+DATA wordsOfMask<>+571(SB)/1, $0x00
+DATA wordsOfMask<>+572(SB)/1, $0x00
+DATA wordsOfMask<>+573(SB)/1, $0x00
+DATA wordsOfMask<>+574(SB)/1, $0x03
+DATA wordsOfMask<>+575(SB)/1, $0x00
+DATA wordsOfMask<>+576(SB)/1, $0x00
+DATA wordsOfMask<>+577(SB)/1, $0x00
+DATA wordsOfMask<>+578(SB)/1, $0x00
+DATA wordsOfMask<>+579(SB)/1, $0x00
+DATA wordsOfMask<>+580(SB)/1, $0x00
+DATA wordsOfMask<>+581(SB)/1, $0x00
+DATA wordsOfMask<>+582(SB)/1, $0x01
+DATA wordsOfMask<>+583(SB)/1, $0x00
+DATA wordsOfMask<>+584(SB)/1, $0x00
+DATA wordsOfMask<>+585(SB)/1, $0x00
+DATA wordsOfMask<>+586(SB)/1, $0x00
+DATA wordsOfMask<>+587(SB)/1, $0x01
+DATA wordsOfMask<>+588(SB)/1, $0x00
+DATA wordsOfMask<>+589(SB)/1, $0x00
+DATA wordsOfMask<>+590(SB)/1, $0x02
+DATA wordsOfMask<>+591(SB)/1, $0x00
+DATA wordsOfMask<>+592(SB)/1, $0x00
+DATA wordsOfMask<>+593(SB)/1, $0x00
+DATA wordsOfMask<>+594(SB)/1, $0x00
+DATA wordsOfMask<>+595(SB)/1, $0x01
+DATA wordsOfMask<>+596(SB)/1, $0x00
+DATA wordsOfMask<>+597(SB)/1, $0x00
+DATA wordsOfMask<>+598(SB)/1, $0x02
+DATA wordsOfMask<>+599(SB)/1, $0x00
+DATA wordsOfMask<>+600(SB)/1, $0x00
+DATA wordsOfMask<>+601(SB)/1, $0x01
+DATA wordsOfMask<>+602(SB)/1, $0x00
+DATA wordsOfMask<>+603(SB)/1, $0x02
+DATA wordsOfMask<>+604(SB)/1, $0x00
+DATA wordsOfMask<>+605(SB)/1, $0x00
+DATA wordsOfMask<>+606(SB)/1, $0x03
+DATA wordsOfMask<>+607(SB)/1, $0x00
+DATA wordsOfMask<>+608(SB)/1, $0x00
+DATA wordsOfMask<>+609(SB)/1, $0x00
+DATA wordsOfMask<>+610(SB)/1, $0x00
+DATA wordsOfMask<>+611(SB)/1, $0x01
+DATA wordsOfMask<>+612(SB)/1, $0x00
+DATA wordsOfMask<>+613(SB)/1, $0x00
+DATA wordsOfMask<>+614(SB)/1, $0x02
+DATA wordsOfMask<>+615(SB)/1, $0x00
+DATA wordsOfMask<>+616(SB)/1, $0x00
+DATA wordsOfMask<>+617(SB)/1, $0x00
+DATA wordsOfMask<>+618(SB)/1, $0x01
+DATA wordsOfMask<>+619(SB)/1, $0x02
+DATA wordsOfMask<>+620(SB)/1, $0x00
+DATA wordsOfMask<>+621(SB)/1, $0x00
+DATA wordsOfMask<>+622(SB)/1, $0x03
+DATA wordsOfMask<>+623(SB)/1, $0x00
+DATA wordsOfMask<>+624(SB)/1, $0x00
+DATA wordsOfMask<>+625(SB)/1, $0x00
+DATA wordsOfMask<>+626(SB)/1, $0x01
+DATA wordsOfMask<>+627(SB)/1, $0x02
+DATA wordsOfMask<>+628(SB)/1, $0x00
+DATA wordsOfMask<>+629(SB)/1, $0x00
+DATA wordsOfMask<>+630(SB)/1, $0x03
+DATA wordsOfMask<>+631(SB)/1, $0x00
+DATA wordsOfMask<>+632(SB)/1, $0x00
+DATA wordsOfMask<>+633(SB)/1, $0x01
+DATA wordsOfMask<>+634(SB)/1, $0x02
+DATA wordsOfMask<>+635(SB)/1, $0x03
+DATA wordsOfMask<>+636(SB)/1, $0x00
+DATA wordsOfMask<>+637(SB)/1, $0x00
+DATA wordsOfMask<>+638(SB)/1, $0x04
+DATA wordsOfMask<>+639(SB)/1, $0x00
+DATA wordsOfMask<>+640(SB)/1, $0x00
+DATA wordsOfMask<>+641(SB)/1, $0x00
+DATA wordsOfMask<>+642(SB)/1, $0x00
+DATA wordsOfMask<>+643(SB)/1, $0x00
+DATA wordsOfMask<>+644(SB)/1, $0x00
+DATA wordsOfMask<>+645(SB)/1, $0x00
+DATA wordsOfMask<>+646(SB)/1, $0x01
+DATA wordsOfMask<>+647(SB)/1, $0x00
+DATA wordsOfMask<>+648(SB)/1, $0x00
+DATA wordsOfMask<>+649(SB)/1, $0x00
+DATA wordsOfMask<>+650(SB)/1, $0x00
+DATA wordsOfMask<>+651(SB)/1, $0x00
+DATA wordsOfMask<>+652(SB)/1, $0x01
+DATA wordsOfMask<>+653(SB)/1, $0x00
+DATA wordsOfMask<>+654(SB)/1, $0x02
+DATA wordsOfMask<>+655(SB)/1, $0x00
+DATA wordsOfMask<>+656(SB)/1, $0x00
+DATA wordsOfMask<>+657(SB)/1, $0x00
+DATA wordsOfMask<>+658(SB)/1, $0x00
+DATA wordsOfMask<>+659(SB)/1, $0x00
+DATA wordsOfMask<>+660(SB)/1, $0x01
+DATA wordsOfMask<>+661(SB)/1, $0x00
+DATA wordsOfMask<>+662(SB)/1, $0x02
+DATA wordsOfMask<>+663(SB)/1, $0x00
+DATA wordsOfMask<>+664(SB)/1, $0x00
+DATA wordsOfMask<>+665(SB)/1, $0x01
+DATA wordsOfMask<>+666(SB)/1, $0x00
+DATA wordsOfMask<>+667(SB)/1, $0x00
+DATA wordsOfMask<>+668(SB)/1, $0x02
+DATA wordsOfMask<>+669(SB)/1, $0x00
+DATA wordsOfMask<>+670(SB)/1, $0x03
+DATA wordsOfMask<>+671(SB)/1, $0x00
+DATA wordsOfMask<>+672(SB)/1, $0x00
+DATA wordsOfMask<>+673(SB)/1, $0x00
+DATA wordsOfMask<>+674(SB)/1, $0x00
+DATA wordsOfMask<>+675(SB)/1, $0x00
+DATA wordsOfMask<>+676(SB)/1, $0x01
+DATA wordsOfMask<>+677(SB)/1, $0x00
+DATA wordsOfMask<>+678(SB)/1, $0x02
+DATA wordsOfMask<>+679(SB)/1, $0x00
+DATA wordsOfMask<>+680(SB)/1, $0x00
+DATA wordsOfMask<>+681(SB)/1, $0x00
+DATA wordsOfMask<>+682(SB)/1, $0x01
+DATA wordsOfMask<>+683(SB)/1, $0x00
+DATA wordsOfMask<>+684(SB)/1, $0x02
+DATA wordsOfMask<>+685(SB)/1, $0x00
+DATA wordsOfMask<>+686(SB)/1, $0x03
+DATA wordsOfMask<>+687(SB)/1, $0x00
+DATA wordsOfMask<>+688(SB)/1, $0x00
+DATA wordsOfMask<>+689(SB)/1, $0x00
+DATA wordsOfMask<>+690(SB)/1, $0x01
+DATA wordsOfMask<>+691(SB)/1, $0x00
+DATA wordsOfMask<>+692(SB)/1, $0x02
+DATA wordsOfMask<>+693(SB)/1, $0x00
+DATA wordsOfMask<>+694(SB)/1, $0x03
+DATA wordsOfMask<>+695(SB)/1, $0x00
+DATA wordsOfMask<>+696(SB)/1, $0x00
+DATA wordsOfMask<>+697(SB)/1, $0x01
+DATA wordsOfMask<>+698(SB)/1, $0x02
+DATA wordsOfMask<>+699(SB)/1, $0x00
+DATA wordsOfMask<>+700(SB)/1, $0x03
+DATA wordsOfMask<>+701(SB)/1, $0x00
+DATA wordsOfMask<>+702(SB)/1, $0x04
+DATA wordsOfMask<>+703(SB)/1, $0x00
+DATA wordsOfMask<>+704(SB)/1, $0x00
+DATA wordsOfMask<>+705(SB)/1, $0x00
+DATA wordsOfMask<>+706(SB)/1, $0x00
+DATA wordsOfMask<>+707(SB)/1, $0x00
+DATA wordsOfMask<>+708(SB)/1, $0x01
+DATA wordsOfMask<>+709(SB)/1, $0x00
+DATA wordsOfMask<>+710(SB)/1, $0x02
+DATA wordsOfMask<>+711(SB)/1, $0x00
+DATA wordsOfMask<>+712(SB)/1, $0x00
+DATA wordsOfMask<>+713(SB)/1, $0x00
+DATA wordsOfMask<>+714(SB)/1, $0x00
+DATA wordsOfMask<>+715(SB)/1, $0x01
+DATA wordsOfMask<>+716(SB)/1, $0x02
+DATA wordsOfMask<>+717(SB)/1, $0x00
+DATA wordsOfMask<>+718(SB)/1, $0x03
+DATA wordsOfMask<>+719(SB)/1, $0x00
+DATA wordsOfMask<>+720(SB)/1, $0x00
+DATA wordsOfMask<>+721(SB)/1, $0x00
+DATA wordsOfMask<>+722(SB)/1, $0x00
+DATA wordsOfMask<>+723(SB)/1, $0x01
+DATA wordsOfMask<>+724(SB)/1, $0x02
+DATA wordsOfMask<>+725(SB)/1, $0x00
+DATA wordsOfMask<>+726(SB)/1, $0x03
+DATA wordsOfMask<>+727(SB)/1, $0x00
+DATA wordsOfMask<>+728(SB)/1, $0x00
+DATA wordsOfMask<>+729(SB)/1, $0x01
+DATA wordsOfMask<>+730(SB)/1, $0x00
+DATA wordsOfMask<>+731(SB)/1, $0x02
+DATA wordsOfMask<>+732(SB)/1, $0x03
+DATA wordsOfMask<>+733(SB)/1, $0x00
+DATA wordsOfMask<>+734(SB)/1, $0x04
+DATA wordsOfMask<>+735(SB)/1, $0x00
+DATA wordsOfMask<>+736(SB)/1, $0x00
+DATA wordsOfMask<>+737(SB)/1, $0x00
+DATA wordsOfMask<>+738(SB)/1, $0x00
+DATA wordsOfMask<>+739(SB)/1, $0x01
+DATA wordsOfMask<>+740(SB)/1, $0x02
+DATA wordsOfMask<>+741(SB)/1, $0x00
+DATA wordsOfMask<>+742(SB)/1, $0x03
+DATA wordsOfMask<>+743(SB)/1, $0x00
+DATA wordsOfMask<>+744(SB)/1, $0x00
+DATA wordsOfMask<>+745(SB)/1, $0x00
+DATA wordsOfMask<>+746(SB)/1, $0x01
+DATA wordsOfMask<>+747(SB)/1, $0x02
+DATA wordsOfMask<>+748(SB)/1, $0x03
+DATA wordsOfMask<>+749(SB)/1, $0x00
+DATA wordsOfMask<>+750(SB)/1, $0x04
+DATA wordsOfMask<>+751(SB)/1, $0x00
+DATA wordsOfMask<>+752(SB)/1, $0x00
+DATA wordsOfMask<>+753(SB)/1, $0x00
+DATA wordsOfMask<>+754(SB)/1, $0x01
+DATA wordsOfMask<>+755(SB)/1, $0x02
+DATA wordsOfMask<>+756(SB)/1, $0x03
+DATA wordsOfMask<>+757(SB)/1, $0x00
+DATA wordsOfMask<>+758(SB)/1, $0x04
+DATA wordsOfMask<>+759(SB)/1, $0x00
+DATA wordsOfMask<>+760(SB)/1, $0x00
+DATA wordsOfMask<>+761(SB)/1, $0x01
+DATA wordsOfMask<>+762(SB)/1, $0x02
+DATA wordsOfMask<>+763(SB)/1, $0x03
+DATA wordsOfMask<>+764(SB)/1, $0x04
+DATA wordsOfMask<>+765(SB)/1, $0x00
+DATA wordsOfMask<>+766(SB)/1, $0x05
+DATA wordsOfMask<>+767(SB)/1, $0x00
+DATA wordsOfMask<>+768(SB)/1, $0x00
+DATA wordsOfMask<>+769(SB)/1, $0x00
+DATA wordsOfMask<>+770(SB)/1, $0x00
+DATA wordsOfMask<>+771(SB)/1, $0x00
+DATA wordsOfMask<>+772(SB)/1, $0x00
+DATA wordsOfMask<>+773(SB)/1, $0x00
+DATA wordsOfMask<>+774(SB)/1, $0x01
+DATA wordsOfMask<>+775(SB)/1, $0x00
+DATA wordsOfMask<>+776(SB)/1, $0x00
+DATA wordsOfMask<>+777(SB)/1, $0x00
+DATA wordsOfMask<>+778(SB)/1, $0x00
+DATA wordsOfMask<>+779(SB)/1, $0x00
+DATA wordsOfMask<>+780(SB)/1, $0x00
+DATA wordsOfMask<>+781(SB)/1, $0x01
+DATA wordsOfMask<>+782(SB)/1, $0x02
+DATA wordsOfMask<>+783(SB)/1, $0x00
+DATA wordsOfMask<>+784(SB)/1, $0x00
+DATA wordsOfMask<>+785(SB)/1, $0x00
+DATA wordsOfMask<>+786(SB)/1, $0x00
+DATA wordsOfMask<>+787(SB)/1, $0x00
+DATA wordsOfMask<>+788(SB)/1, $0x00
+DATA wordsOfMask<>+789(SB)/1, $0x01
+DATA wordsOfMask<>+790(SB)/1, $0x02
+DATA wordsOfMask<>+791(SB)/1, $0x00
+DATA wordsOfMask<>+792(SB)/1, $0x00
+DATA wordsOfMask<>+793(SB)/1, $0x01
+DATA wordsOfMask<>+794(SB)/1, $0x00
+DATA wordsOfMask<>+795(SB)/1, $0x00
+DATA wordsOfMask<>+796(SB)/1, $0x00
+DATA wordsOfMask<>+797(SB)/1, $0x02
+DATA wordsOfMask<>+798(SB)/1, $0x03
+DATA wordsOfMask<>+799(SB)/1, $0x00
+DATA wordsOfMask<>+800(SB)/1, $0x00
+DATA wordsOfMask<>+801(SB)/1, $0x00
+DATA wordsOfMask<>+802(SB)/1, $0x00
+DATA wordsOfMask<>+803(SB)/1, $0x00
+DATA wordsOfMask<>+804(SB)/1, $0x00
+DATA wordsOfMask<>+805(SB)/1, $0x01
+DATA wordsOfMask<>+806(SB)/1, $0x02
+DATA wordsOfMask<>+807(SB)/1, $0x00
+DATA wordsOfMask<>+808(SB)/1, $0x00
+DATA wordsOfMask<>+809(SB)/1, $0x00
+DATA wordsOfMask<>+810(SB)/1, $0x01
+DATA wordsOfMask<>+811(SB)/1, $0x00
+DATA wordsOfMask<>+812(SB)/1, $0x00
+DATA wordsOfMask<>+813(SB)/1, $0x02
+DATA wordsOfMask<>+814(SB)/1, $0x03
+DATA wordsOfMask<>+815(SB)/1, $0x00
+DATA wordsOfMask<>+816(SB)/1, $0x00
+DATA wordsOfMask<>+817(SB)/1, $0x00
+DATA wordsOfMask<>+818(SB)/1, $0x01
+DATA wordsOfMask<>+819(SB)/1, $0x00
+DATA wordsOfMask<>+820(SB)/1, $0x00
+DATA wordsOfMask<>+821(SB)/1, $0x02
+DATA wordsOfMask<>+822(SB)/1, $0x03
+DATA wordsOfMask<>+823(SB)/1, $0x00
+DATA wordsOfMask<>+824(SB)/1, $0x00
+DATA wordsOfMask<>+825(SB)/1, $0x01
+DATA wordsOfMask<>+826(SB)/1, $0x02
+DATA wordsOfMask<>+827(SB)/1, $0x00
+DATA wordsOfMask<>+828(SB)/1, $0x00
+DATA wordsOfMask<>+829(SB)/1, $0x03
+DATA wordsOfMask<>+830(SB)/1, $0x04
+DATA wordsOfMask<>+831(SB)/1, $0x00
+DATA wordsOfMask<>+832(SB)/1, $0x00
+DATA wordsOfMask<>+833(SB)/1, $0x00
+DATA wordsOfMask<>+834(SB)/1, $0x00
+DATA wordsOfMask<>+835(SB)/1, $0x00
+DATA wordsOfMask<>+836(SB)/1, $0x00
+DATA wordsOfMask<>+837(SB)/1, $0x01
+DATA wordsOfMask<>+838(SB)/1, $0x02
+DATA wordsOfMask<>+839(SB)/1, $0x00
+DATA wordsOfMask<>+840(SB)/1, $0x00
+DATA wordsOfMask<>+841(SB)/1, $0x00
+DATA wordsOfMask<>+842(SB)/1, $0x00
+DATA wordsOfMask<>+843(SB)/1, $0x01
+DATA wordsOfMask<>+844(SB)/1, $0x00
+DATA wordsOfMask<>+845(SB)/1, $0x02
+DATA wordsOfMask<>+846(SB)/1, $0x03
+DATA wordsOfMask<>+847(SB)/1, $0x00
+DATA wordsOfMask<>+848(SB)/1, $0x00
+DATA wordsOfMask<>+849(SB)/1, $0x00
+DATA wordsOfMask<>+850(SB)/1, $0x00
+DATA wordsOfMask<>+851(SB)/1, $0x01
+DATA wordsOfMask<>+852(SB)/1, $0x00
+DATA wordsOfMask<>+853(SB)/1, $0x02
+DATA wordsOfMask<>+854(SB)/1, $0x03
+DATA wordsOfMask<>+855(SB)/1, $0x00
+DATA wordsOfMask<>+856(SB)/1, $0x00
+DATA wordsOfMask<>+857(SB)/1, $0x01
+DATA wordsOfMask<>+858(SB)/1, $0x00
+DATA wordsOfMask<>+859(SB)/1, $0x02
+DATA wordsOfMask<>+860(SB)/1, $0x00
+DATA wordsOfMask<>+861(SB)/1, $0x03
+DATA wordsOfMask<>+862(SB)/1, $0x04
+DATA wordsOfMask<>+863(SB)/1, $0x00
+DATA wordsOfMask<>+864(SB)/1, $0x00
+DATA wordsOfMask<>+865(SB)/1, $0x00
+DATA wordsOfMask<>+866(SB)/1, $0x00
+DATA wordsOfMask<>+867(SB)/1, $0x01
+DATA wordsOfMask<>+868(SB)/1, $0x00
+DATA wordsOfMask<>+869(SB)/1, $0x02
+DATA wordsOfMask<>+870(SB)/1, $0x03
+DATA wordsOfMask<>+871(SB)/1, $0x00
+DATA wordsOfMask<>+872(SB)/1, $0x00
+DATA wordsOfMask<>+873(SB)/1, $0x00
+DATA wordsOfMask<>+874(SB)/1, $0x01
+DATA wordsOfMask<>+875(SB)/1, $0x02
+DATA wordsOfMask<>+876(SB)/1, $0x00
+DATA wordsOfMask<>+877(SB)/1, $0x03
+DATA wordsOfMask<>+878(SB)/1, $0x04
+DATA wordsOfMask<>+879(SB)/1, $0x00
+DATA wordsOfMask<>+880(SB)/1, $0x00
+DATA wordsOfMask<>+881(SB)/1, $0x00
+DATA wordsOfMask<>+882(SB)/1, $0x01
+DATA wordsOfMask<>+883(SB)/1, $0x02
+DATA wordsOfMask<>+884(SB)/1, $0x00
+DATA wordsOfMask<>+885(SB)/1, $0x03
+DATA wordsOfMask<>+886(SB)/1, $0x04
+DATA wordsOfMask<>+887(SB)/1, $0x00
+DATA wordsOfMask<>+888(SB)/1, $0x00
+DATA wordsOfMask<>+889(SB)/1, $0x01
+DATA wordsOfMask<>+890(SB)/1, $0x02
+DATA wordsOfMask<>+891(SB)/1, $0x03
+DATA wordsOfMask<>+892(SB)/1, $0x00
+DATA wordsOfMask<>+893(SB)/1, $0x04
+DATA wordsOfMask<>+894(SB)/1, $0x05
+DATA wordsOfMask<>+895(SB)/1, $0x00
+DATA wordsOfMask<>+896(SB)/1, $0x00
+DATA wordsOfMask<>+897(SB)/1, $0x00
+DATA wordsOfMask<>+898(SB)/1, $0x00
+DATA wordsOfMask<>+899(SB)/1, $0x00
+DATA wordsOfMask<>+900(SB)/1, $0x00
+DATA wordsOfMask<>+901(SB)/1, $0x01
+DATA wordsOfMask<>+902(SB)/1, $0x02
+DATA wordsOfMask<>+903(SB)/1, $0x00
+DATA wordsOfMask<>+904(SB)/1, $0x00
+DATA wordsOfMask<>+905(SB)/1, $0x00
+DATA wordsOfMask<>+906(SB)/1, $0x00
+DATA wordsOfMask<>+907(SB)/1, $0x00
+DATA wordsOfMask<>+908(SB)/1, $0x01
+DATA wordsOfMask<>+909(SB)/1, $0x02
+DATA wordsOfMask<>+910(SB)/1, $0x03
+DATA wordsOfMask<>+911(SB)/1, $0x00
+DATA wordsOfMask<>+912(SB)/1, $0x00
+DATA wordsOfMask<>+913(SB)/1, $0x00
+DATA wordsOfMask<>+914(SB)/1, $0x00
+DATA wordsOfMask<>+915(SB)/1, $0x00
+DATA wordsOfMask<>+916(SB)/1, $0x01
+DATA wordsOfMask<>+917(SB)/1, $0x02
+DATA wordsOfMask<>+918(SB)/1, $0x03
+DATA wordsOfMask<>+919(SB)/1, $0x00
+DATA wordsOfMask<>+920(SB)/1, $0x00
+DATA wordsOfMask<>+921(SB)/1, $0x01
+DATA wordsOfMask<>+922(SB)/1, $0x00
+DATA wordsOfMask<>+923(SB)/1, $0x00
+DATA wordsOfMask<>+924(SB)/1, $0x02
+DATA wordsOfMask<>+925(SB)/1, $0x03
+DATA wordsOfMask<>+926(SB)/1, $0x04
+DATA wordsOfMask<>+927(SB)/1, $0x00
+DATA wordsOfMask<>+928(SB)/1, $0x00
+DATA wordsOfMask<>+929(SB)/1, $0x00
+DATA wordsOfMask<>+930(SB)/1, $0x00
+DATA wordsOfMask<>+931(SB)/1, $0x00
+DATA wordsOfMask<>+932(SB)/1, $0x01
+DATA wordsOfMask<>+933(SB)/1, $0x02
+DATA wordsOfMask<>+934(SB)/1, $0x03
+DATA wordsOfMask<>+935(SB)/1, $0x00
+DATA wordsOfMask<>+936(SB)/1, $0x00
+DATA wordsOfMask<>+937(SB)/1, $0x00
+DATA wordsOfMask<>+938(SB)/1, $0x01
+DATA wordsOfMask<>+939(SB)/1, $0x00
+DATA wordsOfMask<>+940(SB)/1, $0x02
+DATA wordsOfMask<>+941(SB)/1, $0x03
+DATA wordsOfMask<>+942(SB)/1, $0x04
+DATA wordsOfMask<>+943(SB)/1, $0x00
+DATA wordsOfMask<>+944(SB)/1, $0x00
+DATA wordsOfMask<>+945(SB)/1, $0x00
+DATA wordsOfMask<>+946(SB)/1, $0x01
+DATA wordsOfMask<>+947(SB)/1, $0x00
+DATA wordsOfMask<>+948(SB)/1, $0x02
+DATA wordsOfMask<>+949(SB)/1, $0x03
+DATA wordsOfMask<>+950(SB)/1, $0x04
+DATA wordsOfMask<>+951(SB)/1, $0x00
+DATA wordsOfMask<>+952(SB)/1, $0x00
+DATA wordsOfMask<>+953(SB)/1, $0x01
+DATA wordsOfMask<>+954(SB)/1, $0x02
+DATA wordsOfMask<>+955(SB)/1, $0x00
+DATA wordsOfMask<>+956(SB)/1, $0x03
+DATA wordsOfMask<>+957(SB)/1, $0x04
+DATA wordsOfMask<>+958(SB)/1, $0x05
+DATA wordsOfMask<>+959(SB)/1, $0x00
+DATA wordsOfMask<>+960(SB)/1, $0x00
+DATA wordsOfMask<>+961(SB)/1, $0x00
+DATA wordsOfMask<>+962(SB)/1, $0x00
+DATA wordsOfMask<>+963(SB)/1, $0x00
+DATA wordsOfMask<>+964(SB)/1, $0x01
+DATA wordsOfMask<>+965(SB)/1, $0x02
+DATA wordsOfMask<>+966(SB)/1, $0x03
+DATA wordsOfMask<>+967(SB)/1, $0x00
+DATA wordsOfMask<>+968(SB)/1, $0x00
+DATA wordsOfMask<>+969(SB)/1, $0x00
+DATA wordsOfMask<>+970(SB)/1, $0x00
+DATA wordsOfMask<>+971(SB)/1, $0x01
+DATA wordsOfMask<>+972(SB)/1, $0x02
+DATA wordsOfMask<>+973(SB)/1, $0x03
+DATA wordsOfMask<>+974(SB)/1, $0x04
+DATA wordsOfMask<>+975(SB)/1, $0x00
+DATA wordsOfMask<>+976(SB)/1, $0x00
+DATA wordsOfMask<>+977(SB)/1, $0x00
+DATA wordsOfMask<>+978(SB)/1, $0x00
+DATA wordsOfMask<>+979(SB)/1, $0x01
+DATA wordsOfMask<>+980(SB)/1, $0x02
+DATA wordsOfMask<>+981(SB)/1, $0x03
+DATA wordsOfMask<>+982(SB)/1, $0x04
+DATA wordsOfMask<>+983(SB)/1, $0x00
+DATA wordsOfMask<>+984(SB)/1, $0x00
+DATA wordsOfMask<>+985(SB)/1, $0x01
+DATA wordsOfMask<>+986(SB)/1, $0x00
+DATA wordsOfMask<>+987(SB)/1, $0x02
+DATA wordsOfMask<>+988(SB)/1, $0x03
+DATA wordsOfMask<>+989(SB)/1, $0x04
+DATA wordsOfMask<>+990(SB)/1, $0x05
+DATA wordsOfMask<>+991(SB)/1, $0x00
+DATA wordsOfMask<>+992(SB)/1, $0x00
+DATA wordsOfMask<>+993(SB)/1, $0x00
+DATA wordsOfMask<>+994(SB)/1, $0x00
+DATA wordsOfMask<>+995(SB)/1, $0x01
+DATA wordsOfMask<>+996(SB)/1, $0x02
+DATA wordsOfMask<>+997(SB)/1, $0x03
+DATA wordsOfMask<>+998(SB)/1, $0x04
+DATA wordsOfMask<>+999(SB)/1, $0x00
+DATA wordsOfMask<>+1000(SB)/1, $0x00
+DATA wordsOfMask<>+1001(SB)/1, $0x00
+DATA wordsOfMask<>+1002(SB)/1, $0x01
+DATA wordsOfMask<>+1003(SB)/1, $0x02
+DATA wordsOfMask<>+1004(SB)/1, $0x03
+DATA wordsOfMask<>+1005(SB)/1, $0x04
+DATA wordsOfMask<>+1006(SB)/1, $0x05
+DATA wordsOfMask<>+1007(SB)/1, $0x00
+DATA wordsOfMask<>+1008(SB)/1, $0x00
+DATA wordsOfMask<>+1009(SB)/1, $0x00
+DATA wordsOfMask<>+1010(SB)/1, $0x01
+DATA wordsOfMask<>+1011(SB)/1, $0x02
+DATA wordsOfMask<>+1012(SB)/1, $0x03
+DATA wordsOfMask<>+1013(SB)/1, $0x04
+DATA wordsOfMask<>+1014(SB)/1, $0x05
+DATA wordsOfMask<>+1015(SB)/1, $0x00
+DATA wordsOfMask<>+1016(SB)/1, $0x00
+DATA wordsOfMask<>+1017(SB)/1, $0x01
+DATA wordsOfMask<>+1018(SB)/1, $0x02
+DATA wordsOfMask<>+1019(SB)/1, $0x03
+DATA wordsOfMask<>+1020(SB)/1, $0x04
+DATA wordsOfMask<>+1021(SB)/1, $0x05
+DATA wordsOfMask<>+1022(SB)/1, $0x06
+DATA wordsOfMask<>+1023(SB)/1, $0x00
+DATA wordsOfMask<>+1024(SB)/1, $0x00
+DATA wordsOfMask<>+1025(SB)/1, $0x00
+DATA wordsOfMask<>+1026(SB)/1, $0x00
+DATA wordsOfMask<>+1027(SB)/1, $0x00
+DATA wordsOfMask<>+1028(SB)/1, $0x00
+DATA wordsOfMask<>+1029(SB)/1, $0x00
+DATA wordsOfMask<>+1030(SB)/1, $0x00
+DATA wordsOfMask<>+1031(SB)/1, $0x00
+DATA wordsOfMask<>+1032(SB)/1, $0x00
+DATA wordsOfMask<>+1033(SB)/1, $0x00
+DATA wordsOfMask<>+1034(SB)/1, $0x00
+DATA wordsOfMask<>+1035(SB)/1, $0x00
+DATA wordsOfMask<>+1036(SB)/1, $0x00
+DATA wordsOfMask<>+1037(SB)/1, $0x00
+DATA wordsOfMask<>+1038(SB)/1, $0x00
+DATA wordsOfMask<>+1039(SB)/1, $0x01
+DATA wordsOfMask<>+1040(SB)/1, $0x00
+DATA wordsOfMask<>+1041(SB)/1, $0x00
+DATA wordsOfMask<>+1042(SB)/1, $0x00
+DATA wordsOfMask<>+1043(SB)/1, $0x00
+DATA wordsOfMask<>+1044(SB)/1, $0x00
+DATA wordsOfMask<>+1045(SB)/1, $0x00
+DATA wordsOfMask<>+1046(SB)/1, $0x00
+DATA wordsOfMask<>+1047(SB)/1, $0x01
+DATA wordsOfMask<>+1048(SB)/1, $0x00
+DATA wordsOfMask<>+1049(SB)/1, $0x01
+DATA wordsOfMask<>+1050(SB)/1, $0x00
+DATA wordsOfMask<>+1051(SB)/1, $0x00
+DATA wordsOfMask<>+1052(SB)/1, $0x00
+DATA wordsOfMask<>+1053(SB)/1, $0x00
+DATA wordsOfMask<>+1054(SB)/1, $0x00
+DATA wordsOfMask<>+1055(SB)/1, $0x02
+DATA wordsOfMask<>+1056(SB)/1, $0x00
+DATA wordsOfMask<>+1057(SB)/1, $0x00
+DATA wordsOfMask<>+1058(SB)/1, $0x00
+DATA wordsOfMask<>+1059(SB)/1, $0x00
+DATA wordsOfMask<>+1060(SB)/1, $0x00
+DATA wordsOfMask<>+1061(SB)/1, $0x00
+DATA wordsOfMask<>+1062(SB)/1, $0x00
+DATA wordsOfMask<>+1063(SB)/1, $0x01
+DATA wordsOfMask<>+1064(SB)/1, $0x00
+DATA wordsOfMask<>+1065(SB)/1, $0x00
+DATA wordsOfMask<>+1066(SB)/1, $0x01
+DATA wordsOfMask<>+1067(SB)/1, $0x00
+DATA wordsOfMask<>+1068(SB)/1, $0x00
+DATA wordsOfMask<>+1069(SB)/1, $0x00
+DATA wordsOfMask<>+1070(SB)/1, $0x00
+DATA wordsOfMask<>+1071(SB)/1, $0x02
+DATA wordsOfMask<>+1072(SB)/1, $0x00
+DATA wordsOfMask<>+1073(SB)/1, $0x00
+DATA wordsOfMask<>+1074(SB)/1, $0x01
+DATA wordsOfMask<>+1075(SB)/1, $0x00
+DATA wordsOfMask<>+1076(SB)/1, $0x00
+DATA wordsOfMask<>+1077(SB)/1, $0x00
+DATA wordsOfMask<>+1078(SB)/1, $0x00
+DATA wordsOfMask<>+1079(SB)/1, $0x02
+DATA wordsOfMask<>+1080(SB)/1, $0x00
+DATA wordsOfMask<>+1081(SB)/1, $0x01
+DATA wordsOfMask<>+1082(SB)/1, $0x02
+DATA wordsOfMask<>+1083(SB)/1, $0x00
+DATA wordsOfMask<>+1084(SB)/1, $0x00
+DATA wordsOfMask<>+1085(SB)/1, $0x00
+DATA wordsOfMask<>+1086(SB)/1, $0x00
+DATA wordsOfMask<>+1087(SB)/1, $0x03
+DATA wordsOfMask<>+1088(SB)/1, $0x00
+DATA wordsOfMask<>+1089(SB)/1, $0x00
+DATA wordsOfMask<>+1090(SB)/1, $0x00
+DATA wordsOfMask<>+1091(SB)/1, $0x00
+DATA wordsOfMask<>+1092(SB)/1, $0x00
+DATA wordsOfMask<>+1093(SB)/1, $0x00
+DATA wordsOfMask<>+1094(SB)/1, $0x00
+DATA wordsOfMask<>+1095(SB)/1, $0x01
+DATA wordsOfMask<>+1096(SB)/1, $0x00
+DATA wordsOfMask<>+1097(SB)/1, $0x00
+DATA wordsOfMask<>+1098(SB)/1, $0x00
+DATA wordsOfMask<>+1099(SB)/1, $0x01
+DATA wordsOfMask<>+1100(SB)/1, $0x00
+DATA wordsOfMask<>+1101(SB)/1, $0x00
+DATA wordsOfMask<>+1102(SB)/1, $0x00
+DATA wordsOfMask<>+1103(SB)/1, $0x02
+DATA wordsOfMask<>+1104(SB)/1, $0x00
+DATA wordsOfMask<>+1105(SB)/1, $0x00
+DATA wordsOfMask<>+1106(SB)/1, $0x00
+DATA wordsOfMask<>+1107(SB)/1, $0x01
+DATA wordsOfMask<>+1108(SB)/1, $0x00
+DATA wordsOfMask<>+1109(SB)/1, $0x00
+DATA wordsOfMask<>+1110(SB)/1, $0x00
+DATA wordsOfMask<>+1111(SB)/1, $0x02
+DATA wordsOfMask<>+1112(SB)/1, $0x00
+DATA wordsOfMask<>+1113(SB)/1, $0x01
+DATA wordsOfMask<>+1114(SB)/1, $0x00
+DATA wordsOfMask<>+1115(SB)/1, $0x02
+DATA wordsOfMask<>+1116(SB)/1, $0x00
+DATA wordsOfMask<>+1117(SB)/1, $0x00
+DATA wordsOfMask<>+1118(SB)/1, $0x00
+DATA wordsOfMask<>+1119(SB)/1, $0x03
+DATA wordsOfMask<>+1120(SB)/1, $0x00
+DATA wordsOfMask<>+1121(SB)/1, $0x00
+DATA wordsOfMask<>+1122(SB)/1, $0x00
+DATA wordsOfMask<>+1123(SB)/1, $0x01
+DATA wordsOfMask<>+1124(SB)/1, $0x00
+DATA wordsOfMask<>+1125(SB)/1, $0x00
+DATA wordsOfMask<>+1126(SB)/1, $0x00
+DATA wordsOfMask<>+1127(SB)/1, $0x02
+DATA wordsOfMask<>+1128(SB)/1, $0x00
+DATA wordsOfMask<>+1129(SB)/1, $0x00
+DATA wordsOfMask<>+1130(SB)/1, $0x01
+DATA wordsOfMask<>+1131(SB)/1, $0x02
+DATA wordsOfMask<>+1132(SB)/1, $0x00
+DATA wordsOfMask<>+1133(SB)/1, $0x00
+DATA wordsOfMask<>+1134(SB)/1, $0x00
+DATA wordsOfMask<>+1135(SB)/1, $0x03
+DATA wordsOfMask<>+1136(SB)/1, $0x00
+DATA wordsOfMask<>+1137(SB)/1, $0x00
+DATA wordsOfMask<>+1138(SB)/1, $0x01
+DATA wordsOfMask<>+1139(SB)/1, $0x02
+DATA wordsOfMask<>+1140(SB)/1, $0x00
+DATA wordsOfMask<>+1141(SB)/1, $0x00
+DATA wordsOfMask<>+1142(SB)/1, $0x00
+DATA wordsOfMask<>+1143(SB)/1, $0x03
+DATA wordsOfMask<>+1144(SB)/1, $0x00
+DATA wordsOfMask<>+1145(SB)/1, $0x01
+DATA wordsOfMask<>+1146(SB)/1, $0x02
+DATA wordsOfMask<>+1147(SB)/1, $0x03
+DATA wordsOfMask<>+1148(SB)/1, $0x00
+DATA wordsOfMask<>+1149(SB)/1, $0x00
+DATA wordsOfMask<>+1150(SB)/1, $0x00
+DATA wordsOfMask<>+1151(SB)/1, $0x04
+DATA wordsOfMask<>+1152(SB)/1, $0x00
+DATA wordsOfMask<>+1153(SB)/1, $0x00
+DATA wordsOfMask<>+1154(SB)/1, $0x00
+DATA wordsOfMask<>+1155(SB)/1, $0x00
+DATA wordsOfMask<>+1156(SB)/1, $0x00
+DATA wordsOfMask<>+1157(SB)/1, $0x00
+DATA wordsOfMask<>+1158(SB)/1, $0x00
+DATA wordsOfMask<>+1159(SB)/1, $0x01
+DATA wordsOfMask<>+1160(SB)/1, $0x00
+DATA wordsOfMask<>+1161(SB)/1, $0x00
+DATA wordsOfMask<>+1162(SB)/1, $0x00
+DATA wordsOfMask<>+1163(SB)/1, $0x00
+DATA wordsOfMask<>+1164(SB)/1, $0x01
+DATA wordsOfMask<>+1165(SB)/1, $0x00
+DATA wordsOfMask<>+1166(SB)/1, $0x00
+DATA wordsOfMask<>+1167(SB)/1, $0x02
+DATA wordsOfMask<>+1168(SB)/1, $0x00
+DATA wordsOfMask<>+1169(SB)/1, $0x00
+DATA wordsOfMask<>+1170(SB)/1, $0x00
+DATA wordsOfMask<>+1171(SB)/1, $0x00
+DATA wordsOfMask<>+1172(SB)/1, $0x01
+DATA wordsOfMask<>+1173(SB)/1, $0x00
+DATA wordsOfMask<>+1174(SB)/1, $0x00
+DATA wordsOfMask<>+1175(SB)/1, $0x02
+DATA wordsOfMask<>+1176(SB)/1, $0x00
+DATA wordsOfMask<>+1177(SB)/1, $0x01
+DATA wordsOfMask<>+1178(SB)/1, $0x00
+DATA wordsOfMask<>+1179(SB)/1, $0x00
+DATA wordsOfMask<>+1180(SB)/1, $0x02
+DATA wordsOfMask<>+1181(SB)/1, $0x00
+DATA wordsOfMask<>+1182(SB)/1, $0x00
+DATA wordsOfMask<>+1183(SB)/1, $0x03
+DATA wordsOfMask<>+1184(SB)/1, $0x00
+DATA wordsOfMask<>+1185(SB)/1, $0x00
+DATA wordsOfMask<>+1186(SB)/1, $0x00
+DATA wordsOfMask<>+1187(SB)/1, $0x00
+DATA wordsOfMask<>+1188(SB)/1, $0x01
+DATA wordsOfMask<>+1189(SB)/1, $0x00
+DATA wordsOfMask<>+1190(SB)/1, $0x00
+DATA wordsOfMask<>+1191(SB)/1, $0x02
+DATA wordsOfMask<>+1192(SB)/1, $0x00
+DATA wordsOfMask<>+1193(SB)/1, $0x00
+DATA wordsOfMask<>+1194(SB)/1, $0x01
+DATA wordsOfMask<>+1195(SB)/1, $0x00
+DATA wordsOfMask<>+1196(SB)/1, $0x02
+DATA wordsOfMask<>+1197(SB)/1, $0x00
+DATA wordsOfMask<>+1198(SB)/1, $0x00
+DATA wordsOfMask<>+1199(SB)/1, $0x03
+DATA wordsOfMask<>+1200(SB)/1, $0x00
+DATA wordsOfMask<>+1201(SB)/1, $0x00
+DATA wordsOfMask<>+1202(SB)/1, $0x01
+DATA wordsOfMask<>+1203(SB)/1, $0x00
+DATA wordsOfMask<>+1204(SB)/1, $0x02
+DATA wordsOfMask<>+1205(SB)/1, $0x00
+DATA wordsOfMask<>+1206(SB)/1, $0x00
+DATA wordsOfMask<>+1207(SB)/1, $0x03
+DATA wordsOfMask<>+1208(SB)/1, $0x00
+DATA wordsOfMask<>+1209(SB)/1, $0x01
+DATA wordsOfMask<>+1210(SB)/1, $0x02
+DATA wordsOfMask<>+1211(SB)/1, $0x00
+DATA wordsOfMask<>+1212(SB)/1, $0x03
+DATA wordsOfMask<>+1213(SB)/1, $0x00
+DATA wordsOfMask<>+1214(SB)/1, $0x00
+DATA wordsOfMask<>+1215(SB)/1, $0x04
+DATA wordsOfMask<>+1216(SB)/1, $0x00
+DATA wordsOfMask<>+1217(SB)/1, $0x00
+DATA wordsOfMask<>+1218(SB)/1, $0x00
+DATA wordsOfMask<>+1219(SB)/1, $0x00
+DATA wordsOfMask<>+1220(SB)/1, $0x01
+DATA wordsOfMask<>+1221(SB)/1, $0x00
+DATA wordsOfMask<>+1222(SB)/1, $0x00
+DATA wordsOfMask<>+1223(SB)/1, $0x02
+DATA wordsOfMask<>+1224(SB)/1, $0x00
+DATA wordsOfMask<>+1225(SB)/1, $0x00
+DATA wordsOfMask<>+1226(SB)/1, $0x00
+DATA wordsOfMask<>+1227(SB)/1, $0x01
+DATA wordsOfMask<>+1228(SB)/1, $0x02
+DATA wordsOfMask<>+1229(SB)/1, $0x00
+DATA wordsOfMask<>+1230(SB)/1, $0x00
+DATA wordsOfMask<>+1231(SB)/1, $0x03
+DATA wordsOfMask<>+1232(SB)/1, $0x00
+DATA wordsOfMask<>+1233(SB)/1, $0x00
+DATA wordsOfMask<>+1234(SB)/1, $0x00
+DATA wordsOfMask<>+1235(SB)/1, $0x01
+DATA wordsOfMask<>+1236(SB)/1, $0x02
+DATA wordsOfMask<>+1237(SB)/1, $0x00
+DATA wordsOfMask<>+1238(SB)/1, $0x00
+DATA wordsOfMask<>+1239(SB)/1, $0x03
+DATA wordsOfMask<>+1240(SB)/1, $0x00
+DATA wordsOfMask<>+1241(SB)/1, $0x01
+DATA wordsOfMask<>+1242(SB)/1, $0x00
+DATA wordsOfMask<>+1243(SB)/1, $0x02
+DATA wordsOfMask<>+1244(SB)/1, $0x03
+DATA wordsOfMask<>+1245(SB)/1, $0x00
+DATA wordsOfMask<>+1246(SB)/1, $0x00
+DATA wordsOfMask<>+1247(SB)/1, $0x04
+DATA wordsOfMask<>+1248(SB)/1, $0x00
+DATA wordsOfMask<>+1249(SB)/1, $0x00
+DATA wordsOfMask<>+1250(SB)/1, $0x00
+DATA wordsOfMask<>+1251(SB)/1, $0x01
+DATA wordsOfMask<>+1252(SB)/1, $0x02
+DATA wordsOfMask<>+1253(SB)/1, $0x00
+DATA wordsOfMask<>+1254(SB)/1, $0x00
+DATA wordsOfMask<>+1255(SB)/1, $0x03
+DATA wordsOfMask<>+1256(SB)/1, $0x00
+DATA wordsOfMask<>+1257(SB)/1, $0x00
+DATA wordsOfMask<>+1258(SB)/1, $0x01
+DATA wordsOfMask<>+1259(SB)/1, $0x02
+DATA wordsOfMask<>+1260(SB)/1, $0x03
+DATA wordsOfMask<>+1261(SB)/1, $0x00
+DATA wordsOfMask<>+1262(SB)/1, $0x00
+DATA wordsOfMask<>+1263(SB)/1, $0x04
+DATA wordsOfMask<>+1264(SB)/1, $0x00
+DATA wordsOfMask<>+1265(SB)/1, $0x00
+DATA wordsOfMask<>+1266(SB)/1, $0x01
+DATA wordsOfMask<>+1267(SB)/1, $0x02
+DATA wordsOfMask<>+1268(SB)/1, $0x03
+DATA wordsOfMask<>+1269(SB)/1, $0x00
+DATA wordsOfMask<>+1270(SB)/1, $0x00
+DATA wordsOfMask<>+1271(SB)/1, $0x04
+DATA wordsOfMask<>+1272(SB)/1, $0x00
+DATA wordsOfMask<>+1273(SB)/1, $0x01
+DATA wordsOfMask<>+1274(SB)/1, $0x02
+DATA wordsOfMask<>+1275(SB)/1, $0x03
+DATA wordsOfMask<>+1276(SB)/1, $0x04
+DATA wordsOfMask<>+1277(SB)/1, $0x00
+DATA wordsOfMask<>+1278(SB)/1, $0x00
+DATA wordsOfMask<>+1279(SB)/1, $0x05
+DATA wordsOfMask<>+1280(SB)/1, $0x00
+DATA wordsOfMask<>+1281(SB)/1, $0x00
+DATA wordsOfMask<>+1282(SB)/1, $0x00
+DATA wordsOfMask<>+1283(SB)/1, $0x00
+DATA wordsOfMask<>+1284(SB)/1, $0x00
+DATA wordsOfMask<>+1285(SB)/1, $0x00
+DATA wordsOfMask<>+1286(SB)/1, $0x00
+DATA wordsOfMask<>+1287(SB)/1, $0x01
+DATA wordsOfMask<>+1288(SB)/1, $0x00
+DATA wordsOfMask<>+1289(SB)/1, $0x00
+DATA wordsOfMask<>+1290(SB)/1, $0x00
+DATA wordsOfMask<>+1291(SB)/1, $0x00
+DATA wordsOfMask<>+1292(SB)/1, $0x00
+DATA wordsOfMask<>+1293(SB)/1, $0x01
+DATA wordsOfMask<>+1294(SB)/1, $0x00
+DATA wordsOfMask<>+1295(SB)/1, $0x02
+DATA wordsOfMask<>+1296(SB)/1, $0x00
+DATA wordsOfMask<>+1297(SB)/1, $0x00
+DATA wordsOfMask<>+1298(SB)/1, $0x00
+DATA wordsOfMask<>+1299(SB)/1, $0x00
+DATA wordsOfMask<>+1300(SB)/1, $0x00
+DATA wordsOfMask<>+1301(SB)/1, $0x01
+DATA wordsOfMask<>+1302(SB)/1, $0x00
+DATA wordsOfMask<>+1303(SB)/1, $0x02
+DATA wordsOfMask<>+1304(SB)/1, $0x00
+DATA wordsOfMask<>+1305(SB)/1, $0x01
+DATA wordsOfMask<>+1306(SB)/1, $0x00
+DATA wordsOfMask<>+1307(SB)/1, $0x00
+DATA wordsOfMask<>+1308(SB)/1, $0x00
+DATA wordsOfMask<>+1309(SB)/1, $0x02
+DATA wordsOfMask<>+1310(SB)/1, $0x00
+DATA wordsOfMask<>+1311(SB)/1, $0x03
+DATA wordsOfMask<>+1312(SB)/1, $0x00
+DATA wordsOfMask<>+1313(SB)/1, $0x00
+DATA wordsOfMask<>+1314(SB)/1, $0x00
+DATA wordsOfMask<>+1315(SB)/1, $0x00
+DATA wordsOfMask<>+1316(SB)/1, $0x00
+DATA wordsOfMask<>+1317(SB)/1, $0x01
+DATA wordsOfMask<>+1318(SB)/1, $0x00
+DATA wordsOfMask<>+1319(SB)/1, $0x02
+DATA wordsOfMask<>+1320(SB)/1, $0x00
+DATA wordsOfMask<>+1321(SB)/1, $0x00
+DATA wordsOfMask<>+1322(SB)/1, $0x01
+DATA wordsOfMask<>+1323(SB)/1, $0x00
+DATA wordsOfMask<>+1324(SB)/1, $0x00
+DATA wordsOfMask<>+1325(SB)/1, $0x02
+DATA wordsOfMask<>+1326(SB)/1, $0x00
+DATA wordsOfMask<>+1327(SB)/1, $0x03
+DATA wordsOfMask<>+1328(SB)/1, $0x00
+DATA wordsOfMask<>+1329(SB)/1, $0x00
+DATA wordsOfMask<>+1330(SB)/1, $0x01
+DATA wordsOfMask<>+1331(SB)/1, $0x00
+DATA wordsOfMask<>+1332(SB)/1, $0x00
+DATA wordsOfMask<>+1333(SB)/1, $0x02
+DATA wordsOfMask<>+1334(SB)/1, $0x00
+DATA wordsOfMask<>+1335(SB)/1, $0x03
+DATA wordsOfMask<>+1336(SB)/1, $0x00
+DATA wordsOfMask<>+1337(SB)/1, $0x01
+DATA wordsOfMask<>+1338(SB)/1, $0x02
+DATA wordsOfMask<>+1339(SB)/1, $0x00
+DATA wordsOfMask<>+1340(SB)/1, $0x00
+DATA wordsOfMask<>+1341(SB)/1, $0x03
+DATA wordsOfMask<>+1342(SB)/1, $0x00
+DATA wordsOfMask<>+1343(SB)/1, $0x04
+DATA wordsOfMask<>+1344(SB)/1, $0x00
+DATA wordsOfMask<>+1345(SB)/1, $0x00
+DATA wordsOfMask<>+1346(SB)/1, $0x00
+DATA wordsOfMask<>+1347(SB)/1, $0x00
+DATA wordsOfMask<>+1348(SB)/1, $0x00
+DATA wordsOfMask<>+1349(SB)/1, $0x01
+DATA wordsOfMask<>+1350(SB)/1, $0x00
+DATA wordsOfMask<>+1351(SB)/1, $0x02
+DATA wordsOfMask<>+1352(SB)/1, $0x00
+DATA wordsOfMask<>+1353(SB)/1, $0x00
+DATA wordsOfMask<>+1354(SB)/1, $0x00
+DATA wordsOfMask<>+1355(SB)/1, $0x01
+DATA wordsOfMask<>+1356(SB)/1, $0x00
+DATA wordsOfMask<>+1357(SB)/1, $0x02
+DATA wordsOfMask<>+1358(SB)/1, $0x00
+DATA wordsOfMask<>+1359(SB)/1, $0x03
+DATA wordsOfMask<>+1360(SB)/1, $0x00
+DATA wordsOfMask<>+1361(SB)/1, $0x00
+DATA wordsOfMask<>+1362(SB)/1, $0x00
+DATA wordsOfMask<>+1363(SB)/1, $0x01
+DATA wordsOfMask<>+1364(SB)/1, $0x00
+DATA wordsOfMask<>+1365(SB)/1, $0x02
+DATA wordsOfMask<>+1366(SB)/1, $0x00
+DATA wordsOfMask<>+1367(SB)/1, $0x03
+DATA wordsOfMask<>+1368(SB)/1, $0x00
+DATA wordsOfMask<>+1369(SB)/1, $0x01
+DATA wordsOfMask<>+1370(SB)/1, $0x00
+DATA wordsOfMask<>+1371(SB)/1, $0x02
+DATA wordsOfMask<>+1372(SB)/1, $0x00
+DATA wordsOfMask<>+1373(SB)/1, $0x03
+DATA wordsOfMask<>+1374(SB)/1, $0x00
+DATA wordsOfMask<>+1375(SB)/1, $0x04
+DATA wordsOfMask<>+1376(SB)/1, $0x00
+DATA wordsOfMask<>+1377(SB)/1, $0x00
+DATA wordsOfMask<>+1378(SB)/1, $0x00
+DATA wordsOfMask<>+1379(SB)/1, $0x01
+DATA wordsOfMask<>+1380(SB)/1, $0x00
+DATA wordsOfMask<>+1381(SB)/1, $0x02
+DATA wordsOfMask<>+1382(SB)/1, $0x00
+DATA wordsOfMask<>+1383(SB)/1, $0x03
+DATA wordsOfMask<>+1384(SB)/1, $0x00
+DATA wordsOfMask<>+1385(SB)/1, $0x00
+DATA wordsOfMask<>+1386(SB)/1, $0x01
+DATA wordsOfMask<>+1387(SB)/1, $0x02
+DATA wordsOfMask<>+1388(SB)/1, $0x00
+DATA wordsOfMask<>+1389(SB)/1, $0x03
+DATA wordsOfMask<>+1390(SB)/1, $0x00
+DATA wordsOfMask<>+1391(SB)/1, $0x04
+DATA wordsOfMask<>+1392(SB)/1, $0x00
+DATA wordsOfMask<>+1393(SB)/1, $0x00
+DATA wordsOfMask<>+1394(SB)/1, $0x01
+DATA wordsOfMask<>+1395(SB)/1, $0x02
+DATA wordsOfMask<>+1396(SB)/1, $0x00
+DATA wordsOfMask<>+1397(SB)/1, $0x03
+DATA wordsOfMask<>+1398(SB)/1, $0x00
+DATA wordsOfMask<>+1399(SB)/1, $0x04
+DATA wordsOfMask<>+1400(SB)/1, $0x00
+DATA wordsOfMask<>+1401(SB)/1, $0x01
+DATA wordsOfMask<>+1402(SB)/1, $0x02
+DATA wordsOfMask<>+1403(SB)/1, $0x03
+DATA wordsOfMask<>+1404(SB)/1, $0x00
+DATA wordsOfMask<>+1405(SB)/1, $0x04
+DATA wordsOfMask<>+1406(SB)/1, $0x00
+DATA wordsOfMask<>+1407(SB)/1, $0x05
+DATA wordsOfMask<>+1408(SB)/1, $0x00
+DATA wordsOfMask<>+1409(SB)/1, $0x00
+DATA wordsOfMask<>+1410(SB)/1, $0x00
+DATA wordsOfMask<>+1411(SB)/1, $0x00
+DATA wordsOfMask<>+1412(SB)/1, $0x00
+DATA wordsOfMask<>+1413(SB)/1, $0x01
+DATA wordsOfMask<>+1414(SB)/1, $0x00
+DATA wordsOfMask<>+1415(SB)/1, $0x02
+DATA wordsOfMask<>+1416(SB)/1, $0x00
+DATA wordsOfMask<>+1417(SB)/1, $0x00
+DATA wordsOfMask<>+1418(SB)/1, $0x00
+DATA wordsOfMask<>+1419(SB)/1, $0x00
+DATA wordsOfMask<>+1420(SB)/1, $0x01
+DATA wordsOfMask<>+1421(SB)/1, $0x02
+DATA wordsOfMask<>+1422(SB)/1, $0x00
+DATA wordsOfMask<>+1423(SB)/1, $0x03
+DATA wordsOfMask<>+1424(SB)/1, $0x00
+DATA wordsOfMask<>+1425(SB)/1, $0x00
+DATA wordsOfMask<>+1426(SB)/1, $0x00
+DATA wordsOfMask<>+1427(SB)/1, $0x00
+DATA wordsOfMask<>+1428(SB)/1, $0x01
+DATA wordsOfMask<>+1429(SB)/1, $0x02
+DATA wordsOfMask<>+1430(SB)/1, $0x00
+DATA wordsOfMask<>+1431(SB)/1, $0x03
+DATA wordsOfMask<>+1432(SB)/1, $0x00
+DATA wordsOfMask<>+1433(SB)/1, $0x01
+DATA wordsOfMask<>+1434(SB)/1, $0x00
+DATA wordsOfMask<>+1435(SB)/1, $0x00
+DATA wordsOfMask<>+1436(SB)/1, $0x02
+DATA wordsOfMask<>+1437(SB)/1, $0x03
+DATA wordsOfMask<>+1438(SB)/1, $0x00
+DATA wordsOfMask<>+1439(SB)/1, $0x04
+DATA wordsOfMask<>+1440(SB)/1, $0x00
+DATA wordsOfMask<>+1441(SB)/1, $0x00
+DATA wordsOfMask<>+1442(SB)/1, $0x00
+DATA wordsOfMask<>+1443(SB)/1, $0x00
+DATA wordsOfMask<>+1444(SB)/1, $0x01
+DATA wordsOfMask<>+1445(SB)/1, $0x02
+DATA wordsOfMask<>+1446(SB)/1, $0x00
+DATA wordsOfMask<>+1447(SB)/1, $0x03
+DATA wordsOfMask<>+1448(SB)/1, $0x00
+DATA wordsOfMask<>+1449(SB)/1, $0x00
+DATA wordsOfMask<>+1450(SB)/1, $0x01
+DATA wordsOfMask<>+1451(SB)/1, $0x00
+DATA wordsOfMask<>+1452(SB)/1, $0x02
+DATA wordsOfMask<>+1453(SB)/1, $0x03
+DATA wordsOfMask<>+1454(SB)/1, $0x00
+DATA wordsOfMask<>+1455(SB)/1, $0x04
+DATA wordsOfMask<>+1456(SB)/1, $0x00
+DATA wordsOfMask<>+1457(SB)/1, $0x00
+DATA wordsOfMask<>+1458(SB)/1, $0x01
+DATA wordsOfMask<>+1459(SB)/1, $0x00
+DATA wordsOfMask<>+1460(SB)/1, $0x02
+DATA wordsOfMask<>+1461(SB)/1, $0x03
+DATA wordsOfMask<>+1462(SB)/1, $0x00
+DATA wordsOfMask<>+1463(SB)/1, $0x04
+DATA wordsOfMask<>+1464(SB)/1, $0x00
+DATA wordsOfMask<>+1465(SB)/1, $0x01
+DATA wordsOfMask<>+1466(SB)/1, $0x02
+DATA wordsOfMask<>+1467(SB)/1, $0x00
+DATA wordsOfMask<>+1468(SB)/1, $0x03
+DATA wordsOfMask<>+1469(SB)/1, $0x04
+DATA wordsOfMask<>+1470(SB)/1, $0x00
+DATA wordsOfMask<>+1471(SB)/1, $0x05
+DATA wordsOfMask<>+1472(SB)/1, $0x00
+DATA wordsOfMask<>+1473(SB)/1, $0x00
+DATA wordsOfMask<>+1474(SB)/1, $0x00
+DATA wordsOfMask<>+1475(SB)/1, $0x00
+DATA wordsOfMask<>+1476(SB)/1, $0x01
+DATA wordsOfMask<>+1477(SB)/1, $0x02
+DATA wordsOfMask<>+1478(SB)/1, $0x00
+DATA wordsOfMask<>+1479(SB)/1, $0x03
+DATA wordsOfMask<>+1480(SB)/1, $0x00
+DATA wordsOfMask<>+1481(SB)/1, $0x00
+DATA wordsOfMask<>+1482(SB)/1, $0x00
+DATA wordsOfMask<>+1483(SB)/1, $0x01
+DATA wordsOfMask<>+1484(SB)/1, $0x02
+DATA wordsOfMask<>+1485(SB)/1, $0x03
+DATA wordsOfMask<>+1486(SB)/1, $0x00
+DATA wordsOfMask<>+1487(SB)/1, $0x04
+DATA wordsOfMask<>+1488(SB)/1, $0x00
+DATA wordsOfMask<>+1489(SB)/1, $0x00
+DATA wordsOfMask<>+1490(SB)/1, $0x00
+DATA wordsOfMask<>+1491(SB)/1, $0x01
+DATA wordsOfMask<>+1492(SB)/1, $0x02
+DATA wordsOfMask<>+1493(SB)/1, $0x03
+DATA wordsOfMask<>+1494(SB)/1, $0x00
+DATA wordsOfMask<>+1495(SB)/1, $0x04
+DATA wordsOfMask<>+1496(SB)/1, $0x00
+DATA wordsOfMask<>+1497(SB)/1, $0x01
+DATA wordsOfMask<>+1498(SB)/1, $0x00
+DATA wordsOfMask<>+1499(SB)/1, $0x02
+DATA wordsOfMask<>+1500(SB)/1, $0x03
+DATA wordsOfMask<>+1501(SB)/1, $0x04
+DATA wordsOfMask<>+1502(SB)/1, $0x00
+DATA wordsOfMask<>+1503(SB)/1, $0x05
+DATA wordsOfMask<>+1504(SB)/1, $0x00
+DATA wordsOfMask<>+1505(SB)/1, $0x00
+DATA wordsOfMask<>+1506(SB)/1, $0x00
+DATA wordsOfMask<>+1507(SB)/1, $0x01
+DATA wordsOfMask<>+1508(SB)/1, $0x02
+DATA wordsOfMask<>+1509(SB)/1, $0x03
+DATA wordsOfMask<>+1510(SB)/1, $0x00
+DATA wordsOfMask<>+1511(SB)/1, $0x04
+DATA wordsOfMask<>+1512(SB)/1, $0x00
+DATA wordsOfMask<>+1513(SB)/1, $0x00
+DATA wordsOfMask<>+1514(SB)/1, $0x01
+DATA wordsOfMask<>+1515(SB)/1, $0x02
+DATA wordsOfMask<>+1516(SB)/1, $0x03
+DATA wordsOfMask<>+1517(SB)/1, $0x04
+DATA wordsOfMask<>+1518(SB)/1, $0x00
+DATA wordsOfMask<>+1519(SB)/1, $0x05
+DATA wordsOfMask<>+1520(SB)/1, $0x00
+DATA wordsOfMask<>+1521(SB)/1, $0x00
+DATA wordsOfMask<>+1522(SB)/1, $0x01
+DATA wordsOfMask<>+1523(SB)/1, $0x02
+DATA wordsOfMask<>+1524(SB)/1, $0x03
+DATA wordsOfMask<>+1525(SB)/1, $0x04
+DATA wordsOfMask<>+1526(SB)/1, $0x00
+DATA wordsOfMask<>+1527(SB)/1, $0x05
+DATA wordsOfMask<>+1528(SB)/1, $0x00
+DATA wordsOfMask<>+1529(SB)/1, $0x01
+DATA wordsOfMask<>+1530(SB)/1, $0x02
+DATA wordsOfMask<>+1531(SB)/1, $0x03
+DATA wordsOfMask<>+1532(SB)/1, $0x04
+DATA wordsOfMask<>+1533(SB)/1, $0x05
+DATA wordsOfMask<>+1534(SB)/1, $0x00
+DATA wordsOfMask<>+1535(SB)/1, $0x06
+DATA wordsOfMask<>+1536(SB)/1, $0x00
+DATA wordsOfMask<>+1537(SB)/1, $0x00
+DATA wordsOfMask<>+1538(SB)/1, $0x00
+DATA wordsOfMask<>+1539(SB)/1, $0x00
+DATA wordsOfMask<>+1540(SB)/1, $0x00
+DATA wordsOfMask<>+1541(SB)/1, $0x00
+DATA wordsOfMask<>+1542(SB)/1, $0x00
+DATA wordsOfMask<>+1543(SB)/1, $0x01
+DATA wordsOfMask<>+1544(SB)/1, $0x00
+DATA wordsOfMask<>+1545(SB)/1, $0x00
+DATA wordsOfMask<>+1546(SB)/1, $0x00
+DATA wordsOfMask<>+1547(SB)/1, $0x00
+DATA wordsOfMask<>+1548(SB)/1, $0x00
+DATA wordsOfMask<>+1549(SB)/1, $0x00
+DATA wordsOfMask<>+1550(SB)/1, $0x01
+DATA wordsOfMask<>+1551(SB)/1, $0x02
+DATA wordsOfMask<>+1552(SB)/1, $0x00
+DATA wordsOfMask<>+1553(SB)/1, $0x00
+DATA wordsOfMask<>+1554(SB)/1, $0x00
+DATA wordsOfMask<>+1555(SB)/1, $0x00
+DATA wordsOfMask<>+1556(SB)/1, $0x00
+DATA wordsOfMask<>+1557(SB)/1, $0x00
+DATA wordsOfMask<>+1558(SB)/1, $0x01
+DATA wordsOfMask<>+1559(SB)/1, $0x02
+DATA wordsOfMask<>+1560(SB)/1, $0x00
+DATA wordsOfMask<>+1561(SB)/1, $0x01
+DATA wordsOfMask<>+1562(SB)/1, $0x00
+DATA wordsOfMask<>+1563(SB)/1, $0x00
+DATA wordsOfMask<>+1564(SB)/1, $0x00
+DATA wordsOfMask<>+1565(SB)/1, $0x00
+DATA wordsOfMask<>+1566(SB)/1, $0x02
+DATA wordsOfMask<>+1567(SB)/1, $0x03
+DATA wordsOfMask<>+1568(SB)/1, $0x00
+DATA wordsOfMask<>+1569(SB)/1, $0x00
+DATA wordsOfMask<>+1570(SB)/1, $0x00
+DATA wordsOfMask<>+1571(SB)/1, $0x00
+DATA wordsOfMask<>+1572(SB)/1, $0x00
+DATA wordsOfMask<>+1573(SB)/1, $0x00
+DATA wordsOfMask<>+1574(SB)/1, $0x01
+DATA wordsOfMask<>+1575(SB)/1, $0x02
+DATA wordsOfMask<>+1576(SB)/1, $0x00
+DATA wordsOfMask<>+1577(SB)/1, $0x00
+DATA wordsOfMask<>+1578(SB)/1, $0x01
+DATA wordsOfMask<>+1579(SB)/1, $0x00
+DATA wordsOfMask<>+1580(SB)/1, $0x00
+DATA wordsOfMask<>+1581(SB)/1, $0x00
+DATA wordsOfMask<>+1582(SB)/1, $0x02
+DATA wordsOfMask<>+1583(SB)/1, $0x03
+DATA wordsOfMask<>+1584(SB)/1, $0x00
+DATA wordsOfMask<>+1585(SB)/1, $0x00
+DATA wordsOfMask<>+1586(SB)/1, $0x01
+DATA wordsOfMask<>+1587(SB)/1, $0x00
+DATA wordsOfMask<>+1588(SB)/1, $0x00
+DATA wordsOfMask<>+1589(SB)/1, $0x00
+DATA wordsOfMask<>+1590(SB)/1, $0x02
+DATA wordsOfMask<>+1591(SB)/1, $0x03
+DATA wordsOfMask<>+1592(SB)/1, $0x00
+DATA wordsOfMask<>+1593(SB)/1, $0x01
+DATA wordsOfMask<>+1594(SB)/1, $0x02
+DATA wordsOfMask<>+1595(SB)/1, $0x00
+DATA wordsOfMask<>+1596(SB)/1, $0x00
+DATA wordsOfMask<>+1597(SB)/1, $0x00
+DATA wordsOfMask<>+1598(SB)/1, $0x03
+DATA wordsOfMask<>+1599(SB)/1, $0x04
+DATA wordsOfMask<>+1600(SB)/1, $0x00
+DATA wordsOfMask<>+1601(SB)/1, $0x00
+DATA wordsOfMask<>+1602(SB)/1, $0x00
+DATA wordsOfMask<>+1603(SB)/1, $0x00
+DATA wordsOfMask<>+1604(SB)/1, $0x00
+DATA wordsOfMask<>+1605(SB)/1, $0x00
+DATA wordsOfMask<>+1606(SB)/1, $0x01
+DATA wordsOfMask<>+1607(SB)/1, $0x02
+DATA wordsOfMask<>+1608(SB)/1, $0x00
+DATA wordsOfMask<>+1609(SB)/1, $0x00
+DATA wordsOfMask<>+1610(SB)/1, $0x00
+DATA wordsOfMask<>+1611(SB)/1, $0x01
+DATA wordsOfMask<>+1612(SB)/1, $0x00
+DATA wordsOfMask<>+1613(SB)/1, $0x00
+DATA wordsOfMask<>+1614(SB)/1, $0x02
+DATA wordsOfMask<>+1615(SB)/1, $0x03
+DATA wordsOfMask<>+1616(SB)/1, $0x00
+DATA wordsOfMask<>+1617(SB)/1, $0x00
+DATA wordsOfMask<>+1618(SB)/1, $0x00
+DATA wordsOfMask<>+1619(SB)/1, $0x01
+DATA wordsOfMask<>+1620(SB)/1, $0x00
+DATA wordsOfMask<>+1621(SB)/1, $0x00
+DATA wordsOfMask<>+1622(SB)/1, $0x02
+DATA wordsOfMask<>+1623(SB)/1, $0x03
+DATA wordsOfMask<>+1624(SB)/1, $0x00
+DATA wordsOfMask<>+1625(SB)/1, $0x01
+DATA wordsOfMask<>+1626(SB)/1, $0x00
+DATA wordsOfMask<>+1627(SB)/1, $0x02
+DATA wordsOfMask<>+1628(SB)/1, $0x00
+DATA wordsOfMask<>+1629(SB)/1, $0x00
+DATA wordsOfMask<>+1630(SB)/1, $0x03
+DATA wordsOfMask<>+1631(SB)/1, $0x04
+DATA wordsOfMask<>+1632(SB)/1, $0x00
+DATA wordsOfMask<>+1633(SB)/1, $0x00
+DATA wordsOfMask<>+1634(SB)/1, $0x00
+DATA wordsOfMask<>+1635(SB)/1, $0x01
+DATA wordsOfMask<>+1636(SB)/1, $0x00
+DATA wordsOfMask<>+1637(SB)/1, $0x00
+DATA wordsOfMask<>+1638(SB)/1, $0x02
+DATA wordsOfMask<>+1639(SB)/1, $0x03
+DATA wordsOfMask<>+1640(SB)/1, $0x00
+DATA wordsOfMask<>+1641(SB)/1, $0x00
+DATA wordsOfMask<>+1642(SB)/1, $0x01
+DATA wordsOfMask<>+1643(SB)/1, $0x02
+DATA wordsOfMask<>+1644(SB)/1, $0x00
+DATA wordsOfMask<>+1645(SB)/1, $0x00
+DATA wordsOfMask<>+1646(SB)/1, $0x03
+DATA wordsOfMask<>+1647(SB)/1, $0x04
+DATA wordsOfMask<>+1648(SB)/1, $0x00
+DATA wordsOfMask<>+1649(SB)/1, $0x00
+DATA wordsOfMask<>+1650(SB)/1, $0x01
+DATA wordsOfMask<>+1651(SB)/1, $0x02
+DATA wordsOfMask<>+1652(SB)/1, $0x00
+DATA wordsOfMask<>+1653(SB)/1, $0x00
+DATA wordsOfMask<>+1654(SB)/1, $0x03
+DATA wordsOfMask<>+1655(SB)/1, $0x04
+DATA wordsOfMask<>+1656(SB)/1, $0x00
+DATA wordsOfMask<>+1657(SB)/1, $0x01
+DATA wordsOfMask<>+1658(SB)/1, $0x02
+DATA wordsOfMask<>+1659(SB)/1, $0x03
+DATA wordsOfMask<>+1660(SB)/1, $0x00
+DATA wordsOfMask<>+1661(SB)/1, $0x00
+DATA wordsOfMask<>+1662(SB)/1, $0x04
+DATA wordsOfMask<>+1663(SB)/1, $0x05
+DATA wordsOfMask<>+1664(SB)/1, $0x00
+DATA wordsOfMask<>+1665(SB)/1, $0x00
+DATA wordsOfMask<>+1666(SB)/1, $0x00
+DATA wordsOfMask<>+1667(SB)/1, $0x00
+DATA wordsOfMask<>+1668(SB)/1, $0x00
+DATA wordsOfMask<>+1669(SB)/1, $0x00
+DATA wordsOfMask<>+1670(SB)/1, $0x01
+DATA wordsOfMask<>+1671(SB)/1, $0x02
+DATA wordsOfMask<>+1672(SB)/1, $0x00
+DATA wordsOfMask<>+1673(SB)/1, $0x00
+DATA wordsOfMask<>+1674(SB)/1, $0x00
+DATA wordsOfMask<>+1675(SB)/1, $0x00
+DATA wordsOfMask<>+1676(SB)/1, $0x01
+DATA wordsOfMask<>+1677(SB)/1, $0x00
+DATA wordsOfMask<>+1678(SB)/1, $0x02
+DATA wordsOfMask<>+1679(SB)/1, $0x03
+DATA wordsOfMask<>+1680(SB)/1, $0x00
+DATA wordsOfMask<>+1681(SB)/1, $0x00
+DATA wordsOfMask<>+1682(SB)/1, $0x00
+DATA wordsOfMask<>+1683(SB)/1, $0x00
+DATA wordsOfMask<>+1684(SB)/1, $0x01
+DATA wordsOfMask<>+1685(SB)/1, $0x00
+DATA wordsOfMask<>+1686(SB)/1, $0x02
+DATA wordsOfMask<>+1687(SB)/1, $0x03
+DATA wordsOfMask<>+1688(SB)/1, $0x00
+DATA wordsOfMask<>+1689(SB)/1, $0x01
+DATA wordsOfMask<>+1690(SB)/1, $0x00
+DATA wordsOfMask<>+1691(SB)/1, $0x00
+DATA wordsOfMask<>+1692(SB)/1, $0x02
+DATA wordsOfMask<>+1693(SB)/1, $0x00
+DATA wordsOfMask<>+1694(SB)/1, $0x03
+DATA wordsOfMask<>+1695(SB)/1, $0x04
+DATA wordsOfMask<>+1696(SB)/1, $0x00
+DATA wordsOfMask<>+1697(SB)/1, $0x00
+DATA wordsOfMask<>+1698(SB)/1, $0x00
+DATA wordsOfMask<>+1699(SB)/1, $0x00
+DATA wordsOfMask<>+1700(SB)/1, $0x01
+DATA wordsOfMask<>+1701(SB)/1, $0x00
+DATA wordsOfMask<>+1702(SB)/1, $0x02
+DATA wordsOfMask<>+1703(SB)/1, $0x03
+DATA wordsOfMask<>+1704(SB)/1, $0x00
+DATA wordsOfMask<>+1705(SB)/1, $0x00
+DATA wordsOfMask<>+1706(SB)/1, $0x01
+DATA wordsOfMask<>+1707(SB)/1, $0x00
+DATA wordsOfMask<>+1708(SB)/1, $0x02
+DATA wordsOfMask<>+1709(SB)/1, $0x00
+DATA wordsOfMask<>+1710(SB)/1, $0x03
+DATA wordsOfMask<>+1711(SB)/1, $0x04
+DATA wordsOfMask<>+1712(SB)/1, $0x00
+DATA wordsOfMask<>+1713(SB)/1, $0x00
+DATA wordsOfMask<>+1714(SB)/1, $0x01
+DATA wordsOfMask<>+1715(SB)/1, $0x00
+DATA wordsOfMask<>+1716(SB)/1, $0x02
+DATA wordsOfMask<>+1717(SB)/1, $0x00
+DATA wordsOfMask<>+1718(SB)/1, $0x03
+DATA wordsOfMask<>+1719(SB)/1, $0x04
+DATA wordsOfMask<>+1720(SB)/1, $0x00
+DATA wordsOfMask<>+1721(SB)/1, $0x01
+DATA wordsOfMask<>+1722(SB)/1, $0x02
+DATA wordsOfMask<>+1723(SB)/1, $0x00
+DATA wordsOfMask<>+1724(SB)/1, $0x03
+DATA wordsOfMask<>+1725(SB)/1, $0x00
+DATA wordsOfMask<>+1726(SB)/1, $0x04
+DATA wordsOfMask<>+1727(SB)/1, $0x05
+DATA wordsOfMask<>+1728(SB)/1, $0x00
+DATA wordsOfMask<>+1729(SB)/1, $0x00
+DATA wordsOfMask<>+1730(SB)/1, $0x00
+DATA wordsOfMask<>+1731(SB)/1, $0x00
+DATA wordsOfMask<>+1732(SB)/1, $0x01
+DATA wordsOfMask<>+1733(SB)/1, $0x00
+DATA wordsOfMask<>+1734(SB)/1, $0x02
+DATA wordsOfMask<>+1735(SB)/1, $0x03
+DATA wordsOfMask<>+1736(SB)/1, $0x00
+DATA wordsOfMask<>+1737(SB)/1, $0x00
+DATA wordsOfMask<>+1738(SB)/1, $0x00
+DATA wordsOfMask<>+1739(SB)/1, $0x01
+DATA wordsOfMask<>+1740(SB)/1, $0x02
+DATA wordsOfMask<>+1741(SB)/1, $0x00
+DATA wordsOfMask<>+1742(SB)/1, $0x03
+DATA wordsOfMask<>+1743(SB)/1, $0x04
+DATA wordsOfMask<>+1744(SB)/1, $0x00
+DATA wordsOfMask<>+1745(SB)/1, $0x00
+DATA wordsOfMask<>+1746(SB)/1, $0x00
+DATA wordsOfMask<>+1747(SB)/1, $0x01
+DATA wordsOfMask<>+1748(SB)/1, $0x02
+DATA wordsOfMask<>+1749(SB)/1, $0x00
+DATA wordsOfMask<>+1750(SB)/1, $0x03
+DATA wordsOfMask<>+1751(SB)/1, $0x04
+DATA wordsOfMask<>+1752(SB)/1, $0x00
+DATA wordsOfMask<>+1753(SB)/1, $0x01
+DATA wordsOfMask<>+1754(SB)/1, $0x00
+DATA wordsOfMask<>+1755(SB)/1, $0x02
+DATA wordsOfMask<>+1756(SB)/1, $0x03
+DATA wordsOfMask<>+1757(SB)/1, $0x00
+DATA wordsOfMask<>+1758(SB)/1, $0x04
+DATA wordsOfMask<>+1759(SB)/1, $0x05
+DATA wordsOfMask<>+1760(SB)/1, $0x00
+DATA wordsOfMask<>+1761(SB)/1, $0x00
+DATA wordsOfMask<>+1762(SB)/1, $0x00
+DATA wordsOfMask<>+1763(SB)/1, $0x01
+DATA wordsOfMask<>+1764(SB)/1, $0x02
+DATA wordsOfMask<>+1765(SB)/1, $0x00
+DATA wordsOfMask<>+1766(SB)/1, $0x03
+DATA wordsOfMask<>+1767(SB)/1, $0x04
+DATA wordsOfMask<>+1768(SB)/1, $0x00
+DATA wordsOfMask<>+1769(SB)/1, $0x00
+DATA wordsOfMask<>+1770(SB)/1, $0x01
+DATA wordsOfMask<>+1771(SB)/1, $0x02
+DATA wordsOfMask<>+1772(SB)/1, $0x03
+DATA wordsOfMask<>+1773(SB)/1, $0x00
+DATA wordsOfMask<>+1774(SB)/1, $0x04
+DATA wordsOfMask<>+1775(SB)/1, $0x05
+DATA wordsOfMask<>+1776(SB)/1, $0x00
+DATA wordsOfMask<>+1777(SB)/1, $0x00
+DATA wordsOfMask<>+1778(SB)/1, $0x01
+DATA wordsOfMask<>+1779(SB)/1, $0x02
+DATA wordsOfMask<>+1780(SB)/1, $0x03
+DATA wordsOfMask<>+1781(SB)/1, $0x00
+DATA wordsOfMask<>+1782(SB)/1, $0x04
+DATA wordsOfMask<>+1783(SB)/1, $0x05
+DATA wordsOfMask<>+1784(SB)/1, $0x00
+DATA wordsOfMask<>+1785(SB)/1, $0x01
+DATA wordsOfMask<>+1786(SB)/1, $0x02
+DATA wordsOfMask<>+1787(SB)/1, $0x03
+DATA wordsOfMask<>+1788(SB)/1, $0x04
+DATA wordsOfMask<>+1789(SB)/1, $0x00
+DATA wordsOfMask<>+1790(SB)/1, $0x05
+DATA wordsOfMask<>+1791(SB)/1, $0x06
+DATA wordsOfMask<>+1792(SB)/1, $0x00
+DATA wordsOfMask<>+1793(SB)/1, $0x00
+DATA wordsOfMask<>+1794(SB)/1, $0x00
+DATA wordsOfMask<>+1795(SB)/1, $0x00
+DATA wordsOfMask<>+1796(SB)/1, $0x00
+DATA wordsOfMask<>+1797(SB)/1, $0x00
+DATA wordsOfMask<>+1798(SB)/1, $0x01
+DATA wordsOfMask<>+1799(SB)/1, $0x02
+DATA wordsOfMask<>+1800(SB)/1, $0x00
+DATA wordsOfMask<>+1801(SB)/1, $0x00
+DATA wordsOfMask<>+1802(SB)/1, $0x00
+DATA wordsOfMask<>+1803(SB)/1, $0x00
+DATA wordsOfMask<>+1804(SB)/1, $0x00
+DATA wordsOfMask<>+1805(SB)/1, $0x01
+DATA wordsOfMask<>+1806(SB)/1, $0x02
+DATA wordsOfMask<>+1807(SB)/1, $0x03
+DATA wordsOfMask<>+1808(SB)/1, $0x00
+DATA wordsOfMask<>+1809(SB)/1, $0x00
+DATA wordsOfMask<>+1810(SB)/1, $0x00
+DATA wordsOfMask<>+1811(SB)/1, $0x00
+DATA wordsOfMask<>+1812(SB)/1, $0x00
+DATA wordsOfMask<>+1813(SB)/1, $0x01
+DATA wordsOfMask<>+1814(SB)/1, $0x02
+DATA wordsOfMask<>+1815(SB)/1, $0x03
+DATA wordsOfMask<>+1816(SB)/1, $0x00
+DATA wordsOfMask<>+1817(SB)/1, $0x01
+DATA wordsOfMask<>+1818(SB)/1, $0x00
+DATA wordsOfMask<>+1819(SB)/1, $0x00
+DATA wordsOfMask<>+1820(SB)/1, $0x00
+DATA wordsOfMask<>+1821(SB)/1, $0x02
+DATA wordsOfMask<>+1822(SB)/1, $0x03
+DATA wordsOfMask<>+1823(SB)/1, $0x04
+DATA wordsOfMask<>+1824(SB)/1, $0x00
+DATA wordsOfMask<>+1825(SB)/1, $0x00
+DATA wordsOfMask<>+1826(SB)/1, $0x00
+DATA wordsOfMask<>+1827(SB)/1, $0x00
+DATA wordsOfMask<>+1828(SB)/1, $0x00
+DATA wordsOfMask<>+1829(SB)/1, $0x01
+DATA wordsOfMask<>+1830(SB)/1, $0x02
+DATA wordsOfMask<>+1831(SB)/1, $0x03
+DATA wordsOfMask<>+1832(SB)/1, $0x00
+DATA wordsOfMask<>+1833(SB)/1, $0x00
+DATA wordsOfMask<>+1834(SB)/1, $0x01
+DATA wordsOfMask<>+1835(SB)/1, $0x00
+DATA wordsOfMask<>+1836(SB)/1, $0x00
+DATA wordsOfMask<>+1837(SB)/1, $0x02
+DATA wordsOfMask<>+1838(SB)/1, $0x03
+DATA wordsOfMask<>+1839(SB)/1, $0x04
+DATA wordsOfMask<>+1840(SB)/1, $0x00
+DATA wordsOfMask<>+1841(SB)/1, $0x00
+DATA wordsOfMask<>+1842(SB)/1, $0x01
+DATA wordsOfMask<>+1843(SB)/1, $0x00
+DATA wordsOfMask<>+1844(SB)/1, $0x00
+DATA wordsOfMask<>+1845(SB)/1, $0x02
+DATA wordsOfMask<>+1846(SB)/1, $0x03
+DATA wordsOfMask<>+1847(SB)/1, $0x04
+DATA wordsOfMask<>+1848(SB)/1, $0x00
+DATA wordsOfMask<>+1849(SB)/1, $0x01
+DATA wordsOfMask<>+1850(SB)/1, $0x02
+DATA wordsOfMask<>+1851(SB)/1, $0x00
+DATA wordsOfMask<>+1852(SB)/1, $0x00
+DATA wordsOfMask<>+1853(SB)/1, $0x03
+DATA wordsOfMask<>+1854(SB)/1, $0x04
+DATA wordsOfMask<>+1855(SB)/1, $0x05
+DATA wordsOfMask<>+1856(SB)/1, $0x00
+DATA wordsOfMask<>+1857(SB)/1, $0x00
+DATA wordsOfMask<>+1858(SB)/1, $0x00
+DATA wordsOfMask<>+1859(SB)/1, $0x00
+DATA wordsOfMask<>+1860(SB)/1, $0x00
+DATA wordsOfMask<>+1861(SB)/1, $0x01
+DATA wordsOfMask<>+1862(SB)/1, $0x02
+DATA wordsOfMask<>+1863(SB)/1, $0x03
+DATA wordsOfMask<>+1864(SB)/1, $0x00
+DATA wordsOfMask<>+1865(SB)/1, $0x00
+DATA wordsOfMask<>+1866(SB)/1, $0x00
+DATA wordsOfMask<>+1867(SB)/1, $0x01
+DATA wordsOfMask<>+1868(SB)/1, $0x00
+DATA wordsOfMask<>+1869(SB)/1, $0x02
+DATA wordsOfMask<>+1870(SB)/1, $0x03
+DATA wordsOfMask<>+1871(SB)/1, $0x04
+DATA wordsOfMask<>+1872(SB)/1, $0x00
+DATA wordsOfMask<>+1873(SB)/1, $0x00
+DATA wordsOfMask<>+1874(SB)/1, $0x00
+DATA wordsOfMask<>+1875(SB)/1, $0x01
+DATA wordsOfMask<>+1876(SB)/1, $0x00
+DATA wordsOfMask<>+1877(SB)/1, $0x02
+DATA wordsOfMask<>+1878(SB)/1, $0x03
+DATA wordsOfMask<>+1879(SB)/1, $0x04
+DATA wordsOfMask<>+1880(SB)/1, $0x00
+DATA wordsOfMask<>+1881(SB)/1, $0x01
+DATA wordsOfMask<>+1882(SB)/1, $0x00
+DATA wordsOfMask<>+1883(SB)/1, $0x02
+DATA wordsOfMask<>+1884(SB)/1, $0x00
+DATA wordsOfMask<>+1885(SB)/1, $0x03
+DATA wordsOfMask<>+1886(SB)/1, $0x04
+DATA wordsOfMask<>+1887(SB)/1, $0x05
+DATA wordsOfMask<>+1888(SB)/1, $0x00
+DATA wordsOfMask<>+1889(SB)/1, $0x00
+DATA wordsOfMask<>+1890(SB)/1, $0x00
+DATA wordsOfMask<>+1891(SB)/1, $0x01
+DATA wordsOfMask<>+1892(SB)/1, $0x00
+DATA wordsOfMask<>+1893(SB)/1, $0x02
+DATA wordsOfMask<>+1894(SB)/1, $0x03
+DATA wordsOfMask<>+1895(SB)/1, $0x04
+DATA wordsOfMask<>+1896(SB)/1, $0x00
+DATA wordsOfMask<>+1897(SB)/1, $0x00
+DATA wordsOfMask<>+1898(SB)/1, $0x01
+DATA wordsOfMask<>+1899(SB)/1, $0x02
+DATA wordsOfMask<>+1900(SB)/1, $0x00
+DATA wordsOfMask<>+1901(SB)/1, $0x03
+DATA wordsOfMask<>+1902(SB)/1, $0x04
+DATA wordsOfMask<>+1903(SB)/1, $0x05
+DATA wordsOfMask<>+1904(SB)/1, $0x00
+DATA wordsOfMask<>+1905(SB)/1, $0x00
+DATA wordsOfMask<>+1906(SB)/1, $0x01
+DATA wordsOfMask<>+1907(SB)/1, $0x02
+DATA wordsOfMask<>+1908(SB)/1, $0x00
+DATA wordsOfMask<>+1909(SB)/1, $0x03
+DATA wordsOfMask<>+1910(SB)/1, $0x04
+DATA wordsOfMask<>+1911(SB)/1, $0x05
+DATA wordsOfMask<>+1912(SB)/1, $0x00
+DATA wordsOfMask<>+1913(SB)/1, $0x01
+DATA wordsOfMask<>+1914(SB)/1, $0x02
+DATA wordsOfMask<>+1915(SB)/1, $0x03
+DATA wordsOfMask<>+1916(SB)/1, $0x00
+DATA wordsOfMask<>+1917(SB)/1, $0x04
+DATA wordsOfMask<>+1918(SB)/1, $0x05
+DATA wordsOfMask<>+1919(SB)/1, $0x06
+DATA wordsOfMask<>+1920(SB)/1, $0x00
+DATA wordsOfMask<>+1921(SB)/1, $0x00
+DATA wordsOfMask<>+1922(SB)/1, $0x00
+DATA wordsOfMask<>+1923(SB)/1, $0x00
+DATA wordsOfMask<>+1924(SB)/1, $0x00
+DATA wordsOfMask<>+1925(SB)/1, $0x01
+DATA wordsOfMask<>+1926(SB)/1, $0x02
+DATA wordsOfMask<>+1927(SB)/1, $0x03
+DATA wordsOfMask<>+1928(SB)/1, $0x00
+DATA wordsOfMask<>+1929(SB)/1, $0x00
+DATA wordsOfMask<>+1930(SB)/1, $0x00
+DATA wordsOfMask<>+1931(SB)/1, $0x00
+DATA wordsOfMask<>+1932(SB)/1, $0x01
+DATA wordsOfMask<>+1933(SB)/1, $0x02
+DATA wordsOfMask<>+1934(SB)/1, $0x03
+DATA wordsOfMask<>+1935(SB)/1, $0x04
+DATA wordsOfMask<>+1936(SB)/1, $0x00
+DATA wordsOfMask<>+1937(SB)/1, $0x00
+DATA wordsOfMask<>+1938(SB)/1, $0x00
+DATA wordsOfMask<>+1939(SB)/1, $0x00
+DATA wordsOfMask<>+1940(SB)/1, $0x01
+DATA wordsOfMask<>+1941(SB)/1, $0x02
+DATA wordsOfMask<>+1942(SB)/1, $0x03
+DATA wordsOfMask<>+1943(SB)/1, $0x04
+DATA wordsOfMask<>+1944(SB)/1, $0x00
+DATA wordsOfMask<>+1945(SB)/1, $0x01
+DATA wordsOfMask<>+1946(SB)/1, $0x00
+DATA wordsOfMask<>+1947(SB)/1, $0x00
+DATA wordsOfMask<>+1948(SB)/1, $0x02
+DATA wordsOfMask<>+1949(SB)/1, $0x03
+DATA wordsOfMask<>+1950(SB)/1, $0x04
+DATA wordsOfMask<>+1951(SB)/1, $0x05
+DATA wordsOfMask<>+1952(SB)/1, $0x00
+DATA wordsOfMask<>+1953(SB)/1, $0x00
+DATA wordsOfMask<>+1954(SB)/1, $0x00
+DATA wordsOfMask<>+1955(SB)/1, $0x00
+DATA wordsOfMask<>+1956(SB)/1, $0x01
+DATA wordsOfMask<>+1957(SB)/1, $0x02
+DATA wordsOfMask<>+1958(SB)/1, $0x03
+DATA wordsOfMask<>+1959(SB)/1, $0x04
+DATA wordsOfMask<>+1960(SB)/1, $0x00
+DATA wordsOfMask<>+1961(SB)/1, $0x00
+DATA wordsOfMask<>+1962(SB)/1, $0x01
+DATA wordsOfMask<>+1963(SB)/1, $0x00
+DATA wordsOfMask<>+1964(SB)/1, $0x02
+DATA wordsOfMask<>+1965(SB)/1, $0x03
+DATA wordsOfMask<>+1966(SB)/1, $0x04
+DATA wordsOfMask<>+1967(SB)/1, $0x05
+DATA wordsOfMask<>+1968(SB)/1, $0x00
+DATA wordsOfMask<>+1969(SB)/1, $0x00
+DATA wordsOfMask<>+1970(SB)/1, $0x01
+DATA wordsOfMask<>+1971(SB)/1, $0x00
+DATA wordsOfMask<>+1972(SB)/1, $0x02
+DATA wordsOfMask<>+1973(SB)/1, $0x03
+DATA wordsOfMask<>+1974(SB)/1, $0x04
+DATA wordsOfMask<>+1975(SB)/1, $0x05
+DATA wordsOfMask<>+1976(SB)/1, $0x00
+DATA wordsOfMask<>+1977(SB)/1, $0x01
+DATA wordsOfMask<>+1978(SB)/1, $0x02
+DATA wordsOfMask<>+1979(SB)/1, $0x00
+DATA wordsOfMask<>+1980(SB)/1, $0x03
+DATA wordsOfMask<>+1981(SB)/1, $0x04
+DATA wordsOfMask<>+1982(SB)/1, $0x05
+DATA wordsOfMask<>+1983(SB)/1, $0x06
+DATA wordsOfMask<>+1984(SB)/1, $0x00
+DATA wordsOfMask<>+1985(SB)/1, $0x00
+DATA wordsOfMask<>+1986(SB)/1, $0x00
+DATA wordsOfMask<>+1987(SB)/1, $0x00
+DATA wordsOfMask<>+1988(SB)/1, $0x01
+DATA wordsOfMask<>+1989(SB)/1, $0x02
+DATA wordsOfMask<>+1990(SB)/1, $0x03
+DATA wordsOfMask<>+1991(SB)/1, $0x04
+DATA wordsOfMask<>+1992(SB)/1, $0x00
+DATA wordsOfMask<>+1993(SB)/1, $0x00
+DATA wordsOfMask<>+1994(SB)/1, $0x00
+DATA wordsOfMask<>+1995(SB)/1, $0x01
+DATA wordsOfMask<>+1996(SB)/1, $0x02
+DATA wordsOfMask<>+1997(SB)/1, $0x03
+DATA wordsOfMask<>+1998(SB)/1, $0x04
+DATA wordsOfMask<>+1999(SB)/1, $0x05
+DATA wordsOfMask<>+2000(SB)/1, $0x00
+DATA wordsOfMask<>+2001(SB)/1, $0x00
+DATA wordsOfMask<>+2002(SB)/1, $0x00
+DATA wordsOfMask<>+2003(SB)/1, $0x01
+DATA wordsOfMask<>+2004(SB)/1, $0x02
+DATA wordsOfMask<>+2005(SB)/1, $0x03
+DATA wordsOfMask<>+2006(SB)/1, $0x04
+DATA wordsOfMask<>+2007(SB)/1, $0x05
+DATA wordsOfMask<>+2008(SB)/1, $0x00
+DATA wordsOfMask<>+2009(SB)/1, $0x01
+DATA wordsOfMask<>+2010(SB)/1, $0x00
+DATA wordsOfMask<>+2011(SB)/1, $0x02
+DATA wordsOfMask<>+2012(SB)/1, $0x03
+DATA wordsOfMask<>+2013(SB)/1, $0x04
+DATA wordsOfMask<>+2014(SB)/1, $0x05
+DATA wordsOfMask<>+2015(SB)/1, $0x06
+DATA wordsOfMask<>+2016(SB)/1, $0x00
+DATA wordsOfMask<>+2017(SB)/1, $0x00
+DATA wordsOfMask<>+2018(SB)/1, $0x00
+DATA wordsOfMask<>+2019(SB)/1, $0x01
+DATA wordsOfMask<>+2020(SB)/1, $0x02
+DATA wordsOfMask<>+2021(SB)/1, $0x03
+DATA wordsOfMask<>+2022(SB)/1, $0x04
+DATA wordsOfMask<>+2023(SB)/1, $0x05
+DATA wordsOfMask<>+2024(SB)/1, $0x00
+DATA wordsOfMask<>+2025(SB)/1, $0x00
+DATA wordsOfMask<>+2026(SB)/1, $0x01
+DATA wordsOfMask<>+2027(SB)/1, $0x02
+DATA wordsOfMask<>+2028(SB)/1, $0x03
+DATA wordsOfMask<>+2029(SB)/1, $0x04
+DATA wordsOfMask<>+2030(SB)/1, $0x05
+DATA wordsOfMask<>+2031(SB)/1, $0x06
+DATA wordsOfMask<>+2032(SB)/1, $0x00
+DATA wordsOfMask<>+2033(SB)/1, $0x00
+DATA wordsOfMask<>+2034(SB)/1, $0x01
+DATA wordsOfMask<>+2035(SB)/1, $0x02
+DATA wordsOfMask<>+2036(SB)/1, $0x03
+DATA wordsOfMask<>+2037(SB)/1, $0x04
+DATA wordsOfMask<>+2038(SB)/1, $0x05
+DATA wordsOfMask<>+2039(SB)/1, $0x06
+DATA wordsOfMask<>+2040(SB)/1, $0x00
+DATA wordsOfMask<>+2041(SB)/1, $0x01
+DATA wordsOfMask<>+2042(SB)/1, $0x02
+DATA wordsOfMask<>+2043(SB)/1, $0x03
+DATA wordsOfMask<>+2044(SB)/1, $0x04
+DATA wordsOfMask<>+2045(SB)/1, $0x05
+DATA wordsOfMask<>+2046(SB)/1, $0x06
+DATA wordsOfMask<>+2047(SB)/1, $0x07
+GLOBL wordsOfMask<>(SB), RODATA|NOPTR, $2048
+
+// func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·decode32AVX2(SB), NOSPLIT, $320-72
+	MOVQ         d+0(FP), AX
+	MOVQ         z+8(FP), CX
+	MOVQ         ctx+16(FP), DX
+	MOVQ         src+24(FP), BX
+	MOVQ         size+32(FP), SI
+	ADDQ         BX, SI
+	MOVQ         rounds+40(FP), DI
+	MOVQ         lanes+48(FP), R8
+	MOVQ         BX, R9
+	XORQ         R10, R10
+	LEAQ         256(AX), R11
+	LEAQ         wordsOfMask<>+0(SB), R12
+	SUBQ         $0x00000200, SI
+	MOVL         $0x000003ff, R13
+	VMOVD        R13, X15
+	VPBROADCASTD X15, Y15
+	MOVL         $0x00000005, R13
+	VMOVD        R13, X12
+	VPBROADCASTD X12, Y12
+	MOVL         $0x00000001, R13
+	VMOVD        R13, X11
+	VPBROADCASTD X11, Y11
+	MOVL         $0x00008000, R13
+	VMOVD        R13, X14
+	VPBROADCASTD X14, Y14
+	MOVL         $0x000000ff, R13
+	VMOVD        R13, X10
+	VPBROADCASTD X10, Y10
+	VPCMPEQD     Y13, Y13, Y13
+	CMPQ         R8, $0x20
+	JEQ          lanes32
+	JL           lanes16
+
+lanes64:
+	CMPQ           DI, R10
+	JLE            finish
+	CMPQ           BX, SI
+	JA             finish
+	VMOVDQU        (DX), Y0
+	VBROADCASTI128 65792(AX), Y2
+	VPSHUFB        Y0, Y2, Y2
+	VBROADCASTI128 65808(AX), Y3
+	VPSHUFB        Y0, Y3, Y3
+	VBROADCASTI128 65824(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VBROADCASTI128 65840(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPSLLW         $0x03, Y0, Y1
+	VPBLENDVB      Y1, Y3, Y2, Y2
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPSLLW         $0x02, Y0, Y1
+	VPBLENDVB      Y1, Y4, Y2, Y2
+	VMOVDQU        Y2, (SP)
+	VMOVDQU        32(DX), Y0
+	VBROADCASTI128 65792(AX), Y2
+	VPSHUFB        Y0, Y2, Y2
+	VBROADCASTI128 65808(AX), Y3
+	VPSHUFB        Y0, Y3, Y3
+	VBROADCASTI128 65824(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VBROADCASTI128 65840(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPSLLW         $0x03, Y0, Y1
+	VPBLENDVB      Y1, Y3, Y2, Y2
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPSLLW         $0x02, Y0, Y1
+	VPBLENDVB      Y1, Y4, Y2, Y2
+	VMOVDQU        Y2, 32(SP)
+	VPXOR          Y9, Y9, Y9
+	VMOVDQU        (AX), Y0
+	VPMOVZXBD      (SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y7
+	VPAND          Y10, Y7, Y7
+	VPSRLD         $0x03, Y7, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 64(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y7, Y7
+	VPSLLVD        Y4, Y7, Y7
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y7, Y7
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, (AX)
+	VMOVDQU        Y7, (CX)
+	VMOVDQU        32(AX), Y0
+	VPMOVZXBD      8(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y8
+	VPAND          Y10, Y8, Y8
+	VPSRLD         $0x03, Y8, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 96(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y8, Y8
+	VPSLLVD        Y4, Y8, Y8
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 32(AX)
+	VMOVDQU        Y8, 32(CX)
+	VMOVDQU        64(AX), Y0
+	VPMOVZXBD      16(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y7
+	VPAND          Y10, Y7, Y7
+	VPSRLD         $0x03, Y7, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 128(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y7, Y7
+	VPSLLVD        Y4, Y7, Y7
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y7, Y7
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 64(AX)
+	VMOVDQU        Y7, 64(CX)
+	VMOVDQU        96(AX), Y0
+	VPMOVZXBD      24(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y8
+	VPAND          Y10, Y8, Y8
+	VPSRLD         $0x03, Y8, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 160(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y8, Y8
+	VPSLLVD        Y4, Y8, Y8
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 96(AX)
+	VMOVDQU        Y8, 96(CX)
+	VMOVDQU        128(AX), Y0
+	VPMOVZXBD      32(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y7
+	VPAND          Y10, Y7, Y7
+	VPSRLD         $0x03, Y7, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 192(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y7, Y7
+	VPSLLVD        Y4, Y7, Y7
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y7, Y7
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 128(AX)
+	VMOVDQU        Y7, 128(CX)
+	VMOVDQU        160(AX), Y0
+	VPMOVZXBD      40(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y8
+	VPAND          Y10, Y8, Y8
+	VPSRLD         $0x03, Y8, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 224(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y8, Y8
+	VPSLLVD        Y4, Y8, Y8
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 160(AX)
+	VMOVDQU        Y8, 160(CX)
+	VMOVDQU        192(AX), Y0
+	VPMOVZXBD      48(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y7
+	VPAND          Y10, Y7, Y7
+	VPSRLD         $0x03, Y7, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 256(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y7, Y7
+	VPSLLVD        Y4, Y7, Y7
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y7, Y7
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 192(AX)
+	VMOVDQU        Y7, 192(CX)
+	VMOVDQU        224(AX), Y0
+	VPMOVZXBD      56(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y8
+	VPAND          Y10, Y8, Y8
+	VPSRLD         $0x03, Y8, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 288(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y8, Y8
+	VPSLLVD        Y4, Y8, Y8
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 224(AX)
+	VMOVDQU        Y8, 224(CX)
+	VPCMPGTD       Y12, Y9, Y0
+	VPTEST         Y0, Y0
+	JNE            more64
+
+next64:
+	ADDQ $0x40, DX
+	ADDQ $0x00000100, CX
+	INCQ R10
+	JMP  lanes64
+
+more64:
+	MOVL         $0x00000005, R8
+	VMOVD        R8, X7
+	VPBROADCASTD X7, Y7
+	MOVL         $0x0000000f, R8
+	VMOVD        R8, X8
+	VPBROADCASTD X8, Y8
+	VMOVDQU      64(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      (AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         (CX), Y5, Y6
+	VMOVDQU      Y6, (CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      96(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      32(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         32(CX), Y5, Y6
+	VMOVDQU      Y6, 32(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 32(AX)
+	VMOVDQU      128(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      64(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         64(CX), Y5, Y6
+	VMOVDQU      Y6, 64(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 64(AX)
+	VMOVDQU      160(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      96(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         96(CX), Y5, Y6
+	VMOVDQU      Y6, 96(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 96(AX)
+	VMOVDQU      192(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      128(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         128(CX), Y5, Y6
+	VMOVDQU      Y6, 128(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 128(AX)
+	VMOVDQU      224(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      160(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         160(CX), Y5, Y6
+	VMOVDQU      Y6, 160(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 160(AX)
+	VMOVDQU      256(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      192(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         192(CX), Y5, Y6
+	VMOVDQU      Y6, 192(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 192(AX)
+	VMOVDQU      288(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      224(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         224(CX), Y5, Y6
+	VMOVDQU      Y6, 224(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 224(AX)
+	MOVL         $0x00000014, R8
+	VMOVD        R8, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     Y1, Y9, Y0
+	VPTEST       Y0, Y0
+	JEQ          next64
+	MOVL         $0x00000014, R8
+	VMOVD        R8, X7
+	VPBROADCASTD X7, Y7
+	MOVL         $0x0000000f, R8
+	VMOVD        R8, X8
+	VPBROADCASTD X8, Y8
+	VMOVDQU      64(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      (AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         (CX), Y5, Y6
+	VMOVDQU      Y6, (CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      96(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      32(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         32(CX), Y5, Y6
+	VMOVDQU      Y6, 32(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 32(AX)
+	VMOVDQU      128(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      64(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         64(CX), Y5, Y6
+	VMOVDQU      Y6, 64(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 64(AX)
+	VMOVDQU      160(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      96(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         96(CX), Y5, Y6
+	VMOVDQU      Y6, 96(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 96(AX)
+	VMOVDQU      192(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      128(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         128(CX), Y5, Y6
+	VMOVDQU      Y6, 128(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 128(AX)
+	VMOVDQU      224(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      160(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         160(CX), Y5, Y6
+	VMOVDQU      Y6, 160(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 160(AX)
+	VMOVDQU      256(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      192(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         192(CX), Y5, Y6
+	VMOVDQU      Y6, 192(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 192(AX)
+	VMOVDQU      288(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      224(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         224(CX), Y5, Y6
+	VMOVDQU      Y6, 224(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 224(AX)
+	JMP          next64
+
+lanes32:
+	CMPQ           DI, R10
+	JLE            finish
+	CMPQ           BX, SI
+	JA             finish
+	VMOVDQU        (DX), Y0
+	VBROADCASTI128 65792(AX), Y2
+	VPSHUFB        Y0, Y2, Y2
+	VBROADCASTI128 65808(AX), Y3
+	VPSHUFB        Y0, Y3, Y3
+	VBROADCASTI128 65824(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VBROADCASTI128 65840(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPSLLW         $0x03, Y0, Y1
+	VPBLENDVB      Y1, Y3, Y2, Y2
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPSLLW         $0x02, Y0, Y1
+	VPBLENDVB      Y1, Y4, Y2, Y2
+	VMOVDQU        Y2, (SP)
+	VPXOR          Y9, Y9, Y9
+	VMOVDQU        (AX), Y0
+	VPMOVZXBD      (SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y7
+	VPAND          Y10, Y7, Y7
+	VPSRLD         $0x03, Y7, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 64(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y7, Y7
+	VPSLLVD        Y4, Y7, Y7
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y7, Y7
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, (AX)
+	VMOVDQU        Y7, (CX)
+	VMOVDQU        32(AX), Y0
+	VPMOVZXBD      8(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y8
+	VPAND          Y10, Y8, Y8
+	VPSRLD         $0x03, Y8, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 96(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y8, Y8
+	VPSLLVD        Y4, Y8, Y8
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 32(AX)
+	VMOVDQU        Y8, 32(CX)
+	VMOVDQU        64(AX), Y0
+	VPMOVZXBD      16(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y7
+	VPAND          Y10, Y7, Y7
+	VPSRLD         $0x03, Y7, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 128(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y7, Y7
+	VPSLLVD        Y4, Y7, Y7
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y7, Y7
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 64(AX)
+	VMOVDQU        Y7, 64(CX)
+	VMOVDQU        96(AX), Y0
+	VPMOVZXBD      24(SP), Y1
+	VPSLLD         $0x0a, Y1, Y1
+	VPAND          Y15, Y0, Y3
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (R11)(Y1*4), Y3
+	VPSRLD         $0x0a, Y0, Y0
+	VPSRLD         $0x12, Y3, Y1
+	VPMULLD        Y1, Y0, Y0
+	VPAND          Y15, Y3, Y1
+	VPADDD         Y1, Y0, Y0
+	VPSRLD         $0x0a, Y3, Y8
+	VPAND          Y10, Y8, Y8
+	VPSRLD         $0x03, Y8, Y4
+	VPSUBUSW       Y11, Y4, Y4
+	VMOVDQU        Y4, 160(SP)
+	VPMAXUD        Y4, Y9, Y9
+	VPSLLD         $0x03, Y4, Y1
+	VPSUBD         Y1, Y8, Y8
+	VPSLLVD        Y4, Y8, Y8
+	VPMINUD        Y12, Y4, Y5
+	VPSLLVD        Y5, Y13, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y14, Y1
+	VMOVMSKPS      Y1, R8
+	VPMOVZXBD      (R12)(R8*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R8, R8
+	LEAQ           (BX)(R8*2), BX
+	VMOVDQU        Y0, 96(AX)
+	VMOVDQU        Y8, 96(CX)
+	VPCMPGTD       Y12, Y9, Y0
+	VPTEST         Y0, Y0
+	JNE            more32
+
+next32:
+	ADDQ $0x20, DX
+	ADDQ $0x00000080, CX
+	INCQ R10
+	JMP  lanes32
+
+more32:
+	MOVL         $0x00000005, R8
+	VMOVD        R8, X7
+	VPBROADCASTD X7, Y7
+	MOVL         $0x0000000f, R8
+	VMOVD        R8, X8
+	VPBROADCASTD X8, Y8
+	VMOVDQU      64(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      (AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         (CX), Y5, Y6
+	VMOVDQU      Y6, (CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      96(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      32(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         32(CX), Y5, Y6
+	VMOVDQU      Y6, 32(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 32(AX)
+	VMOVDQU      128(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      64(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         64(CX), Y5, Y6
+	VMOVDQU      Y6, 64(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 64(AX)
+	VMOVDQU      160(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      96(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         96(CX), Y5, Y6
+	VMOVDQU      Y6, 96(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 96(AX)
+	MOVL         $0x00000014, R8
+	VMOVD        R8, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     Y1, Y9, Y0
+	VPTEST       Y0, Y0
+	JEQ          next32
+	MOVL         $0x00000014, R8
+	VMOVD        R8, X7
+	VPBROADCASTD X7, Y7
+	MOVL         $0x0000000f, R8
+	VMOVD        R8, X8
+	VPBROADCASTD X8, Y8
+	VMOVDQU      64(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      (AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         (CX), Y5, Y6
+	VMOVDQU      Y6, (CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      96(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      32(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         32(CX), Y5, Y6
+	VMOVDQU      Y6, 32(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 32(AX)
+	VMOVDQU      128(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      64(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         64(CX), Y5, Y6
+	VMOVDQU      Y6, 64(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 64(AX)
+	VMOVDQU      160(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      96(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         96(CX), Y5, Y6
+	VMOVDQU      Y6, 96(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 96(AX)
+	JMP          next32
+
+lanes16:
+	CMPQ       DI, R10
+	JLE        finish
+	CMPQ       BX, SI
+	JA         finish
+	VMOVDQU    (DX), X0
+	VMOVDQU    65792(AX), X2
+	VPSHUFB    X0, X2, X2
+	VMOVDQU    65808(AX), X3
+	VPSHUFB    X0, X3, X3
+	VMOVDQU    65824(AX), X4
+	VPSHUFB    X0, X4, X4
+	VMOVDQU    65840(AX), X5
+	VPSHUFB    X0, X5, X5
+	VPSLLW     $0x03, X0, X1
+	VPBLENDVB  X1, X3, X2, X2
+	VPBLENDVB  X1, X5, X4, X4
+	VPSLLW     $0x02, X0, X1
+	VPBLENDVB  X1, X4, X2, X2
+	VMOVDQU    X2, (SP)
+	VPXOR      Y9, Y9, Y9
+	VMOVDQU    (AX), Y0
+	VPMOVZXBD  (SP), Y1
+	VPSLLD     $0x0a, Y1, Y1
+	VPAND      Y15, Y0, Y3
+	VPOR       Y3, Y1, Y1
+	VPCMPEQD   Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPGATHERDD Y2, (R11)(Y1*4), Y3
+	VPSRLD     $0x0a, Y0, Y0
+	VPSRLD     $0x12, Y3, Y1
+	VPMULLD    Y1, Y0, Y0
+	VPAND      Y15, Y3, Y1
+	VPADDD     Y1, Y0, Y0
+	VPSRLD     $0x0a, Y3, Y7
+	VPAND      Y10, Y7, Y7
+	VPSRLD     $0x03, Y7, Y4
+	VPSUBUSW   Y11, Y4, Y4
+	VMOVDQU    Y4, 64(SP)
+	VPMAXUD    Y4, Y9, Y9
+	VPSLLD     $0x03, Y4, Y1
+	VPSUBD     Y1, Y7, Y7
+	VPSLLVD    Y4, Y7, Y7
+	VPMINUD    Y12, Y4, Y5
+	VPSLLVD    Y5, Y13, Y1
+	VPANDN     Y0, Y1, Y1
+	VPOR       Y1, Y7, Y7
+	VPSRLVD    Y5, Y0, Y0
+	VPCMPGTD   Y0, Y14, Y1
+	VMOVMSKPS  Y1, R8
+	VPMOVZXBD  (R12)(R8*8), Y3
+	VPMOVZXWD  (BX), Y2
+	VPERMD     Y2, Y3, Y2
+	VPSLLD     $0x10, Y0, Y3
+	VPOR       Y2, Y3, Y3
+	VPBLENDVB  Y1, Y3, Y0, Y0
+	POPCNTL    R8, R8
+	LEAQ       (BX)(R8*2), BX
+	VMOVDQU    Y0, (AX)
+	VMOVDQU    Y7, (CX)
+	VMOVDQU    32(AX), Y0
+	VPMOVZXBD  8(SP), Y1
+	VPSLLD     $0x0a, Y1, Y1
+	VPAND      Y15, Y0, Y3
+	VPOR       Y3, Y1, Y1
+	VPCMPEQD   Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPGATHERDD Y2, (R11)(Y1*4), Y3
+	VPSRLD     $0x0a, Y0, Y0
+	VPSRLD     $0x12, Y3, Y1
+	VPMULLD    Y1, Y0, Y0
+	VPAND      Y15, Y3, Y1
+	VPADDD     Y1, Y0, Y0
+	VPSRLD     $0x0a, Y3, Y8
+	VPAND      Y10, Y8, Y8
+	VPSRLD     $0x03, Y8, Y4
+	VPSUBUSW   Y11, Y4, Y4
+	VMOVDQU    Y4, 96(SP)
+	VPMAXUD    Y4, Y9, Y9
+	VPSLLD     $0x03, Y4, Y1
+	VPSUBD     Y1, Y8, Y8
+	VPSLLVD    Y4, Y8, Y8
+	VPMINUD    Y12, Y4, Y5
+	VPSLLVD    Y5, Y13, Y1
+	VPANDN     Y0, Y1, Y1
+	VPOR       Y1, Y8, Y8
+	VPSRLVD    Y5, Y0, Y0
+	VPCMPGTD   Y0, Y14, Y1
+	VMOVMSKPS  Y1, R8
+	VPMOVZXBD  (R12)(R8*8), Y3
+	VPMOVZXWD  (BX), Y2
+	VPERMD     Y2, Y3, Y2
+	VPSLLD     $0x10, Y0, Y3
+	VPOR       Y2, Y3, Y3
+	VPBLENDVB  Y1, Y3, Y0, Y0
+	POPCNTL    R8, R8
+	LEAQ       (BX)(R8*2), BX
+	VMOVDQU    Y0, 32(AX)
+	VMOVDQU    Y8, 32(CX)
+	VPCMPGTD   Y12, Y9, Y0
+	VPTEST     Y0, Y0
+	JNE        more16
+
+next16:
+	ADDQ $0x10, DX
+	ADDQ $0x00000040, CX
+	INCQ R10
+	JMP  lanes16
+
+more16:
+	MOVL         $0x00000005, R8
+	VMOVD        R8, X7
+	VPBROADCASTD X7, Y7
+	MOVL         $0x0000000f, R8
+	VMOVD        R8, X8
+	VPBROADCASTD X8, Y8
+	VMOVDQU      64(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      (AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         (CX), Y5, Y6
+	VMOVDQU      Y6, (CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      96(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      32(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x05, Y5, Y5
+	VPOR         32(CX), Y5, Y6
+	VMOVDQU      Y6, 32(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 32(AX)
+	MOVL         $0x00000014, R8
+	VMOVD        R8, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     Y1, Y9, Y0
+	VPTEST       Y0, Y0
+	JEQ          next16
+	MOVL         $0x00000014, R8
+	VMOVD        R8, X7
+	VPBROADCASTD X7, Y7
+	MOVL         $0x0000000f, R8
+	VMOVD        R8, X8
+	VPBROADCASTD X8, Y8
+	VMOVDQU      64(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      (AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         (CX), Y5, Y6
+	VMOVDQU      Y6, (CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      96(SP), Y4
+	VPSUBUSW     Y7, Y4, Y4
+	VPMINUD      Y8, Y4, Y4
+	VMOVDQU      32(AX), Y0
+	VPSLLVD      Y4, Y13, Y5
+	VPANDN       Y0, Y5, Y5
+	VPSLLD       $0x14, Y5, Y5
+	VPOR         32(CX), Y5, Y6
+	VMOVDQU      Y6, 32(CX)
+	VPSRLVD      Y4, Y0, Y0
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, R8
+	VPMOVZXBD    (R12)(R8*8), Y3
+	VPMOVZXWD    (BX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU      Y0, 32(AX)
+	JMP          next16
+
+finish:
+	SUBQ R9, BX
+	MOVQ R10, done+56(FP)
+	MOVQ BX, read+64(FP)
+	VZEROUPPER
+	RET
+
+// func decodeBytesAVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·decodeBytesAVX2(SB), NOSPLIT, $0-72
+	MOVQ         d+0(FP), AX
+	MOVQ         z+8(FP), CX
+	MOVQ         ctx+16(FP), DX
+	MOVQ         src+24(FP), DX
+	MOVQ         size+32(FP), BX
+	ADDQ         DX, BX
+	MOVQ         rounds+40(FP), SI
+	MOVQ         lanes+48(FP), DI
+	MOVQ         DX, R8
+	XORQ         R9, R9
+	LEAQ         256(AX), R10
+	LEAQ         wordsOfMask<>+0(SB), R11
+	SUBQ         $0x00000200, BX
+	MOVL         $0x00000fff, R12
+	VMOVD        R12, X15
+	VPBROADCASTD X15, Y15
+	MOVL         $0x00008000, R12
+	VMOVD        R12, X14
+	VPBROADCASTD X14, Y14
+	MOVL         $0x000000ff, R12
+	VMOVD        R12, X10
+	VPBROADCASTD X10, Y10
+	VPCMPEQD     Y13, Y13, Y13
+	CMPQ         DI, $0x20
+	JEQ          lanes32
+	JL           lanes16
+
+lanes64:
+	CMPQ         SI, R9
+	JLE          finish
+	CMPQ         DX, BX
+	JA           finish
+	VMOVDQU      (AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      32(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 32(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, (CX)
+	VMOVDQU      64(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 64(AX)
+	VMOVDQU      96(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 96(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, 16(CX)
+	VMOVDQU      128(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 128(AX)
+	VMOVDQU      160(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 160(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, 32(CX)
+	VMOVDQU      192(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 192(AX)
+	VMOVDQU      224(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 224(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, 48(CX)
+	ADDQ         $0x00000040, CX
+	INCQ         R9
+	JMP          lanes64
+
+lanes32:
+	CMPQ         SI, R9
+	JLE          finish
+	CMPQ         DX, BX
+	JA           finish
+	VMOVDQU      (AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      32(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 32(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, (CX)
+	VMOVDQU      64(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 64(AX)
+	VMOVDQU      96(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 96(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, 16(CX)
+	ADDQ         $0x00000020, CX
+	INCQ         R9
+	JMP          lanes32
+
+lanes16:
+	CMPQ         SI, R9
+	JLE          finish
+	CMPQ         DX, BX
+	JA           finish
+	VMOVDQU      (AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      32(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 32(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, (CX)
+	ADDQ         $0x00000010, CX
+	INCQ         R9
+	JMP          lanes16
+
+finish:
+	SUBQ R8, DX
+	MOVQ R9, done+56(FP)
+	MOVQ DX, read+64(FP)
+	VZEROUPPER
+	RET
+
+// func walkFloat16AVX2(dst *byte, base *byte, z *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·walkFloat16AVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         base+8(FP), CX
+	MOVQ         z+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVL         $0x00008000, SI
+	VMOVD        SI, X15
+	VPBROADCASTW X15, Y15
+	MOVL         $0x00007fff, SI
+	VMOVD        SI, X11
+	VPBROADCASTW X11, Y11
+	MOVL         $0x00000001, SI
+	VMOVD        SI, X14
+	VPBROADCASTW X14, Y14
+	VPXOR        Y13, Y13, Y13
+	VPCMPEQD     Y12, Y12, Y12
+
+loop:
+	SUBQ    $0x10, BX
+	JL      done
+	VMOVDQU (DX), Y0
+	VMOVDQU (CX), Y1
+	VPAND   Y14, Y0, Y2
+	VPSUBW  Y2, Y13, Y2
+	VPSRLW  $0x01, Y0, Y0
+	VPXOR   Y2, Y0, Y0
+	VPSRAW  $0x0f, Y1, Y2
+	VPOR    Y15, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPADDW  Y1, Y0, Y0
+	VPSRAW  $0x0f, Y0, Y2
+	VPAND   Y11, Y2, Y2
+	VPXOR   Y12, Y2, Y2
+	VPXOR   Y2, Y0, Y0
+	VMOVDQU Y0, (AX)
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, AX
+	JMP     loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func walkFloat32AVX2(dst *byte, base *byte, z *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·walkFloat32AVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         base+8(FP), CX
+	MOVQ         z+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVL         $0x80000000, SI
+	VMOVD        SI, X15
+	VPBROADCASTD X15, Y15
+	MOVL         $0x7fffffff, SI
+	VMOVD        SI, X11
+	VPBROADCASTD X11, Y11
+	MOVL         $0x00000001, SI
+	VMOVD        SI, X14
+	VPBROADCASTD X14, Y14
+	VPXOR        Y13, Y13, Y13
+	VPCMPEQD     Y12, Y12, Y12
+
+loop:
+	SUBQ    $0x08, BX
+	JL      done
+	VMOVDQU (DX), Y0
+	VMOVDQU (CX), Y1
+	VPAND   Y14, Y0, Y2
+	VPSUBD  Y2, Y13, Y2
+	VPSRLD  $0x01, Y0, Y0
+	VPXOR   Y2, Y0, Y0
+	VPSRAD  $0x1f, Y1, Y2
+	VPOR    Y15, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPSRAD  $0x1f, Y0, Y2
+	VPAND   Y11, Y2, Y2
+	VPXOR   Y12, Y2, Y2
+	VPXOR   Y2, Y0, Y0
+	VMOVDQU Y0, (AX)
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, AX
+	JMP     loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func depths16AVX2(depth *byte, base *byte, n int, exponent int, mask int, top int)
+// Requires: AVX, AVX2
+TEXT ·depths16AVX2(SB), NOSPLIT, $0-48
+	MOVQ         depth+0(FP), AX
+	MOVQ         base+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         exponent+24(FP), BX
+	MOVQ         mask+32(FP), SI
+	MOVQ         top+40(FP), DI
+	VMOVD        SI, X15
+	VPBROADCASTW X15, Y15
+	VMOVD        DI, X14
+	VPBROADCASTW X14, Y14
+	MOVL         $0x0000001f, SI
+	VMOVD        SI, X13
+	VPBROADCASTW X13, Y13
+	VMOVQ        BX, X12
+
+loop:
+	SUBQ      $0x20, DX
+	JL        done
+	VMOVDQU   (CX), Y0
+	VPSRLW    X12, Y0, Y0
+	VPAND     Y15, Y0, Y0
+	VPSUBUSW  Y0, Y14, Y0
+	VPMINUW   Y13, Y0, Y0
+	VMOVDQU   32(CX), Y1
+	VPSRLW    X12, Y1, Y1
+	VPAND     Y15, Y1, Y1
+	VPSUBUSW  Y1, Y14, Y1
+	VPMINUW   Y13, Y1, Y1
+	VPACKUSWB Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x20, AX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func depthsFloat32AVX2(depth *byte, base *byte, n int, top int)
+// Requires: AVX, AVX2
+TEXT ·depthsFloat32AVX2(SB), NOSPLIT, $0-32
+	MOVQ         depth+0(FP), AX
+	MOVQ         base+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         top+24(FP), BX
+	MOVL         $0x000000ff, SI
+	VMOVD        SI, X15
+	VPBROADCASTD X15, Y15
+	MOVL         $0x0000001f, SI
+	VMOVD        SI, X13
+	VPBROADCASTD X13, Y13
+	VMOVD        BX, X14
+	VPBROADCASTD X14, Y14
+
+loop:
+	SUBQ         $0x10, DX
+	JL           done
+	VMOVDQU      (CX), Y0
+	VPSRLD       $0x17, Y0, Y0
+	VPAND        Y15, Y0, Y0
+	VPSUBUSW     Y0, Y14, Y0
+	VPMINUD      Y13, Y0, Y0
+	VMOVDQU      32(CX), Y1
+	VPSRLD       $0x17, Y1, Y1
+	VPAND        Y15, Y1, Y1
+	VPSUBUSW     Y1, Y14, Y1
+	VPMINUD      Y13, Y1, Y1
+	VPACKUSDW    Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VMOVDQU      X0, (AX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x10, AX
+	JMP          loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func contextAVX2(ctx *byte, depth *byte, cols *byte, n int, shift int)
+// Requires: AVX, AVX2
+TEXT ·contextAVX2(SB), NOSPLIT, $0-40
+	MOVQ         ctx+0(FP), AX
+	MOVQ         depth+8(FP), CX
+	MOVQ         cols+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVQ         shift+32(FP), SI
+	VMOVD        SI, X15
+	VPBROADCASTB X15, Y15
+	VPXOR        Y14, Y14, Y14
+	MOVL         $0x00003f3f, SI
+	VMOVD        SI, X13
+	VPBROADCASTW X13, Y13
+	XORQ         SI, SI
+	TESTQ        DX, DX
+	JEQ          plain
+
+cols:
+	SUBQ    $0x20, BX
+	JL      done
+	VMOVDQU (CX)(SI*1), Y0
+	VPADDB  Y0, Y0, Y0
+	VPADDB  Y15, Y0, Y0
+	VPADDB  (DX)(SI*1), Y0, Y0
+	VPMAXSB Y14, Y0, Y0
+	VPMINSB Y13, Y0, Y0
+	VMOVDQU Y0, (AX)(SI*1)
+	ADDQ    $0x20, SI
+	JMP     cols
+
+plain:
+	SUBQ    $0x20, BX
+	JL      done
+	VMOVDQU (CX)(SI*1), Y0
+	VPADDB  Y0, Y0, Y0
+	VPADDB  Y15, Y0, Y0
+	VPMAXSB Y14, Y0, Y0
+	VPMINSB Y13, Y0, Y0
+	VMOVDQU Y0, (AX)(SI*1)
+	ADDQ    $0x20, SI
+	JMP     plain
+
+done:
+	VZEROUPPER
+	RET
+
+// func join16AVX2(dst *byte, hi *byte, lo *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·join16AVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         hi+8(FP), CX
+	MOVQ         lo+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVL         $0x00008000, SI
+	VMOVD        SI, X15
+	VPBROADCASTW X15, Y15
+	MOVL         $0x0000007f, SI
+	VMOVD        SI, X14
+	VPBROADCASTW X14, Y14
+
+loop:
+	SUBQ      $0x10, BX
+	JL        done
+	VPMOVZXBW (CX), Y0
+	VPMOVZXBW (DX), Y1
+	VPSLLW    $0x08, Y0, Y0
+	VPOR      Y1, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	ADDQ      $0x10, CX
+	ADDQ      $0x10, DX
+	ADDQ      $0x20, AX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func joinBF16AVX2(dst *byte, hi *byte, lo *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·joinBF16AVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         hi+8(FP), CX
+	MOVQ         lo+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVL         $0x00008000, SI
+	VMOVD        SI, X15
+	VPBROADCASTW X15, Y15
+	MOVL         $0x0000007f, SI
+	VMOVD        SI, X14
+	VPBROADCASTW X14, Y14
+
+loop:
+	SUBQ      $0x10, BX
+	JL        done
+	VPMOVZXBW (CX), Y0
+	VPMOVZXBW (DX), Y1
+	VPSLLW    $0x08, Y1, Y2
+	VPAND     Y15, Y2, Y2
+	VPSLLW    $0x07, Y0, Y0
+	VPAND     Y14, Y1, Y1
+	VPOR      Y2, Y0, Y0
+	VPOR      Y1, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	ADDQ      $0x10, CX
+	ADDQ      $0x10, DX
+	ADDQ      $0x20, AX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET

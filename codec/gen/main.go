@@ -36,6 +36,16 @@ func main() {
 	join512("joinBF16AVX512", true)
 	split512d()
 	join512d()
+	decode256("decode16AVX2", 16)
+	decode256("decode32AVX2", 32)
+	decode256("decodeBytesAVX2", 8)
+	walk256("walkFloat16AVX2", 16)
+	walk256("walkFloat32AVX2", 32)
+	depths256()
+	depths256d()
+	context256()
+	join256("join16AVX2", false)
+	join256("joinBF16AVX2", true)
 	Generate()
 }
 

@@ -1,0 +1,238 @@
+//go:build amd64 && !purego
+
+package codec
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"github.com/zipnode/zipnode/tensor"
+)
+
+// eachTier calls fn with every tier that the machine has, the portable first,
+// and fails if it returns anything else than for the portable.
+func eachTier(t *testing.T, name string, fn func() any) {
+	t.Helper()
+	best := use
+	defer func() { use = best }()
+	use = portable
+	want := fn()
+	for use = portable + 1; use <= best; use++ {
+		if got := fn(); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s: tier %d differs from the portable", name, use)
+		}
+	}
+}
+
+func randomBytes(r *rand.Rand, n int) []byte {
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byte(r.Uint32())
+	}
+	return p
+}
+
+var numberDTypes = []tensor.DType{
+	tensor.BF16, tensor.F16, tensor.F32, tensor.F8E4M3, tensor.F8E5M2,
+	tensor.I8, tensor.U8, tensor.I16, tensor.U16, tensor.I32, tensor.U32,
+}
+
+// TestNumberKernels compares steps, depths and walks of random elements.
+func TestNumberKernels(t *testing.T) {
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		for _, dtype := range numberDTypes {
+			n, _ := numberOf(dtype)
+			count := r.IntN(300)
+			leaf, base := randomBytes(r, count*n.width), randomBytes(r, count*n.width)
+			top := uint32(r.IntN(256))
+			eachTier(t, fmt.Sprintf("%s, %d elements", dtype, count), func() any {
+				var d deltaCoder
+				d.steps(leaf, base, n, top)
+				out := make([]byte, len(leaf))
+				if n.width == 4 {
+					n.walk32(out, base, d.z32)
+				} else {
+					n.walk16(out, base, d.z16)
+				}
+				if !bytes.Equal(out, leaf) {
+					t.Errorf("%s: walking %d steps by tier %d does not lead to the leaf", dtype, count, use)
+				}
+				return []any{append([]uint16{}, d.z16...), append([]uint32{}, d.z32...), d.symbols, d.depth}
+			})
+		}
+	}
+}
+
+// TestScaleKernels compares contexts, their sums, and keys, over rows that end
+// in the middle of vectors.
+func TestScaleKernels(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		g := grid{row: r.IntN(200) + minRow}
+		g.phase = r.IntN(g.row)
+		count := 2*g.row + r.IntN(4000)
+		depth, symbols := randomBytes(r, count), randomBytes(r, count)
+		for i := range depth {
+			depth[i] &= maxDepth
+		}
+		sc := scaling{rows: make([]int8, g.rows(count)), cols: make([]int8, g.row)}
+		for _, s := range [][]int8{sc.rows, sc.cols} {
+			for i := range s {
+				s[i] = int8(r.IntN(2*maxShift+1) - maxShift)
+			}
+		}
+		if seed%3 == 0 {
+			sc.cols = nil
+		}
+		eachTier(t, fmt.Sprintf("%d elements in rows of %d", count, g.row), func() any {
+			ctx := make([]uint8, count)
+			sc.contexts(ctx, depth, g)
+			var s scaler
+			s.fit(symbols, ctx, depth)
+			d := deltaCoder{ctx: ctx, symbols: symbols, keys: make([]uint16, count)}
+			d.count(count)
+			return []any{ctx, s.rows(nil, symbols, ctx, g), s.columns(nil, symbols, ctx, g), d.keys, d.counts}
+		})
+	}
+}
+
+// TestSplitKernels compares planes and what is joined of them.
+func TestSplitKernels(t *testing.T) {
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		for l := range layout(layouts) {
+			src := randomBytes(r, r.IntN(300)*l.width())
+			eachTier(t, fmt.Sprintf("layout %d, %d bytes", l, len(src)), func() any {
+				planes, out := make([]byte, len(src)), make([]byte, len(src))
+				l.split(planes, src, nil)
+				l.join(out, planes, nil)
+				if !bytes.Equal(out, src) {
+					t.Errorf("layout %d, tier %d: joining %d bytes does not undo splitting", l, use, len(src))
+				}
+				return planes
+			})
+		}
+	}
+}
+
+// drifted returns n bytes of elements of width bytes, normal floats where they
+// are floats, and ones a few steps from them.
+func drifted(r *rand.Rand, n, width int) (leaf, base []byte) {
+	base = randomBytes(r, n)
+	leaf = bytes.Clone(base)
+	wide := r.IntN(8*width) + 1
+	for i := 0; i+width <= n; i += width {
+		if width > 1 { // not all exponents alike
+			base[i+width-1] = base[i+width-1]&0x81 | 0x3c
+		}
+		x := uint32(0)
+		for k := range width {
+			x |= uint32(base[i+k]) << (8 * k)
+		}
+		x += r.Uint32() & (1<<wide - 1) >> r.IntN(wide)
+		for k := range width {
+			leaf[i+k] = byte(x >> (8 * k))
+		}
+	}
+	return leaf, base
+}
+
+// TestLeafTiers encodes whole leaves of all dtypes, with a base and without, by
+// every tier, and decodes them, sound and corrupt: all must agree on the bytes,
+// and on whether there is an error.
+func TestLeafTiers(t *testing.T) {
+	coded := 0
+	for seed := range uint64(12) {
+		r := rand.New(rand.NewPCG(seed, 6))
+		for _, dtype := range numberDTypes {
+			n, _ := numberOf(dtype)
+			size := r.IntN(1<<[]int{12, 16, 18}[seed%3]) + 64
+			leaf, base := drifted(r, size, n.width)
+			for _, c := range []Context{against(dtype, int64(r.IntN(8)), base), {DType: dtype}} {
+				name := fmt.Sprintf("%s, %d bytes, %d bases, seed %d", dtype, size, len(c.Bases), seed)
+				var chunk []byte
+				eachTier(t, name+": encoding", func() any {
+					chunk, _ = Encode(nil, leaf, c)
+					return chunk
+				})
+				if len(chunk) == 0 {
+					continue // of no use to compress
+				}
+				coded++
+				eachTier(t, name+": decoding", func() any {
+					out, err := Decode(nil, chunk, size, c)
+					if err != nil || !bytes.Equal(out, leaf) {
+						t.Errorf("%s: tier %d does not decode: %v", name, use, err)
+					}
+					return nil
+				})
+				testCorrupt(t, r, name, chunk, size, c)
+			}
+		}
+	}
+	if coded < 100 {
+		t.Errorf("only %d leaves were compressed", coded)
+	}
+}
+
+// testCorrupt decodes damaged copies of chunk by every tier.
+func testCorrupt(t *testing.T, r *rand.Rand, name string, chunk []byte, size int, c Context) {
+	for range 6 {
+		// In an array that ends with it: what lies behind is not ours.
+		bad := make([]byte, len(chunk))
+		copy(bad, chunk)
+		switch r.IntN(3) {
+		case 0:
+			bad = bad[:r.IntN(len(bad)):len(bad)]
+		case 1:
+			bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
+		case 2:
+			at := r.IntN(len(bad))
+			copy(bad[at:], randomBytes(r, min(16, len(bad)-at)))
+		}
+		eachTier(t, name+": corrupt", func() any {
+			out, err := Decode(nil, bad, size, c)
+			if err != nil {
+				return nil
+			}
+			return out
+		})
+	}
+}
+
+// TestSpareWords decodes streams that are cut short in a longer array whose
+// further bytes differ from call to call: no tier may let them matter.
+func TestSpareWords(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 7))
+	for range 40 {
+		n := r.IntN(9000) + 1000
+		p := make([]byte, n)
+		for i := range p {
+			p[i] = byte(r.IntN(16) * r.IntN(16))
+		}
+		var h histogram
+		h.count(p)
+		var f freqs
+		f.fit(&h, n)
+		f.widen()
+		var s scratch
+		enc := s.appendLanePlane(nil, p, &f)
+		cut := len(enc) - r.IntN(min(len(enc), 2*spare))
+		eachTier(t, fmt.Sprintf("%d bytes cut to %d", len(enc), cut), func() any {
+			var errs []bool
+			for _, fill := range []byte{0, 0xff} {
+				long := bytes.Repeat([]byte{fill}, cut+2*spare)
+				copy(long, enc[:cut])
+				errs = append(errs, s.readLanePlane(make([]byte, n), long[:cut]) != nil)
+			}
+			if errs[0] != errs[1] || errs[0] != (cut < len(enc)) {
+				t.Errorf("tier %d: %d bytes cut to %d: errors %v", use, len(enc), cut, errs)
+			}
+			return errs
+		})
+	}
+}
