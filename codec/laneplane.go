@@ -87,20 +87,25 @@ func (s *scratch) readLanePlane(p, src []byte) error {
 }
 
 func decodeBytesRound(d *laneDecoder, p, src []byte) ([]byte, error) {
-	at := 0
+	at, words := 0, src // words has one for each lane
+	if len(src) < 2*len(p) {
+		padded := d.tail[:2*maxLanes]
+		clear(padded)
+		copy(padded, src)
+		words = padded
+	}
 	for j := range p {
 		x := d.states[j&(maxLanes-1)]
 		e := d.table[x&ransMask]
 		x = uint32(e>>20)*(x>>ransBits) + uint32(e>>8&ransMask)
 		p[j] = byte(e)
-		if x < laneLow {
-			if at+2 > len(src) {
-				return nil, corrupt("plane: out of words")
-			}
-			x = x<<16 | uint32(le.Uint16(src[at:]))
-			at += 2
-		}
+		low := (x - laneLow) >> 31 // as in decodeRound
+		x = x<<(low<<4&31) | uint32(le.Uint16(words[at:]))&-low
+		at += int(2 * low)
 		d.states[j&(maxLanes-1)] = x
+	}
+	if at > len(src) {
+		return nil, corrupt("plane: out of words")
 	}
 	return src[at:], nil
 }

@@ -166,9 +166,15 @@ func decodeLanes[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes i
 // decodeRound decodes one round.
 func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte, error) {
 	most := uint32(0)
-	p := 0
+	p, words := 0, src // words has one for each lane
 	ctx = ctx[:len(z)]
 	var raws [maxLanes]uint8
+	if len(src) < 2*len(z) {
+		padded := d.tail[:2*maxLanes]
+		clear(padded)
+		copy(padded, src)
+		words = padded
+	}
 	for j := range z {
 		x := d.states[j&(maxLanes-1)]
 		t := uint32(d.of[ctx[j]&(contexts-1)])
@@ -178,18 +184,18 @@ func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte
 		raw := rawOf(s)
 		m := s - raw<<3
 		n := min(raw, firstRaw)
-		z[j] = Z(m<<raw | x&(1<<n-1))
-		x >>= n
-		if x < laneLow {
-			if p+2 > len(src) {
-				return nil, corrupt("steps: out of words")
-			}
-			x = x<<16 | uint32(le.Uint16(src[p:]))
-			p += 2
-		}
+		z[j] = Z(m<<(raw&31) | x&(1<<(n&31)-1))
+		x >>= n & 31
+		// A lane is low as good as at random: no branch. States are below 2^31.
+		low := (x - laneLow) >> 31
+		x = x<<(low<<4&31) | uint32(le.Uint16(words[p:]))&-low
+		p += int(2 * low)
 		raws[j&(maxLanes-1)] = uint8(raw)
 		most = max(most, raw)
 		d.states[j&(maxLanes-1)] = x
+	}
+	if p > len(src) {
+		return nil, corrupt("steps: out of words")
 	}
 	for from := uint32(firstRaw); from < most; from += otherRaw {
 		for j := range z {

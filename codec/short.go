@@ -71,7 +71,7 @@ func (s *scratch) appendShort(dst, leaf, base []byte, b int, n number, c *Contex
 	m := s.short()
 	for i := range len(leaf) / n.width {
 		x := n.load(base, i)
-		mag, sign := magnitude(n.step(n.load(leaf, i), x))
+		mag, sign := magnitude(n.ordering().step(n.load(leaf, i), x))
 		at := m.at(n.depthOf(x, top))
 		at.used = true
 		k := bits.Len32(mag)
@@ -150,7 +150,7 @@ func (s *scratch) decodeShort(dst, body []byte, c *Context) error {
 			}
 			z = 2*mag - in.raw(1)
 		}
-		n.store(dst, i, n.walk(x, z))
+		n.store(dst, i, n.ordering().walk(x, z))
 	}
 	return in.end()
 }
