@@ -248,8 +248,11 @@ func (n number) depths(depth []uint8, base []byte, top uint32) {
 	}
 	i := depthsFast(n, depth, base, top)
 	if n.width == 2 {
-		for ; i < len(depth); i++ {
-			depth[i] = n.depthOf(uint32(le.Uint16(base[2*i:])), top)
+		base, depth = base[2*i:], depth[i:]
+		for i := range depth {
+			e := uint32(le.Uint16(base[2*i:])) >> (n.exponent & 31) & n.mask
+			below := int32(top) - int32(e)
+			depth[i] = uint8(min(max(below, 0), maxDepth))
 		}
 		return
 	}
@@ -267,8 +270,24 @@ func (n number) walk16(dst, base []byte, z []uint16) {
 		}
 		return
 	}
-	for i := walk16Fast(n, dst, base, z); i < len(z); i++ {
+	i := walk16Fast(n, dst, base, z)
+	if n.float {
+		walkFloat16(dst[2*i:], base[2*i:], z[i:])
+		return
+	}
+	for ; i < len(z); i++ {
 		le.PutUint16(dst[2*i:], uint16(o.walk(uint32(le.Uint16(base[2*i:])), uint32(z[i]))))
+	}
+}
+
+// walkFloat16 is walk16 for floats of 16 bits, whose ordering is constant.
+func walkFloat16(dst, base []byte, z []uint16) {
+	dst, base = dst[:2*len(z)], base[:2*len(z)]
+	for i, z := range z {
+		x := le.Uint16(base[2*i:])
+		x ^= uint16(int16(x)>>15) | 1<<15
+		x += z>>1 ^ -(z & 1)
+		le.PutUint16(dst[2*i:], x^(^uint16(int16(x)>>15)|1<<15))
 	}
 }
 

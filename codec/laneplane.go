@@ -42,11 +42,10 @@ func encodeBytesRound(e *laneEncoder, p []byte, at int) int {
 		entry := e.table[p[j]]
 		f := uint32(entry >> ransBits)
 		x := e.states[j&(maxLanes-1)]
-		if x >= f<<(31-ransBits) {
-			at--
-			words[at] = uint16(x)
-			x >>= 16
-		}
+		words[at-1] = uint16(x)
+		full := (f<<(31-ransBits) - 1 - x) >> 31 // as in encodeRound
+		at -= int(full)
+		x >>= full << 4 & 31
 		q := x / f
 		e.states[j&(maxLanes-1)] = q<<ransBits + x - q*f + uint32(entry&ransMask)
 	}

@@ -136,12 +136,12 @@ func encodeRound[Z step](e *laneEncoder, keys []uint16, z []Z, p int) int {
 		f, start := uint32(entry>>laneBits), uint32(entry&laneMask)
 		n := min(rawOf(uint32(k&0xff)), firstRaw)
 		x := e.states[j]
-		if x >= f<<(31-laneBits-n) {
-			p--
-			words[p] = uint16(x)
-			x >>= 16
-		}
-		x = x<<n | uint32(z[j])&(1<<n-1)
+		// A lane is full as good as at random: no branch. Both sides are below 2^31.
+		words[p-1] = uint16(x)
+		full := (f<<((31-laneBits-n)&31) - 1 - x) >> 31
+		p -= int(full)
+		x >>= full << 4 & 31
+		x = x<<(n&31) | uint32(z[j])&(1<<(n&31)-1)
 		q := x / f
 		e.states[j] = q<<laneBits + x - q*f + start
 	}
