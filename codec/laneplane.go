@@ -86,20 +86,14 @@ func (s *scratch) readLanePlane(p, src []byte) error {
 }
 
 func decodeBytesRound(d *laneDecoder, p, src []byte) ([]byte, error) {
-	at, words := 0, src // words has one for each lane
-	if len(src) < 2*len(p) {
-		padded := d.tail[:2*maxLanes]
-		clear(padded)
-		copy(padded, src)
-		words = padded
-	}
+	at, words := 0, d.roundWords(src)
 	for j := range p {
 		x := d.states[j&(maxLanes-1)]
 		e := d.table[x&ransMask]
 		x = uint32(e>>20)*(x>>ransBits) + uint32(e>>8&ransMask)
 		p[j] = byte(e)
 		low := (x - laneLow) >> 31 // as in decodeRound
-		x = x<<(low<<4&31) | uint32(le.Uint16(words[at:]))&-low
+		x = x<<(low<<4&31) | uint32(le.Uint16(words[at&(2*maxLanes-2):]))&-low
 		at += int(2 * low)
 		d.states[j&(maxLanes-1)] = x
 	}

@@ -166,19 +166,15 @@ func decodeLanes[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes i
 // decodeRound decodes one round.
 func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte, error) {
 	most := uint32(0)
-	p, words := 0, src // words has one for each lane
+	p := 0
 	ctx = ctx[:len(z)]
 	var raws [maxLanes]uint8
-	if len(src) < 2*len(z) {
-		padded := d.tail[:2*maxLanes]
-		clear(padded)
-		copy(padded, src)
-		words = padded
-	}
+	words := d.roundWords(src)
+	states, table, of := &d.states, &d.table, &d.of
 	for j := range z {
-		x := d.states[j&(maxLanes-1)]
-		t := uint32(d.of[ctx[j]&(contexts-1)])
-		e := d.table[(t<<laneBits|x&laneMask)&(maxTables<<laneBits-1)]
+		x := states[j&(maxLanes-1)]
+		t := uint32(of[ctx[j]&(contexts-1)])
+		e := table[(t<<laneBits|x&laneMask)&(maxTables<<laneBits-1)]
 		x = uint32(e>>18)*(x>>laneBits) + uint32(e&laneMask)
 		s := uint32(e>>10) & 0xff
 		raw := rawOf(s)
@@ -188,11 +184,11 @@ func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte
 		x >>= n & 31
 		// A lane is low as good as at random: no branch. States are below 2^31.
 		low := (x - laneLow) >> 31
-		x = x<<(low<<4&31) | uint32(le.Uint16(words[p:]))&-low
+		x = x<<(low<<4&31) | uint32(le.Uint16(words[p&(2*maxLanes-2):]))&-low
 		p += int(2 * low)
 		raws[j&(maxLanes-1)] = uint8(raw)
 		most = max(most, raw)
-		d.states[j&(maxLanes-1)] = x
+		states[j&(maxLanes-1)] = x
 	}
 	if p > len(src) {
 		return nil, corrupt("steps: out of words")
@@ -218,6 +214,17 @@ func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte
 		}
 	}
 	return src[p:], nil
+}
+
+// roundWords returns the words that src begins with, one for each lane, and
+// zeros after its end.
+func (d *laneDecoder) roundWords(src []byte) *[2 * maxLanes]byte {
+	if len(src) < 2*maxLanes {
+		padded := d.tail[:2*maxLanes]
+		clear(padded[copy(padded, src):])
+		src = padded
+	}
+	return (*[2 * maxLanes]byte)(src)
 }
 
 // readStates reads the states that src begins with.
