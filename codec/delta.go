@@ -215,25 +215,26 @@ func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
 	count := len(leaf) / n.width
 	d.symbols, d.depth, d.ctx, d.keys = grow(d.symbols, count), grow(d.depth, count), grow(d.ctx, count), grow(d.keys, count)
 	n.depths(d.depth, base, top)
+	o := n.ordering()
 	switch n.width {
 	case 1:
 		d.z16 = grow(d.z16, count)
 		for i, b := range base[:count] {
-			z := n.step(uint32(leaf[i]), uint32(b))
+			z := o.step(uint32(leaf[i]), uint32(b))
 			sym, _ := symbolOf(z)
 			d.z16[i], d.symbols[i] = uint16(z), uint8(sym)
 		}
 	case 2:
 		d.z16 = grow(d.z16, count)
 		for i := steps16Fast(n, d.z16, d.symbols, leaf, base); i < count; i++ {
-			z := n.step(uint32(le.Uint16(leaf[2*i:])), uint32(le.Uint16(base[2*i:])))
+			z := o.step(uint32(le.Uint16(leaf[2*i:])), uint32(le.Uint16(base[2*i:])))
 			sym, _ := symbolOf(z)
 			d.z16[i], d.symbols[i] = uint16(z), uint8(sym)
 		}
 	case 4:
 		d.z32 = grow(d.z32, count)
 		for i := steps32Fast(n, d.z32, d.symbols, leaf, base); i < count; i++ {
-			z := n.step(le.Uint32(leaf[4*i:]), le.Uint32(base[4*i:]))
+			z := o.step(le.Uint32(leaf[4*i:]), le.Uint32(base[4*i:]))
 			sym, _ := symbolOf(z)
 			d.z32[i], d.symbols[i] = z, uint8(sym)
 		}
@@ -246,27 +247,55 @@ func (n number) depths(depth []uint8, base []byte, top uint32) {
 		clear(depth)
 		return
 	}
-	for i := depthsFast(n, depth, base, top); i < len(depth); i++ {
+	i := depthsFast(n, depth, base, top)
+	if n.width == 2 {
+		base, depth = base[2*i:], depth[i:]
+		for i := range depth {
+			e := uint32(le.Uint16(base[2*i:])) >> (n.exponent & 31) & n.mask
+			below := int32(top) - int32(e)
+			depth[i] = uint8(min(max(below, 0), maxDepth))
+		}
+		return
+	}
+	for ; i < len(depth); i++ {
 		depth[i] = n.depthOf(n.load(base, i), top)
 	}
 }
 
 // walk16 fills dst with the elements that are steps z from base's.
 func (n number) walk16(dst, base []byte, z []uint16) {
+	o := n.ordering()
 	if n.width == 1 {
 		for i, z := range z {
-			dst[i] = byte(n.walk(uint32(base[i]), uint32(z)))
+			dst[i] = byte(o.walk(uint32(base[i]), uint32(z)))
 		}
 		return
 	}
-	for i := walk16Fast(n, dst, base, z); i < len(z); i++ {
-		le.PutUint16(dst[2*i:], uint16(n.walk(uint32(le.Uint16(base[2*i:])), uint32(z[i]))))
+	i := walk16Fast(n, dst, base, z)
+	if n.float {
+		walkFloat16(dst[2*i:], base[2*i:], z[i:])
+		return
+	}
+	for ; i < len(z); i++ {
+		le.PutUint16(dst[2*i:], uint16(o.walk(uint32(le.Uint16(base[2*i:])), uint32(z[i]))))
+	}
+}
+
+// walkFloat16 is walk16 for floats of 16 bits, whose ordering is constant.
+func walkFloat16(dst, base []byte, z []uint16) {
+	dst, base = dst[:2*len(z)], base[:2*len(z)]
+	for i, z := range z {
+		x := le.Uint16(base[2*i:])
+		x ^= uint16(int16(x)>>15) | 1<<15
+		x += z>>1 ^ -(z & 1)
+		le.PutUint16(dst[2*i:], x^(^uint16(int16(x)>>15)|1<<15))
 	}
 }
 
 func (n number) walk32(dst, base []byte, z []uint32) {
+	o := n.ordering()
 	for i := walk32Fast(n, dst, base, z); i < len(z); i++ {
-		le.PutUint32(dst[4*i:], n.walk(le.Uint32(base[4*i:]), z[i]))
+		le.PutUint32(dst[4*i:], o.walk(le.Uint32(base[4*i:]), z[i]))
 	}
 }
 

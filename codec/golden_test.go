@@ -33,7 +33,7 @@ func stepped(seed uint64, base []byte, dtype tensor.DType, size float64) []byte 
 	out := bytes.Clone(base)
 	for i := range len(base) / n.width {
 		d := int(r.NormFloat64() * size)
-		n.store(out, i, n.walk(n.load(base, i), zigzag(d)&(1<<n.bits()-1)))
+		n.store(out, i, n.ordering().walk(n.load(base, i), zigzag(d)&(1<<n.bits()-1)))
 	}
 	return out
 }

@@ -182,12 +182,10 @@ func TestLeafTiers(t *testing.T) {
 // testCorrupt decodes damaged copies of chunk by every tier.
 func testCorrupt(t *testing.T, r *rand.Rand, name string, chunk []byte, size int, c Context) {
 	for range 6 {
-		// In an array that ends with it: what lies behind is not ours.
-		bad := make([]byte, len(chunk))
-		copy(bad, chunk)
+		bad := bytes.Clone(chunk)
 		switch r.IntN(3) {
 		case 0:
-			bad = bad[:r.IntN(len(bad)):len(bad)]
+			bad = bad[:r.IntN(len(bad))]
 		case 1:
 			bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
 		case 2:

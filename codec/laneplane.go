@@ -42,11 +42,10 @@ func encodeBytesRound(e *laneEncoder, p []byte, at int) int {
 		entry := e.table[p[j]]
 		f := uint32(entry >> ransBits)
 		x := e.states[j&(maxLanes-1)]
-		if x >= f<<(31-ransBits) {
-			at--
-			words[at] = uint16(x)
-			x >>= 16
-		}
+		words[at-1] = uint16(x)
+		full := (f<<(31-ransBits) - 1 - x) >> 31 // as in encodeRound
+		at -= int(full)
+		x >>= full << 4 & 31
 		q := x / f
 		e.states[j&(maxLanes-1)] = q<<ransBits + x - q*f + uint32(entry&ransMask)
 	}
@@ -87,20 +86,19 @@ func (s *scratch) readLanePlane(p, src []byte) error {
 }
 
 func decodeBytesRound(d *laneDecoder, p, src []byte) ([]byte, error) {
-	at := 0
+	at, words := 0, d.roundWords(src)
 	for j := range p {
 		x := d.states[j&(maxLanes-1)]
 		e := d.table[x&ransMask]
 		x = uint32(e>>20)*(x>>ransBits) + uint32(e>>8&ransMask)
 		p[j] = byte(e)
-		if x < laneLow {
-			if at+2 > len(src) {
-				return nil, corrupt("plane: out of words")
-			}
-			x = x<<16 | uint32(le.Uint16(src[at:]))
-			at += 2
-		}
+		low := (x - laneLow) >> 31 // as in decodeRound
+		x = x<<(low<<4&31) | uint32(le.Uint16(words[at&(2*maxLanes-2):]))&-low
+		at += int(2 * low)
 		d.states[j&(maxLanes-1)] = x
+	}
+	if at > len(src) {
+		return nil, corrupt("plane: out of words")
 	}
 	return src[at:], nil
 }

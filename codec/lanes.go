@@ -136,12 +136,12 @@ func encodeRound[Z step](e *laneEncoder, keys []uint16, z []Z, p int) int {
 		f, start := uint32(entry>>laneBits), uint32(entry&laneMask)
 		n := min(rawOf(uint32(k&0xff)), firstRaw)
 		x := e.states[j]
-		if x >= f<<(31-laneBits-n) {
-			p--
-			words[p] = uint16(x)
-			x >>= 16
-		}
-		x = x<<n | uint32(z[j])&(1<<n-1)
+		// A lane is full as good as at random: no branch. Both sides are below 2^31.
+		words[p-1] = uint16(x)
+		full := (f<<((31-laneBits-n)&31) - 1 - x) >> 31
+		p -= int(full)
+		x >>= full << 4 & 31
+		x = x<<(n&31) | uint32(z[j])&(1<<(n&31)-1)
 		q := x / f
 		e.states[j] = q<<laneBits + x - q*f + start
 	}
@@ -169,27 +169,29 @@ func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte
 	p := 0
 	ctx = ctx[:len(z)]
 	var raws [maxLanes]uint8
+	words := d.roundWords(src)
+	states, table, of := &d.states, &d.table, &d.of
 	for j := range z {
-		x := d.states[j&(maxLanes-1)]
-		t := uint32(d.of[ctx[j]&(contexts-1)])
-		e := d.table[(t<<laneBits|x&laneMask)&(maxTables<<laneBits-1)]
+		x := states[j&(maxLanes-1)]
+		t := uint32(of[ctx[j]&(contexts-1)])
+		e := table[(t<<laneBits|x&laneMask)&(maxTables<<laneBits-1)]
 		x = uint32(e>>18)*(x>>laneBits) + uint32(e&laneMask)
 		s := uint32(e>>10) & 0xff
 		raw := rawOf(s)
 		m := s - raw<<3
 		n := min(raw, firstRaw)
-		z[j] = Z(m<<raw | x&(1<<n-1))
-		x >>= n
-		if x < laneLow {
-			if p+2 > len(src) {
-				return nil, corrupt("steps: out of words")
-			}
-			x = x<<16 | uint32(le.Uint16(src[p:]))
-			p += 2
-		}
+		z[j] = Z(m<<(raw&31) | x&(1<<(n&31)-1))
+		x >>= n & 31
+		// A lane is low as good as at random: no branch. States are below 2^31.
+		low := (x - laneLow) >> 31
+		x = x<<(low<<4&31) | uint32(le.Uint16(words[p&(2*maxLanes-2):]))&-low
+		p += int(2 * low)
 		raws[j&(maxLanes-1)] = uint8(raw)
 		most = max(most, raw)
-		d.states[j&(maxLanes-1)] = x
+		states[j&(maxLanes-1)] = x
+	}
+	if p > len(src) {
+		return nil, corrupt("steps: out of words")
 	}
 	for from := uint32(firstRaw); from < most; from += otherRaw {
 		for j := range z {
@@ -212,6 +214,17 @@ func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte
 		}
 	}
 	return src[p:], nil
+}
+
+// roundWords returns the words that src begins with, one for each lane, and
+// zeros after its end.
+func (d *laneDecoder) roundWords(src []byte) *[2 * maxLanes]byte {
+	if len(src) < 2*maxLanes {
+		padded := d.tail[:2*maxLanes]
+		clear(padded[copy(padded, src):])
+		src = padded
+	}
+	return (*[2 * maxLanes]byte)(src)
 }
 
 // readStates reads the states that src begins with.

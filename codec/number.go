@@ -49,43 +49,45 @@ func numberOf(dtype tensor.DType) (number, bool) {
 // bits returns the bits of an element.
 func (n number) bits() uint { return uint(8 * n.width) }
 
-// order maps the bits x of an element to an unsigned integer of as many bits
+// An ordering maps the bits of an element to an unsigned integer of as many bits
 // that is in the order of the numbers: a step from one number to the next is 1,
-// also across a power of two and across zero.
-func (n number) order(x uint32) uint32 {
-	top := uint32(1) << (n.bits() - 1)
-	switch {
-	case n.float && x&top != 0:
-		return ^x & (top<<1 - 1)
-	case n.float || n.signed:
-		return x ^ top
-	}
-	return x
+// also across a power of two and across zero. Signs are as good as random, so
+// that nothing here branches on one.
+type ordering struct {
+	top  uint   // the number of the highest bit, which is the sign if there is one
+	flip uint32 // what is flipped in all: the sign
+	low  uint32 // and what in negative floats: their magnitude
+	mask uint32 // of the bits
 }
 
-// unorder undoes order.
-func (n number) unorder(x uint32) uint32 {
-	top := uint32(1) << (n.bits() - 1)
-	switch {
-	case n.float && x&top == 0:
-		return ^x & (top<<1 - 1)
-	case n.float || n.signed:
-		return x ^ top
+// ordering returns how elements of n are ordered.
+func (n number) ordering() ordering {
+	o := ordering{top: n.bits() - 1, mask: 1<<n.bits() - 1}
+	if n.float || n.signed {
+		o.flip = 1 << o.top
 	}
-	return x
+	if n.float {
+		o.low = 1<<o.top - 1
+	}
+	return o
 }
+
+// order maps the bits x of an element to their place in the order.
+func (o ordering) order(x uint32) uint32 { return x ^ o.flip ^ -(x>>(o.top&31))&o.low }
+
+// unorder undoes order.
+func (o ordering) unorder(x uint32) uint32 { return x ^ o.flip ^ (x>>(o.top&31)-1)&o.low }
 
 // step returns the zigzagged difference of the elements a and b, modulo the
 // width: 0, 1, 2, 3, 4 for 0, -1, 1, -2, 2.
-func (n number) step(a, b uint32) uint32 {
-	shift := 32 - n.bits()
-	d := int32((n.order(a)-n.order(b))<<shift) >> shift
-	return uint32(d<<1^d>>31) & (1<<n.bits() - 1)
+func (o ordering) step(a, b uint32) uint32 {
+	d := o.order(a) - o.order(b)
+	return (d<<1 ^ -(d >> (o.top & 31) & 1)) & o.mask
 }
 
 // walk undoes step: it returns the element that is step z from b.
-func (n number) walk(b, z uint32) uint32 {
-	return n.unorder((n.order(b) + (z>>1 ^ -(z & 1))) & (1<<n.bits() - 1))
+func (o ordering) walk(b, z uint32) uint32 {
+	return o.unorder((o.order(b) + (z>>1 ^ -(z & 1))) & o.mask)
 }
 
 // Steps are coded as a symbol and raw bits, like a float of three mantissa bits:

@@ -73,7 +73,7 @@ func (s *scratch) appendShort(dst, leaf, base []byte, b int, n number, c *Contex
 		x := n.load(base, i)
 		at := m.at(n.depthOf(x, top))
 		at.used = true
-		at.write(&e, n.step(n.load(leaf, i), x))
+		at.write(&e, n.ordering().step(n.load(leaf, i), x))
 	}
 	return e.end(from)
 }
@@ -123,7 +123,7 @@ func (s *scratch) decodeShort(dst, body []byte, c *Context) error {
 		x := n.load(base, i)
 		at := m.at(n.depthOf(x, top))
 		at.used = true
-		n.store(dst, i, n.walk(x, at.read(&in)))
+		n.store(dst, i, n.ordering().walk(x, at.read(&in)))
 	}
 	return in.end()
 }

@@ -68,7 +68,7 @@ func (s *scratch) appendSparse(dst, leaf, base []byte, b int, n number, c *Conte
 	next := int32(0)
 	for _, i := range s.moved {
 		e.int(&m.gap, uint32(i-next))
-		m.step.write(&e, n.step(n.load(leaf, int(i)), n.load(base, int(i))))
+		m.step.write(&e, n.ordering().step(n.load(leaf, int(i)), n.load(base, int(i))))
 		next = i + 1
 	}
 	return e.end(from), true
@@ -106,7 +106,7 @@ func (s *scratch) decodeSparse(dst, body []byte, c *Context) error {
 			return corrupt("a gap beyond the last element")
 		}
 		at, left = at+gap, left-gap
-		n.store(dst, int(at), n.walk(n.load(dst, int(at)), m.step.read(&in)))
+		n.store(dst, int(at), n.ordering().walk(n.load(dst, int(at)), m.step.read(&in)))
 		at, left = at+1, left-1
 	}
 	return in.end()
