@@ -53,6 +53,12 @@ func addPairs(add func(leaf, base []byte, dtype byte, cuts []byte)) {
 		add(tuned(w, 9), w, byte(i), nil)
 	}
 	add(tuned(long, 3), long, 9, nil)
+	for i, dtype := range allDTypes {
+		if _, ok := numberOf(dtype); ok {
+			add(stepped(32, long, dtype, 3), long, byte(i), nil)
+			add(stepped(33, w, dtype, 3), w, byte(i), nil)
+		}
+	}
 	add(tuned(long, 30), long, 9, []byte{0, 100, 120, 50})
 	add(append(tuned(w, 9), random(1, 200)...), w, 9, []byte{0, 255})
 	add([]byte{0x80, 0x3f, 0, 0, 0, 0}, []byte{0x81, 0x3f, 0, 0, 0, 0}, 9, nil) // BF16 1.0 and its neighbour

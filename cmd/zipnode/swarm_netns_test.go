@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"flag"
 	"io"
 	"os"
 	"os/exec"
@@ -55,30 +56,36 @@ func sumOf(t *testing.T, path string) (out [32]byte) {
 	return [32]byte(h.Sum(nil))
 }
 
+var sources = flag.Bool("sources", false, "measure all of TestManySources, not only whether the model arrives whole though a holder dies")
+
 // With two and three holders, each on a link of 40 Mbit/s, a get comes near the
-// sum of their links; one that dies or slows in the middle costs its share.
+// sum of their links; one that dies or slows in the middle costs its share. How
+// near is printed, not tested: see docs/performance.md.
 func TestManySources(t *testing.T) {
 	const (
 		model = 32 << 20
 		mbit  = 40
+		dying = "three holders, of which one dies"
 	)
 	for _, tc := range []struct {
 		what    string
 		holders int
-		least   float64               // of the sum of the links
 		fails   func(l *lab) []string // after a second, arguments to ip
 	}{
-		{"one holder", 1, 0.7, nil},
-		{"two holders", 2, 0.7, nil},
-		{"three holders", 3, 0.7, nil},
-		{"three holders, of which one dies", 3, 0.45, func(l *lab) []string {
+		{"one holder", 1, nil},
+		{"two holders", 2, nil},
+		{"three holders", 3, nil},
+		{dying, 3, func(l *lab) []string {
 			return []string{"-n", l.host(1), "link", "set", "eth0", "down"}
 		}},
-		{"three holders, of which one slows to a fortieth", 3, 0.45, func(l *lab) []string {
+		{"three holders, of which one slows to a fortieth", 3, func(l *lab) []string {
 			return []string{"netns", "exec", l.host(1), "tc", "qdisc", "replace", "dev", "eth0", "root", "tbf", "rate", "1mbit", "burst", "256kb", "latency", "100ms"}
 		}},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
+			if !*sources && tc.what != dying {
+				t.Skip("only with -sources")
+			}
 			l := newLab(t, tc.holders+1)
 			cid, file := l.seeds(model, tc.holders)
 			getter := tc.holders + 1
@@ -101,8 +108,8 @@ func TestManySources(t *testing.T) {
 			rate := float64(got.Fetched) * 8 / 1e6 / got.Seconds
 			of := rate / float64(tc.holders*mbit)
 			t.Logf("%.0f Mbit/s from %d peers of %d Mbit/s each: %.2f of the sum, in %.1f s", rate, got.Peers, mbit, of, got.Seconds)
-			if of < tc.least || got.Peers != tc.holders {
-				t.Errorf("%.2f of the sum of the links, want %.2f, from %d peers", of, tc.least, got.Peers)
+			if got.Peers != tc.holders {
+				t.Errorf("fetched from %d peers of %d", got.Peers, tc.holders)
 			}
 			if sumOf(t, filepath.Join(out, noiseFile)) != sumOf(t, file) {
 				t.Error("the file differs")
