@@ -72,7 +72,16 @@ func rowsOf(row int, offset int64, n int) grid {
 	if row > maxRow || row > n/2 {
 		return grid{}
 	}
-	return grid{row, int(offset % int64(row))}
+	return grid{row, phaseOf(offset, row)}
+}
+
+// phaseOf returns which element of its row the one at offset is.
+func phaseOf(offset int64, row int) int {
+	phase := int(offset % int64(row))
+	if phase < 0 { // no tensor has such an offset
+		phase += row
+	}
+	return phase
 }
 
 // appendDelta appends the body of a delta of leaf against base to dst.

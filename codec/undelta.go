@@ -27,7 +27,7 @@ func (s *scratch) decodeDelta(dst, body []byte, c *Context) error {
 		if g.row < 1 || g.row > maxRow {
 			return corrupt("rows of %d elements", g.row)
 		}
-		g.phase = int((c.Offset + int64(head)) / int64(n.width) % int64(g.row))
+		g.phase = phaseOf((c.Offset+int64(head))/int64(n.width), g.row)
 	}
 	if len(body) < head+tail {
 		return corrupt("edges are cut short")
