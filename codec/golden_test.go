@@ -189,7 +189,7 @@ func TestSpecification(t *testing.T) {
 	if err != nil {
 		t.Skip("no python3 to run testdata/decode.py")
 	}
-	out, err := exec.Command(python, "testdata/decode.py", "testdata/vectors.json").CombinedOutput()
+	out, err := exec.Command(python, "testdata/decode.py", "testdata/vectors.json", "testdata/corners.json").CombinedOutput()
 	if err != nil {
 		t.Errorf("docs/format.md or testdata/decode.py no longer says what chunks are: %v\n%s", err, out)
 	}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Decodes the chunks of vectors.json as docs/format.md says, and compares.
+"""Decodes the chunks of vectors as docs/format.md says, and compares.
 
 It knows nothing but that document, so that the document is known to suffice.
 What zstd codes is counted and passed over: the standard library has no decoder.
@@ -73,6 +73,10 @@ def narrow(x, dtype):
     steps += rest > half or rest == half and steps & 1
     steps += (e - 113) << 10 if e >= 113 else 0
     return sign | min(steps, 31 << 10)
+
+
+def casts(frm, to):
+    return frm != to and frm in FLOATS and to in FLOATS
 
 
 def cast(data, frm, to):
@@ -326,10 +330,9 @@ class Decoder:
     def base(self, i, size, width):
         dtype, spans = self.bases[i]
         out = bytearray(size)
-        casts = dtype != self.dtype and dtype in FLOATS and self.dtype in FLOATS
         head = min(size, -self.offset % width)
         for at, data in spans:
-            if casts:
+            if casts(dtype, self.dtype):
                 if at < head or (at - head) % width:
                     continue
                 data = cast(data, dtype, self.dtype)
@@ -364,9 +367,21 @@ class Decoder:
             n, at = uvarint(body, at)
             length, at = uvarint(body, at)
             first = len(out)
-            bases = [(d, [(a - first, data) for a, data in spans]) for d, spans in self.bases]
+            bases = [(d, self.within(d, spans, first, first + n)) for d, spans in self.bases]
             out += Decoder(self.dtype, self.offset + first, bases).frame(body[at:at + length], n)
             at += length
+        return out
+
+    def within(self, dtype, spans, start, end):
+        """Returns the part of spans that is for leaf bytes [start, end)."""
+        if not casts(dtype, self.dtype):
+            return [(at - start, data) for at, data in spans]
+        out, w, v = [], NUMBERS[self.dtype][0], NUMBERS[dtype][0]
+        for at, data in spans:  # whole elements only
+            skip = -(-max(0, start - at) // w)
+            n = min((end - at) // w, len(data) // v) - skip
+            if n > 0:
+                out.append((at + skip * w - start, data[skip * v:(skip + n) * v]))
         return out
 
     def planes(self, body, size, base):
@@ -539,9 +554,11 @@ def frequencies(index):
     return freqs
 
 
-def main(path):
-    with open(path) as f:
-        vectors = json.load(f)
+def main(paths):
+    vectors = []
+    for path in paths:
+        with open(path) as f:
+            vectors += json.load(f)
     good = passed_over = 0
     for v in vectors:
         chunk, leaf = bytes.fromhex(v["chunk"]), bytes.fromhex(v["leaf"])
@@ -559,4 +576,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])
