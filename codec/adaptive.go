@@ -61,7 +61,7 @@ type adaptiveEncoder struct {
 }
 
 func (e *adaptiveEncoder) reset(dst []byte) {
-	*e = adaptiveEncoder{dst: dst, size: 1<<32 - 1, pending: 0}
+	*e = adaptiveEncoder{dst: dst, size: 1<<32 - 1}
 }
 
 func (e *adaptiveEncoder) bit(m *model, bit uint32) {

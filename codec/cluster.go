@@ -82,35 +82,10 @@ func mergedPrice(a, b *cluster, symbols int) uint64 {
 
 // cluster merges neighbouring contexts, those first whose merging costs least,
 // until at most maxTables are left and merging no longer pays. It sets st's
-// tables and returns the highest context that was counted, and the bytes that
-// the steps then take, raw bits included.
-func (st *stepTables) cluster(cs []cluster, counts *stepCounts) (last, size int) {
-	st.symbols = 1
-	cs = cs[:0]
-	rawBits := uint64(0)
-	for c := range counts {
-		h := &counts[c]
-		total, high := uint32(0), 0
-		for s, n := range h {
-			if n != 0 {
-				total += n
-				high = s
-				rawBits += uint64(n) * uint64(rawOf(uint32(s)))
-			}
-		}
-		if total == 0 {
-			continue
-		}
-		st.symbols = max(st.symbols, high+1)
-		cs = append(cs, cluster{first: c, h: *h, total: total})
-		last = c
-	}
-	for i := range cs {
-		cs[i].cost = cs[i].price(st.symbols)
-	}
-	for i := range len(cs) - 1 {
-		cs[i].merge = mergedPrice(&cs[i], &cs[i+1], st.symbols)
-	}
+// tables and returns the highest context that was counted.
+func (st *stepTables) cluster(cs []cluster, counts *stepCounts) (last int) {
+	cs = st.counted(cs[:0], counts)
+	last = cs[len(cs)-1].first
 	for len(cs) > 1 {
 		best, least := 0, int64(1<<62)
 		for i := range len(cs) - 1 {
@@ -121,21 +96,9 @@ func (st *stepTables) cluster(cs []cluster, counts *stepCounts) (last, size int)
 		if len(cs) <= maxTables && least >= 0 {
 			break
 		}
-		a := &cs[best]
-		for s, n := range cs[best+1].h[:st.symbols] {
-			a.h[s] += n
-		}
-		a.total += cs[best+1].total
-		a.cost = a.merge
-		cs = append(cs[:best+1], cs[best+2:]...)
-		if best+1 < len(cs) {
-			cs[best].merge = mergedPrice(&cs[best], &cs[best+1], st.symbols)
-		}
-		if best > 0 {
-			cs[best-1].merge = mergedPrice(&cs[best-1], &cs[best], st.symbols)
-		}
+		cs = mergeAt(cs, best, st.symbols)
 	}
-	total := rawBits << logBits
+	clear(st.of[:cs[0].first])
 	for t := range cs {
 		end := contexts
 		if t+1 < len(cs) {
@@ -144,13 +107,54 @@ func (st *stepTables) cluster(cs []cluster, counts *stepCounts) (last, size int)
 		for c := cs[t].first; c < end; c++ {
 			st.of[c] = uint8(t)
 		}
-		if t == 0 {
-			clear(st.of[:cs[0].first])
-		}
 		st.fit(t, &cs[t].h)
 		st.setFreqs(t)
-		total += cs[t].cost
 	}
 	st.n = len(cs)
-	return last, int(total >> (logBits + 3))
+	return last
+}
+
+// counted appends a cluster to cs for each context of which counts has any, at
+// least one, and sets st.symbols.
+func (st *stepTables) counted(cs []cluster, counts *stepCounts) []cluster {
+	st.symbols = 1
+	for c := range counts {
+		h := &counts[c]
+		total, high := uint32(0), 0
+		for s, n := range h {
+			if n != 0 {
+				total += n
+				high = s
+			}
+		}
+		if total != 0 {
+			st.symbols = max(st.symbols, high+1)
+			cs = append(cs, cluster{first: c, h: *h, total: total})
+		}
+	}
+	for i := range cs {
+		cs[i].cost = cs[i].price(st.symbols)
+	}
+	for i := range len(cs) - 1 {
+		cs[i].merge = mergedPrice(&cs[i], &cs[i+1], st.symbols)
+	}
+	return cs
+}
+
+// mergeAt makes one cluster of the i'th and the next.
+func mergeAt(cs []cluster, i, symbols int) []cluster {
+	a := &cs[i]
+	for s, n := range cs[i+1].h[:symbols] {
+		a.h[s] += n
+	}
+	a.total += cs[i+1].total
+	a.cost = a.merge
+	cs = append(cs[:i+1], cs[i+2:]...)
+	if i+1 < len(cs) {
+		cs[i].merge = mergedPrice(&cs[i], &cs[i+1], symbols)
+	}
+	if i > 0 {
+		cs[i-1].merge = mergedPrice(&cs[i-1], &cs[i], symbols)
+	}
+	return cs
 }

@@ -111,7 +111,7 @@ func (s *scratch) appendDelta(dst, leaf, base []byte, b int, n number, c *Contex
 	d.steps(leaf, base, n, top)
 	flags |= d.fitScale(count, g, c.Row > 0, c.Level)
 	d.writeScale()
-	last, _ := d.count(count)
+	last := d.count(count)
 	d.tables.write(&d.side, last)
 	lanes := lanesFor(count)
 	flags |= byte(lanesCode(lanes))
@@ -412,7 +412,7 @@ func (d *deltaCoder) countKeys(count int) {
 }
 
 // count counts, and merges contexts to tables.
-func (d *deltaCoder) count(count int) (last, size int) {
+func (d *deltaCoder) count(count int) (last int) {
 	d.countKeys(count)
 	if d.cs == nil {
 		d.cs = make([]cluster, contexts)

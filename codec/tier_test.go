@@ -33,7 +33,7 @@ func testTiers[Z step](t *testing.T, r *rand.Rand, n, width int, best tier) {
 		counts[ctx[i]][s]++
 	}
 	var st stepTables
-	last, _ := st.cluster(make([]cluster, contexts), &counts)
+	last := st.cluster(make([]cluster, contexts), &counts)
 	for _, lanes := range []int{4, 16, 32, 64} {
 		var first []byte
 		for tr := portable; tr <= best; tr++ {
