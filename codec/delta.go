@@ -165,10 +165,11 @@ func (g grid) afterDrop(still []bool) grid {
 	return g
 }
 
-// gatherMoved appends the rows of src that moved to dst[:0].
+// gatherMoved appends the rows of src that moved to dst[:0], which grows once: a
+// row may be one element.
 func (d *deltaCoder) gatherMoved(dst, src []byte, g grid, width int) []byte {
 	n := len(src) / width
-	dst = dst[:0]
+	dst = slices.Grow(dst[:0], len(src))
 	for r, still := range d.still {
 		if !still {
 			from, to := g.span(r, n)

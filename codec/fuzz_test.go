@@ -3,17 +3,18 @@ package codec
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 )
 
 // FuzzDecode gives Decode any bytes.
 func FuzzDecode(f *testing.F) {
-	for _, v := range vectors() {
+	for _, v := range append(vectors(), corners()...) {
 		base := []byte{}
 		if len(v.c.Bases) > 0 && len(v.c.Bases[0].Spans) > 0 {
 			base = v.c.Bases[0].Spans[0].Data
 		}
-		f.Add(v.chunk, len(v.leaf), byte(0), v.c.Offset, base)
+		f.Add(v.chunk, len(v.leaf), byte(max(0, slices.Index(allDTypes, v.c.DType))), v.c.Offset, base)
 	}
 	f.Fuzz(func(t *testing.T, chunk []byte, size int, dtype byte, offset int64, base []byte) {
 		size &= 1<<16 - 1 // larger ones only take longer

@@ -133,7 +133,9 @@ func (s *scaler) fit(symbols, ctx, depth []uint8) {
 		}
 	}
 	if best < 0 {
-		clear(s.curve[:])
+		// Nothing of the last fit may stay: what a leaf is encoded to depends on
+		// no other leaf, and on no kernel.
+		s.curve, s.bytes, s.ratio = [contexts]uint32{}, [2][contexts]uint8{}, [2*maxShift + 1]uint64{}
 		return
 	}
 	// Upwards a step doubles in two contexts: below 8 so does its symbol, above

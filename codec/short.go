@@ -106,7 +106,7 @@ func (s *scratch) decodeShort(dst, body []byte, c *Context) error {
 	}
 	head, tail := edgesOf(n.width, c.Offset, len(dst))
 	end := len(dst) - tail
-	if len(body) < head+tail || len(dst) > shortMost*n.width+2*n.width {
+	if len(body) < head+tail || (end-head)/n.width > shortMost {
 		return corrupt("short delta of %d bytes for a leaf of %d", len(body), len(dst))
 	}
 	xor(dst[:head], body[:head], base)
