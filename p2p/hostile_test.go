@@ -97,6 +97,9 @@ func TestRudeAskersAreBanned(t *testing.T) {
 // A peer that sends its answer a byte at a time ends the fetch, when there is no
 // other, in bounded time.
 func TestTrickle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for stalls")
+	}
 	bubble(t, 10*time.Millisecond, 1000, func(t *testing.T, n *simulated) {
 		lib := newLibrary()
 		root, r := lib.model(t, 1, 16, 1<<20)

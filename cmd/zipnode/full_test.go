@@ -52,6 +52,9 @@ func fillUp(t *testing.T, path string) {
 // last byte. An add ends with exit code 8, what was there is whole and can be
 // read, gc frees, and with room everything works again.
 func TestRealFullDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills a disk again and again; TestFullDisk of store does so in memory")
+	}
 	disk := smallDisk(t, "8m")
 	models, dir := t.TempDir(), filepath.Join(disk, "store")
 	check(t, testmodels.Write(models))

@@ -22,7 +22,7 @@ func family(t *testing.T) []string {
 		dir = filepath.Join("..", "..", "..", "shared", "data")
 	}
 	names := []string{"run-step150", "run-step100", "run-step50"}
-	if _, err := os.Stat(dir); err != nil || testing.Short() {
+	if _, err := os.Stat(dir); err != nil {
 		*kills = min(*kills, 5)
 		dir, names = t.TempDir(), []string{"finetune", "lora-merged", "base"}
 		if err := testmodels.Write(dir); err != nil {
@@ -58,6 +58,9 @@ func process(t *testing.T, dir string, result any, args ...string) {
 // TestRepackKilled kills a repack in the middle, at moments spread over the time
 // that a whole one takes. Nothing is lost, and the next repack completes it.
 func TestRepackKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("packs a store anew a dozen times")
+	}
 	fresh := filepath.Join(t.TempDir(), "fresh")
 	cids := map[string]string{}
 	for _, model := range family(t) {
