@@ -194,7 +194,7 @@ func (f *fetch) rarest(b *batch, size int64, members []*member) error {
 	}
 	f.s.mu.Lock()
 	for _, w := range f.queue {
-		if w.done || w.tried[m] || w.without(m) || !m.has && !f.lastResort(w, members) {
+		if w.done || w.tried[m] || w.without(m) || !m.has.Load() && !f.lastResort(w, members) {
 			continue
 		}
 		c := choice{w: w}

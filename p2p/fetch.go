@@ -311,7 +311,7 @@ func (f *fetch) inOrder(b *batch, size int64, members []*member) error {
 		if err := dag.Supported(w.c); err != nil {
 			return err
 		}
-		if w.tried[m] || (!m.has && !f.lastResort(w, members)) {
+		if w.tried[m] || (!m.has.Load() && !f.lastResort(w, members)) {
 			kept = append(kept, w)
 			continue
 		}
@@ -329,7 +329,7 @@ func (f *fetch) inOrder(b *batch, size int64, members []*member) error {
 // that another has been asked for longest and long enough. Each is asked for
 // twice at most.
 func (f *fetch) late(b *batch) {
-	if f.more || !b.m.has {
+	if f.more || !b.m.has.Load() {
 		return
 	}
 	var oldest *want
@@ -347,7 +347,7 @@ func (f *fetch) late(b *batch) {
 // lastResort reports whether every member that has the root was tried for w.
 func (f *fetch) lastResort(w *want, members []*member) bool {
 	for _, m := range members {
-		if m.has && !w.tried[m] && !w.without(m) {
+		if m.has.Load() && !w.tried[m] && !w.without(m) {
 			return false
 		}
 	}

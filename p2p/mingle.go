@@ -69,7 +69,8 @@ func (s *Session) fetches(m *member) {
 	if m.partial {
 		return
 	}
-	m.partial, m.has, m.news = true, true, time.Now()
+	m.partial, m.news = true, time.Now()
+	m.has.Store(true)
 	s.crowd++ // who owns what changes
 	s.touch()
 }

@@ -163,7 +163,7 @@ func (s *Session) settled() bool {
 		return false
 	}
 	for _, m := range s.members {
-		if m.has {
+		if m.has.Load() {
 			return true
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -81,8 +82,10 @@ type Session struct {
 
 // A member is a peer that a session asks.
 type member struct {
-	id       peer.ID
-	has      bool // the root, or announced something asked for; others are asked last
+	id peer.ID
+	// has the root, or announced something asked for; others are asked last. It is
+	// read without the session's mu.
+	has      atomic.Bool
 	inFlight int64
 	window   int64
 	rate     float64 // bytes a second, smoothed
@@ -187,7 +190,7 @@ func (s *Session) watch(ctx context.Context, sub event.Subscription) {
 func (s *Session) ask(ctx context.Context, p peer.ID, provider bool) {
 	s.mu.Lock()
 	m := s.members[p]
-	if s.dropped[p] != nil || s.stalls[p] >= maxStalls || (m != nil && (m.has || !provider)) {
+	if s.dropped[p] != nil || s.stalls[p] >= maxStalls || (m != nil && (m.has.Load() || !provider)) {
 		s.mu.Unlock()
 		return
 	}
@@ -245,19 +248,23 @@ func (s *Session) join(p peer.ID, has bool) {
 		has = false // it answers, but may stall again: asked when nobody else is left
 	}
 	if m := s.members[p]; m != nil {
-		m.has = m.has || has
+		if has {
+			m.has.Store(true)
+		}
 		return
 	}
 	strangers := 0
 	for _, m := range s.members {
-		if !m.has {
+		if !m.has.Load() {
 			strangers++
 		}
 	}
 	if len(s.members) >= maxMembers || (!has && strangers >= maxStrangers) {
 		return
 	}
-	s.members[p] = &member{id: p, has: has, window: startWindow, slot: s.freeSlot()}
+	m := &member{id: p, window: startWindow, slot: s.freeSlot()}
+	m.has.Store(has)
+	s.members[p] = m
 	s.version++
 	s.log.Debug("peer joined", "peer", p, "has root", has)
 }
@@ -347,8 +354,8 @@ func (s *Session) Peers() []peer.ID {
 func (s *Session) ranked() []*member {
 	list := slices.Collect(maps.Values(s.members))
 	slices.SortFunc(list, func(a, b *member) int {
-		if a.has != b.has {
-			if a.has {
+		if has := a.has.Load(); has != b.has.Load() {
+			if has {
 				return -1
 			}
 			return 1
