@@ -189,7 +189,7 @@ class Adaptive:
             n += 1
         if n == 0:
             return 0
-        return (1 << n) - 1 + (self.bit(m.top[n]) << n - 1) + self.raw(n - 1)
+        return (1 << n) - 1 + (self.bit(m.top[n]) << n - 1) + self.raw(n - 1) & 2**32 - 1
 
     def step(self, length, second):
         k = 0
@@ -201,7 +201,7 @@ class Adaptive:
         if k > 1:
             m = 2 + self.bit(second[k])
             m = (m << k - 2) + self.raw(k - 2)
-        return 2 * m - self.raw(1)
+        return 2 * m - self.raw(1) & 2**32 - 1
 
     def end(self):
         assert len(self.src) <= self.at <= len(self.src) + 4, "adaptive coding does not end where it should"
