@@ -182,7 +182,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestSpecification decodes the vectors by a program that was written from
+// TestSpecification decodes the vectors by a second program, which follows
 // docs/format.md.
 func TestSpecification(t *testing.T) {
 	python, err := exec.LookPath("python3")

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Decodes the chunks of vectors as docs/format.md says, and compares.
 
-It knows nothing but that document, so that the document is known to suffice.
+It shares no code with the Go decoder and follows that document section by section,
+to show where the two part. It does not make all the checks that the document asks for.
 What zstd codes is counted and passed over: the standard library has no decoder.
 """
 import json
