@@ -93,7 +93,7 @@ type Level uint8
 const (
 	// Fast is for adding.
 	Fast Level = iota
-	// Best tries what Fast estimates. It takes some ten times as long, and saves
-	// about a percent: for what is encoded anew and then kept for long.
+	// Best tries what Fast estimates. It takes some ten times as long, and saves up
+	// to a percent: for what is encoded anew and then kept for long.
 	Best
 )

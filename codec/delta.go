@@ -114,7 +114,7 @@ func (s *scratch) appendDelta(dst, leaf, base []byte, b int, n number, c *Contex
 	last := d.count(count)
 	d.tables.write(&d.side, last)
 	lanes := lanesFor(count)
-	flags |= byte(lanesCode(lanes))
+	flags |= byte(slices.Index(laneCounts[:], lanes))
 
 	dst = append(dst, byte(b), flags)
 	if flags&(flagRows|flagCols|flagMoved) != 0 {
@@ -130,8 +130,6 @@ func (s *scratch) appendDelta(dst, leaf, base []byte, b int, n number, c *Contex
 	}
 	return encodeLanes(&d.enc, dst, d.keys[:count], d.z16[:count], lanes)
 }
-
-func lanesCode(lanes int) int { return map[int]int{4: 0, 16: 1, 32: 2, 64: 3}[lanes] }
 
 // edgesOf returns how many of size bytes at offset in a tensor come before the
 // first whole element of width bytes, and how many after the last.

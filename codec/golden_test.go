@@ -144,10 +144,11 @@ func (g golden) vector(t testing.TB) vector {
 	return v
 }
 
-func TestGolden(t *testing.T) {
-	const path = "testdata/vectors.json"
-	var now []golden
-	for _, v := range vectors() {
+// goldens returns vectors vs as they are now and as path has them, to which they
+// are written first with -update.
+func goldens(t *testing.T, path string, vs []vector) (now, want []golden) {
+	t.Helper()
+	for _, v := range vs {
 		now = append(now, v.golden())
 	}
 	if *update {
@@ -163,13 +164,17 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want []golden
 	if err := json.Unmarshal(in, &want); err != nil {
 		t.Fatal(err)
 	}
 	if len(want) != len(now) {
 		t.Fatalf("%d vectors in %s, want %d; rerun with -update", len(want), path, len(now))
 	}
+	return now, want
+}
+
+func TestGolden(t *testing.T) {
+	now, want := goldens(t, "testdata/vectors.json", vectors())
 	for i, g := range want {
 		v := g.vector(t)
 		got, err := Decode(nil, v.chunk, len(v.leaf), v.c)

@@ -56,7 +56,5 @@ func layoutOf(dtype tensor.DType) (layout, bool) {
 // edges returns how many of the size bytes at offset in a tensor come before
 // the first whole element, and how many after the last.
 func (l layout) edges(offset int64, size int) (head, tail int) {
-	w := l.width()
-	head = min(size, int(-uint64(offset)&uint64(w-1)))
-	return head, (size - head) & (w - 1)
+	return edgesOf(l.width(), offset, size)
 }

@@ -150,4 +150,7 @@ func readShifts(in *adaptiveDecoder, shifts []int8) error {
 	return nil
 }
 
-func lanesOf(flags byte) int { return [4]int{4, 16, 32, 64}[flags&flagLanes] }
+// laneCounts are what flagLanes says.
+var laneCounts = [...]int{4, 16, 32, 64}
+
+func lanesOf(flags byte) int { return laneCounts[flags&flagLanes] }
