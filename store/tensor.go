@@ -126,16 +126,18 @@ func (s *Store) SetAside(ctx context.Context, cs ...cid.Cid) ([]cid.Cid, error) 
 }
 
 // SetAsideBlocks checks the blocks of a recipe that are here, and tells whether
-// one was damaged: the index forgets it.
+// one was damaged: the index forgets it. Those that are not here, or not yet, are
+// no damage.
 func (s *Store) SetAsideBlocks(ctx context.Context, recipe cid.Cid) (bool, error) {
 	a := asideer{s: s}
-	whole, err := a.recipe(ctx, Tensor{recipe: digestOf(recipe)})
-	return !whole, err
+	_, err := a.recipe(ctx, Tensor{recipe: digestOf(recipe)})
+	return a.damaged, err
 }
 
 type asideer struct {
-	s     *Store
-	whole map[tensorID]bool
+	s       *Store
+	whole   map[tensorID]bool
+	damaged bool // a block that the index knew was not whole
 }
 
 // tensor tells whether c can be rebuilt; one that is not known cannot.
@@ -220,12 +222,16 @@ func (a *asideer) block(c cid.Cid) (bool, error) {
 	_, err := a.s.real(c)
 	if bad, err := absent(err); err != nil {
 		return false, err
-	} else if bad {
-		d := digestOf(c)
-		a.s.index.delete(key(tabBlock, d[:]))
-		return false, nil
+	} else if !bad {
+		return true, nil
 	}
-	return true, nil
+	d := digestOf(c)
+	_, known, err := a.s.find(d)
+	if known && err == nil {
+		a.damaged = true
+		a.s.index.delete(key(tabBlock, d[:]))
+	}
+	return false, err
 }
 
 // DropRecipe forgets a recipe of tensor c that is not in use: what it would
