@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/bits"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -87,22 +88,17 @@ func (c *collection) cost(ctx context.Context, r *Report) error {
 		case TensorDedup:
 			w.Stored = c.bytes - c.again - c.dup
 		case Zipnode:
-			if c.o.Exact {
-				if c.o.Keep == nil {
-					continue
-				}
-				var dirs []string
-				for _, m := range c.models {
-					dirs = append(dirs, m.dir)
-				}
-				var err error
-				if w.Stored, err = c.o.Keep(ctx, dirs); err != nil {
-					return err
-				}
-				w.Stored += t.other
+			if !c.o.Exact {
+				w.Stored, w.Error = t.estimate(way)
 				break
 			}
-			w.Stored, w.Error = t.estimate(way)
+			if c.o.Keep == nil {
+				continue
+			}
+			var err error
+			if w.Stored, err = c.keepAll(ctx); err != nil {
+				return err
+			}
 		default:
 			w.Stored, w.Error = t.estimate(way)
 		}
@@ -112,6 +108,39 @@ func (c *collection) cost(ctx context.Context, r *Report) error {
 	return nil
 }
 
+// keepAll really stores the models. Files of none, and of those that could not be
+// stored, count as they are.
+func (c *collection) keepAll(ctx context.Context) (int64, error) {
+	var dirs []string
+	for _, m := range c.models {
+		dirs = append(dirs, m.dir)
+	}
+	failed := map[string]bool{}
+	stored, err := c.o.Keep(ctx, dirs, func(dir string, err error) {
+		failed[dir] = true
+		c.problem(dir, err)
+	})
+	for i := range c.parts {
+		dir := c.modelDir(c.paths[c.parts[i].file])
+		if dir == "" || failed[dir] {
+			stored += c.parts[i].size
+		}
+	}
+	return stored, err
+}
+
+// modelDir returns the directory of the model that the file at path is in, or "".
+func (c *collection) modelDir(path string) string {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if _, ok := c.at[dir]; ok {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			return ""
+		}
+	}
+}
+
 // totals sum up what was encoded.
 type totals struct {
 	c       *collection
@@ -119,7 +148,6 @@ type totals struct {
 	strata  map[stratum]*sum
 	fields  map[string]*bitSum
 	sampled int64
-	other   int64 // bytes of files of no model, once each
 }
 
 // A sum is of one stratum.
@@ -155,9 +183,6 @@ func newTotals(c *collection) *totals {
 		x.deltas += p.size * int64(p.deltas)
 		if p.tensor {
 			x.tensors++
-		}
-		if p.model < 0 {
-			t.other += p.size
 		}
 	}
 	return t
