@@ -24,8 +24,9 @@ var arrows = map[string][]string{
 	"replication": {"dag"},
 	"node":        {"tensor", "codec", "family", "dag", "store", "p2p", "replication"},
 	"gateway":     {"tensor", "dag"},
-	"cmd":         {"node", "gateway", "testmodels"},
-	"simulations": {"node", "testmodels"},
+	"study":       {"tensor", "codec", "family"},
+	"cmd":         {"node", "gateway", "study", "testmodels"},
+	"simulations": {"node", "study", "testmodels"},
 	"testmodels":  {},
 	"internal":    {},
 }
