@@ -1,0 +1,37 @@
+package store
+
+import "golang.org/x/sys/unix"
+
+// startWriting asks the system to begin writing bytes of f to the disk, and does
+// not wait. That it can't is no error: Sync writes what is left.
+func (f *osFile) startWriting(off, n int64) {
+	f.control(func(fd int) error {
+		return unix.SyncFileRange(fd, off, n, unix.SYNC_FILE_RANGE_WRITE)
+	})
+}
+
+// forget drops bytes of f from the system's memory once they are on the disk.
+// The system tells of a write that failed only once: the next Sync tells of it.
+func (f *osFile) forget(off, n int64) {
+	const whole = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+	err := f.control(func(fd int) error { return unix.SyncFileRange(fd, off, n, whole) })
+	if err != nil {
+		f.mu.Lock()
+		f.failed = err
+		f.mu.Unlock()
+		return
+	}
+	f.control(func(fd int) error { return unix.Fadvise(fd, off, n, unix.FADV_DONTNEED) })
+}
+
+func (f *osFile) control(fn func(fd int) error) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil // it is closed
+	}
+	var called error
+	if err := raw.Control(func(fd uintptr) { called = fn(int(fd)) }); err != nil {
+		return nil // likewise
+	}
+	return called
+}
