@@ -241,7 +241,7 @@ func (x *index) write(extra map[string][]byte) error {
 	x.mu.RLock()
 	layer := x.frozen
 	x.mu.RUnlock()
-	batch := new(leveldb.Batch)
+	batch := leveldb.MakeBatch(layer.Size() + 16*layer.Len()) // else it grows to twice what it needs
 	it := layer.NewIterator(nil)
 	defer it.Release()
 	for it.Next() {

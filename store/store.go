@@ -377,33 +377,28 @@ func (s *Store) put(c cid.Cid, data []byte) (int64, error) {
 // append writes a section at the end of the last pack, and returns its length.
 // appendMu is held.
 func (s *Store) append(d digest, c cid.Cid, data []byte) (int64, error) {
-	buf := s.buffers.Get().(*[]byte)
-	defer s.buffers.Put(buf)
-	b := append((*buf)[:0], dag.CARSection(c, len(data))...)
-	head := len(b)
-	b = append(b, data...)
-	*buf = b[:0]
-
-	p, at, err := s.tail(int64(len(b)))
+	head := dag.CARSection(c, len(data))
+	n := int64(len(head) + len(data))
+	p, at, err := s.tail(n)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := p.file.Write(b); err != nil {
+	if err := s.writeSection(p.file, head, data); err != nil {
 		if diskFull(err) {
 			err = fmt.Errorf("%w: %w", ErrFull, err)
 		}
 		return 0, fmt.Errorf("write %s: %w", packName(p.number), err)
 	}
-	if f, ok := p.file.(behind); ok && at/startEvery != (at+int64(len(b)))/startEvery {
+	if f, ok := p.file.(behind); ok && at/startEvery != (at+n)/startEvery {
 		f.startWriting(at/startEvery*startEvery, startEvery)
 	}
-	s.unsynced[p.number] += int64(len(b))
-	s.waiting += int64(len(b))
+	s.unsynced[p.number] += n
+	s.waiting += n
 	s.packMu.Lock()
-	s.total += int64(len(b))
+	s.total += n
 	s.packMu.Unlock()
-	s.index.put(key(tabBlock, d[:]), placed(p.number, at+int64(head), c.Type(), data).encode())
-	return int64(len(b)), nil
+	s.index.put(key(tabBlock, d[:]), placed(p.number, at+int64(len(head)), c.Type(), data).encode())
+	return n, nil
 }
 
 // tail returns the pack to append n bytes to, and its size. appendMu is held.
