@@ -266,21 +266,33 @@ func (b *bench) op(seconds, of float64) benchOp {
 
 func (b *bench) summary(w io.Writer) {
 	fmt.Fprintf(w, "%s that no codec shrinks, %s\n", size(b.Bytes), count(b.Cores, "core"))
-	t := table{right: " rrrrrr"}
-	t.add("", "MB/S", "RATIO", "CPU S", "MEMORY", "HEAP", "")
+	t := table{right: " rrrrrrr"}
+	t.add("", "MB/S", "RATIO", "S", "CPU S", "MEMORY", "HEAP", "")
 	t.add("SHA-256", fmt.Sprintf("%.0f", b.SHA256))
 	t.add("write", fmt.Sprintf("%.0f", b.Write))
-	t.add("add", fmt.Sprintf("%.0f", b.Add.Rate), fmt.Sprintf("%.2f", b.Add.Of), b.Add.Server.cpu(), b.Add.Server.memory(), b.Add.Server.heap(), "of SHA-256")
-	t.add("bare stream", fmt.Sprintf("%.0f", b.Stream.Rate), "", b.Stream.Client.cpu(), b.Stream.Client.memory())
-	t.add("  sending it", "", "", b.Stream.Server.cpu(), b.Stream.Server.memory())
+	t.add(b.Stream.line("bare stream", b.Stream.Client, "")...)
+	t.add(benchOp{}.line("  sending it", b.Stream.Server, "")...)
+	t.add(b.Add.line("add", b.Add.Server, "of SHA-256")...)
 	for _, g := range b.Gets {
 		name, of := "get", "of the stream"
 		if g.RTT > 0 {
 			name, of = fmt.Sprintf("get, %.0f ms away", g.RTT), "of get"
 		}
-		t.add(name, fmt.Sprintf("%.0f", g.Rate), fmt.Sprintf("%.2f", g.Of), g.Client.cpu(), g.Client.memory(), g.Client.heap(), of)
-		t.add("  serving it", "", "", g.Server.cpu(), g.Server.memory(), g.Server.heap())
+		t.add(g.line(name, g.Client, of)...)
+		t.add(benchOp{}.line("  serving it", g.Server, "")...)
 	}
-	t.add("rm and gc", fmt.Sprintf("%.0f", b.Remove.Rate), "", b.Remove.Server.cpu(), b.Remove.Server.memory(), b.Remove.Server.heap())
+	t.add(b.Remove.line("rm and gc", b.Remove.Server, "")...)
 	t.write(w)
+}
+
+// line returns the cells of o by some name, with what a process took for it.
+func (o benchOp) line(name string, u *usage, of string) []string {
+	cells := []string{name, "", "", "", u.cpu(), u.memory(), u.heap(), of}
+	if o.Seconds > 0 {
+		cells[1], cells[3] = fmt.Sprintf("%.0f", o.Rate), fmt.Sprintf("%.1f", o.Seconds)
+	}
+	if o.Of > 0 {
+		cells[2] = fmt.Sprintf("%.2f", o.Of)
+	}
+	return cells
 }
