@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	plotWidth = 400 // points; about the width of a phone
-	rowHeight = 38
+	plotWidth = 360 // points; about the width of a phone
+	rowHeight = 36
 	barHeight = 11
 	textSize  = 12
-	rowCells  = 52 // of text, in the widest of the usual fonts
+	rowCells  = 46 // of text, in the widest of the usual fonts
 
 	columnsHeight = 150
 )

@@ -71,26 +71,38 @@ func heat(names []string, bits [][]float64, far float64) (template.HTML, error) 
 	h.NaN = inkTrack
 	f.Add(h)
 
-	small := min(textSize, 0.75*cell)
+	small := vg.Length(min(textSize, 0.75*cell))
 	var words labels
 	for i, name := range names {
 		words = append(words,
-			label{x: left, y: g.Y(i), dx: -26, text: shown(name, 22), ink: inkText, size: vg.Length(small), anchor: end},
-			label{x: left, y: g.Y(i), dx: -4, text: strconv.Itoa(i + 1), ink: inkMuted, size: vg.Length(small), anchor: end},
-			label{x: g.X(i), y: g.top, dy: 9, text: strconv.Itoa(i + 1), ink: inkMuted, size: vg.Length(small), anchor: middle})
-		if cell < 26 {
-			continue
+			label{x: left, y: g.Y(i), dx: -26, text: shown(name, 22), ink: inkText, size: small, anchor: end},
+			label{x: left, y: g.Y(i), dx: -4, text: strconv.Itoa(i + 1), ink: inkMuted, size: small, anchor: end})
+		if cell >= 22 || (i+1)%5 == 0 {
+			words = append(words, label{x: g.X(i), y: g.top, dy: 9, text: strconv.Itoa(i + 1), ink: inkMuted, size: small, anchor: middle})
 		}
-		for j, v := range bits[i] {
-			k := inkText
-			if v < far/10 {
-				k = inkNear
-			}
-			if !math.IsNaN(v) && i != j {
-				words = append(words, label{x: g.X(j), y: g.Y(i), text: distance(v), ink: k, size: vg.Length(0.29 * cell), anchor: middle})
-			}
-		}
+	}
+	if cell >= 26 {
+		words = append(words, g.figures(far)...)
 	}
 	f.Add(words)
 	return f.svg()
+}
+
+// figures returns the distances as text in their cells, but for the diagonal.
+func (g grid) figures(far float64) (words labels) {
+	for i, row := range g.bits {
+		for j, v := range row {
+			l := label{x: g.X(j), y: g.Y(i), text: distance(v), ink: inkText, size: vg.Length(0.29 * g.cell), anchor: middle}
+			switch {
+			case i == j:
+				continue
+			case math.IsNaN(v):
+				l.ink = inkMuted
+			case v < far/10:
+				l.ink = inkNear
+			}
+			words = append(words, l)
+		}
+	}
+	return words
 }

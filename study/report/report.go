@@ -32,9 +32,8 @@ var (
 		"models":  func(n int) string { return count(n, "model") },
 		"inc":     func(i int) int { return i + 1 },
 		"less":    func(part float64) float64 { return 1 - part },
-		"short":   func(s string) string { return shown(s, nameCells) },
+		"name":    newName,
 		"whole":   func(s string) string { return shown(s, wholeCells) },
-		"long":    func(s string) bool { return len(s) > nameCells/2 },
 	}).Parse(pageText))
 )
 

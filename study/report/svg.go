@@ -44,7 +44,7 @@ const heatSteps = 16
 func (k ink) css(property string) string {
 	if k >= inkHeat {
 		far := float64(k-inkHeat) / (heatSteps - 1)
-		return fmt.Sprintf("%s:var(--heat);%s-opacity:%.2f", property, property, 1-0.95*math.Sqrt(far))
+		return fmt.Sprintf("%s:var(--heat);%s-opacity:%.2f", property, property, 1-0.88*math.Sqrt(far))
 	}
 	names := [...]string{"text", "muted", "bar", "best", "track", "line", "sign", "exponent", "mantissa", "near"}
 	return property + ":var(--" + names[k] + ")"
@@ -125,7 +125,7 @@ func (f figure) svg() (template.HTML, error) {
 	}
 	return template.HTML(fmt.Sprintf(
 		`<svg viewBox="0 0 %.5g %.5g" role="img" aria-label="%s" style="width:100%%;min-width:%.0fpx;max-width:%.0fpx"><g%s`,
-		f.w, f.h, template.HTMLEscapeString(f.says), least, 1.3*f.w, body)), nil
+		f.w, f.h, template.HTMLEscapeString(f.says), least, 1.4*f.w, body)), nil
 }
 
 // useInk returns what "fill:#A5C0nn" stands for.

@@ -10,13 +10,23 @@ import (
 	"unicode/utf8"
 )
 
-// Cells of a name that are shown: of one in a table, in a plot, and as what
-// comes up when a pointer rests on one that was cut.
+// Cells of a name that are shown in the words for a plot, and as what comes up
+// when a pointer rests on one that was cut.
 const (
-	nameCells  = 64
 	labelCells = 40
 	wholeCells = 2000
 )
+
+// A name is one as the page shows it, and the whole of it if that is more.
+type name struct{ Shown, Whole string }
+
+func newName(most int, s string) name {
+	n := name{Shown: shown(s, most), Whole: shown(s, wholeCells)}
+	if n.Shown == n.Whole {
+		n.Whole = ""
+	}
+	return n
+}
 
 // size returns n bytes as a person reads them: "1.5 MiB".
 func size(n int64) string {
