@@ -1,6 +1,7 @@
 package study
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -31,7 +32,7 @@ const (
 
 // costs are what a piece comes to.
 type costs struct {
-	part                            int32
+	piece
 	raw, zstd, zipnn, bitx, zipnode int64
 }
 
@@ -39,18 +40,13 @@ type costs struct {
 // from their bases.
 type stratum struct {
 	dtype      string
-	near, root int8 // octaves, in quarters; -128 for none
+	near, root int8 // thirds of octaves of bits an element; none for no base
 }
 
-func octaves(d float64, has bool) int8 {
-	switch {
-	case !has:
-		return -128
-	case d == 0:
-		return -127
-	}
-	return int8(max(-100, math.Floor(4*math.Log2(d))))
-}
+const none = -128
+
+// octave is about how far a base is: below a 64th of a bit all are near.
+func octave(d float64) int8 { return int8(max(-18, math.Floor(3*math.Log2(d)))) }
 
 // A piece is a leaf of a part.
 type piece struct {
@@ -164,9 +160,12 @@ func newTotals(c *collection) *totals {
 	t := &totals{c: c, strata: map[stratum]*sum{}, fields: map[string]*bitSum{}}
 	for i := range c.parts {
 		p := &c.parts[i]
-		s := stratum{string(p.dtype), octaves(p.apart, p.near >= 0), octaves(0, false)}
+		s := stratum{string(p.dtype), none, none}
+		if p.near >= 0 {
+			s.near = octave(p.apart)
+		}
 		if p.root >= 0 {
-			s.root = octaves(c.apart(int32(i), p.root), true)
+			s.root = octave(c.apart(int32(i), p.root))
 		}
 		if !p.tensor {
 			s.dtype = "" // headers and files without tensors
@@ -258,11 +257,7 @@ func shuffled(parts []int32) []int32 {
 		return h.Sum64()
 	}
 	slices.SortFunc(out, func(a, b int32) int {
-		x, y := key(a), key(b)
-		if x < y {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(key(a), key(b)), cmp.Compare(a, b))
 	})
 	return out
 }
@@ -309,16 +304,20 @@ func (c *collection) encode(ctx context.Context, t *totals) error {
 			})
 		}
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, s := range t.strata { // sums of floats are to be the same in every run
+		slices.SortFunc(s.pieces, func(a, b costs) int {
+			return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(a.at, b.at))
+		})
+	}
+	return nil
 }
 
-func sortedKeys(m map[stratum][]piece) []stratum {
+func sortedKeys[V any](m map[stratum]V) []stratum {
 	return slices.SortedFunc(maps.Keys(m), func(a, b stratum) int {
-		x, y := fmt.Sprint(a), fmt.Sprint(b)
-		if x < y {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(a.dtype, b.dtype), cmp.Compare(a.near, b.near), cmp.Compare(a.root, b.root))
 	})
 }
 
@@ -329,7 +328,7 @@ func (c *collection) piece(e *encoder, at piece) (costs, bitSum, error) {
 	if err != nil {
 		return costs{}, bitSum{}, err
 	}
-	x := costs{part: at.part, raw: int64(len(data))}
+	x := costs{piece: at, raw: int64(len(data))}
 	if c.o.wants(Zstd) || c.o.wants(BitX) || c.o.wants(ZipLLM) {
 		x.zstd = e.plainZstd(data)
 	}
@@ -394,7 +393,8 @@ func (c *collection) bytesOf(k int32, at, n int64) ([]byte, error) {
 // it: 0 where everything was encoded.
 func (t *totals) estimate(way string) (int64, float64) {
 	total, variance := 0.0, 0.0
-	for _, s := range t.strata {
+	for _, key := range sortedKeys(t.strata) {
+		s := t.strata[key]
 		for _, w := range weights(way, s) {
 			if w.bytes == 0 {
 				continue
