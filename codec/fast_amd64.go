@@ -24,7 +24,7 @@ const (
 var use = func() tier {
 	x := &cpu.X86
 	switch {
-	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512CD && x.HasAVX512VBMI && x.HasBMI2 && x.HasPOPCNT:
+	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512CD && x.HasAVX512VBMI && x.HasAVX512VBMI2 && x.HasBMI2 && x.HasPOPCNT:
 		return avx512
 	case x.HasAVX2 && x.HasBMI2 && x.HasPOPCNT:
 		return avx2
@@ -82,12 +82,10 @@ func decodeRoundsFast[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, la
 		state, to, in := (*byte)(unsafe.Pointer(d)), bytesOf(z[at:]), bytesOf(ctx[at:])
 		wide := unsafe.Sizeof(z[0]) == 4
 		switch {
-		case wide && use == avx2:
-			return decode32AVX2(state, to, in, bytesOf(src), len(src), rounds, lanes)
+		case use == avx2:
+			return 0, 0
 		case wide:
 			return decode32AVX512(state, to, in, bytesOf(src), len(src), rounds, lanes)
-		case use == avx2:
-			return decode16AVX2(state, to, in, bytesOf(src), len(src), rounds, lanes)
 		}
 		return decode16AVX512(state, to, in, bytesOf(src), len(src), rounds, lanes)
 	})
@@ -99,7 +97,7 @@ func decodeBytesFast(d *laneDecoder, p, src []byte, lanes int) (int, []byte) {
 		if use == avx2 {
 			return decodeBytesAVX2((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), nil, bytesOf(src), len(src), rounds, lanes)
 		}
-		return decodeBytesAVX512((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), nil, bytesOf(src), len(src), rounds, lanes)
+		return decodeBytesAVX512((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), bytesOf(src), len(src), rounds, lanes)
 	})
 }
 

@@ -17,7 +17,7 @@ func decode32AVX512(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int
 // decodeBytesAVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
 //
 //go:noescape
-func decodeBytesAVX512(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+func decodeBytesAVX512(d *byte, p *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
 // encode16AVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
 //
@@ -118,16 +118,6 @@ func splitF32AVX512(planes *byte, src *byte, n int, stride int)
 //
 //go:noescape
 func joinF32AVX512(dst *byte, planes *byte, n int, stride int)
-
-// decode16AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
-//
-//go:noescape
-func decode16AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
-
-// decode32AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
-//
-//go:noescape
-func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
 // decodeBytesAVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
 //

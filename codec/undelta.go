@@ -68,7 +68,7 @@ func (d *deltaCoder) decodeMoved(dst, base []byte, in *adaptiveDecoder, words []
 	if err := d.readScale(in, flags, g, count); err != nil {
 		return err
 	}
-	if err := d.tables.read(in, n.maxSymbol()); err != nil {
+	if err := d.tables.read(in, n.width == 4); err != nil {
 		return err
 	}
 	if err := in.end(); err != nil {

@@ -36,7 +36,7 @@ func decode256(name string, width int) {
 	start, done, table, perms := GP64(), GP64(), GP64(), GP64()
 	MOVQ(src, start)
 	XORQ(done, done)
-	LEAQ(Mem{Base: d, Disp: decTable}, table)
+	LEAQ(Mem{Base: d, Disp: decPlane}, table)
 	LEAQ(wordsOfMask(), perms)
 	SUBQ(U32(512), end)
 	var tables, raws Mem
