@@ -53,6 +53,7 @@ type deltaCoder struct {
 	symbols []uint8
 	depth   []uint8
 	ctx     []uint8
+	shifts  []int8
 	refiner *refiner // nil until it is needed
 	side    adaptiveEncoder
 	buf     []byte

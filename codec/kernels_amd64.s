@@ -8,6 +8,25 @@
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, POPCNT
 TEXT ·decode16AVX512(SB), NOSPLIT, $0-72
 	MOVQ         d+0(FP), AX
+	VMOVDQU64    weaveBytes<>+0(SB), Z31
+	VPTERNLOGD   $0xff, Z30, Z30, Z30
+	MOVL         $0x000000ff, CX
+	VPBROADCASTW CX, Z29
+	MOVL         $0x00000303, CX
+	VPBROADCASTW CX, Z28
+	MOVL         $0x00000101, CX
+	VPBROADCASTW CX, Z27
+	MOVL         $0x00001f1f, CX
+	VPBROADCASTW CX, Z26
+	MOVL         $0x00000f0f, CX
+	VPBROADCASTW CX, Z25
+	VMOVDQU64    576(AX), Z24
+	VMOVDQU64    1088(AX), Z23
+	VMOVDQU64    1216(AX), Z22
+	VMOVDQU64    1344(AX), Z21
+	VMOVDQU64    704(AX), Z13
+	VMOVDQU64    832(AX), Z14
+	VMOVDQU64    960(AX), Z15
 	MOVQ         z+8(FP), CX
 	MOVQ         ctx+16(FP), DX
 	MOVQ         src+24(FP), BX
@@ -18,27 +37,6 @@ TEXT ·decode16AVX512(SB), NOSPLIT, $0-72
 	MOVQ         BX, R9
 	XORQ         R10, R10
 	SUBQ         $0x00000200, SI
-	VMOVDQU64    weaveBytes<>+0(SB), Z31
-	VPTERNLOGD   $0xff, Z30, Z30, Z30
-	MOVL         $0x000000ff, R11
-	VPBROADCASTW R11, Z29
-	MOVL         $0x00000303, R11
-	VPBROADCASTW R11, Z28
-	MOVL         $0x00000101, R11
-	VPBROADCASTW R11, Z27
-	MOVL         $0x00001f1f, R11
-	VPBROADCASTW R11, Z26
-	MOVL         $0x00000f0f, R11
-	VPBROADCASTW R11, Z25
-	MOVL         $0x00000707, R11
-	VPBROADCASTW R11, Z16
-	VMOVDQU64    576(AX), Z24
-	VMOVDQU64    1088(AX), Z23
-	VMOVDQU64    1216(AX), Z22
-	VMOVDQU64    1344(AX), Z21
-	VMOVDQU64    704(AX), Z13
-	VMOVDQU64    832(AX), Z14
-	VMOVDQU64    960(AX), Z15
 	CMPQ         R8, $0x20
 	JEQ          lanes32
 	JL           lanes16
@@ -148,7 +146,7 @@ round64:
 	VPSUBB     Z12, Z25, Z11
 	VPSRLW     $0x03, Z9, Z12
 	VPANDQ     Z26, Z12, Z12
-	VPANDQ     Z16, Z9, Z10
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB    $0x06, Z11, Z12, K6, K5
 	VPMINUB    Z12, Z11, Z11
 	VPANDQ     Z29, Z12, Z0
@@ -334,7 +332,7 @@ round32:
 	VPSUBB     Z12, Z25, Z11
 	VPSRLW     $0x03, Z9, Z12
 	VPANDQ     Z26, Z12, Z12
-	VPANDQ     Z16, Z9, Z10
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB    $0x06, Z11, Z12, K6, K5
 	VPMINUB    Z12, Z11, Z11
 	VPANDQ     Z29, Z12, Z0
@@ -477,7 +475,7 @@ round16:
 	VPSUBB     Z12, Z25, Z11
 	VPSRLW     $0x03, Z9, Z12
 	VPANDQ     Z26, Z12, Z12
-	VPANDQ     Z16, Z9, Z10
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB    $0x06, Z11, Z12, K6, K5
 	VPMINUB    Z12, Z11, Z11
 	VPANDQ     Z29, Z12, Z0
@@ -741,6 +739,72 @@ DATA oddWords<>+62(SB)/1, $0x3f
 DATA oddWords<>+63(SB)/1, $0x00
 GLOBL oddWords<>(SB), RODATA|NOPTR, $64
 
+DATA repeated07070707<>+0(SB)/1, $0x07
+DATA repeated07070707<>+1(SB)/1, $0x07
+DATA repeated07070707<>+2(SB)/1, $0x07
+DATA repeated07070707<>+3(SB)/1, $0x07
+DATA repeated07070707<>+4(SB)/1, $0x07
+DATA repeated07070707<>+5(SB)/1, $0x07
+DATA repeated07070707<>+6(SB)/1, $0x07
+DATA repeated07070707<>+7(SB)/1, $0x07
+DATA repeated07070707<>+8(SB)/1, $0x07
+DATA repeated07070707<>+9(SB)/1, $0x07
+DATA repeated07070707<>+10(SB)/1, $0x07
+DATA repeated07070707<>+11(SB)/1, $0x07
+DATA repeated07070707<>+12(SB)/1, $0x07
+DATA repeated07070707<>+13(SB)/1, $0x07
+DATA repeated07070707<>+14(SB)/1, $0x07
+DATA repeated07070707<>+15(SB)/1, $0x07
+DATA repeated07070707<>+16(SB)/1, $0x07
+DATA repeated07070707<>+17(SB)/1, $0x07
+DATA repeated07070707<>+18(SB)/1, $0x07
+DATA repeated07070707<>+19(SB)/1, $0x07
+DATA repeated07070707<>+20(SB)/1, $0x07
+DATA repeated07070707<>+21(SB)/1, $0x07
+DATA repeated07070707<>+22(SB)/1, $0x07
+DATA repeated07070707<>+23(SB)/1, $0x07
+DATA repeated07070707<>+24(SB)/1, $0x07
+DATA repeated07070707<>+25(SB)/1, $0x07
+DATA repeated07070707<>+26(SB)/1, $0x07
+DATA repeated07070707<>+27(SB)/1, $0x07
+DATA repeated07070707<>+28(SB)/1, $0x07
+DATA repeated07070707<>+29(SB)/1, $0x07
+DATA repeated07070707<>+30(SB)/1, $0x07
+DATA repeated07070707<>+31(SB)/1, $0x07
+DATA repeated07070707<>+32(SB)/1, $0x07
+DATA repeated07070707<>+33(SB)/1, $0x07
+DATA repeated07070707<>+34(SB)/1, $0x07
+DATA repeated07070707<>+35(SB)/1, $0x07
+DATA repeated07070707<>+36(SB)/1, $0x07
+DATA repeated07070707<>+37(SB)/1, $0x07
+DATA repeated07070707<>+38(SB)/1, $0x07
+DATA repeated07070707<>+39(SB)/1, $0x07
+DATA repeated07070707<>+40(SB)/1, $0x07
+DATA repeated07070707<>+41(SB)/1, $0x07
+DATA repeated07070707<>+42(SB)/1, $0x07
+DATA repeated07070707<>+43(SB)/1, $0x07
+DATA repeated07070707<>+44(SB)/1, $0x07
+DATA repeated07070707<>+45(SB)/1, $0x07
+DATA repeated07070707<>+46(SB)/1, $0x07
+DATA repeated07070707<>+47(SB)/1, $0x07
+DATA repeated07070707<>+48(SB)/1, $0x07
+DATA repeated07070707<>+49(SB)/1, $0x07
+DATA repeated07070707<>+50(SB)/1, $0x07
+DATA repeated07070707<>+51(SB)/1, $0x07
+DATA repeated07070707<>+52(SB)/1, $0x07
+DATA repeated07070707<>+53(SB)/1, $0x07
+DATA repeated07070707<>+54(SB)/1, $0x07
+DATA repeated07070707<>+55(SB)/1, $0x07
+DATA repeated07070707<>+56(SB)/1, $0x07
+DATA repeated07070707<>+57(SB)/1, $0x07
+DATA repeated07070707<>+58(SB)/1, $0x07
+DATA repeated07070707<>+59(SB)/1, $0x07
+DATA repeated07070707<>+60(SB)/1, $0x07
+DATA repeated07070707<>+61(SB)/1, $0x07
+DATA repeated07070707<>+62(SB)/1, $0x07
+DATA repeated07070707<>+63(SB)/1, $0x07
+GLOBL repeated07070707<>(SB), RODATA|NOPTR, $64
+
 DATA pairedWords0<>+0(SB)/1, $0x00
 DATA pairedWords0<>+1(SB)/1, $0x00
 DATA pairedWords0<>+2(SB)/1, $0x20
@@ -877,6 +941,25 @@ GLOBL pairedWords1<>(SB), RODATA|NOPTR, $64
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, POPCNT
 TEXT ·decode32AVX512(SB), NOSPLIT, $0-72
 	MOVQ         d+0(FP), AX
+	VMOVDQU64    weaveBytes<>+0(SB), Z31
+	VPTERNLOGD   $0xff, Z30, Z30, Z30
+	MOVL         $0x000000ff, CX
+	VPBROADCASTW CX, Z29
+	MOVL         $0x00000303, CX
+	VPBROADCASTW CX, Z28
+	MOVL         $0x00000101, CX
+	VPBROADCASTW CX, Z27
+	MOVL         $0x00001f1f, CX
+	VPBROADCASTW CX, Z26
+	MOVL         $0x00000f0f, CX
+	VPBROADCASTW CX, Z25
+	VMOVDQU64    576(AX), Z24
+	VMOVDQU64    1088(AX), Z23
+	VMOVDQU64    1216(AX), Z22
+	VMOVDQU64    1344(AX), Z21
+	VMOVDQU64    704(AX), Z13
+	VMOVDQU64    832(AX), Z14
+	VMOVDQU64    960(AX), Z15
 	MOVQ         z+8(FP), CX
 	MOVQ         ctx+16(FP), DX
 	MOVQ         src+24(FP), BX
@@ -887,27 +970,6 @@ TEXT ·decode32AVX512(SB), NOSPLIT, $0-72
 	MOVQ         BX, R9
 	XORQ         R10, R10
 	SUBQ         $0x00000200, SI
-	VMOVDQU64    weaveBytes<>+0(SB), Z31
-	VPTERNLOGD   $0xff, Z30, Z30, Z30
-	MOVL         $0x000000ff, R11
-	VPBROADCASTW R11, Z29
-	MOVL         $0x00000303, R11
-	VPBROADCASTW R11, Z28
-	MOVL         $0x00000101, R11
-	VPBROADCASTW R11, Z27
-	MOVL         $0x00001f1f, R11
-	VPBROADCASTW R11, Z26
-	MOVL         $0x00000f0f, R11
-	VPBROADCASTW R11, Z25
-	MOVL         $0x00000707, R11
-	VPBROADCASTW R11, Z16
-	VMOVDQU64    576(AX), Z24
-	VMOVDQU64    1088(AX), Z23
-	VMOVDQU64    1216(AX), Z22
-	VMOVDQU64    1344(AX), Z21
-	VMOVDQU64    704(AX), Z13
-	VMOVDQU64    832(AX), Z14
-	VMOVDQU64    960(AX), Z15
 	CMPQ         R8, $0x20
 	JEQ          lanes32
 	JL           lanes16
@@ -1017,7 +1079,7 @@ round64:
 	VPSUBB       Z12, Z25, Z11
 	VPSRLW       $0x03, Z9, Z12
 	VPANDQ       Z26, Z12, Z12
-	VPANDQ       Z16, Z9, Z10
+	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB      $0x06, Z11, Z12, K6, K5
 	VPMINUB      Z12, Z11, Z11
 	VPANDQ       Z29, Z12, Z0
@@ -1284,7 +1346,7 @@ round32:
 	VPSUBB       Z12, Z25, Z11
 	VPSRLW       $0x03, Z9, Z12
 	VPANDQ       Z26, Z12, Z12
-	VPANDQ       Z16, Z9, Z10
+	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB      $0x06, Z11, Z12, K6, K5
 	VPMINUB      Z12, Z11, Z11
 	VPANDQ       Z29, Z12, Z0
@@ -1470,7 +1532,7 @@ round16:
 	VPSUBB       Z12, Z25, Z11
 	VPSRLW       $0x03, Z9, Z12
 	VPANDQ       Z26, Z12, Z12
-	VPANDQ       Z16, Z9, Z10
+	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB      $0x06, Z11, Z12, K6, K5
 	VPMINUB      Z12, Z11, Z11
 	VPANDQ       Z29, Z12, Z0
@@ -1572,6 +1634,2570 @@ finish:
 	SUBQ R9, BX
 	MOVQ R10, done+56(FP)
 	MOVQ BX, read+64(FP)
+	VZEROUPPER
+	RET
+
+// func decodeBF16AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, POPCNT
+TEXT ·decodeBF16AVX512(SB), NOSPLIT, $0-96
+	MOVQ         d+0(FP), AX
+	VMOVDQU64    weaveBytes<>+0(SB), Z31
+	VPTERNLOGD   $0xff, Z30, Z30, Z30
+	MOVL         $0x000000ff, CX
+	VPBROADCASTW CX, Z29
+	MOVL         $0x00000303, CX
+	VPBROADCASTW CX, Z28
+	MOVL         $0x00000101, CX
+	VPBROADCASTW CX, Z27
+	MOVL         $0x00001f1f, CX
+	VPBROADCASTW CX, Z26
+	MOVL         $0x00000f0f, CX
+	VPBROADCASTW CX, Z25
+	VMOVDQU64    576(AX), Z24
+	VMOVDQU64    1088(AX), Z23
+	VMOVDQU64    1216(AX), Z22
+	VMOVDQU64    1344(AX), Z21
+	VMOVDQU64    704(AX), Z13
+	VMOVDQU64    832(AX), Z14
+	VMOVDQU64    960(AX), Z15
+	MOVQ         dst+8(FP), CX
+	MOVQ         base+16(FP), DX
+	MOVQ         shift+24(FP), BX
+	MOVQ         stride+64(FP), SI
+	MOVQ         top+72(FP), DI
+	VPBROADCASTW DI, Z16
+	MOVQ         src+32(FP), DI
+	MOVQ         size+40(FP), R8
+	ADDQ         DI, R8
+	MOVQ         rounds+48(FP), R9
+	MOVQ         lanes+56(FP), R10
+	MOVQ         DI, R11
+	XORQ         R12, R12
+	SUBQ         $0x00000200, R8
+	CMPQ         R10, $0x20
+	JEQ          lanes32
+	JL           lanes16
+	MOVQ         $0x00000000ffffffff, R10
+	KMOVQ        R10, K7
+	MOVQ         $0xffffffffffffffff, R10
+	KMOVQ        R10, K6
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z18
+	VMOVDQU64    oddWords<>+0(SB), Z20
+	VPERMI2W     Z1, Z0, Z18
+	VPERMI2W     Z1, Z0, Z20
+
+round64:
+	CMPQ       R9, R12
+	JLE        finish64
+	CMPQ       DI, R8
+	JA         finish64
+	VMOVDQU64  (BX), Z0
+	VPERMB     Z0, Z31, Z0
+	VPSRLW     $0x07, (DX), Z1
+	VPANDQ     repeated00ff00ff<>+0(SB), Z1, Z1
+	VPSUBUSW   Z1, Z16, Z1
+	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VPSRLW     $0x07, 64(DX), Z2
+	VPANDQ     repeated00ff00ff<>+0(SB), Z2, Z2
+	VPSUBUSW   Z2, Z16, Z2
+	VPMINUW    repeated001f001f<>+0(SB), Z2, Z2
+	VPSLLW     $0x08, Z2, Z2
+	VPORQ      Z2, Z1, Z1
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSRLW     $0x08, Z12, Z4
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPSLLVW    Z4, Z30, Z2
+	VPANDNQ    Z18, Z2, Z2
+	VPMINUW    Z29, Z1, Z10
+	VPMINUW    Z29, Z2, Z11
+	VPSLLW     $0x08, Z11, Z11
+	VPORQ      Z11, Z10, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSRLW     $0x08, Z5, Z8
+	VPTERNLOGD $0xf4, Z29, Z6, Z8
+	VPSRLW     $0x08, Z7, Z11
+	VPSUBW     Z11, Z2, Z2
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z18, Z20
+	VPMULLW    Z8, Z18, Z18
+	VPADDW     Z10, Z20, Z20
+	VPADDW     Z18, Z2, Z10
+	VPANDNQ    Z18, Z10, Z18
+	VPSRLW     $0x0f, Z18, Z18
+	VPADDW     Z18, Z20, Z20
+	VMOVDQA64  Z10, Z18
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VPSRLW     $0x08, Z12, Z0
+	VPSRLW     $0x08, Z11, Z4
+	VPSRLW     $0x08, Z10, Z6
+	VPSLLVW    Z0, Z6, Z6
+	VPSLLVW    Z4, Z30, Z9
+	VPTERNLOGD $0xf2, Z18, Z9, Z6
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z20
+	VPSUBW     Z4, Z0, Z2
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z18, Z20, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z18, K1, Z20
+	VPEXPANDW  Z10, K1, Z18
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	KORTESTQ   K5, K5
+	JNE        more64
+
+store64:
+	VPADDW     Z30, Z5, Z5
+	VPSLLW     $0x0f, Z5, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z5, Z5
+	VPXORQ     Z10, Z5, Z5
+	VMOVDQU64  (DX), Z9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
+	VMOVDQU64  Z5, (CX)
+	VPADDW     Z30, Z6, Z6
+	VPSLLW     $0x0f, Z6, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z6, Z6
+	VPXORQ     Z10, Z6, Z6
+	VMOVDQU64  64(DX), Z9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z6, Z6
+	VPSRAW     $0x0f, Z6, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z6
+	VMOVDQU64  Z6, 64(CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000080, DX
+	ADDQ       $0x00000080, CX
+	INCQ       R12
+	JMP        round64
+
+more64:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z2, Z10
+	VPSUBW       Z10, Z2, Z2
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z18, Z12, Z12
+	VPSHRDVW     Z10, Z20, Z18
+	VPSRLVW      Z10, Z20, Z20
+	VPSLLVW      Z4, Z12, Z10
+	VPORQ        Z10, Z6, Z6
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store64
+
+finish64:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z20, Z18, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z20, Z18, Z1
+	VMOVDQU64 Z1, 192(AX)
+	JMP       finish
+
+lanes32:
+	MOVQ      $0x00000000ffffffff, R10
+	KMOVQ     R10, K7
+	MOVQ      $0x5555555555555555, R10
+	KMOVQ     R10, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round32:
+	CMPQ       R9, R12
+	JLE        finish32
+	CMPQ       DI, R8
+	JA         finish32
+	VMOVDQU32  (BX), Y0
+	VPERMB     Z0, Z31, Z0
+	VPSRLW     $0x07, (DX), Z1
+	VPANDQ     repeated00ff00ff<>+0(SB), Z1, Z1
+	VPSUBUSW   Z1, Z16, Z1
+	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPMINUW    Z29, Z1, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	KORTESTQ   K5, K5
+	JNE        more32
+
+store32:
+	VPADDW     Z30, Z5, Z5
+	VPSLLW     $0x0f, Z5, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z5, Z5
+	VPXORQ     Z10, Z5, Z5
+	VMOVDQU64  (DX), Z9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
+	VMOVDQU64  Z5, (CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, CX
+	INCQ       R12
+	JMP        round32
+
+more32:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store32
+
+finish32:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	JMP       finish
+
+lanes16:
+	MOVQ      $0x000000000000ffff, R10
+	KMOVQ     R10, K7
+	MOVQ      $0x0000000055555555, R10
+	KMOVQ     R10, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round16:
+	CMPQ       R9, R12
+	JLE        finish16
+	CMPQ       DI, R8
+	JA         finish16
+	VMOVDQU32  (BX), X0
+	VPERMB     Z0, Z31, Z0
+	VPSRLW     $0x07, (DX), Y1
+	VPANDQ     repeated00ff00ff<>+0(SB), Z1, Z1
+	VPSUBUSW   Z1, Z16, Z1
+	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPMINUW    Z29, Z1, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	KORTESTQ   K5, K5
+	JNE        more16
+
+store16:
+	VPADDW     Z30, Z5, Z5
+	VPSLLW     $0x0f, Z5, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z5, Z5
+	VPXORQ     Z10, Z5, Z5
+	VMOVDQU32  (DX), Y9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
+	VMOVDQU32  Y5, (CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000020, DX
+	ADDQ       $0x00000020, CX
+	INCQ       R12
+	JMP        round16
+
+more16:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store16
+
+finish16:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+
+finish:
+	SUBQ R11, DI
+	MOVQ R12, done+80(FP)
+	MOVQ DI, read+88(FP)
+	VZEROUPPER
+	RET
+
+DATA repeated00ff00ff<>+0(SB)/1, $0xff
+DATA repeated00ff00ff<>+1(SB)/1, $0x00
+DATA repeated00ff00ff<>+2(SB)/1, $0xff
+DATA repeated00ff00ff<>+3(SB)/1, $0x00
+DATA repeated00ff00ff<>+4(SB)/1, $0xff
+DATA repeated00ff00ff<>+5(SB)/1, $0x00
+DATA repeated00ff00ff<>+6(SB)/1, $0xff
+DATA repeated00ff00ff<>+7(SB)/1, $0x00
+DATA repeated00ff00ff<>+8(SB)/1, $0xff
+DATA repeated00ff00ff<>+9(SB)/1, $0x00
+DATA repeated00ff00ff<>+10(SB)/1, $0xff
+DATA repeated00ff00ff<>+11(SB)/1, $0x00
+DATA repeated00ff00ff<>+12(SB)/1, $0xff
+DATA repeated00ff00ff<>+13(SB)/1, $0x00
+DATA repeated00ff00ff<>+14(SB)/1, $0xff
+DATA repeated00ff00ff<>+15(SB)/1, $0x00
+DATA repeated00ff00ff<>+16(SB)/1, $0xff
+DATA repeated00ff00ff<>+17(SB)/1, $0x00
+DATA repeated00ff00ff<>+18(SB)/1, $0xff
+DATA repeated00ff00ff<>+19(SB)/1, $0x00
+DATA repeated00ff00ff<>+20(SB)/1, $0xff
+DATA repeated00ff00ff<>+21(SB)/1, $0x00
+DATA repeated00ff00ff<>+22(SB)/1, $0xff
+DATA repeated00ff00ff<>+23(SB)/1, $0x00
+DATA repeated00ff00ff<>+24(SB)/1, $0xff
+DATA repeated00ff00ff<>+25(SB)/1, $0x00
+DATA repeated00ff00ff<>+26(SB)/1, $0xff
+DATA repeated00ff00ff<>+27(SB)/1, $0x00
+DATA repeated00ff00ff<>+28(SB)/1, $0xff
+DATA repeated00ff00ff<>+29(SB)/1, $0x00
+DATA repeated00ff00ff<>+30(SB)/1, $0xff
+DATA repeated00ff00ff<>+31(SB)/1, $0x00
+DATA repeated00ff00ff<>+32(SB)/1, $0xff
+DATA repeated00ff00ff<>+33(SB)/1, $0x00
+DATA repeated00ff00ff<>+34(SB)/1, $0xff
+DATA repeated00ff00ff<>+35(SB)/1, $0x00
+DATA repeated00ff00ff<>+36(SB)/1, $0xff
+DATA repeated00ff00ff<>+37(SB)/1, $0x00
+DATA repeated00ff00ff<>+38(SB)/1, $0xff
+DATA repeated00ff00ff<>+39(SB)/1, $0x00
+DATA repeated00ff00ff<>+40(SB)/1, $0xff
+DATA repeated00ff00ff<>+41(SB)/1, $0x00
+DATA repeated00ff00ff<>+42(SB)/1, $0xff
+DATA repeated00ff00ff<>+43(SB)/1, $0x00
+DATA repeated00ff00ff<>+44(SB)/1, $0xff
+DATA repeated00ff00ff<>+45(SB)/1, $0x00
+DATA repeated00ff00ff<>+46(SB)/1, $0xff
+DATA repeated00ff00ff<>+47(SB)/1, $0x00
+DATA repeated00ff00ff<>+48(SB)/1, $0xff
+DATA repeated00ff00ff<>+49(SB)/1, $0x00
+DATA repeated00ff00ff<>+50(SB)/1, $0xff
+DATA repeated00ff00ff<>+51(SB)/1, $0x00
+DATA repeated00ff00ff<>+52(SB)/1, $0xff
+DATA repeated00ff00ff<>+53(SB)/1, $0x00
+DATA repeated00ff00ff<>+54(SB)/1, $0xff
+DATA repeated00ff00ff<>+55(SB)/1, $0x00
+DATA repeated00ff00ff<>+56(SB)/1, $0xff
+DATA repeated00ff00ff<>+57(SB)/1, $0x00
+DATA repeated00ff00ff<>+58(SB)/1, $0xff
+DATA repeated00ff00ff<>+59(SB)/1, $0x00
+DATA repeated00ff00ff<>+60(SB)/1, $0xff
+DATA repeated00ff00ff<>+61(SB)/1, $0x00
+DATA repeated00ff00ff<>+62(SB)/1, $0xff
+DATA repeated00ff00ff<>+63(SB)/1, $0x00
+GLOBL repeated00ff00ff<>(SB), RODATA|NOPTR, $64
+
+DATA repeated001f001f<>+0(SB)/1, $0x1f
+DATA repeated001f001f<>+1(SB)/1, $0x00
+DATA repeated001f001f<>+2(SB)/1, $0x1f
+DATA repeated001f001f<>+3(SB)/1, $0x00
+DATA repeated001f001f<>+4(SB)/1, $0x1f
+DATA repeated001f001f<>+5(SB)/1, $0x00
+DATA repeated001f001f<>+6(SB)/1, $0x1f
+DATA repeated001f001f<>+7(SB)/1, $0x00
+DATA repeated001f001f<>+8(SB)/1, $0x1f
+DATA repeated001f001f<>+9(SB)/1, $0x00
+DATA repeated001f001f<>+10(SB)/1, $0x1f
+DATA repeated001f001f<>+11(SB)/1, $0x00
+DATA repeated001f001f<>+12(SB)/1, $0x1f
+DATA repeated001f001f<>+13(SB)/1, $0x00
+DATA repeated001f001f<>+14(SB)/1, $0x1f
+DATA repeated001f001f<>+15(SB)/1, $0x00
+DATA repeated001f001f<>+16(SB)/1, $0x1f
+DATA repeated001f001f<>+17(SB)/1, $0x00
+DATA repeated001f001f<>+18(SB)/1, $0x1f
+DATA repeated001f001f<>+19(SB)/1, $0x00
+DATA repeated001f001f<>+20(SB)/1, $0x1f
+DATA repeated001f001f<>+21(SB)/1, $0x00
+DATA repeated001f001f<>+22(SB)/1, $0x1f
+DATA repeated001f001f<>+23(SB)/1, $0x00
+DATA repeated001f001f<>+24(SB)/1, $0x1f
+DATA repeated001f001f<>+25(SB)/1, $0x00
+DATA repeated001f001f<>+26(SB)/1, $0x1f
+DATA repeated001f001f<>+27(SB)/1, $0x00
+DATA repeated001f001f<>+28(SB)/1, $0x1f
+DATA repeated001f001f<>+29(SB)/1, $0x00
+DATA repeated001f001f<>+30(SB)/1, $0x1f
+DATA repeated001f001f<>+31(SB)/1, $0x00
+DATA repeated001f001f<>+32(SB)/1, $0x1f
+DATA repeated001f001f<>+33(SB)/1, $0x00
+DATA repeated001f001f<>+34(SB)/1, $0x1f
+DATA repeated001f001f<>+35(SB)/1, $0x00
+DATA repeated001f001f<>+36(SB)/1, $0x1f
+DATA repeated001f001f<>+37(SB)/1, $0x00
+DATA repeated001f001f<>+38(SB)/1, $0x1f
+DATA repeated001f001f<>+39(SB)/1, $0x00
+DATA repeated001f001f<>+40(SB)/1, $0x1f
+DATA repeated001f001f<>+41(SB)/1, $0x00
+DATA repeated001f001f<>+42(SB)/1, $0x1f
+DATA repeated001f001f<>+43(SB)/1, $0x00
+DATA repeated001f001f<>+44(SB)/1, $0x1f
+DATA repeated001f001f<>+45(SB)/1, $0x00
+DATA repeated001f001f<>+46(SB)/1, $0x1f
+DATA repeated001f001f<>+47(SB)/1, $0x00
+DATA repeated001f001f<>+48(SB)/1, $0x1f
+DATA repeated001f001f<>+49(SB)/1, $0x00
+DATA repeated001f001f<>+50(SB)/1, $0x1f
+DATA repeated001f001f<>+51(SB)/1, $0x00
+DATA repeated001f001f<>+52(SB)/1, $0x1f
+DATA repeated001f001f<>+53(SB)/1, $0x00
+DATA repeated001f001f<>+54(SB)/1, $0x1f
+DATA repeated001f001f<>+55(SB)/1, $0x00
+DATA repeated001f001f<>+56(SB)/1, $0x1f
+DATA repeated001f001f<>+57(SB)/1, $0x00
+DATA repeated001f001f<>+58(SB)/1, $0x1f
+DATA repeated001f001f<>+59(SB)/1, $0x00
+DATA repeated001f001f<>+60(SB)/1, $0x1f
+DATA repeated001f001f<>+61(SB)/1, $0x00
+DATA repeated001f001f<>+62(SB)/1, $0x1f
+DATA repeated001f001f<>+63(SB)/1, $0x00
+GLOBL repeated001f001f<>(SB), RODATA|NOPTR, $64
+
+DATA repeated3f3f3f3f<>+0(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+1(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+2(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+3(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+4(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+5(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+6(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+7(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+8(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+9(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+10(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+11(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+12(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+13(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+14(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+15(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+16(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+17(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+18(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+19(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+20(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+21(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+22(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+23(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+24(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+25(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+26(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+27(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+28(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+29(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+30(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+31(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+32(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+33(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+34(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+35(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+36(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+37(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+38(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+39(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+40(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+41(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+42(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+43(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+44(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+45(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+46(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+47(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+48(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+49(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+50(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+51(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+52(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+53(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+54(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+55(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+56(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+57(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+58(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+59(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+60(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+61(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+62(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+63(SB)/1, $0x3f
+GLOBL repeated3f3f3f3f<>(SB), RODATA|NOPTR, $64
+
+DATA repeated80008000<>+0(SB)/1, $0x00
+DATA repeated80008000<>+1(SB)/1, $0x80
+DATA repeated80008000<>+2(SB)/1, $0x00
+DATA repeated80008000<>+3(SB)/1, $0x80
+DATA repeated80008000<>+4(SB)/1, $0x00
+DATA repeated80008000<>+5(SB)/1, $0x80
+DATA repeated80008000<>+6(SB)/1, $0x00
+DATA repeated80008000<>+7(SB)/1, $0x80
+DATA repeated80008000<>+8(SB)/1, $0x00
+DATA repeated80008000<>+9(SB)/1, $0x80
+DATA repeated80008000<>+10(SB)/1, $0x00
+DATA repeated80008000<>+11(SB)/1, $0x80
+DATA repeated80008000<>+12(SB)/1, $0x00
+DATA repeated80008000<>+13(SB)/1, $0x80
+DATA repeated80008000<>+14(SB)/1, $0x00
+DATA repeated80008000<>+15(SB)/1, $0x80
+DATA repeated80008000<>+16(SB)/1, $0x00
+DATA repeated80008000<>+17(SB)/1, $0x80
+DATA repeated80008000<>+18(SB)/1, $0x00
+DATA repeated80008000<>+19(SB)/1, $0x80
+DATA repeated80008000<>+20(SB)/1, $0x00
+DATA repeated80008000<>+21(SB)/1, $0x80
+DATA repeated80008000<>+22(SB)/1, $0x00
+DATA repeated80008000<>+23(SB)/1, $0x80
+DATA repeated80008000<>+24(SB)/1, $0x00
+DATA repeated80008000<>+25(SB)/1, $0x80
+DATA repeated80008000<>+26(SB)/1, $0x00
+DATA repeated80008000<>+27(SB)/1, $0x80
+DATA repeated80008000<>+28(SB)/1, $0x00
+DATA repeated80008000<>+29(SB)/1, $0x80
+DATA repeated80008000<>+30(SB)/1, $0x00
+DATA repeated80008000<>+31(SB)/1, $0x80
+DATA repeated80008000<>+32(SB)/1, $0x00
+DATA repeated80008000<>+33(SB)/1, $0x80
+DATA repeated80008000<>+34(SB)/1, $0x00
+DATA repeated80008000<>+35(SB)/1, $0x80
+DATA repeated80008000<>+36(SB)/1, $0x00
+DATA repeated80008000<>+37(SB)/1, $0x80
+DATA repeated80008000<>+38(SB)/1, $0x00
+DATA repeated80008000<>+39(SB)/1, $0x80
+DATA repeated80008000<>+40(SB)/1, $0x00
+DATA repeated80008000<>+41(SB)/1, $0x80
+DATA repeated80008000<>+42(SB)/1, $0x00
+DATA repeated80008000<>+43(SB)/1, $0x80
+DATA repeated80008000<>+44(SB)/1, $0x00
+DATA repeated80008000<>+45(SB)/1, $0x80
+DATA repeated80008000<>+46(SB)/1, $0x00
+DATA repeated80008000<>+47(SB)/1, $0x80
+DATA repeated80008000<>+48(SB)/1, $0x00
+DATA repeated80008000<>+49(SB)/1, $0x80
+DATA repeated80008000<>+50(SB)/1, $0x00
+DATA repeated80008000<>+51(SB)/1, $0x80
+DATA repeated80008000<>+52(SB)/1, $0x00
+DATA repeated80008000<>+53(SB)/1, $0x80
+DATA repeated80008000<>+54(SB)/1, $0x00
+DATA repeated80008000<>+55(SB)/1, $0x80
+DATA repeated80008000<>+56(SB)/1, $0x00
+DATA repeated80008000<>+57(SB)/1, $0x80
+DATA repeated80008000<>+58(SB)/1, $0x00
+DATA repeated80008000<>+59(SB)/1, $0x80
+DATA repeated80008000<>+60(SB)/1, $0x00
+DATA repeated80008000<>+61(SB)/1, $0x80
+DATA repeated80008000<>+62(SB)/1, $0x00
+DATA repeated80008000<>+63(SB)/1, $0x80
+GLOBL repeated80008000<>(SB), RODATA|NOPTR, $64
+
+// func decodeF16AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, POPCNT
+TEXT ·decodeF16AVX512(SB), NOSPLIT, $0-96
+	MOVQ         d+0(FP), AX
+	VMOVDQU64    weaveBytes<>+0(SB), Z31
+	VPTERNLOGD   $0xff, Z30, Z30, Z30
+	MOVL         $0x000000ff, CX
+	VPBROADCASTW CX, Z29
+	MOVL         $0x00000303, CX
+	VPBROADCASTW CX, Z28
+	MOVL         $0x00000101, CX
+	VPBROADCASTW CX, Z27
+	MOVL         $0x00001f1f, CX
+	VPBROADCASTW CX, Z26
+	MOVL         $0x00000f0f, CX
+	VPBROADCASTW CX, Z25
+	VMOVDQU64    576(AX), Z24
+	VMOVDQU64    1088(AX), Z23
+	VMOVDQU64    1216(AX), Z22
+	VMOVDQU64    1344(AX), Z21
+	VMOVDQU64    704(AX), Z13
+	VMOVDQU64    832(AX), Z14
+	VMOVDQU64    960(AX), Z15
+	MOVQ         dst+8(FP), CX
+	MOVQ         base+16(FP), DX
+	MOVQ         shift+24(FP), BX
+	MOVQ         stride+64(FP), SI
+	MOVQ         top+72(FP), DI
+	VPBROADCASTW DI, Z16
+	MOVQ         src+32(FP), DI
+	MOVQ         size+40(FP), R8
+	ADDQ         DI, R8
+	MOVQ         rounds+48(FP), R9
+	MOVQ         lanes+56(FP), R10
+	MOVQ         DI, R11
+	XORQ         R12, R12
+	SUBQ         $0x00000200, R8
+	CMPQ         R10, $0x20
+	JEQ          lanes32
+	JL           lanes16
+	MOVQ         $0x00000000ffffffff, R10
+	KMOVQ        R10, K7
+	MOVQ         $0xffffffffffffffff, R10
+	KMOVQ        R10, K6
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z18
+	VMOVDQU64    oddWords<>+0(SB), Z20
+	VPERMI2W     Z1, Z0, Z18
+	VPERMI2W     Z1, Z0, Z20
+
+round64:
+	CMPQ       R9, R12
+	JLE        finish64
+	CMPQ       DI, R8
+	JA         finish64
+	VMOVDQU64  (BX), Z0
+	VPERMB     Z0, Z31, Z0
+	VPSRLW     $0x0a, (DX), Z1
+	VPANDQ     repeated001f001f<>+0(SB), Z1, Z1
+	VPSUBUSW   Z1, Z16, Z1
+	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VPSRLW     $0x0a, 64(DX), Z2
+	VPANDQ     repeated001f001f<>+0(SB), Z2, Z2
+	VPSUBUSW   Z2, Z16, Z2
+	VPMINUW    repeated001f001f<>+0(SB), Z2, Z2
+	VPSLLW     $0x08, Z2, Z2
+	VPORQ      Z2, Z1, Z1
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSRLW     $0x08, Z12, Z4
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPSLLVW    Z4, Z30, Z2
+	VPANDNQ    Z18, Z2, Z2
+	VPMINUW    Z29, Z1, Z10
+	VPMINUW    Z29, Z2, Z11
+	VPSLLW     $0x08, Z11, Z11
+	VPORQ      Z11, Z10, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSRLW     $0x08, Z5, Z8
+	VPTERNLOGD $0xf4, Z29, Z6, Z8
+	VPSRLW     $0x08, Z7, Z11
+	VPSUBW     Z11, Z2, Z2
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z18, Z20
+	VPMULLW    Z8, Z18, Z18
+	VPADDW     Z10, Z20, Z20
+	VPADDW     Z18, Z2, Z10
+	VPANDNQ    Z18, Z10, Z18
+	VPSRLW     $0x0f, Z18, Z18
+	VPADDW     Z18, Z20, Z20
+	VMOVDQA64  Z10, Z18
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VPSRLW     $0x08, Z12, Z0
+	VPSRLW     $0x08, Z11, Z4
+	VPSRLW     $0x08, Z10, Z6
+	VPSLLVW    Z0, Z6, Z6
+	VPSLLVW    Z4, Z30, Z9
+	VPTERNLOGD $0xf2, Z18, Z9, Z6
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z20
+	VPSUBW     Z4, Z0, Z2
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z18, Z20, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z18, K1, Z20
+	VPEXPANDW  Z10, K1, Z18
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	KORTESTQ   K5, K5
+	JNE        more64
+
+store64:
+	VPADDW     Z30, Z5, Z5
+	VPSLLW     $0x0f, Z5, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z5, Z5
+	VPXORQ     Z10, Z5, Z5
+	VMOVDQU64  (DX), Z9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
+	VMOVDQU64  Z5, (CX)
+	VPADDW     Z30, Z6, Z6
+	VPSLLW     $0x0f, Z6, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z6, Z6
+	VPXORQ     Z10, Z6, Z6
+	VMOVDQU64  64(DX), Z9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z6, Z6
+	VPSRAW     $0x0f, Z6, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z6
+	VMOVDQU64  Z6, 64(CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000080, DX
+	ADDQ       $0x00000080, CX
+	INCQ       R12
+	JMP        round64
+
+more64:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z2, Z10
+	VPSUBW       Z10, Z2, Z2
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z18, Z12, Z12
+	VPSHRDVW     Z10, Z20, Z18
+	VPSRLVW      Z10, Z20, Z20
+	VPSLLVW      Z4, Z12, Z10
+	VPORQ        Z10, Z6, Z6
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store64
+
+finish64:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z20, Z18, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z20, Z18, Z1
+	VMOVDQU64 Z1, 192(AX)
+	JMP       finish
+
+lanes32:
+	MOVQ      $0x00000000ffffffff, R10
+	KMOVQ     R10, K7
+	MOVQ      $0x5555555555555555, R10
+	KMOVQ     R10, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round32:
+	CMPQ       R9, R12
+	JLE        finish32
+	CMPQ       DI, R8
+	JA         finish32
+	VMOVDQU32  (BX), Y0
+	VPERMB     Z0, Z31, Z0
+	VPSRLW     $0x0a, (DX), Z1
+	VPANDQ     repeated001f001f<>+0(SB), Z1, Z1
+	VPSUBUSW   Z1, Z16, Z1
+	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPMINUW    Z29, Z1, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	KORTESTQ   K5, K5
+	JNE        more32
+
+store32:
+	VPADDW     Z30, Z5, Z5
+	VPSLLW     $0x0f, Z5, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z5, Z5
+	VPXORQ     Z10, Z5, Z5
+	VMOVDQU64  (DX), Z9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
+	VMOVDQU64  Z5, (CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, CX
+	INCQ       R12
+	JMP        round32
+
+more32:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store32
+
+finish32:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	JMP       finish
+
+lanes16:
+	MOVQ      $0x000000000000ffff, R10
+	KMOVQ     R10, K7
+	MOVQ      $0x0000000055555555, R10
+	KMOVQ     R10, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round16:
+	CMPQ       R9, R12
+	JLE        finish16
+	CMPQ       DI, R8
+	JA         finish16
+	VMOVDQU32  (BX), X0
+	VPERMB     Z0, Z31, Z0
+	VPSRLW     $0x0a, (DX), Y1
+	VPANDQ     repeated001f001f<>+0(SB), Z1, Z1
+	VPSUBUSW   Z1, Z16, Z1
+	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPMINUW    Z29, Z1, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	KORTESTQ   K5, K5
+	JNE        more16
+
+store16:
+	VPADDW     Z30, Z5, Z5
+	VPSLLW     $0x0f, Z5, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z5, Z5
+	VPXORQ     Z10, Z5, Z5
+	VMOVDQU32  (DX), Y9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
+	VMOVDQU32  Y5, (CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000020, DX
+	ADDQ       $0x00000020, CX
+	INCQ       R12
+	JMP        round16
+
+more16:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store16
+
+finish16:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+
+finish:
+	SUBQ R11, DI
+	MOVQ R12, done+80(FP)
+	MOVQ DI, read+88(FP)
+	VZEROUPPER
+	RET
+
+// func decodeF32AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, POPCNT
+TEXT ·decodeF32AVX512(SB), NOSPLIT, $0-96
+	MOVQ         d+0(FP), AX
+	VMOVDQU64    weaveBytes<>+0(SB), Z31
+	VPTERNLOGD   $0xff, Z30, Z30, Z30
+	MOVL         $0x000000ff, CX
+	VPBROADCASTW CX, Z29
+	MOVL         $0x00000303, CX
+	VPBROADCASTW CX, Z28
+	MOVL         $0x00000101, CX
+	VPBROADCASTW CX, Z27
+	MOVL         $0x00001f1f, CX
+	VPBROADCASTW CX, Z26
+	MOVL         $0x00000f0f, CX
+	VPBROADCASTW CX, Z25
+	VMOVDQU64    576(AX), Z24
+	VMOVDQU64    1088(AX), Z23
+	VMOVDQU64    1216(AX), Z22
+	VMOVDQU64    1344(AX), Z21
+	VMOVDQU64    704(AX), Z13
+	VMOVDQU64    832(AX), Z14
+	VMOVDQU64    960(AX), Z15
+	MOVQ         dst+8(FP), CX
+	MOVQ         base+16(FP), DX
+	MOVQ         shift+24(FP), BX
+	MOVQ         stride+64(FP), SI
+	MOVQ         top+72(FP), DI
+	VPBROADCASTD DI, Z16
+	MOVQ         src+32(FP), DI
+	MOVQ         size+40(FP), R8
+	ADDQ         DI, R8
+	MOVQ         rounds+48(FP), R9
+	MOVQ         lanes+56(FP), R10
+	MOVQ         DI, R11
+	XORQ         R12, R12
+	SUBQ         $0x00000200, R8
+	CMPQ         R10, $0x20
+	JEQ          lanes32
+	JL           lanes16
+	MOVQ         $0x00000000ffffffff, R10
+	KMOVQ        R10, K7
+	MOVQ         $0xffffffffffffffff, R10
+	KMOVQ        R10, K6
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z18
+	VMOVDQU64    oddWords<>+0(SB), Z20
+	VPERMI2W     Z1, Z0, Z18
+	VPERMI2W     Z1, Z0, Z20
+
+round64:
+	CMPQ         R9, R12
+	JLE          finish64
+	CMPQ         DI, R8
+	JA           finish64
+	VMOVDQU64    (BX), Z0
+	VPERMB       Z0, Z31, Z0
+	VPSRLD       $0x17, (DX), Z3
+	VPANDD       repeated000000ff<>+0(SB), Z3, Z3
+	VPSUBUSW     Z3, Z16, Z3
+	VPMINUD      repeated0000001f<>+0(SB), Z3, Z3
+	VPSRLD       $0x17, 64(DX), Z4
+	VPANDD       repeated000000ff<>+0(SB), Z4, Z4
+	VPSUBUSW     Z4, Z16, Z4
+	VPMINUD      repeated0000001f<>+0(SB), Z4, Z4
+	VMOVDQU64    evenWords<>+0(SB), Z1
+	VPERMI2W     Z4, Z3, Z1
+	VPSRLD       $0x17, 128(DX), Z3
+	VPANDD       repeated000000ff<>+0(SB), Z3, Z3
+	VPSUBUSW     Z3, Z16, Z3
+	VPMINUD      repeated0000001f<>+0(SB), Z3, Z3
+	VPSRLD       $0x17, 192(DX), Z4
+	VPANDD       repeated000000ff<>+0(SB), Z4, Z4
+	VPSUBUSW     Z4, Z16, Z4
+	VPMINUD      repeated0000001f<>+0(SB), Z4, Z4
+	VMOVDQU64    evenWords<>+0(SB), Z2
+	VPERMI2W     Z4, Z3, Z2
+	VPSLLW       $0x08, Z2, Z2
+	VPORQ        Z2, Z1, Z1
+	VPADDB       Z1, Z1, Z1
+	VPADDB       Z1, Z0, Z0
+	VPXORQ       Z1, Z1, Z1
+	VPMAXSB      Z1, Z0, Z0
+	VPMINSB      repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB       320(AX), Z0, Z12
+	VPERMB       256(AX), Z0, Z9
+	VPANDQ       Z29, Z12, Z3
+	VPSRLW       $0x08, Z12, Z4
+	VPSLLVW      Z3, Z30, Z1
+	VPANDNQ      Z17, Z1, Z1
+	VPSLLVW      Z4, Z30, Z2
+	VPANDNQ      Z18, Z2, Z2
+	VPMINUW      Z29, Z1, Z10
+	VPMINUW      Z29, Z2, Z11
+	VPSLLW       $0x08, Z11, Z11
+	VPORQ        Z11, Z10, Z10
+	VPERMB       384(AX), Z0, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VPERMB       448(AX), Z0, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VPERMB       512(AX), Z0, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z5, Z6, Z6
+	VPADDB       Z6, Z7, Z7
+	VPSLLW       $0x02, Z7, Z7
+	VPSUBB       Z7, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VPERMI2B     768(AX), Z13, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VMOVDQA64    Z9, Z6
+	VPERMI2B     896(AX), Z14, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1024(AX), Z15, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z28, Z9, Z9
+	VPADDB       Z5, Z6, Z6
+	VPSUBB       Z7, Z9, Z9
+	VPSUBB       Z6, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VMOVDQA64    Z9, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1152(AX), Z23, Z5
+	VPERMI2B     1280(AX), Z22, Z6
+	VPERMI2B     640(AX), Z24, Z7
+	VPERMI2B     1408(AX), Z21, Z9
+	VPSLLW       $0x08, Z6, Z11
+	VMOVDQA64    Z5, Z8
+	VPTERNLOGD   $0xea, Z11, Z29, Z8
+	VPANDQ       Z29, Z7, Z11
+	VPSUBW       Z11, Z1, Z1
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z10
+	VPMULLW      Z8, Z10, Z10
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z10, Z19, Z19
+	VPADDW       Z17, Z1, Z10
+	VPANDNQ      Z17, Z10, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z10, Z17
+	VPSRLW       $0x08, Z5, Z8
+	VPTERNLOGD   $0xf4, Z29, Z6, Z8
+	VPSRLW       $0x08, Z7, Z11
+	VPSUBW       Z11, Z2, Z2
+	VPSHRDVW     Z4, Z20, Z18
+	VPSRLVW      Z4, Z20, Z10
+	VPMULLW      Z8, Z10, Z10
+	VPMULHUW     Z8, Z18, Z20
+	VPMULLW      Z8, Z18, Z18
+	VPADDW       Z10, Z20, Z20
+	VPADDW       Z18, Z2, Z10
+	VPANDNQ      Z18, Z10, Z18
+	VPSRLW       $0x0f, Z18, Z18
+	VPADDW       Z18, Z20, Z20
+	VMOVDQA64    Z10, Z18
+	VPSUBB       Z12, Z25, Z11
+	VPSRLW       $0x03, Z9, Z12
+	VPANDQ       Z26, Z12, Z12
+	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB      $0x06, Z11, Z12, K6, K5
+	VPMINUB      Z12, Z11, Z11
+	VPANDQ       Z29, Z12, Z0
+	VPANDQ       Z29, Z11, Z3
+	VPANDQ       Z29, Z10, Z5
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z9
+	VPSUBW       Z0, Z9, Z1
+	VPSRLVW      Z1, Z5, Z7
+	VPSUBW       Z9, Z0, Z1
+	VPSLLVW      Z1, Z5, Z1
+	VPORQ        Z1, Z7, Z7
+	VPSLLVW      Z0, Z5, Z5
+	VPSLLVW      Z3, Z30, Z9
+	VPTERNLOGD   $0xf2, Z17, Z9, Z5
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z19
+	VPSUBW       Z3, Z0, Z1
+	VPSRLW       $0x08, Z12, Z0
+	VPSRLW       $0x08, Z11, Z4
+	VPSRLW       $0x08, Z10, Z6
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z9
+	VPSUBW       Z0, Z9, Z2
+	VPSRLVW      Z2, Z6, Z8
+	VPSUBW       Z9, Z0, Z2
+	VPSLLVW      Z2, Z6, Z2
+	VPORQ        Z2, Z8, Z8
+	VPSLLVW      Z0, Z6, Z6
+	VPSLLVW      Z4, Z30, Z9
+	VPTERNLOGD   $0xf2, Z18, Z9, Z6
+	VPSHRDVW     Z4, Z20, Z18
+	VPSRLVW      Z4, Z20, Z20
+	VPSUBW       Z4, Z0, Z2
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	KORTESTQ     K5, K5
+	JNE          more64
+
+store64:
+	VMOVDQU64  pairedWords0<>+0(SB), Z9
+	VPERMI2W   Z7, Z5, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  (DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, (CX)
+	VMOVDQU64  pairedWords1<>+0(SB), Z9
+	VPERMI2W   Z7, Z5, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  64(DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, 64(CX)
+	VMOVDQU64  pairedWords0<>+0(SB), Z9
+	VPERMI2W   Z8, Z6, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  128(DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, 128(CX)
+	VMOVDQU64  pairedWords1<>+0(SB), Z9
+	VPERMI2W   Z8, Z6, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  192(DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, 192(CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000100, DX
+	ADDQ       $0x00000100, CX
+	INCQ       R12
+	JMP        round64
+
+more64:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z10
+	VPSUBW       Z3, Z10, Z10
+	VPSRLVW      Z10, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z2, Z10
+	VPSUBW       Z10, Z2, Z2
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z18, Z12, Z12
+	VPSHRDVW     Z10, Z20, Z18
+	VPSRLVW      Z10, Z20, Z20
+	VPSLLVW      Z4, Z12, Z10
+	VPORQ        Z10, Z6, Z6
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z10
+	VPSUBW       Z4, Z10, Z10
+	VPSRLVW      Z10, Z12, Z12
+	VPORQ        Z12, Z8, Z8
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VMOVDQA64    Z1, Z10
+	VPORQ        Z2, Z10, Z10
+	VPTESTMW     Z10, Z10, K7, K1
+	KORTESTD     K1, K1
+	JEQ          store64
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPADDW       Z30, Z3, Z3
+	VPSLLVW      Z3, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z2, Z10
+	VPSUBW       Z10, Z2, Z2
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z18, Z12, Z12
+	VPSHRDVW     Z10, Z20, Z18
+	VPSRLVW      Z10, Z20, Z20
+	VPADDW       Z30, Z4, Z4
+	VPSLLVW      Z4, Z12, Z12
+	VPORQ        Z12, Z8, Z8
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store64
+
+finish64:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z20, Z18, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z20, Z18, Z1
+	VMOVDQU64 Z1, 192(AX)
+	JMP       finish
+
+lanes32:
+	MOVQ      $0x00000000ffffffff, R10
+	KMOVQ     R10, K7
+	MOVQ      $0x5555555555555555, R10
+	KMOVQ     R10, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round32:
+	CMPQ         R9, R12
+	JLE          finish32
+	CMPQ         DI, R8
+	JA           finish32
+	VMOVDQU32    (BX), Y0
+	VPERMB       Z0, Z31, Z0
+	VPSRLD       $0x17, (DX), Z3
+	VPANDD       repeated000000ff<>+0(SB), Z3, Z3
+	VPSUBUSW     Z3, Z16, Z3
+	VPMINUD      repeated0000001f<>+0(SB), Z3, Z3
+	VPSRLD       $0x17, 64(DX), Z4
+	VPANDD       repeated000000ff<>+0(SB), Z4, Z4
+	VPSUBUSW     Z4, Z16, Z4
+	VPMINUD      repeated0000001f<>+0(SB), Z4, Z4
+	VMOVDQU64    evenWords<>+0(SB), Z1
+	VPERMI2W     Z4, Z3, Z1
+	VPADDB       Z1, Z1, Z1
+	VPADDB       Z1, Z0, Z0
+	VPXORQ       Z1, Z1, Z1
+	VPMAXSB      Z1, Z0, Z0
+	VPMINSB      repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB       320(AX), Z0, Z12
+	VPERMB       256(AX), Z0, Z9
+	VPANDQ       Z29, Z12, Z3
+	VPSLLVW      Z3, Z30, Z1
+	VPANDNQ      Z17, Z1, Z1
+	VPMINUW      Z29, Z1, Z10
+	VPERMB       384(AX), Z0, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VPERMB       448(AX), Z0, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VPERMB       512(AX), Z0, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z5, Z6, Z6
+	VPADDB       Z6, Z7, Z7
+	VPSLLW       $0x02, Z7, Z7
+	VPSUBB       Z7, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VPERMI2B     768(AX), Z13, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VMOVDQA64    Z9, Z6
+	VPERMI2B     896(AX), Z14, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1024(AX), Z15, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z28, Z9, Z9
+	VPADDB       Z5, Z6, Z6
+	VPSUBB       Z7, Z9, Z9
+	VPSUBB       Z6, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VMOVDQA64    Z9, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1152(AX), Z23, Z5
+	VPERMI2B     1280(AX), Z22, Z6
+	VPERMI2B     640(AX), Z24, Z7
+	VPERMI2B     1408(AX), Z21, Z9
+	VPSLLW       $0x08, Z6, Z11
+	VMOVDQA64    Z5, Z8
+	VPTERNLOGD   $0xea, Z11, Z29, Z8
+	VPANDQ       Z29, Z7, Z11
+	VPSUBW       Z11, Z1, Z1
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z10
+	VPMULLW      Z8, Z10, Z10
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z10, Z19, Z19
+	VPADDW       Z17, Z1, Z10
+	VPANDNQ      Z17, Z10, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z10, Z17
+	VPSUBB       Z12, Z25, Z11
+	VPSRLW       $0x03, Z9, Z12
+	VPANDQ       Z26, Z12, Z12
+	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB      $0x06, Z11, Z12, K6, K5
+	VPMINUB      Z12, Z11, Z11
+	VPANDQ       Z29, Z12, Z0
+	VPANDQ       Z29, Z11, Z3
+	VPANDQ       Z29, Z10, Z5
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z9
+	VPSUBW       Z0, Z9, Z1
+	VPSRLVW      Z1, Z5, Z7
+	VPSUBW       Z9, Z0, Z1
+	VPSLLVW      Z1, Z5, Z1
+	VPORQ        Z1, Z7, Z7
+	VPSLLVW      Z0, Z5, Z5
+	VPSLLVW      Z3, Z30, Z9
+	VPTERNLOGD   $0xf2, Z17, Z9, Z5
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z19
+	VPSUBW       Z3, Z0, Z1
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	KORTESTQ     K5, K5
+	JNE          more32
+
+store32:
+	VMOVDQU64  pairedWords0<>+0(SB), Z9
+	VPERMI2W   Z7, Z5, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  (DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, (CX)
+	VMOVDQU64  pairedWords1<>+0(SB), Z9
+	VPERMI2W   Z7, Z5, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  64(DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, 64(CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000080, DX
+	ADDQ       $0x00000080, CX
+	INCQ       R12
+	JMP        round32
+
+more32:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z10
+	VPSUBW       Z3, Z10, Z10
+	VPSRLVW      Z10, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VMOVDQA64    Z1, Z10
+	VPTESTMW     Z10, Z10, K7, K1
+	KORTESTD     K1, K1
+	JEQ          store32
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPADDW       Z30, Z3, Z3
+	VPSLLVW      Z3, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store32
+
+finish32:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	JMP       finish
+
+lanes16:
+	MOVQ      $0x000000000000ffff, R10
+	KMOVQ     R10, K7
+	MOVQ      $0x0000000055555555, R10
+	KMOVQ     R10, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round16:
+	CMPQ         R9, R12
+	JLE          finish16
+	CMPQ         DI, R8
+	JA           finish16
+	VMOVDQU32    (BX), X0
+	VPERMB       Z0, Z31, Z0
+	VPSRLD       $0x17, (DX), Z3
+	VPANDD       repeated000000ff<>+0(SB), Z3, Z3
+	VPSUBUSW     Z3, Z16, Z3
+	VPMINUD      repeated0000001f<>+0(SB), Z3, Z3
+	VPXORQ       Z4, Z4, Z4
+	VMOVDQU64    evenWords<>+0(SB), Z1
+	VPERMI2W     Z4, Z3, Z1
+	VPADDB       Z1, Z1, Z1
+	VPADDB       Z1, Z0, Z0
+	VPXORQ       Z1, Z1, Z1
+	VPMAXSB      Z1, Z0, Z0
+	VPMINSB      repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB       320(AX), Z0, Z12
+	VPERMB       256(AX), Z0, Z9
+	VPANDQ       Z29, Z12, Z3
+	VPSLLVW      Z3, Z30, Z1
+	VPANDNQ      Z17, Z1, Z1
+	VPMINUW      Z29, Z1, Z10
+	VPERMB       384(AX), Z0, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VPERMB       448(AX), Z0, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VPERMB       512(AX), Z0, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z5, Z6, Z6
+	VPADDB       Z6, Z7, Z7
+	VPSLLW       $0x02, Z7, Z7
+	VPSUBB       Z7, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VPERMI2B     768(AX), Z13, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VMOVDQA64    Z9, Z6
+	VPERMI2B     896(AX), Z14, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1024(AX), Z15, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z28, Z9, Z9
+	VPADDB       Z5, Z6, Z6
+	VPSUBB       Z7, Z9, Z9
+	VPSUBB       Z6, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VMOVDQA64    Z9, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1152(AX), Z23, Z5
+	VPERMI2B     1280(AX), Z22, Z6
+	VPERMI2B     640(AX), Z24, Z7
+	VPERMI2B     1408(AX), Z21, Z9
+	VPSLLW       $0x08, Z6, Z11
+	VMOVDQA64    Z5, Z8
+	VPTERNLOGD   $0xea, Z11, Z29, Z8
+	VPANDQ       Z29, Z7, Z11
+	VPSUBW       Z11, Z1, Z1
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z10
+	VPMULLW      Z8, Z10, Z10
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z10, Z19, Z19
+	VPADDW       Z17, Z1, Z10
+	VPANDNQ      Z17, Z10, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z10, Z17
+	VPSUBB       Z12, Z25, Z11
+	VPSRLW       $0x03, Z9, Z12
+	VPANDQ       Z26, Z12, Z12
+	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB      $0x06, Z11, Z12, K6, K5
+	VPMINUB      Z12, Z11, Z11
+	VPANDQ       Z29, Z12, Z0
+	VPANDQ       Z29, Z11, Z3
+	VPANDQ       Z29, Z10, Z5
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z9
+	VPSUBW       Z0, Z9, Z1
+	VPSRLVW      Z1, Z5, Z7
+	VPSUBW       Z9, Z0, Z1
+	VPSLLVW      Z1, Z5, Z1
+	VPORQ        Z1, Z7, Z7
+	VPSLLVW      Z0, Z5, Z5
+	VPSLLVW      Z3, Z30, Z9
+	VPTERNLOGD   $0xf2, Z17, Z9, Z5
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z19
+	VPSUBW       Z3, Z0, Z1
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	KORTESTQ     K5, K5
+	JNE          more16
+
+store16:
+	VMOVDQU64  pairedWords0<>+0(SB), Z9
+	VPERMI2W   Z7, Z5, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  (DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, (CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, CX
+	INCQ       R12
+	JMP        round16
+
+more16:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z10
+	VPSUBW       Z3, Z10, Z10
+	VPSRLVW      Z10, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VMOVDQA64    Z1, Z10
+	VPTESTMW     Z10, Z10, K7, K1
+	KORTESTD     K1, K1
+	JEQ          store16
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPADDW       Z30, Z3, Z3
+	VPSLLVW      Z3, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store16
+
+finish16:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+
+finish:
+	SUBQ R11, DI
+	MOVQ R12, done+80(FP)
+	MOVQ DI, read+88(FP)
+	VZEROUPPER
+	RET
+
+DATA repeated000000ff<>+0(SB)/1, $0xff
+DATA repeated000000ff<>+1(SB)/1, $0x00
+DATA repeated000000ff<>+2(SB)/1, $0x00
+DATA repeated000000ff<>+3(SB)/1, $0x00
+DATA repeated000000ff<>+4(SB)/1, $0xff
+DATA repeated000000ff<>+5(SB)/1, $0x00
+DATA repeated000000ff<>+6(SB)/1, $0x00
+DATA repeated000000ff<>+7(SB)/1, $0x00
+DATA repeated000000ff<>+8(SB)/1, $0xff
+DATA repeated000000ff<>+9(SB)/1, $0x00
+DATA repeated000000ff<>+10(SB)/1, $0x00
+DATA repeated000000ff<>+11(SB)/1, $0x00
+DATA repeated000000ff<>+12(SB)/1, $0xff
+DATA repeated000000ff<>+13(SB)/1, $0x00
+DATA repeated000000ff<>+14(SB)/1, $0x00
+DATA repeated000000ff<>+15(SB)/1, $0x00
+DATA repeated000000ff<>+16(SB)/1, $0xff
+DATA repeated000000ff<>+17(SB)/1, $0x00
+DATA repeated000000ff<>+18(SB)/1, $0x00
+DATA repeated000000ff<>+19(SB)/1, $0x00
+DATA repeated000000ff<>+20(SB)/1, $0xff
+DATA repeated000000ff<>+21(SB)/1, $0x00
+DATA repeated000000ff<>+22(SB)/1, $0x00
+DATA repeated000000ff<>+23(SB)/1, $0x00
+DATA repeated000000ff<>+24(SB)/1, $0xff
+DATA repeated000000ff<>+25(SB)/1, $0x00
+DATA repeated000000ff<>+26(SB)/1, $0x00
+DATA repeated000000ff<>+27(SB)/1, $0x00
+DATA repeated000000ff<>+28(SB)/1, $0xff
+DATA repeated000000ff<>+29(SB)/1, $0x00
+DATA repeated000000ff<>+30(SB)/1, $0x00
+DATA repeated000000ff<>+31(SB)/1, $0x00
+DATA repeated000000ff<>+32(SB)/1, $0xff
+DATA repeated000000ff<>+33(SB)/1, $0x00
+DATA repeated000000ff<>+34(SB)/1, $0x00
+DATA repeated000000ff<>+35(SB)/1, $0x00
+DATA repeated000000ff<>+36(SB)/1, $0xff
+DATA repeated000000ff<>+37(SB)/1, $0x00
+DATA repeated000000ff<>+38(SB)/1, $0x00
+DATA repeated000000ff<>+39(SB)/1, $0x00
+DATA repeated000000ff<>+40(SB)/1, $0xff
+DATA repeated000000ff<>+41(SB)/1, $0x00
+DATA repeated000000ff<>+42(SB)/1, $0x00
+DATA repeated000000ff<>+43(SB)/1, $0x00
+DATA repeated000000ff<>+44(SB)/1, $0xff
+DATA repeated000000ff<>+45(SB)/1, $0x00
+DATA repeated000000ff<>+46(SB)/1, $0x00
+DATA repeated000000ff<>+47(SB)/1, $0x00
+DATA repeated000000ff<>+48(SB)/1, $0xff
+DATA repeated000000ff<>+49(SB)/1, $0x00
+DATA repeated000000ff<>+50(SB)/1, $0x00
+DATA repeated000000ff<>+51(SB)/1, $0x00
+DATA repeated000000ff<>+52(SB)/1, $0xff
+DATA repeated000000ff<>+53(SB)/1, $0x00
+DATA repeated000000ff<>+54(SB)/1, $0x00
+DATA repeated000000ff<>+55(SB)/1, $0x00
+DATA repeated000000ff<>+56(SB)/1, $0xff
+DATA repeated000000ff<>+57(SB)/1, $0x00
+DATA repeated000000ff<>+58(SB)/1, $0x00
+DATA repeated000000ff<>+59(SB)/1, $0x00
+DATA repeated000000ff<>+60(SB)/1, $0xff
+DATA repeated000000ff<>+61(SB)/1, $0x00
+DATA repeated000000ff<>+62(SB)/1, $0x00
+DATA repeated000000ff<>+63(SB)/1, $0x00
+GLOBL repeated000000ff<>(SB), RODATA|NOPTR, $64
+
+DATA repeated0000001f<>+0(SB)/1, $0x1f
+DATA repeated0000001f<>+1(SB)/1, $0x00
+DATA repeated0000001f<>+2(SB)/1, $0x00
+DATA repeated0000001f<>+3(SB)/1, $0x00
+DATA repeated0000001f<>+4(SB)/1, $0x1f
+DATA repeated0000001f<>+5(SB)/1, $0x00
+DATA repeated0000001f<>+6(SB)/1, $0x00
+DATA repeated0000001f<>+7(SB)/1, $0x00
+DATA repeated0000001f<>+8(SB)/1, $0x1f
+DATA repeated0000001f<>+9(SB)/1, $0x00
+DATA repeated0000001f<>+10(SB)/1, $0x00
+DATA repeated0000001f<>+11(SB)/1, $0x00
+DATA repeated0000001f<>+12(SB)/1, $0x1f
+DATA repeated0000001f<>+13(SB)/1, $0x00
+DATA repeated0000001f<>+14(SB)/1, $0x00
+DATA repeated0000001f<>+15(SB)/1, $0x00
+DATA repeated0000001f<>+16(SB)/1, $0x1f
+DATA repeated0000001f<>+17(SB)/1, $0x00
+DATA repeated0000001f<>+18(SB)/1, $0x00
+DATA repeated0000001f<>+19(SB)/1, $0x00
+DATA repeated0000001f<>+20(SB)/1, $0x1f
+DATA repeated0000001f<>+21(SB)/1, $0x00
+DATA repeated0000001f<>+22(SB)/1, $0x00
+DATA repeated0000001f<>+23(SB)/1, $0x00
+DATA repeated0000001f<>+24(SB)/1, $0x1f
+DATA repeated0000001f<>+25(SB)/1, $0x00
+DATA repeated0000001f<>+26(SB)/1, $0x00
+DATA repeated0000001f<>+27(SB)/1, $0x00
+DATA repeated0000001f<>+28(SB)/1, $0x1f
+DATA repeated0000001f<>+29(SB)/1, $0x00
+DATA repeated0000001f<>+30(SB)/1, $0x00
+DATA repeated0000001f<>+31(SB)/1, $0x00
+DATA repeated0000001f<>+32(SB)/1, $0x1f
+DATA repeated0000001f<>+33(SB)/1, $0x00
+DATA repeated0000001f<>+34(SB)/1, $0x00
+DATA repeated0000001f<>+35(SB)/1, $0x00
+DATA repeated0000001f<>+36(SB)/1, $0x1f
+DATA repeated0000001f<>+37(SB)/1, $0x00
+DATA repeated0000001f<>+38(SB)/1, $0x00
+DATA repeated0000001f<>+39(SB)/1, $0x00
+DATA repeated0000001f<>+40(SB)/1, $0x1f
+DATA repeated0000001f<>+41(SB)/1, $0x00
+DATA repeated0000001f<>+42(SB)/1, $0x00
+DATA repeated0000001f<>+43(SB)/1, $0x00
+DATA repeated0000001f<>+44(SB)/1, $0x1f
+DATA repeated0000001f<>+45(SB)/1, $0x00
+DATA repeated0000001f<>+46(SB)/1, $0x00
+DATA repeated0000001f<>+47(SB)/1, $0x00
+DATA repeated0000001f<>+48(SB)/1, $0x1f
+DATA repeated0000001f<>+49(SB)/1, $0x00
+DATA repeated0000001f<>+50(SB)/1, $0x00
+DATA repeated0000001f<>+51(SB)/1, $0x00
+DATA repeated0000001f<>+52(SB)/1, $0x1f
+DATA repeated0000001f<>+53(SB)/1, $0x00
+DATA repeated0000001f<>+54(SB)/1, $0x00
+DATA repeated0000001f<>+55(SB)/1, $0x00
+DATA repeated0000001f<>+56(SB)/1, $0x1f
+DATA repeated0000001f<>+57(SB)/1, $0x00
+DATA repeated0000001f<>+58(SB)/1, $0x00
+DATA repeated0000001f<>+59(SB)/1, $0x00
+DATA repeated0000001f<>+60(SB)/1, $0x1f
+DATA repeated0000001f<>+61(SB)/1, $0x00
+DATA repeated0000001f<>+62(SB)/1, $0x00
+DATA repeated0000001f<>+63(SB)/1, $0x00
+GLOBL repeated0000001f<>(SB), RODATA|NOPTR, $64
+
+DATA repeated80000000<>+0(SB)/1, $0x00
+DATA repeated80000000<>+1(SB)/1, $0x00
+DATA repeated80000000<>+2(SB)/1, $0x00
+DATA repeated80000000<>+3(SB)/1, $0x80
+DATA repeated80000000<>+4(SB)/1, $0x00
+DATA repeated80000000<>+5(SB)/1, $0x00
+DATA repeated80000000<>+6(SB)/1, $0x00
+DATA repeated80000000<>+7(SB)/1, $0x80
+DATA repeated80000000<>+8(SB)/1, $0x00
+DATA repeated80000000<>+9(SB)/1, $0x00
+DATA repeated80000000<>+10(SB)/1, $0x00
+DATA repeated80000000<>+11(SB)/1, $0x80
+DATA repeated80000000<>+12(SB)/1, $0x00
+DATA repeated80000000<>+13(SB)/1, $0x00
+DATA repeated80000000<>+14(SB)/1, $0x00
+DATA repeated80000000<>+15(SB)/1, $0x80
+DATA repeated80000000<>+16(SB)/1, $0x00
+DATA repeated80000000<>+17(SB)/1, $0x00
+DATA repeated80000000<>+18(SB)/1, $0x00
+DATA repeated80000000<>+19(SB)/1, $0x80
+DATA repeated80000000<>+20(SB)/1, $0x00
+DATA repeated80000000<>+21(SB)/1, $0x00
+DATA repeated80000000<>+22(SB)/1, $0x00
+DATA repeated80000000<>+23(SB)/1, $0x80
+DATA repeated80000000<>+24(SB)/1, $0x00
+DATA repeated80000000<>+25(SB)/1, $0x00
+DATA repeated80000000<>+26(SB)/1, $0x00
+DATA repeated80000000<>+27(SB)/1, $0x80
+DATA repeated80000000<>+28(SB)/1, $0x00
+DATA repeated80000000<>+29(SB)/1, $0x00
+DATA repeated80000000<>+30(SB)/1, $0x00
+DATA repeated80000000<>+31(SB)/1, $0x80
+DATA repeated80000000<>+32(SB)/1, $0x00
+DATA repeated80000000<>+33(SB)/1, $0x00
+DATA repeated80000000<>+34(SB)/1, $0x00
+DATA repeated80000000<>+35(SB)/1, $0x80
+DATA repeated80000000<>+36(SB)/1, $0x00
+DATA repeated80000000<>+37(SB)/1, $0x00
+DATA repeated80000000<>+38(SB)/1, $0x00
+DATA repeated80000000<>+39(SB)/1, $0x80
+DATA repeated80000000<>+40(SB)/1, $0x00
+DATA repeated80000000<>+41(SB)/1, $0x00
+DATA repeated80000000<>+42(SB)/1, $0x00
+DATA repeated80000000<>+43(SB)/1, $0x80
+DATA repeated80000000<>+44(SB)/1, $0x00
+DATA repeated80000000<>+45(SB)/1, $0x00
+DATA repeated80000000<>+46(SB)/1, $0x00
+DATA repeated80000000<>+47(SB)/1, $0x80
+DATA repeated80000000<>+48(SB)/1, $0x00
+DATA repeated80000000<>+49(SB)/1, $0x00
+DATA repeated80000000<>+50(SB)/1, $0x00
+DATA repeated80000000<>+51(SB)/1, $0x80
+DATA repeated80000000<>+52(SB)/1, $0x00
+DATA repeated80000000<>+53(SB)/1, $0x00
+DATA repeated80000000<>+54(SB)/1, $0x00
+DATA repeated80000000<>+55(SB)/1, $0x80
+DATA repeated80000000<>+56(SB)/1, $0x00
+DATA repeated80000000<>+57(SB)/1, $0x00
+DATA repeated80000000<>+58(SB)/1, $0x00
+DATA repeated80000000<>+59(SB)/1, $0x80
+DATA repeated80000000<>+60(SB)/1, $0x00
+DATA repeated80000000<>+61(SB)/1, $0x00
+DATA repeated80000000<>+62(SB)/1, $0x00
+DATA repeated80000000<>+63(SB)/1, $0x80
+GLOBL repeated80000000<>(SB), RODATA|NOPTR, $64
+
+// func rowShiftsAVX512(dst *byte, cols *byte, n int, shift int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·rowShiftsAVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         cols+8(FP), DX
+	MOVQ         n+16(FP), BX
+	MOVQ         shift+24(FP), CX
+	VPBROADCASTB CX, Z0
+	VMOVDQA64    Z0, Z1
+	XORQ         SI, SI
+	KXNORQ       K1, K1, K1
+
+loop:
+	CMPQ  BX, $0x40
+	JGE   whole
+	TESTQ BX, BX
+	JLE   done
+	MOVQ  $-1, CX
+	BZHIQ BX, CX, CX
+	KMOVQ CX, K1
+
+whole:
+	TESTQ      DX, DX
+	JEQ        put
+	VMOVDQU8.Z (DX)(SI*1), K1, Z1
+	VPADDB     Z0, Z1, Z1
+
+put:
+	VMOVDQU8 Z1, K1, (AX)(SI*1)
+	ADDQ     $0x40, SI
+	SUBQ     $0x40, BX
+	JMP      loop
+
+done:
 	VZEROUPPER
 	RET
 

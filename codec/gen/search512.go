@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -27,7 +29,7 @@ type searcher struct {
 	d                                  reg.Register
 	weave                              reg.VecPhysical // what lies in order to such bytes
 	ones, low, w255, one, three        reg.VecPhysical
-	seven, rawMask, fifteen            reg.VecPhysical
+	rawMask, fifteen, top              reg.VecPhysical
 	start, freqLo, freqHi, code        reg.VecPhysical // of tables 0 to 3
 	after                              [3]reg.VecPhysical
 	lo, hi, slot, bits, value, valueHi [2]reg.VecPhysical
@@ -35,15 +37,74 @@ type searcher struct {
 	bytes                              reg.OpmaskPhysical
 }
 
+// A floatKind is what floats of a decoder are like that takes contexts from them,
+// and takes the steps.
+type floatKind struct {
+	name     string
+	width    int
+	exponent uint64 // its lowest bit
+	mask     uint32
+}
+
 // search512 decodes rounds of 16, 32 or 64 lanes while at least 512 bytes of
-// words are left.
+// words are left: to steps, in contexts that are given, of width bits.
 func search512(name string, width int) {
 	TEXT(name, NOSPLIT, "func(d, z, ctx, src *byte, size, rounds, lanes int) (done, read int)")
 	Pragma("noescape")
 	Doc(name + " decodes up to rounds rounds while at least 512 of the size bytes at src are left.")
 	d := Load(Param("d"), GP64())
+	s := newSearcher(d)
 	z := Load(Param("z"), GP64())
 	ctx := Load(Param("ctx"), GP64())
+	s.rounds(width, func(groups, lanes int) reg.VecPhysical {
+		return s.woven(ctx, lanes)
+	}, func(groups, lanes int) {
+		for g := range groups {
+			s.store(g, width, lanes, z)
+		}
+		ADDQ(U8(lanes), ctx)
+		ADDQ(U32(lanes*width/8), z)
+	})
+}
+
+// searchFloat512 is search512 to floats that are steps from base's, in contexts that are
+// shift and twice how far base's exponents are below top.
+func searchFloat512(f floatKind) {
+	TEXT(f.name, NOSPLIT, "func(d, dst, base, shift, src *byte, size, rounds, lanes, stride, top int) (done, read int)")
+	Pragma("noescape")
+	Doc(f.name + " decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.")
+	d := Load(Param("d"), GP64())
+	s := newSearcher(d)
+	dst := Load(Param("dst"), GP64())
+	base := Load(Param("base"), GP64())
+	shift := Load(Param("shift"), GP64())
+	stride := Load(Param("stride"), GP64())
+	topv := GP64()
+	Load(Param("top"), topv)
+	if f.width == 16 {
+		VPBROADCASTW(topv.As32(), s.top)
+	} else {
+		VPBROADCASTD(topv.As32(), s.top)
+	}
+	s.rounds(f.width, func(groups, lanes int) reg.VecPhysical {
+		return s.contexts(f, groups, lanes, base, shift)
+	}, func(groups, lanes int) {
+		for g := range groups {
+			if f.width == 16 {
+				s.walk16(g, lanes, dst, base)
+			} else {
+				s.walk32(g, lanes, dst, base)
+			}
+		}
+		ADDQ(stride, shift)
+		ADDQ(U32(lanes*f.width/8), base)
+		ADDQ(U32(lanes*f.width/8), dst)
+	})
+}
+
+// rounds is the body of a decoder: next gives a round's contexts, put takes its
+// values.
+func (s *searcher) rounds(width int, next func(groups, lanes int) reg.VecPhysical, put func(groups, lanes int)) {
 	src := Load(Param("src"), GP64())
 	end := GP64()
 	Load(Param("size"), end)
@@ -54,7 +115,6 @@ func search512(name string, width int) {
 	MOVQ(src, start)
 	XORQ(done, done)
 	SUBQ(U32(512), end)
-	s := newSearcher(d)
 	CMPQ(lanes, U8(32))
 	JEQ(LabelRef("lanes32"))
 	JL(LabelRef("lanes16"))
@@ -64,35 +124,21 @@ func search512(name string, width int) {
 		Label("lanes" + suffix)
 		s.masks(lanes)
 		for g := range groups {
-			s.loadStates(g, lanes)
+			s.loadStates(g)
 		}
 		Label("round" + suffix)
 		CMPQ(rounds, done)
 		JLE(LabelRef("finish" + suffix))
 		CMPQ(src, end)
 		JA(LabelRef("finish" + suffix))
-		c := zmm[0]
-		switch lanes {
-		case 64:
-			VMOVDQU64(Mem{Base: ctx}, c)
-		case 32:
-			VMOVDQU32(Mem{Base: ctx}, c.AsY())
-		case 16:
-			VMOVDQU32(Mem{Base: ctx}, c.AsX())
-		}
-		VPERMB(c, s.weave, c)
-		s.symbols(groups, c, width)
+		s.symbols(groups, next(groups, lanes), width)
 		for g := range groups {
 			s.renorm(g, src)
 		}
 		KORTESTQ(reg.K5, reg.K5)
 		JNE(LabelRef("more" + suffix))
 		Label("store" + suffix)
-		for g := range groups {
-			s.store(g, width, lanes, z)
-		}
-		ADDQ(U8(lanes), ctx)
-		ADDQ(U32(lanes*width/8), z)
+		put(groups, lanes)
 		INCQ(done)
 		JMP(LabelRef("round" + suffix))
 
@@ -113,6 +159,168 @@ func search512(name string, width int) {
 	RET()
 }
 
+// woven loads a byte for each lane.
+func (s *searcher) woven(at reg.Register, lanes int) reg.VecPhysical {
+	c := zmm[0]
+	switch lanes {
+	case 64:
+		VMOVDQU64(Mem{Base: at}, c)
+	case 32:
+		VMOVDQU32(Mem{Base: at}, c.AsY())
+	case 16:
+		VMOVDQU32(Mem{Base: at}, c.AsX())
+	}
+	VPERMB(c, s.weave, c)
+	return c
+}
+
+// contexts returns clamp(shift + 2·depth, 0, 63) for each lane, where depth is
+// min(31, top - the exponent of base), at least 0.
+func (s *searcher) contexts(f floatKind, groups, lanes int, base, shift reg.Register) reg.VecPhysical {
+	c := s.woven(shift, lanes)
+	for g := range groups {
+		e := zmm[1+g]
+		if f.width == 16 {
+			s.depths16(f, lanes, Mem{Base: base, Disp: 64 * g}, e)
+		} else {
+			s.depths32(f, lanes, base, 128*g, e)
+		}
+	}
+	if groups == 2 {
+		VPSLLW(U8(8), zmm[2], zmm[2])
+		VPORQ(zmm[2], zmm[1], zmm[1])
+	}
+	VPADDB(zmm[1], zmm[1], zmm[1])
+	VPADDB(zmm[1], c, c)
+	VPXORQ(zmm[1], zmm[1], zmm[1])
+	VPMAXSB(zmm[1], c, c)
+	VPMINSB(repeated(0x3f3f3f3f), c, c)
+	return c
+}
+
+func (s *searcher) depths16(f floatKind, lanes int, base Mem, e reg.VecPhysical) {
+	if lanes == 16 {
+		VPSRLW(U8(f.exponent), base, e.AsY())
+	} else {
+		VPSRLW(U8(f.exponent), base, e)
+	}
+	VPANDQ(repeated(f.mask<<16|f.mask), e, e)
+	VPSUBUSW(e, s.top, e)
+	VPMINUW(repeated(31<<16|31), e, e)
+}
+
+func (s *searcher) depths32(f floatKind, lanes int, base reg.Register, at int, e reg.VecPhysical) {
+	for h := range 2 {
+		x := zmm[3+h]
+		if lanes == 16 && h == 1 {
+			VPXORQ(x, x, x)
+			continue
+		}
+		VPSRLD(U8(f.exponent), Mem{Base: base, Disp: at + 64*h}, x)
+		VPANDD(repeated(f.mask), x, x)
+		VPSUBUSW(x, s.top, x)
+		VPMINUD(repeated(31), x, x)
+	}
+	VMOVDQU64(evenWords(), e)
+	VPERMI2W(zmm[4], zmm[3], e)
+}
+
+// walk16 writes the elements that are steps from base's. What it computes is in
+// number.go.
+func (s *searcher) walk16(g, lanes int, dst, base reg.Register) {
+	z, b, t := s.value[g], zmm[9], zmm[10]
+	VPADDW(s.ones, z, z)
+	VPSLLW(U8(15), z, t)
+	VPSRAW(U8(15), t, t)
+	VPSRLW(U8(1), z, z)
+	VPXORQ(t, z, z)
+	if lanes == 16 {
+		VMOVDQU32(Mem{Base: base}, b.AsY())
+	} else {
+		VMOVDQU64(Mem{Base: base, Disp: 64 * g}, b)
+	}
+	VPSRAW(U8(15), b, t)
+	VPTERNLOGD(U8(0x1e), repeated(0x80008000), t, b) // b ^ (t | top)
+	VPADDW(b, z, z)
+	VPSRAW(U8(15), z, t)
+	VPTERNLOGD(U8(0x4b), repeated(0x80008000), t, z) // z ^ (^t | top)
+	if lanes == 16 {
+		VMOVDQU32(z.AsY(), Mem{Base: dst})
+	} else {
+		VMOVDQU64(z, Mem{Base: dst, Disp: 64 * g})
+	}
+}
+
+func (s *searcher) walk32(g, lanes int, dst, base reg.Register) {
+	for h := range 2 {
+		if lanes == 16 && h == 1 {
+			break
+		}
+		z, b, t := zmm[9], zmm[10], zmm[11]
+		VMOVDQU64(pairedWords(h), z)
+		VPERMI2W(s.valueHi[g], s.value[g], z)
+		VPADDD(s.ones, z, z)
+		VPSLLD(U8(31), z, t)
+		VPSRAD(U8(31), t, t)
+		VPSRLD(U8(1), z, z)
+		VPXORQ(t, z, z)
+		VMOVDQU64(Mem{Base: base, Disp: 128*g + 64*h}, b)
+		VPSRAD(U8(31), b, t)
+		VPTERNLOGD(U8(0x1e), repeated(0x80000000), t, b)
+		VPADDD(b, z, z)
+		VPSRAD(U8(31), z, t)
+		VPTERNLOGD(U8(0x4b), repeated(0x80000000), t, z)
+		VMOVDQU64(z, Mem{Base: dst, Disp: 128*g + 64*h})
+	}
+}
+
+// repeated is a vector of the dword x.
+func repeated(x uint32) Mem {
+	b := make([]byte, 64)
+	for i := range b {
+		b[i] = byte(x >> (8 * (i & 3)))
+	}
+	return constant(fmt.Sprintf("repeated%08x", x), b)
+}
+
+// rowShifts512 adds up the shifts of a row.
+func rowShifts512() {
+	TEXT("rowShiftsAVX512", NOSPLIT, "func(dst, cols *byte, n, shift int)")
+	Pragma("noescape")
+	Doc("rowShiftsAVX512 fills dst with shift + cols for any n; cols may be nil for zeros.")
+	dst := Load(Param("dst"), GP64())
+	cols := Load(Param("cols"), GP64())
+	n := Load(Param("n"), GP64())
+	shift := GP64()
+	Load(Param("shift"), shift)
+	i := GP64()
+	VPBROADCASTB(shift.As32(), zmm[0])
+	VMOVDQA64(zmm[0], zmm[1])
+	XORQ(i, i)
+	KXNORQ(reg.K1, reg.K1, reg.K1)
+	Label("loop")
+	CMPQ(n, U8(64))
+	JGE(LabelRef("whole"))
+	TESTQ(n, n)
+	JLE(LabelRef("done"))
+	MOVQ(I32(-1), reg.RCX)
+	BZHIQ(n, reg.RCX, reg.RCX)
+	KMOVQ(reg.RCX, reg.K1)
+	Label("whole")
+	TESTQ(cols, cols)
+	JEQ(LabelRef("put"))
+	VMOVDQU8_Z(Mem{Base: cols, Index: i, Scale: 1}, reg.K1, zmm[1])
+	VPADDB(zmm[0], zmm[1], zmm[1])
+	Label("put")
+	VMOVDQU8(zmm[1], reg.K1, Mem{Base: dst, Index: i, Scale: 1})
+	ADDQ(U8(64), i)
+	SUBQ(U8(64), n)
+	JMP(LabelRef("loop"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
 func newSearcher(d reg.Register) *searcher {
 	s := &searcher{
 		d: d, weave: zmm[31], ones: zmm[30], low: zmm[29], w255: zmm[29], three: zmm[28], one: zmm[27],
@@ -120,7 +328,7 @@ func newSearcher(d reg.Register) *searcher {
 		lo: [2]reg.VecPhysical{zmm[17], zmm[18]}, hi: [2]reg.VecPhysical{zmm[19], zmm[20]},
 		slot: [2]reg.VecPhysical{zmm[1], zmm[2]}, bits: [2]reg.VecPhysical{zmm[3], zmm[4]},
 		value: [2]reg.VecPhysical{zmm[5], zmm[6]}, valueHi: [2]reg.VecPhysical{zmm[7], zmm[8]},
-		lanes: reg.K7, bytes: reg.K6, seven: zmm[16],
+		lanes: reg.K7, bytes: reg.K6, top: zmm[16],
 	}
 	s.after = [3]reg.VecPhysical{zmm[13], zmm[14], zmm[15]}
 	VMOVDQU64(weaveBytes(), s.weave)
@@ -130,7 +338,6 @@ func newSearcher(d reg.Register) *searcher {
 	words(0x0101, s.one)
 	words(0x1f1f, s.rawMask)
 	words(0x0f0f, s.fifteen)
-	words(0x0707, s.seven)
 	VMOVDQU64(Mem{Base: d, Disp: decStart}, s.start)
 	VMOVDQU64(Mem{Base: d, Disp: decFreqLo}, s.freqLo)
 	VMOVDQU64(Mem{Base: d, Disp: decFreqHi}, s.freqHi)
@@ -151,7 +358,7 @@ func (s *searcher) masks(lanes int) {
 }
 
 // loadStates splits the states of 32 lanes.
-func (s *searcher) loadStates(g, lanes int) {
+func (s *searcher) loadStates(g int) {
 	VMOVDQU64(Mem{Base: s.d, Disp: decStates + 128*g}, zmm[0])
 	VMOVDQU64(Mem{Base: s.d, Disp: decStates + 128*g + 64}, zmm[1])
 	VMOVDQU64(evenWords(), s.lo[g])
@@ -260,7 +467,7 @@ func (s *searcher) symbols(groups int, c reg.VecPhysical, width int) {
 	VPSUBB(bits, s.fifteen, n)
 	VPSRLW(U8(3), code, raw)
 	VPANDQ(s.rawMask, raw, raw)
-	VPANDQ(s.seven, code, head)
+	VPANDQ(repeated(0x07070707), code, head)
 	VPCMPUB(U8(6), n, raw, s.bytes, reg.K5)
 	VPMINUB(raw, n, n)
 	for g := range groups {
