@@ -82,10 +82,12 @@ func decodeRoundsFast[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, la
 		state, to, in := (*byte)(unsafe.Pointer(d)), bytesOf(z[at:]), bytesOf(ctx[at:])
 		wide := unsafe.Sizeof(z[0]) == 4
 		switch {
-		case use == avx2:
-			return 0, 0
+		case wide && use == avx2:
+			return decode32AVX2(state, to, in, bytesOf(src), len(src), rounds, lanes)
 		case wide:
 			return decode32AVX512(state, to, in, bytesOf(src), len(src), rounds, lanes)
+		case use == avx2:
+			return decode16AVX2(state, to, in, bytesOf(src), len(src), rounds, lanes)
 		}
 		return decode16AVX512(state, to, in, bytesOf(src), len(src), rounds, lanes)
 	})
@@ -126,7 +128,7 @@ func rowShiftsFast(dst, cols []int8, shift int) int {
 func decodeBytesFast(d *laneDecoder, p, src []byte, lanes int) (int, []byte) {
 	return decodeInTwo(d, len(p), src, lanes, func(at int, src []byte, rounds int) (done, read int) {
 		if use == avx2 {
-			return decodeBytesAVX2((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), nil, bytesOf(src), len(src), rounds, lanes)
+			return decodeBytesAVX2((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), bytesOf(src), len(src), rounds, lanes)
 		}
 		return decodeBytesAVX512((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), bytesOf(src), len(src), rounds, lanes)
 	})

@@ -139,10 +139,20 @@ func splitF32AVX512(planes *byte, src *byte, n int, stride int)
 //go:noescape
 func joinF32AVX512(dst *byte, planes *byte, n int, stride int)
 
+// decode16AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
+//
+//go:noescape
+func decode16AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+
+// decode32AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
+//
+//go:noescape
+func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+
 // decodeBytesAVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
 //
 //go:noescape
-func decodeBytesAVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+func decodeBytesAVX2(d *byte, p *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
 // walkFloat16AVX2 fills dst with the elements that are steps z from base's; n is a multiple of 16.
 //

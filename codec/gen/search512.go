@@ -19,7 +19,12 @@ const (
 	decFreqLo = decAfter + 3*128
 	decFreqHi = decFreqLo + 128
 	decCode   = decFreqHi + 128
-	decPlane  = decCode + 128
+	decNumber = decCode + 128
+
+	decTableBits   = decNumber + 64
+	decTableQuarts = decTableBits + 16
+	decTableAfter  = decTableQuarts + 3*16
+	decPlane       = decTableAfter + 3*32
 )
 
 // A searcher is the registers of a decoder that searches symbols. The low and
