@@ -64,7 +64,7 @@ func octaveEnd(s int) int {
 func joining(in []interval, i int) uint64 {
 	a, b := &in[i], &in[i+1]
 	low := i == 0 && b.head == 1 // together all steps below a power of two
-	if !low && (a.head&1 != 0 || a.raw != b.raw || a.head+1 != b.head) {
+	if !low && (a.head&1 != 0 || a.raw != b.raw || a.head+1 != b.head) || b.raw == maxRaw32 {
 		return never
 	}
 	more := uint64(a.count)*uint64(b.raw+1-a.raw) + uint64(b.count)
