@@ -50,8 +50,8 @@ type stepSymbol struct {
 // head.
 const codeRaw = 3
 
-// A freqScale index i stands for frequency i below 16, above that for one of
-// eight in an octave.
+// freqOf returns the frequency that index i stands for: i below 16, above that
+// one of eight in an octave.
 func freqOf(i uint32) uint32 {
 	raw := max(i>>3, 1) - 1
 	return (i - 8*raw) << raw
@@ -271,7 +271,7 @@ func (t *stepTable) forDecoding(d *laneDecoder, number int) {
 			slots[i] = entry
 		}
 	})
-	d.tableBits[number] = t.bits
+	d.tableBits[number], d.tableLast[number] = t.bits, d.freqHi[at+stepSymbols-1]
 	for k := range d.after {
 		copy(d.after[k][at:at+stepSymbols-1-k], d.start[at+1+k:at+stepSymbols])
 		d.tableQuarts[k][number] = d.start[at+4*(k+1)]

@@ -121,45 +121,56 @@ func (s *searcher256) symbols(half, groups int) {
 	// Which four of the table's symbols, then which of these.
 	VPADDB(t, t, index)
 	VPADDB(index, index, index)
+	first := ymm[9] // slot of the symbol: the highest that is not above the lane's
+	VPXOR(first, first, first)
 	for q := range 3 {
-		y := ymm[4+q]
+		y := ymm[4]
 		s.broadcast(decTableQuarts+16*q, y)
 		VPSHUFB(t, y, y)
-		VPMAXUB(sat, y, y)
-		VPCMPEQB(sat, y, y)
-		VPSUBB(y, index, index)
+		VPMAXUB(sat, y, ymm[5])
+		VPCMPEQB(sat, ymm[5], ymm[5])
+		VPSUBB(ymm[5], index, index)
+		VPAND(ymm[5], y, y)
+		VPMAXUB(y, first, first)
 	}
 	for k := range 3 {
-		s.choose(decTableAfter+32*k, 2, index, ymm[4+k], []reg.VecPhysical{ymm[7], ymm[8]})
-		VPMAXUB(sat, ymm[4+k], ymm[4+k])
+		s.choose(decTableAfter+32*k, 2, index, ymm[10], []reg.VecPhysical{ymm[7], ymm[8]})
+		VPMAXUB(sat, ymm[10], ymm[4+k])
 		VPCMPEQB(sat, ymm[4+k], ymm[4+k])
+		VPAND(ymm[4+k], ymm[10], ymm[10])
+		VPMAXUB(ymm[10], first, first)
 	}
+	VMOVDQU(first, s.start)
 	VPADDB(index, index, index)
 	VPADDB(index, index, index)
 	for k := range 3 {
 		VPSUBB(ymm[4+k], index, index)
 	}
+	// Only a table's last symbol has a frequency of more than a byte.
+	high := c
+	s.broadcast(decTableLast, high)
+	VPSHUFB(t, high, high)
+	VPOR(repeated(0xf0f0f0f0), index, ymm[4])
+	VPCMPEQB(s.ones, ymm[4], ymm[4])
+	VPAND(ymm[4], high, high)
 	all := []reg.VecPhysical{ymm[4], ymm[5], ymm[6], ymm[7], ymm[8], ymm[9], ymm[10], ymm[11]}
 	s.choose(decFreqLo, 8, index, t, all)
-	s.choose(decFreqHi, 8, index, sat, all)
-	VPUNPCKLBW(sat, t, ymm[4])
-	VPUNPCKHBW(sat, t, ymm[5])
+	VPUNPCKLBW(high, t, ymm[4])
+	VPUNPCKHBW(high, t, ymm[5])
 	VMOVDQU(ymm[4], s.freq)
 	VMOVDQU(ymm[5], s.freq.Offset(32))
-	s.choose(decStart, 8, index, t, all)
-	VMOVDQU(t, s.start)
 	s.choose(decCode, 8, index, t, all)
-	raw, first := ymm[5], ymm[4]
+	raw, now := ymm[5], ymm[4]
 	VPAND(repeated(0x07070707), t, c)
 	VMOVDQU(c, s.head)
 	VPSRLW(U8(3), t, raw)
 	VPAND(repeated(0x1f1f1f1f), raw, raw)
 	VMOVDQU(raw, s.raw)
-	VMOVDQU(repeated(0x0f0f0f0f), first)
-	VPSUBB(s.bits, first, first)
-	VPMINUB(raw, first, first)
-	VMOVDQU(first, s.first.Offset(32*half))
-	VPSUBB(first, raw, raw)
+	VMOVDQU(repeated(0x0f0f0f0f), now)
+	VPSUBB(s.bits, now, now)
+	VPMINUB(raw, now, now)
+	VMOVDQU(now, s.first.Offset(32*half))
+	VPSUBB(now, raw, raw)
 	VMOVDQU(raw, s.rest.Offset(32*half))
 	if groups < 4 {
 		VMOVDQU(raw.AsX(), raw.AsX()) // of lanes that are there

@@ -24,7 +24,8 @@ const (
 	decTableBits   = decNumber + 64
 	decTableQuarts = decTableBits + 16
 	decTableAfter  = decTableQuarts + 3*16
-	decPlane       = decTableAfter + 3*32
+	decTableLast   = decTableAfter + 3*32
+	decPlane       = decTableLast + 16
 )
 
 // A searcher is the registers of a decoder that searches symbols. The low and
