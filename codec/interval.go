@@ -120,16 +120,18 @@ func (t *stepTable) fit(in []interval) {
 	sum := 0
 	for t.bits = maxBits; ; t.bits-- {
 		sum = 0
+		fits := true
 		for i, x := range in {
 			f := uint32(0)
 			if x.count != 0 && i != int(t.last) {
 				f = max(1, uint32((uint64(x.count)<<t.bits+total/2)/total))
+				fits = fits && f <= maxRare
 				f = freqOf(freqIndex(f, maxRare))
 			}
 			t.symbol[i].freq = uint16(f)
 			sum += int(f)
 		}
-		if sum <= maxRare || t.bits == minBits {
+		if fits && sum <= maxRare || t.bits == minBits {
 			break
 		}
 	}
