@@ -100,12 +100,6 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout) {
 			s.try = s.appendDelta(append(s.try[:0], methodDelta), leaf, base, b, n, c)
 			s.keep()
 		}
-		if count > shortMost/4 && c.Level == Best { // whose shifts do not pay on each leaf
-			fast := *c
-			fast.Level = Fast
-			s.try = s.appendDelta(append(s.try[:0], methodDelta), leaf, base, b, n, &fast)
-			s.keep()
-		}
 	}
 	// Of numbers, the difference is smaller than the XOR, unless they are no
 	// numbers but patterns of bits.
