@@ -18,7 +18,7 @@
 //	5 bitx      base uint8, layout uint8, edges, planes: of leaf XOR base
 //	6 segments  (leaf length uvarint, frame length uvarint, frame) …
 //	7 delta     base uint8, flags, rows, edges, side, stream: see delta.go
-//	8 short     base uint8, edges, steps: see short.go
+//	8 short     base uint8, scale, edges, stream: see short.go
 //	9 sparse    base uint8, edges, gaps and steps: see sparse.go
 //
 // A base is named by its place in [Context.Bases]; leaf bytes that it does not

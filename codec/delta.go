@@ -200,6 +200,13 @@ func (n number) largest(base []byte) uint32 {
 	}
 	top := uint32(0)
 	count := len(base) / n.width
+	if n.width == 2 && count <= 1<<10 {
+		base = base[:2*count]
+		for ; len(base) >= 2; base = base[2:] {
+			top = max(top, uint32(le.Uint16(base))&(1<<15-1))
+		}
+		return top >> n.exponent
+	}
 	for i := 0; i < count; i += max(1, count>>10) {
 		top = max(top, n.exponentOf(n.load(base, i)))
 	}
@@ -323,18 +330,22 @@ func (d *deltaCoder) fitScale(count int, g grid, columns bool, level Level) byte
 	if rows < 2 {
 		return 0
 	}
-	var none scaling
-	for range 2 {
+	d.scaler.fit(symbols, ctx, depth)
+	d.scale.rows = worthwhile(d.scaler.rows(d.scale.rows, symbols, ctx, g), 32)
+	again := len(d.scale.rows) > 0
+	if again {
+		// Once more, by the curve of rows that are alike.
+		d.scale.contexts(ctx, depth, g)
 		d.scaler.fit(symbols, ctx, depth)
-		if len(d.scale.rows) > 0 {
-			none.contexts(ctx, depth, g)
-		}
+		var none scaling
+		none.contexts(ctx, depth, g)
 		d.scale.rows = worthwhile(d.scaler.rows(d.scale.rows, symbols, ctx, g), 32)
 		d.scale.contexts(ctx, depth, g)
 	}
-	columns = columns && rows >= minRows
-	if columns {
-		d.scaler.fit(symbols, ctx, depth)
+	if columns = columns && rows >= minRows; columns {
+		if again {
+			d.scaler.fit(symbols, ctx, depth)
+		}
 		d.scale.cols = worthwhile(d.scaler.columns(d.scale.cols, symbols, ctx, g), 8)
 		if len(d.scale.cols) > 0 {
 			d.scale.contexts(ctx, depth, g)

@@ -115,13 +115,20 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout) {
 
 // alone tries the methods that use no base.
 func (s *scratch) alone(leaf []byte, c *Context, l layout, known bool) {
-	if s.size > len(leaf) || s.size > len(leaf)/16 && scale(s.estimate(leaf, nil, l, c.Offset), len(leaf)) < s.size+s.size/8 {
+	worth := len(leaf) / 16
+	if len(leaf) <= sampleSize {
+		worth = len(leaf) / 3 // the sample is all of it, and would cost as much
+	}
+	if s.size > len(leaf) || s.size > worth && scale(s.estimate(leaf, nil, l, c.Offset), len(leaf)) < s.size+s.size/8 {
 		s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset)
 		s.keep()
 	}
 	best := s.size
 	if best < len(leaf)/16 {
 		best += best / 4 // the sample's frame is much of so few bytes
+	}
+	if known && len(leaf) <= sampleSize && best < len(leaf)/2 {
+		return // the base gave more than leaves have that repeat themselves
 	}
 	if !known || s.zstdPays(leaf, best, nil) {
 		s.zstd(leaf)

@@ -70,7 +70,7 @@ func estimatePlane(p []byte) int {
 // order-0 coding by f, if any, is the next best thing.
 func (s *scratch) zstdPays(p []byte, best int, f *freqs) bool {
 	if len(p) <= sampleSize {
-		return true
+		return s.matches(p)
 	}
 	s.sample = s.sample[:0]
 	for i := range zstdWindows {

@@ -95,6 +95,7 @@ type scaler struct {
 	curve  [contexts]uint32   // mean symbol, in 2^-curveBits, below 2^16
 	bytes  [2][contexts]uint8 // the curve's low and high bytes
 	depths [maxDepth + 1]uint32
+	seen   [contexts]uint64 // how many elements, times 2^32, and the sum of their symbols
 	sum    [contexts]uint64
 	n      [contexts]uint64
 	ratio  [2*maxShift + 1]uint64 // mean symbol after a shift, over all depths
@@ -109,18 +110,20 @@ const (
 // fit sets curve from elements' symbols and contexts; contexts with few
 // elements continue their neighbours.
 func (s *scaler) fit(symbols, ctx, depth []uint8) {
-	clear(s.sum[:])
-	clear(s.n[:])
+	clear(s.seen[:])
 	clear(s.depths[:])
 	const window = 64
 	every := max(window, len(ctx)/sampled*window)
 	for i := 0; i < len(ctx); i += every {
-		for j := i; j < min(i+window, len(ctx)); j++ {
-			c := ctx[j] & (contexts - 1)
-			s.sum[c] += uint64(symbols[j])
-			s.n[c]++
-			s.depths[depth[j]&maxDepth]++
+		w := ctx[i:min(i+window, len(ctx))]
+		sym, dep := symbols[i:][:len(w)], depth[i:][:len(w)]
+		for j, c := range w {
+			s.seen[c&(contexts-1)] += 1<<32 | uint64(sym[j])
+			s.depths[dep[j]&maxDepth]++
 		}
+	}
+	for c, x := range s.seen {
+		s.sum[c], s.n[c] = x&(1<<32-1), x>>32
 	}
 	const few = 32
 	best := -1

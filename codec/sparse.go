@@ -6,8 +6,9 @@ import (
 )
 
 // The sparse method: for a leaf in which few elements differ from the base's.
-// How many do, then for each how many equal ones come before it, and its step as
-// the short method codes it, all by the adaptive coder.
+// How many do, then for each how many equal ones come before it, and its step: the
+// bits of its magnitude, the bit below the highest, the rest and the sign raw, all
+// by the adaptive coder.
 //
 //	base  uint8
 //	edges          // bytes before and after the whole elements, XORed with the base's
@@ -23,8 +24,18 @@ const (
 // A sparseModel is what is known of gaps and steps.
 type sparseModel struct {
 	count, gap intModel
-	step       shortModel
+	step       stepModel
 }
+
+// A stepModel is what is known of steps: how many bits a magnitude has, and the
+// bit below the highest.
+type stepModel struct {
+	length [34]model
+	second [34]model
+}
+
+// magnitude splits step z in magnitude and sign.
+func magnitude(z uint32) (m, sign uint32) { return z>>1 + z&1, z & 1 }
 
 // differing appends the numbers of the elements of width bytes in which a and b
 // differ, and returns false if they are too many for the sparse method.
@@ -113,7 +124,7 @@ func (s *scratch) decodeSparse(dst, body []byte, c *Context) error {
 }
 
 // write writes step z.
-func (m *shortModel) write(e *adaptiveEncoder, z uint32) {
+func (m *stepModel) write(e *adaptiveEncoder, z uint32) {
 	mag, sign := magnitude(z)
 	k := bits.Len32(mag)
 	for j := range k {
@@ -132,7 +143,7 @@ func (m *shortModel) write(e *adaptiveEncoder, z uint32) {
 }
 
 // read reads what write wrote.
-func (m *shortModel) read(in *adaptiveDecoder) uint32 {
+func (m *stepModel) read(in *adaptiveDecoder) uint32 {
 	k := 0
 	for k < 32 && in.bit(&m.length[k]) == 1 {
 		k++
