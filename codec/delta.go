@@ -234,11 +234,8 @@ func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
 	switch n.width {
 	case 1:
 		d.z16 = grow(d.z16, count)
-		for i, b := range base[:count] {
-			z := o.step(uint32(leaf[i]), uint32(b))
-			sym, _ := symbolOf(z)
-			d.z16[i], d.symbols[i] = uint16(z), uint8(sym)
-		}
+		i := steps8Fast(n, d.z16, d.symbols, leaf, base)
+		steps8(d.z16[i:], d.symbols[i:], leaf[i:], base[i:], uint8(o.low))
 	case 2:
 		d.z16 = grow(d.z16, count)
 		for i := steps16Fast(n, d.z16, d.symbols, leaf, base); i < count; i++ {
@@ -253,6 +250,40 @@ func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
 			sym, _ := symbolOf(z)
 			d.z32[i], d.symbols[i] = z, uint8(sym)
 		}
+	}
+}
+
+// symbolOf8 is symbolOf for steps of a byte.
+var symbolOf8 = func() (t [256]uint8) {
+	for z := range t {
+		s, _ := symbolOf(uint32(z))
+		t[z] = uint8(s)
+	}
+	return t
+}()
+
+// steps8 is steps for elements of 8 bits. In both orders the highest bit is
+// wrong, which makes no difference.
+func steps8(z []uint16, symbols []uint8, leaf, base []byte, low uint8) {
+	symbols, leaf, base = symbols[:len(z)], leaf[:len(z)], base[:len(z)]
+	for i := range z {
+		a, b := leaf[i], base[i]
+		a ^= uint8(int8(a)>>7) & low
+		b ^= uint8(int8(b)>>7) & low
+		a -= b
+		a = a<<1 ^ uint8(int8(a)>>7)
+		z[i], symbols[i] = uint16(a), symbolOf8[a]
+	}
+}
+
+// walk8 undoes steps8.
+func walk8(dst, base []byte, z []uint16, low uint8) {
+	dst, base = dst[:len(z)], base[:len(z)]
+	for i, z := range z {
+		b := base[i]
+		b ^= uint8(int8(b)>>7) & low
+		b += uint8(z>>1 ^ -(z & 1))
+		dst[i] = b ^ uint8(int8(b)>>7)&low
 	}
 }
 
@@ -281,9 +312,8 @@ func (n number) depths(depth []uint8, base []byte, top uint32) {
 func (n number) walk16(dst, base []byte, z []uint16) {
 	o := n.ordering()
 	if n.width == 1 {
-		for i, z := range z {
-			dst[i] = byte(o.walk(uint32(base[i]), uint32(z)))
-		}
+		i := walk8Fast(n, dst, base, z)
+		walk8(dst[i:], base[i:], z[i:], uint8(o.low))
 		return
 	}
 	i := walk16Fast(n, dst, base, z)

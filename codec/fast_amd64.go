@@ -144,6 +144,16 @@ func steps16Fast(n number, z []uint16, symbols []uint8, leaf, base []byte) int {
 	return k
 }
 
+// steps8Fast is steps16Fast for elements of 8 bits.
+func steps8Fast(n number, z []uint16, symbols []uint8, leaf, base []byte) int {
+	k := len(z) &^ 63
+	if use != avx512 || k == 0 {
+		return 0
+	}
+	steps8AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), &symbolOf8[0], k, int(n.ordering().low))
+	return k
+}
+
 // steps32Fast is steps16Fast for elements of 32 bits.
 func steps32Fast(n number, z []uint32, symbols []uint8, leaf, base []byte) int {
 	k := len(z) &^ 15
@@ -168,6 +178,16 @@ func walk16Fast(n number, dst, base []byte, z []uint16) int {
 	return k
 }
 
+// walk8Fast is walk16Fast for elements of 8 bits.
+func walk8Fast(n number, dst, base []byte, z []uint16) int {
+	k := len(z) &^ 31
+	if use == portable || k == 0 {
+		return 0
+	}
+	walk8AVX2(bytesOf(dst), bytesOf(base), bytesOf(z), k, int(n.ordering().low))
+	return k
+}
+
 // walk32Fast is walk16Fast for elements of 32 bits.
 func walk32Fast(n number, dst, base []byte, z []uint32) int {
 	k := len(z) &^ 15
@@ -185,10 +205,12 @@ func walk32Fast(n number, dst, base []byte, z []uint32) int {
 // depthsFast fills depth as far as it can, and returns how far that is.
 func depthsFast(n number, depth []uint8, base []byte, top uint32) int {
 	k := len(depth) &^ 63
-	if use == portable || n.width == 1 || k == 0 {
+	if use == portable || k == 0 {
 		return 0
 	}
 	switch {
+	case n.width == 1:
+		depths8AVX2(bytesOf(depth), bytesOf(base), k, int(n.exponent), int(n.mask), int(top))
 	case n.width == 2 && use == avx2:
 		depths16AVX2(bytesOf(depth), bytesOf(base), k, int(n.exponent), int(n.mask), int(top))
 	case n.width == 2:

@@ -20,9 +20,13 @@ func decodeRoundsFast[Z step](_ *laneDecoder, _ []Z, _ []uint8, src []byte, _ in
 
 func steps16Fast(number, []uint16, []uint8, []byte, []byte) int { return 0 }
 
+func steps8Fast(number, []uint16, []uint8, []byte, []byte) int { return 0 }
+
 func steps32Fast(number, []uint32, []uint8, []byte, []byte) int { return 0 }
 
 func walk16Fast(number, []byte, []byte, []uint16) int { return 0 }
+
+func walk8Fast(number, []byte, []byte, []uint16) int { return 0 }
 
 func walk32Fast(number, []byte, []byte, []uint32) int { return 0 }
 

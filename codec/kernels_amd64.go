@@ -89,6 +89,11 @@ func walkFloat32AVX512(dst *byte, base *byte, z *byte, n int)
 //go:noescape
 func depthsFloat32AVX512(depth *byte, base *byte, n int, top int)
 
+// steps8AVX512 fills z with the steps from base to leaf and symbols with what symbolOf, of 256 bytes, has for them; n is a multiple of 64.
+//
+//go:noescape
+func steps8AVX512(z *byte, symbols *byte, leaf *byte, base *byte, symbolOf *byte, n int, low int)
+
 // split16AVX512 splits n elements of src, a multiple of 32, into planes.
 //
 //go:noescape
@@ -158,6 +163,16 @@ func depthsFloat32AVX2(depth *byte, base *byte, n int, top int)
 //
 //go:noescape
 func contextAVX2(ctx *byte, depth *byte, cols *byte, n int, shift int)
+
+// walk8AVX2 fills dst with the elements that are steps z from base's; n is a multiple of 32.
+//
+//go:noescape
+func walk8AVX2(dst *byte, base *byte, z *byte, n int, low int)
+
+// depths8AVX2 fills depth with min(31, top - exponents of base), at least 0; n is a multiple of 32.
+//
+//go:noescape
+func depths8AVX2(depth *byte, base *byte, n int, exponent int, mask int, top int)
 
 // join16AVX2 joins n elements, a multiple of 16, from planes.
 //

@@ -3654,6 +3654,61 @@ done:
 	VZEROUPPER
 	RET
 
+// func steps8AVX512(z *byte, symbols *byte, leaf *byte, base *byte, symbolOf *byte, n int, low int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
+TEXT ·steps8AVX512(SB), NOSPLIT, $0-56
+	MOVQ         z+0(FP), AX
+	MOVQ         symbols+8(FP), CX
+	MOVQ         leaf+16(FP), DX
+	MOVQ         base+24(FP), BX
+	MOVQ         symbolOf+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVQ         low+48(FP), R8
+	VPBROADCASTB R8, Z31
+	VPXORQ       Z30, Z30, Z30
+	VMOVDQU64    (SI), Z26
+	VMOVDQU64    64(SI), Z27
+	VMOVDQU64    128(SI), Z28
+	VMOVDQU64    192(SI), Z29
+
+loop:
+	SUBQ          $0x40, DI
+	JL            done
+	VMOVDQU64     (DX), Z0
+	VMOVDQU64     (BX), Z1
+	VPMOVB2M      Z0, K1
+	VMOVDQU8.Z    Z31, K1, Z2
+	VPXORQ        Z2, Z0, Z0
+	VPMOVB2M      Z1, K1
+	VMOVDQU8.Z    Z31, K1, Z2
+	VPXORQ        Z2, Z1, Z1
+	VPSUBB        Z1, Z0, Z0
+	VPMOVB2M      Z0, K1
+	VPADDB        Z0, Z0, Z0
+	VPMOVM2B      K1, Z2
+	VPXORQ        Z2, Z0, Z0
+	VPMOVZXBW     Y0, Z2
+	VMOVDQU64     Z2, (AX)
+	VEXTRACTI64X4 $0x01, Z0, Y2
+	VPMOVZXBW     Y2, Z2
+	VMOVDQU64     Z2, 64(AX)
+	VMOVDQA64     Z0, Z2
+	VMOVDQA64     Z0, Z3
+	VPERMI2B      Z27, Z26, Z2
+	VPERMI2B      Z29, Z28, Z3
+	VPMOVB2M      Z0, K1
+	VMOVDQU8      Z3, K1, Z2
+	VMOVDQU64     Z2, (CX)
+	ADDQ          $0x40, DX
+	ADDQ          $0x40, BX
+	ADDQ          $0x00000080, AX
+	ADDQ          $0x40, CX
+	JMP           loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func split16AVX512(hi *byte, lo *byte, src *byte, n int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·split16AVX512(SB), NOSPLIT, $0-32
@@ -8968,6 +9023,94 @@ plain:
 	VMOVDQU Y0, (AX)(SI*1)
 	ADDQ    $0x20, SI
 	JMP     plain
+
+done:
+	VZEROUPPER
+	RET
+
+// func walk8AVX2(dst *byte, base *byte, z *byte, n int, low int)
+// Requires: AVX, AVX2
+TEXT ·walk8AVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         base+8(FP), CX
+	MOVQ         z+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVQ         low+32(FP), SI
+	VMOVD        SI, X15
+	VPBROADCASTB X15, Y15
+	VPXOR        Y14, Y14, Y14
+	MOVL         $0x00000001, SI
+	VMOVD        SI, X13
+	VPBROADCASTW X13, Y13
+	MOVL         $0x000000ff, SI
+	VMOVD        SI, X12
+	VPBROADCASTW X12, Y12
+
+loop:
+	SUBQ      $0x20, BX
+	JL        done
+	VMOVDQU   (DX), Y0
+	VPAND     Y13, Y0, Y2
+	VPSUBW    Y2, Y14, Y2
+	VPSRLW    $0x01, Y0, Y0
+	VPXOR     Y2, Y0, Y0
+	VPAND     Y12, Y0, Y0
+	VMOVDQU   32(DX), Y1
+	VPAND     Y13, Y1, Y2
+	VPSUBW    Y2, Y14, Y2
+	VPSRLW    $0x01, Y1, Y1
+	VPXOR     Y2, Y1, Y1
+	VPAND     Y12, Y1, Y1
+	VPACKUSWB Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   (CX), Y1
+	VPCMPGTB  Y1, Y14, Y2
+	VPAND     Y15, Y2, Y2
+	VPXOR     Y2, Y1, Y1
+	VPADDB    Y1, Y0, Y0
+	VPCMPGTB  Y0, Y14, Y2
+	VPAND     Y15, Y2, Y2
+	VPXOR     Y2, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	ADDQ      $0x40, DX
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, AX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func depths8AVX2(depth *byte, base *byte, n int, exponent int, mask int, top int)
+// Requires: AVX, AVX2
+TEXT ·depths8AVX2(SB), NOSPLIT, $0-48
+	MOVQ         depth+0(FP), AX
+	MOVQ         base+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         exponent+24(FP), BX
+	MOVQ         mask+32(FP), SI
+	MOVQ         top+40(FP), DI
+	VMOVD        SI, X15
+	VPBROADCASTB X15, Y15
+	VMOVD        DI, X14
+	VPBROADCASTB X14, Y14
+	MOVL         $0x00001f1f, SI
+	VMOVD        SI, X13
+	VPBROADCASTW X13, Y13
+	VMOVQ        BX, X12
+
+loop:
+	SUBQ     $0x20, DX
+	JL       done
+	VMOVDQU  (CX), Y0
+	VPSRLW   X12, Y0, Y0
+	VPAND    Y15, Y0, Y0
+	VPSUBUSB Y0, Y14, Y0
+	VPMINUB  Y13, Y0, Y0
+	VMOVDQU  Y0, (AX)
+	ADDQ     $0x20, CX
+	ADDQ     $0x20, AX
+	JMP      loop
 
 done:
 	VZEROUPPER
