@@ -225,31 +225,64 @@ func (n number) load(p []byte, i int) uint32 {
 
 func (n number) exponentOf(x uint32) uint32 { return x >> n.exponent & n.mask }
 
-// steps fills z16 or z32, symbols and depth.
+// steps fills z16 or z32, symbols and depth, block by block: the base's elements
+// are looked at twice.
 func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
 	count := len(leaf) / n.width
 	d.symbols, d.depth, d.ctx, d.keys = grow(d.symbols, count), grow(d.depth, count), grow(d.ctx, count), grow(d.keys, count)
-	n.depths(d.depth, base, top)
-	o := n.ordering()
-	switch n.width {
-	case 1:
-		d.z16 = grow(d.z16, count)
-		i := steps8Fast(n, d.z16, d.symbols, leaf, base)
-		steps8(d.z16[i:], d.symbols[i:], leaf[i:], base[i:], uint8(o.low))
-	case 2:
-		d.z16 = grow(d.z16, count)
-		for i := steps16Fast(n, d.z16, d.symbols, leaf, base); i < count; i++ {
-			z := o.step(uint32(le.Uint16(leaf[2*i:])), uint32(le.Uint16(base[2*i:])))
-			sym, _ := symbolOf(z)
-			d.z16[i], d.symbols[i] = uint16(z), uint8(sym)
-		}
-	case 4:
+	if n.width == 4 {
 		d.z32 = grow(d.z32, count)
-		for i := steps32Fast(n, d.z32, d.symbols, leaf, base); i < count; i++ {
-			z := o.step(le.Uint32(leaf[4*i:]), le.Uint32(base[4*i:]))
-			sym, _ := symbolOf(z)
-			d.z32[i], d.symbols[i] = z, uint8(sym)
+	} else {
+		d.z16 = grow(d.z16, count)
+	}
+	for at := 0; at < count; at += block {
+		end := min(at+block, count)
+		x, b, symbols := leaf[at*n.width:end*n.width], base[at*n.width:end*n.width], d.symbols[at:end]
+		n.depths(d.depth[at:end], b, top)
+		switch n.width {
+		case 1:
+			n.steps8(d.z16[at:end], symbols, x, b)
+		case 2:
+			n.steps16(d.z16[at:end], symbols, x, b)
+		case 4:
+			n.steps32(d.z32[at:end], symbols, x, b)
 		}
+	}
+}
+
+// steps16 fills z and symbols with the steps from base's elements to leaf's, and
+// their symbols.
+func (n number) steps16(z []uint16, symbols []uint8, leaf, base []byte) {
+	i := steps16Fast(n, z, symbols, leaf, base)
+	z, symbols, leaf, base = z[i:], symbols[i:], leaf[2*i:], base[2*i:]
+	low := uint16(n.ordering().low)
+	symbols, leaf, base = symbols[:len(z)], leaf[:2*len(z)], base[:2*len(z)]
+	for i := range z {
+		// In both orders the highest bit is wrong, which makes no difference.
+		a, b := le.Uint16(leaf[2*i:]), le.Uint16(base[2*i:])
+		a ^= uint16(int16(a)>>15) & low
+		b ^= uint16(int16(b)>>15) & low
+		a -= b
+		a = a<<1 ^ uint16(int16(a)>>15)
+		s, _ := symbolOf(uint32(a))
+		z[i], symbols[i] = a, uint8(s)
+	}
+}
+
+// steps32 is steps16 for elements of 32 bits.
+func (n number) steps32(z []uint32, symbols []uint8, leaf, base []byte) {
+	i := steps32Fast(n, z, symbols, leaf, base)
+	z, symbols, leaf, base = z[i:], symbols[i:], leaf[4*i:], base[4*i:]
+	low := n.ordering().low
+	symbols, leaf, base = symbols[:len(z)], leaf[:4*len(z)], base[:4*len(z)]
+	for i := range z {
+		a, b := le.Uint32(leaf[4*i:]), le.Uint32(base[4*i:])
+		a ^= uint32(int32(a)>>31) & low
+		b ^= uint32(int32(b)>>31) & low
+		a -= b
+		a = a<<1 ^ uint32(int32(a)>>31)
+		s, _ := symbolOf(a)
+		z[i], symbols[i] = a, uint8(s)
 	}
 }
 
@@ -262,9 +295,11 @@ var symbolOf8 = func() (t [256]uint8) {
 	return t
 }()
 
-// steps8 is steps for elements of 8 bits. In both orders the highest bit is
-// wrong, which makes no difference.
-func steps8(z []uint16, symbols []uint8, leaf, base []byte, low uint8) {
+// steps8 is steps16 for elements of 8 bits.
+func (n number) steps8(z []uint16, symbols []uint8, leaf, base []byte) {
+	i := steps8Fast(n, z, symbols, leaf, base)
+	z, symbols, leaf, base = z[i:], symbols[i:], leaf[i:], base[i:]
+	low := uint8(n.ordering().low)
 	symbols, leaf, base = symbols[:len(z)], leaf[:len(z)], base[:len(z)]
 	for i := range z {
 		a, b := leaf[i], base[i]
@@ -442,13 +477,20 @@ func writeShifts(e *adaptiveEncoder, shifts []int8) {
 	}
 }
 
-// countKeys fills keys and counts.
+// countKeys fills keys and counts, block by block, so that keys are counted while
+// they are in the nearest cache.
 func (d *deltaCoder) countKeys(count int) {
-	keys, ctx, symbols := d.keys[:count], d.ctx[:count], d.symbols[:count]
-	for i := keysFast(keys, ctx, symbols); i < count; i++ {
-		keys[i] = uint16(ctx[i])<<8 | uint16(symbols[i])
+	clear(d.counts[:])
+	clear(d.second[:])
+	for at := 0; at < count; at += block {
+		end := min(at+block, count)
+		keys, ctx, symbols := d.keys[at:end], d.ctx[at:end], d.symbols[at:end]
+		for i := keysFast(keys, ctx, symbols); i < len(keys); i++ {
+			keys[i] = uint16(ctx[i])<<8 | uint16(symbols[i])
+		}
+		d.counts.count(keys, &d.second)
 	}
-	d.counts.count(keys, &d.second)
+	d.counts.add(&d.second)
 }
 
 // count counts, and merges contexts to tables.

@@ -328,3 +328,12 @@ func countFast(c, other *stepCounts, keys []uint16) int {
 	countKeys((*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other)), bytesOf(keys), k)
 	return k
 }
+
+// addFast adds the counts of the first contexts, and returns how many.
+func addFast(c, other *stepCounts) int {
+	if use == portable {
+		return 0
+	}
+	addDwords((*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other)), contexts*maxSymbols)
+	return contexts
+}

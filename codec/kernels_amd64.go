@@ -164,6 +164,11 @@ func depthsFloat32AVX2(depth *byte, base *byte, n int, top int)
 //go:noescape
 func contextAVX2(ctx *byte, depth *byte, cols *byte, n int, shift int)
 
+// addDwords adds the n dwords of other to those of counts; n is a multiple of 16.
+//
+//go:noescape
+func addDwords(counts *byte, other *byte, n int)
+
 // walk8AVX2 fills dst with the elements that are steps z from base's; n is a multiple of 32.
 //
 //go:noescape

@@ -9028,6 +9028,30 @@ done:
 	VZEROUPPER
 	RET
 
+// func addDwords(counts *byte, other *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·addDwords(SB), NOSPLIT, $0-24
+	MOVQ counts+0(FP), AX
+	MOVQ other+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	SUBQ    $0x10, DX
+	JL      done
+	VMOVDQU (CX), Y0
+	VPADDD  (AX), Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(CX), Y1
+	VPADDD  32(AX), Y1, Y1
+	VMOVDQU Y1, 32(AX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, AX
+	JMP     loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func walk8AVX2(dst *byte, base *byte, z *byte, n int, low int)
 // Requires: AVX, AVX2
 TEXT ·walk8AVX2(SB), NOSPLIT, $0-40

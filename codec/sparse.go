@@ -46,7 +46,16 @@ func differing(dst []int32, a, b []byte, width int) ([]int32, bool) {
 		if bytes.Equal(a[at:end], b[at:end]) {
 			continue
 		}
-		for i := at; i < end; i += width {
+		i := at
+		for ; i+8 <= end; i += 8 {
+			// Elements are at most four bytes: eight hold whole ones.
+			for x := le.Uint64(a[i:]) ^ le.Uint64(b[i:]); x != 0; {
+				e := bits.TrailingZeros64(x) / (8 * width)
+				dst = append(dst, int32(i/width+e))
+				x &^= (1<<(8*width) - 1) << (8 * width * e)
+			}
+		}
+		for ; i < end; i += width {
 			if !bytes.Equal(a[i:i+width], b[i:i+width]) {
 				dst = append(dst, int32(i/width))
 			}

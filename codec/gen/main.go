@@ -45,6 +45,7 @@ func main() {
 	depths256()
 	depths256d()
 	context256()
+	add256()
 	walk256b()
 	depths256b()
 	join256("join16AVX2", false)
