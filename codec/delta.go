@@ -32,6 +32,8 @@ const (
 	guessRow = 128
 	// minRows is from how many rows on columns may have shifts.
 	minRows = 32
+	// manyRows is from how many on a part of them tells whether any is still.
+	manyRows = 128
 )
 
 // A deltaCoder is the memory of the delta method.
@@ -143,12 +145,24 @@ func edgesOf(width int, offset int64, size int) (head, tail int) {
 func (d *deltaCoder) markStill(leaf, base []byte, g grid, width int) bool {
 	n := len(leaf) / width
 	rows := g.rows(n)
+	isStill := func(r int) bool {
+		from, to := g.span(r, n)
+		return bytes.Equal(leaf[from*width:to*width], base[from*width:to*width])
+	}
+	if rows > manyRows {
+		// Where few rows are still, nearly all leaves show none in every eighth row.
+		any := false
+		for r := 0; r < rows && !any; r += 8 {
+			any = isStill(r)
+		}
+		if !any {
+			return false
+		}
+	}
 	d.still = grow(d.still, rows)
 	still := 0
 	for r := range d.still {
-		from, to := g.span(r, n)
-		d.still[r] = bytes.Equal(leaf[from*width:to*width], base[from*width:to*width])
-		if d.still[r] {
+		if d.still[r] = isStill(r); d.still[r] {
 			still++
 		}
 	}

@@ -3470,13 +3470,17 @@ TEXT ·countKeys(SB), NOSPLIT, $0-32
 loop:
 	SUBQ    $0x04, BX
 	JL      done
-	MOVWQZX (DX), SI
-	INCL    (AX)(SI*4)
-	MOVWQZX 2(DX), SI
-	INCL    (CX)(SI*4)
-	MOVWQZX 4(DX), SI
-	INCL    (AX)(SI*4)
-	MOVWQZX 6(DX), SI
+	MOVQ    (DX), SI
+	MOVWQZX SI, DI
+	INCL    (AX)(DI*4)
+	SHRQ    $0x10, SI
+	MOVWQZX SI, DI
+	INCL    (CX)(DI*4)
+	SHRQ    $0x10, SI
+	MOVWQZX SI, DI
+	INCL    (AX)(DI*4)
+	SHRQ    $0x10, SI
+	MOVWQZX SI, SI
 	INCL    (CX)(SI*4)
 	ADDQ    $0x08, DX
 	JMP     loop

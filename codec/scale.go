@@ -58,7 +58,7 @@ type scaling struct {
 // contexts fills ctx with the contexts of elements whose depths are depth.
 func (sc *scaling) contexts(ctx, depth []uint8, g grid) {
 	n := len(depth)
-	if g.row == 0 {
+	if g.row == 0 || len(sc.rows) == 0 && len(sc.cols) == 0 {
 		rowContexts(ctx[:n], depth, nil, anchor)
 		return
 	}
@@ -95,7 +95,8 @@ type scaler struct {
 	curve  [contexts]uint32   // mean symbol, in 2^-curveBits, below 2^16
 	bytes  [2][contexts]uint8 // the curve's low and high bytes
 	depths [maxDepth + 1]uint32
-	seen   [contexts]uint64 // how many elements, times 2^32, and the sum of their symbols
+	seen   [2][contexts]uint64     // how many elements, times 2^32, and the sum of their symbols
+	deep   [2][maxDepth + 1]uint32 // elements by depth
 	sum    [contexts]uint64
 	n      [contexts]uint64
 	ratio  [2*maxShift + 1]uint64 // mean symbol after a shift, over all depths
@@ -104,26 +105,36 @@ type scaler struct {
 
 const (
 	curveBits = 8
-	sampled   = 8 << 10 // elements that a curve is made of
+	sampled   = 4 << 10 // elements that a curve is made of
 )
 
 // fit sets curve from elements' symbols and contexts; contexts with few
 // elements continue their neighbours.
 func (s *scaler) fit(symbols, ctx, depth []uint8) {
-	clear(s.seen[:])
-	clear(s.depths[:])
+	s.seen, s.deep = [2][contexts]uint64{}, [2][maxDepth + 1]uint32{}
 	const window = 64
 	every := max(window, len(ctx)/sampled*window)
 	for i := 0; i < len(ctx); i += every {
 		w := ctx[i:min(i+window, len(ctx))]
 		sym, dep := symbols[i:][:len(w)], depth[i:][:len(w)]
+		for len(w) >= 2 && len(sym) >= 2 && len(dep) >= 2 { // in two tables, as in stepCounts.count
+			s.seen[0][w[0]&(contexts-1)] += 1<<32 | uint64(sym[0])
+			s.seen[1][w[1]&(contexts-1)] += 1<<32 | uint64(sym[1])
+			s.deep[0][dep[0]&maxDepth]++
+			s.deep[1][dep[1]&maxDepth]++
+			w, sym, dep = w[2:], sym[2:], dep[2:]
+		}
 		for j, c := range w {
-			s.seen[c&(contexts-1)] += 1<<32 | uint64(sym[j])
-			s.depths[dep[j]&maxDepth]++
+			s.seen[0][c&(contexts-1)] += 1<<32 | uint64(sym[j])
+			s.deep[0][dep[j]&maxDepth]++
 		}
 	}
-	for c, x := range s.seen {
+	for c, x := range s.seen[0] {
+		x += s.seen[1][c]
 		s.sum[c], s.n[c] = x&(1<<32-1), x>>32
+	}
+	for d := range s.depths {
+		s.depths[d] = s.deep[0][d] + s.deep[1][d]
 	}
 	const few = 32
 	best := -1
