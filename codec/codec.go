@@ -31,7 +31,7 @@
 // element and after its last, which [Context.Offset] tells; each plane follows
 // as
 //
-//	coding uint8    // 0 raw, 1 fill, 2 zstd, 3 rANS, 4 lanes
+//	coding uint8    // 0 raw, 1 fill, 2 zstd, 3 rANS, 4 lanes, 5 one lane
 //	length uvarint  // of what follows; not for raw and fill
 //	...
 //

@@ -55,7 +55,7 @@ func (s *scratch) search(leaf []byte, c *Context, nested bool) {
 	if b, ok := s.bestBase(leaf, c, l); ok {
 		s.against(leaf, c, b, l)
 	}
-	s.alone(leaf, c, l, known)
+	s.alone(leaf, c, l, known, nested)
 	if !nested {
 		s.segments(leaf, c)
 	}
@@ -114,14 +114,22 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout) {
 }
 
 // alone tries the methods that use no base.
-func (s *scratch) alone(leaf []byte, c *Context, l layout, known bool) {
+func (s *scratch) alone(leaf []byte, c *Context, l layout, known, nested bool) {
 	worth := len(leaf) / 16
 	if len(leaf) <= sampleSize {
 		worth = len(leaf) / 3 // the sample is all of it, and would cost as much
 	}
 	if s.size > len(leaf) || s.size > worth && scale(s.estimate(leaf, nil, l, c.Offset), len(leaf)) < s.size+s.size/8 {
-		s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset)
-		s.keep()
+		var cuts []int
+		if s.size > len(leaf) && !nested {
+			cuts = s.parts(leaf, l, c.Offset)
+		}
+		if len(cuts) > 1 {
+			s.cut(leaf, c, cuts)
+		} else {
+			s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset)
+			s.keep()
+		}
 	}
 	best := s.size
 	if best < len(leaf)/16 {
@@ -232,6 +240,11 @@ func (s *scratch) segments(leaf []byte, c *Context) {
 	if len(cuts) < 2 || len(cuts) > maxSegments {
 		return
 	}
+	s.cut(leaf, c, cuts)
+}
+
+// cut tries segments of leaf that end at cuts.
+func (s *scratch) cut(leaf []byte, c *Context, cuts []int) {
 	part := scratches.Get().(*scratch)
 	defer part.release()
 	s.try = append(s.try[:0], methodSegments)

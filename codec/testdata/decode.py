@@ -375,6 +375,11 @@ def lane_bytes(src, n):
     return bytes(s for s, _ in lane_symbols(src, lanes, [0] * n, [slots(freqs)], 12, lambda s: 0))
 
 
+def lane_byte(src, n):
+    _, freqs, src = read_table(src)
+    return bytes(s for s, _ in lane_symbols(src, 1, [0] * n, [slots(freqs)], 12, lambda s: 0))
+
+
 # --- methods
 
 
@@ -460,7 +465,7 @@ class Decoder:
                 at += length
                 if coding == 2:
                     raise Zstd
-                planes.append({3: rans, 4: lane_bytes}[coding](part, n))
+                planes.append({3: rans, 4: lane_bytes, 5: lane_byte}[coding](part, n))
         assert at == len(body)
         out = bytearray(edges[:head])
         sign = {4: 7, 5: 23, 6: 52}.get(layout)
