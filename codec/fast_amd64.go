@@ -268,36 +268,64 @@ func columnSumsFast(sums []uint16, symbols, ctx []uint8, curve *[2][contexts]uin
 	return k
 }
 
-// splitFast splits the first elements of src into planes of stride bytes, and
-// returns how many.
-func splitFast(l layout, planes, src []byte, stride int) int {
-	k := len(src) / l.width() &^ 31
-	if use != avx512 || k == 0 {
+// splitFast splits the first elements of src, XORed with base's unless base is
+// nil, into planes of stride bytes, and returns how many.
+func splitFast(l layout, planes, src, base []byte, stride int) int {
+	n := len(src) / l.width()
+	k := n &^ 63
+	switch {
+	case use != avx512:
+		return 0
+	case l.width() == 2:
+		if k = n &^ 31; base != nil || k == 0 {
+			return 0
+		}
+		if l == layout16 {
+			split16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
+		} else {
+			splitBF16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
+		}
+		return k
+	case k == 0:
 		return 0
 	}
+	kernel := split32AVX512
 	switch l {
-	case layout16:
-		split16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
-	case layoutBF16:
-		splitBF16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
-	case layoutF32:
-		splitF32AVX512(bytesOf(planes), bytesOf(src), k, stride)
-	default:
+	case layoutBytes:
 		return 0
+	case layoutF32:
+		kernel = splitF32AVX512
+	case layout64:
+		kernel = split64AVX512
+	case layoutF64:
+		kernel = splitF64AVX512
 	}
+	kernel(bytesOf(planes), bytesOf(src), bytesOf(base), k, stride)
 	return k
 }
 
 // joinFast undoes splitFast.
-func joinFast(l layout, dst, planes []byte, stride int) int {
-	if l.width() == 2 {
+func joinFast(l layout, dst, planes, base []byte, stride int) int {
+	k := len(dst) / l.width() &^ 63
+	switch {
+	case l.width() == 2:
+		if base != nil {
+			return 0
+		}
 		return join16Fast(l, dst, planes[:stride], planes[stride:])
-	}
-	k := len(dst) / l.width() &^ 31
-	if use != avx512 || k == 0 || l != layoutF32 {
+	case use != avx512 || k == 0 || l == layoutBytes:
 		return 0
 	}
-	joinF32AVX512(bytesOf(dst), bytesOf(planes), k, stride)
+	kernel := join32AVX512
+	switch l {
+	case layoutF32:
+		kernel = joinF32AVX512
+	case layout64:
+		kernel = join64AVX512
+	case layoutF64:
+		kernel = joinF64AVX512
+	}
+	kernel(bytesOf(planes), bytesOf(dst), bytesOf(base), k, stride)
 	return k
 }
 

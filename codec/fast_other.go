@@ -52,9 +52,9 @@ func appendWords(dst []byte, words []uint16) []byte {
 	return dst
 }
 
-func splitFast(layout, []byte, []byte, int) int { return 0 }
+func splitFast(layout, []byte, []byte, []byte, int) int { return 0 }
 
-func joinFast(layout, []byte, []byte, int) int { return 0 }
+func joinFast(layout, []byte, []byte, []byte, int) int { return 0 }
 
 func countFast(_, _ *stepCounts, _ []uint16) int { return 0 }
 

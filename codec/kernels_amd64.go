@@ -114,15 +114,45 @@ func join16AVX512(dst *byte, hi *byte, lo *byte, n int)
 //go:noescape
 func joinBF16AVX512(dst *byte, hi *byte, lo *byte, n int)
 
-// splitF32AVX512 splits n elements of src, a multiple of 16, into four planes, stride bytes apart.
+// split32AVX512 splits n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
 //
 //go:noescape
-func splitF32AVX512(planes *byte, src *byte, n int, stride int)
+func split32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 
-// joinF32AVX512 joins n elements, a multiple of 16, from four planes, stride bytes apart.
+// splitF32AVX512 splits n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
 //
 //go:noescape
-func joinF32AVX512(dst *byte, planes *byte, n int, stride int)
+func splitF32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+
+// join32AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func join32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+
+// joinF32AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func joinF32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+
+// split64AVX512 splits n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func split64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+
+// splitF64AVX512 splits n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func splitF64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+
+// join64AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func join64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+
+// joinF64AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func joinF64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 
 // decode16AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
 //
