@@ -96,7 +96,7 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout) {
 			s.try = s.appendShort(append(s.try[:0], methodShort), leaf, base, b, n, c)
 			s.keep()
 		}
-		if count > shortMost/4 {
+		if count > shortMost/4 && (n.float || n.width < 4 || s.steps(leaf, base, n, c.Offset) < 2*s.estimate(leaf, base, l, c.Offset)) {
 			s.try = s.appendDelta(append(s.try[:0], methodDelta), leaf, base, b, n, c)
 			s.keep()
 		}

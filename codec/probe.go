@@ -48,6 +48,26 @@ func (s *scratch) estimate(leaf, base []byte, l layout, offset int64) int {
 	return total
 }
 
+// steps returns about how many bytes a sample of the steps from base to leaf
+// takes in one context: of integers, which may be several packed in one, whose
+// XOR then takes less.
+func (s *scratch) steps(leaf, base []byte, n number, offset int64) int {
+	head, tail := edgesOf(n.width, offset, len(leaf))
+	end := len(leaf) - tail
+	s.sample = sample(s.sample[:0], leaf[head:end])
+	size := len(s.sample)
+	s.sample = sample(s.sample, base[head:end])
+	var h histogram
+	raw := uint64(0)
+	o := n.ordering()
+	for i := range size / n.width {
+		symbol, more := symbolOf(o.step(n.load(s.sample[:size], i), n.load(s.sample[size:], i)))
+		h[uint8(symbol)]++
+		raw += uint64(more)
+	}
+	return int((h.cost()>>logBits + raw) >> 3)
+}
+
 func estimatePlane(p []byte) int {
 	if len(p) == 0 {
 		return 0
