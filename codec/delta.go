@@ -278,8 +278,12 @@ func (n number) steps16(z []uint16, symbols []uint8, leaf, base []byte) {
 		b ^= uint16(int16(b)>>15) & low
 		a -= b
 		a = a<<1 ^ uint16(int16(a)>>15)
+		if z[i] = a; a < uint16(len(symbolOf8)) {
+			symbols[i] = symbolOf8[a]
+			continue
+		}
 		s, _ := symbolOf(uint32(a))
-		z[i], symbols[i] = a, uint8(s)
+		symbols[i] = uint8(s)
 	}
 }
 
@@ -344,17 +348,27 @@ func (n number) depths(depth []uint8, base []byte, top uint32) {
 	}
 	i := depthsFast(n, depth, base, top)
 	if n.width == 2 {
-		base, depth = base[2*i:], depth[i:]
-		for i := range depth {
-			e := uint32(le.Uint16(base[2*i:])) >> (n.exponent & 31) & n.mask
-			below := int32(top) - int32(e)
-			depth[i] = uint8(min(max(below, 0), maxDepth))
-		}
-		return
+		i += n.depths16(depth[i:], base[2*i:], top)
 	}
 	for ; i < len(depth); i++ {
 		depth[i] = n.depthOf(n.load(base, i), top)
 	}
+}
+
+// depths16 fills depth of elements of 16 bits, four at a time, and returns how
+// many.
+func (n number) depths16(depth []uint8, base []byte, top uint32) int {
+	mask, tops := uint64(n.mask)*lanes16, uint64(top|1<<8)*lanes16
+	count := len(depth) &^ 3
+	for i := 0; i < count; i += 4 {
+		d := tops - le.Uint64(base[2*i:])>>(n.exponent&15)&mask
+		d &= (d >> 8 & lanes16) * 0xff // 0 where the exponent is above top
+		d |= ((d + (1<<8-maxDepth-1)*lanes16) >> 8 & lanes16) * maxDepth
+		d &= maxDepth * lanes16
+		d |= d >> 8
+		le.PutUint32(depth[i:], uint32(d&0xffff|d>>16&0xffff0000))
+	}
+	return count
 }
 
 // walk16 fills dst with the elements that are steps z from base's.

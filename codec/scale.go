@@ -80,6 +80,9 @@ func (sc *scaling) contexts(ctx, depth []uint8, g grid) {
 // nil.
 func rowContexts(ctx, depth []uint8, cols []int8, shift int) {
 	k := contextFast(ctx, depth, cols, shift)
+	if cols == nil {
+		k += plainContexts(ctx[k:], depth[k:], shift)
+	}
 	for i := k; i < len(ctx); i++ {
 		c := shift + 2*int(depth[i])
 		if cols != nil {
@@ -87,6 +90,28 @@ func rowContexts(ctx, depth []uint8, cols []int8, shift int) {
 		}
 		ctx[i] = uint8(min(max(c, 0), contexts-1))
 	}
+}
+
+// plainContexts fills ctx with contexts of elements without shifts of columns,
+// eight at a time, and returns how many.
+func plainContexts(ctx, depth []uint8, shift int) int {
+	const (
+		ones = 0x0101010101010101
+		most = (contexts - 1) * ones
+	)
+	shift = min(max(shift, 1-contexts), contexts-1)
+	up, down := uint64(max(shift, 0))*ones, uint64(max(-shift, 0))*ones
+	n := len(ctx) &^ 7
+	depth = depth[:len(ctx)]
+	for i := 0; i < n; i += 8 {
+		// At most 2·31 + 63: the highest bit is free, to see what is below zero.
+		c := 2*le.Uint64(depth[i:]) + up | ones<<7
+		c -= down
+		c &= (c >> 7 & ones) * 0x7f
+		c |= (c >> 6 & ones) * (contexts - 1)
+		le.PutUint64(ctx[i:], c&most)
+	}
+	return n
 }
 
 // A scaler estimates a scaling from the mean symbol of each context: the curve
