@@ -30,6 +30,8 @@ const (
 	// the tables of two contexts earlier do for one bit less.
 	lastShort   = 12
 	shortTables = lastShort + 2
+	shortBits   = 10 // of probability
+	shortMask   = 1<<shortBits - 1
 	// scaleSample is about how many elements say which scale is best.
 	scaleSample = 128
 	// oneState is from how many elements on there are two states, in turn.
@@ -64,8 +66,8 @@ func within(m uint32, c int) uint32 {
 // A shortTable is how steps are coded in one context, both ways. A step that has
 // no symbol is the escape and all bits of it, raw.
 type shortTable struct {
-	slots   [1 << laneBits]decEntry // as of lanes: frequency, symbol, slot less the first
-	symbols uint32                  // the steps below have one
+	slots   [1 << shortBits]uint32 // frequency << 18 | symbol << 10 | slot less the symbol's first
+	symbols uint32                 // the steps below have one
 	enc     [shortSymbols]shortEntry
 	price   [shortSymbols]uint32 // of each symbol, in 2^-logBits bits
 }
@@ -114,7 +116,7 @@ func (t *shortTable) make(c int) {
 		if z&1 == 1 {
 			part = (part + within(z>>1+1, c)) / 2
 		}
-		end := (part*laneMask + 1<<15) >> 16
+		end := (part*shortMask + 1<<15) >> 16
 		if z < 3 {
 			end = max(end, at+1)
 		}
@@ -124,15 +126,15 @@ func (t *shortTable) make(c int) {
 		t.put(z, at, end)
 		t.symbols, at = z+1, end
 	}
-	t.put(shortEscape, at, 1<<laneBits)
+	t.put(shortEscape, at, 1<<shortBits)
 }
 
 func (t *shortTable) put(symbol, start, end uint32) {
 	f := end - start
 	t.enc[symbol] = shortEntry{(1<<63 + uint64(f) - 1) / uint64(f), f, start}
-	t.price[symbol] = laneBits<<logBits - log2[f]
+	t.price[symbol] = shortBits<<logBits - log2[f]
 	for i := range f {
-		t.slots[start+i] = decEntry(f<<18 | symbol<<10 | i)
+		t.slots[start+i] = f<<18 | symbol<<10 | i
 	}
 }
 
@@ -224,11 +226,11 @@ func scaleCost(z []uint32, depth []uint8, n number, scale, every int) uint64 {
 // put encodes e's symbol in state x, whose words lie from words[at] on.
 func (e *shortEntry) put(x uint32, words []uint16, at int) (uint32, int) {
 	words[at-1] = uint16(x)
-	full := (e.freq<<(31-laneBits) - 1 - x) >> 31 // as in encodeRound
+	full := (e.freq<<(31-shortBits) - 1 - x) >> 31 // as in encodeRound
 	at -= int(full)
 	x >>= full << 4 & 31
 	q, _ := bits.Mul64(uint64(x)<<1, e.reciprocal)
-	return uint32(q)<<laneBits + x - uint32(q)*e.freq + e.start, at
+	return uint32(q)<<shortBits + x - uint32(q)*e.freq + e.start, at
 }
 
 // entry returns how step z is encoded in context c, and puts its raw bits on raws.
@@ -400,8 +402,8 @@ func decodeShortSteps[Z step](z []Z, ctx []uint8, src []byte, n number) error {
 
 // take takes a symbol from state x.
 func (t *shortTable) take(x uint32) (symbol, rest uint32) {
-	e := t.slots[x&laneMask]
-	return uint32(e>>10) & 0xff, uint32(e>>18)*(x>>laneBits) + uint32(e&laneMask)
+	e := t.slots[x&shortMask]
+	return e >> 10 & 0xff, e>>18*(x>>shortBits) + e&shortMask
 }
 
 // rest returns the step of symbol s in a context of so many raw bits.

@@ -18,7 +18,7 @@ func TestShortTables(t *testing.T) {
 		for _, e := range table.enc {
 			used += e.freq
 		}
-		if used != 1<<laneBits || table.symbols < 3 || table.symbols < last || table.enc[shortEscape].freq == 0 {
+		if used != 1<<shortBits || table.symbols < 3 || table.symbols < last || table.enc[shortEscape].freq == 0 {
 			t.Errorf("table %d: %d slots, %d symbols after %d", c, used, table.symbols, last)
 		}
 		if z := table.symbols; z > 0 && table.enc[z-1].freq == 0 {
