@@ -53,7 +53,7 @@ func (s *scratch) encode(leaf []byte, c *Context, nested bool) []byte {
 func (s *scratch) search(leaf []byte, c *Context, nested bool) {
 	l, known := layoutOf(c.DType)
 	if b, ok := s.bestBase(leaf, c, l); ok {
-		s.against(leaf, c, b, l)
+		s.against(leaf, c, b, l, nested)
 	}
 	s.alone(leaf, c, l, known, nested)
 	if !nested {
@@ -82,28 +82,41 @@ func (s *scratch) bestBase(leaf []byte, c *Context, l layout) (int, bool) {
 }
 
 // against tries the methods that use base b.
-func (s *scratch) against(leaf []byte, c *Context, b int, l layout) {
+func (s *scratch) against(leaf []byte, c *Context, b int, l layout, nested bool) {
 	base := s.view(c, b, len(leaf))
 	n, ok := numberOf(c.DType)
+	tryXOR := false
 	if ok && len(leaf) >= 2*n.width {
 		count := len(leaf) / n.width
-		if sparse, ok := s.appendSparse(append(s.try[:0], methodSparse), leaf, base, b, n, c); ok {
+		if sparse, ok := s.appendSparse(append(s.try[:0], methodSparse), leaf, base, b, n, c, count/sparsePart); ok {
 			s.try = sparse
 			s.keep()
 			return
 		}
+		odd := false
 		if count <= shortMost {
 			s.try = s.appendShort(append(s.try[:0], methodShort), leaf, base, b, n, c)
+			odd = s.delta.odd(len(s.try))
 			s.keep()
+			if cuts := stillRuns(leaf, base, n.width); len(cuts) > 1 && !nested {
+				s.cut(leaf, c, cuts)
+			}
 		}
-		if count > shortMost/4 && (n.float || n.width < 4 || s.steps(leaf, base, n, c.Offset) < 2*s.estimate(leaf, base, l, c.Offset)) {
+		if odd {
+			if sparse, ok := s.appendSparse(append(s.try[:0], methodSparse), leaf, base, b, n, c, count/2); ok {
+				s.try = sparse
+				s.keep()
+			}
+		}
+		if odd || count > shortMost/4 && (n.float || n.width < 4 || s.steps(leaf, base, n, c.Offset) < 2*s.estimate(leaf, base, l, c.Offset)) {
 			s.try = s.appendDelta(append(s.try[:0], methodDelta), leaf, base, b, n, c)
 			s.keep()
 		}
+		tryXOR = odd
 	}
 	// Of numbers, the difference is smaller than the XOR, unless they are no
 	// numbers but patterns of bits.
-	if ok && n.float && n.width == 2 && s.size < len(leaf)/2 { // wider ones may be narrower ones, cast
+	if ok && !tryXOR && n.float && n.width == 2 && s.size < len(leaf)/2 { // wider ones may be narrower ones, cast
 		return
 	}
 	if scale(s.estimate(leaf, base, l, c.Offset), len(leaf)) < s.size {

@@ -19,6 +19,32 @@ type part struct {
 	cost uint64    // of coding the sample's first plane, in 2^-logBits bits
 }
 
+// stillRun is how many elements in a row that are the base's make a segment of a
+// short leaf: a row that never moved beside one that did has no place in one scale.
+const stillRun = 96
+
+// stillRuns returns where leaf is to be cut: the end of each run of elements of
+// width bytes that are the base's, and of what lies between.
+func stillRuns(leaf, base []byte, width int) (cuts []int) {
+	for at := 0; at < len(leaf); {
+		end := at
+		for end+8 <= len(leaf) && le.Uint64(leaf[end:]) == le.Uint64(base[end:]) {
+			end += 8
+		}
+		if end-at >= stillRun*width {
+			if at > 0 {
+				cuts = append(cuts, at)
+			}
+			cuts = append(cuts, end)
+		}
+		at = end + 8
+	}
+	if n := len(cuts); n == 0 || cuts[n-1] < len(leaf) {
+		cuts = append(cuts, len(leaf))
+	}
+	return cuts
+}
+
 // parts returns where leaf is best cut: the end of each segment, the last its
 // own.
 func (s *scratch) parts(leaf []byte, l layout, offset int64) []int {

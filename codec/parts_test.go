@@ -36,3 +36,23 @@ func TestParts(t *testing.T) {
 		t.Errorf("does not decode: %v", err)
 	}
 }
+
+// TestStillRuns checks that a row that did not move is cut from one that did.
+func TestStillRuns(t *testing.T) {
+	base := weights(72, 1600)
+	leaf := slices.Concat(stepped(73, base[:800], tensor.BF16, 20), base[800:])
+	if got := stillRuns(leaf, base, 2); !slices.Equal(got, []int{800, 1600}) {
+		t.Errorf("still from 800 on, cut at %v", got)
+	}
+	if got := stillRuns(leaf[:800], base[:800], 2); !slices.Equal(got, []int{800}) {
+		t.Errorf("moved all over, cut at %v", got)
+	}
+	c := against(tensor.BF16, 0, base)
+	chunk, err := Encode(nil, leaf, c)
+	if whole := len(shortOf(leaf, c)); err != nil || len(chunk) >= whole {
+		t.Errorf("segments take %d bytes, the whole %d, error %v", len(chunk), whole, err)
+	}
+	if got, err := Decode(nil, chunk, len(leaf), c); err != nil || !bytes.Equal(got, leaf) {
+		t.Errorf("does not decode: %v", err)
+	}
+}

@@ -34,6 +34,8 @@ const (
 	shortMask   = 1<<shortBits - 1
 	// scaleSample is about how many elements say which scale is best.
 	scaleSample = 128
+	// shortFrame is about what a short delta has beside its steps.
+	shortFrame = 16
 	// oneState is from how many elements on there are two states, in turn.
 	oneState = 128
 )
@@ -174,6 +176,21 @@ func (s *scratch) appendShort(dst, leaf, base []byte, b int, n number, c *Contex
 	dst = appendXOR(dst, leaf[end:], base[end:])
 	rowContexts(d.ctx[:count], d.depth[:count], nil, scale)
 	return s.shorts.encode(dst, z, d.ctx[:count], n)
+}
+
+// odd tells whether a short delta of size bytes, of the steps that d has last, is
+// larger than if they were coded by a table of their own without contexts: they
+// are then distributed in some other way.
+func (d *deltaCoder) odd(size int) bool {
+	var h histogram
+	raw := 0
+	z := d.z32[:len(d.symbols)]
+	for i, s := range d.symbols {
+		h[s]++
+		raw += max(bits.Len32(z[i]), 4) - 4
+	}
+	own := (int(h.cost()>>logBits) + raw) >> 3
+	return size > own+own/32+shortFrame
 }
 
 // bestScale returns a scale at which a sample of steps costs little.

@@ -56,3 +56,32 @@ func TestShortScales(t *testing.T) {
 		}
 	}
 }
+
+// TestShortOdd checks that steps of no one scale, few and large among many that
+// are zero, take less than by XOR.
+func TestShortOdd(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 9))
+	for _, dtype := range []tensor.DType{tensor.I8, tensor.BF16, tensor.F32} {
+		n, _ := numberOf(dtype)
+		for _, part := range []int{3, 10, 50} {
+			base := spreadElements(r, n, 800)
+			leaf := moved(n, base, func(int) int64 {
+				if r.IntN(part) > 0 {
+					return 0
+				}
+				return int64(r.IntN(100) - 50)
+			})
+			c := against(dtype, 0, base)
+			chunk, err := Encode(nil, leaf, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var s scratch
+			l, _ := layoutOf(dtype)
+			name, _ := Method(chunk)
+			if xor := len(s.appendPlanes([]byte{version, methodBitX, 0}, leaf, base, l, 0)); len(chunk) >= xor {
+				t.Errorf("%s, one in %d moved: %s takes %d bytes, XOR %d", dtype, part, name, len(chunk), xor)
+			}
+		}
+	}
+}

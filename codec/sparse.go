@@ -38,9 +38,8 @@ type stepModel struct {
 func magnitude(z uint32) (m, sign uint32) { return z>>1 + z&1, z & 1 }
 
 // differing appends the numbers of the elements of width bytes in which a and b
-// differ, and returns false if they are too many for the sparse method.
-func differing(dst []int32, a, b []byte, width int) ([]int32, bool) {
-	most := len(a) / width / sparsePart
+// differ, and returns false if they are more than most.
+func differing(dst []int32, a, b []byte, width, most int) ([]int32, bool) {
 	for at := 0; at < len(a); at += sparseBlock {
 		end := min(at+sparseBlock, len(a))
 		if bytes.Equal(a[at:end], b[at:end]) {
@@ -68,12 +67,12 @@ func differing(dst []int32, a, b []byte, width int) ([]int32, bool) {
 }
 
 // appendSparse appends the body of a sparse delta of leaf against base to dst,
-// and returns false if the leaf is not sparse.
-func (s *scratch) appendSparse(dst, leaf, base []byte, b int, n number, c *Context) ([]byte, bool) {
+// and returns false if more than most elements differ.
+func (s *scratch) appendSparse(dst, leaf, base []byte, b int, n number, c *Context, most int) ([]byte, bool) {
 	head, tail := edgesOf(n.width, c.Offset, len(leaf))
 	end := len(leaf) - tail
 	var sparse bool
-	if s.moved, sparse = differing(s.moved[:0], leaf[head:end], base[head:end], n.width); !sparse {
+	if s.moved, sparse = differing(s.moved[:0], leaf[head:end], base[head:end], n.width, most); !sparse {
 		return dst, false
 	}
 	dst = append(dst, byte(b))
