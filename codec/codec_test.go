@@ -106,7 +106,7 @@ func TestMethods(t *testing.T) {
 		{"weights, base unrelated", w, against(tensor.BF16, 0, weights(2, 9000)), "planes"},
 		{"weights, tuned", tuned(w, 9), against(tensor.BF16, 0, w), "delta"},
 		{"weights, few of them tuned", slices.Concat(w[:8990], tuned(w[8990:], 9)), against(tensor.BF16, 0, w), "sparse"},
-		{"few weights, tuned", stepped(3, w[:998], tensor.BF16, 5), against(tensor.BF16, 0, w[:998]), "short"},
+		{"few integers, tuned", stepped(3, w[:998], tensor.I16, 5), against(tensor.I16, 0, w[:998]), "short"},
 		{"few weights, bits of them flipped", tuned(w[:999], 9), against(tensor.BF16, 0, w[:999]), "bitx"},
 		{"noise, tuned, of a dtype that nobody knows", tuned(random(1, 900), 9), against("Q9_Z", 0, random(1, 900)), "bitx"},
 		{"noise, one bit of it", append(random(1, 900), 1), against("Q9_Z", 1, append(random(1, 900), 0)), "bitx"},
