@@ -130,7 +130,7 @@ type scaler struct {
 
 const (
 	curveBits = 8
-	sampled   = 4 << 10 // elements that a curve is made of
+	sampled   = 8 << 10 // elements that a curve is made of
 )
 
 // fit sets curve from elements' symbols and contexts; contexts with few
