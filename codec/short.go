@@ -112,7 +112,7 @@ var allShort = sync.OnceValue(func() *shortSet {
 // make sets t to the table of context c.
 func (t *shortTable) make(c int) {
 	at := uint32(0)
-	for z := uint32(0); z < shortEscape; z++ {
+	for z := range uint32(shortEscape) {
 		// Of two steps of one magnitude, the odd one comes first.
 		part := within(z>>1, c)
 		if z&1 == 1 {
