@@ -206,13 +206,32 @@ type intModel struct {
 	top    [33]model
 }
 
+// int is bit and raw, written out: much of the time of tables and shifts is here.
 func (e *adaptiveEncoder) int(m *intModel, x uint32) {
 	n := bits.Len64(uint64(x)+1) - 1
 	for i := range n {
-		e.bit(&m.length[i], 1)
+		l := &m.length[i]
+		bound := e.size >> 16 * l.odds()
+		e.low += uint64(bound)
+		e.size -= bound
+		l.learn(1)
+		for e.size < 1<<24 {
+			e.shift()
+			e.size <<= 8
+		}
 	}
 	if n < 32 {
-		e.bit(&m.length[n], 0)
+		l := &m.length[n]
+		e.size = e.size >> 16 * l.odds()
+		l.learn(0)
+		if e.size < 1<<24 { // a model of 2^-11 at least moves less than two bytes
+			e.shift()
+			e.size <<= 8
+			if e.size < 1<<24 {
+				e.shift()
+				e.size <<= 8
+			}
+		}
 	}
 	if n == 0 {
 		return
@@ -222,7 +241,7 @@ func (e *adaptiveEncoder) int(m *intModel, x uint32) {
 	e.raw(rest, n-1)
 }
 
-// int is bit and raw, written out: much of the time of small tensors is here.
+// int reads what int wrote.
 func (d *adaptiveDecoder) int(m *intModel) uint32 {
 	size, code := d.size, d.code
 	n := 0

@@ -3,12 +3,9 @@ package codec
 // A stepCounts counts symbols by context.
 type stepCounts [contexts][maxSymbols]uint32
 
-// count sets c to the counts of keys, context<<8 | symbol. It counts in two
-// tables, of which other is one, so that runs of one key wait less for their own
-// stores.
+// count adds the counts of keys, context<<8 | symbol. It counts in two tables, of
+// which other is one, so that runs of one key wait less for their own stores.
 func (c *stepCounts) count(keys []uint16, other *stepCounts) {
-	clear(c[:])
-	clear(other[:])
 	keys = keys[countFast(c, other, keys):]
 	for len(keys) >= 4 {
 		a, b, e, f := keys[0], keys[1], keys[2], keys[3]
@@ -21,11 +18,28 @@ func (c *stepCounts) count(keys []uint16, other *stepCounts) {
 	for _, k := range keys {
 		c[k>>8&(contexts-1)][k&0xff]++
 	}
-	for i := range c {
-		for s, n := range other[i] {
-			c[i][s] += n
+}
+
+// add adds other's counts.
+func (c *stepCounts) add(other *stepCounts) {
+	for i := addFast(c, other); i < len(c); i++ {
+		to := &c[i]
+		for s, n := range &other[i] {
+			to[s] += n
 		}
 	}
+}
+
+// used returns how many elements context i has, and one more than its highest
+// symbol.
+func (c *stepCounts) used(i int) (total uint32, symbols int) {
+	for s, n := range &c[i] {
+		if n != 0 {
+			total += n
+			symbols = s + 1
+		}
+	}
+	return total, symbols
 }
 
 // xlogx[n] of small n are looked up: most counts are small.
@@ -51,15 +65,16 @@ const tableCost = 10 << logBits
 type cluster struct {
 	first int // context
 	h     [maxSymbols]uint32
+	high  int // one more than the highest symbol
 	total uint32
 	cost  uint64 // of coding by a table of its own, and of the table, in 2^-logBits bits
 	merge uint64 // cost of this and the next as one
 }
 
-func (c *cluster) price(symbols int) uint64 {
+func (c *cluster) price() uint64 {
 	cost := uint64(0)
 	used := 0
-	for _, n := range c.h[:symbols] {
+	for _, n := range c.h[:c.high] {
 		if n != 0 {
 			cost += nlogn(n)
 			used++
@@ -68,11 +83,13 @@ func (c *cluster) price(symbols int) uint64 {
 	return nlogn(c.total) - cost + uint64(used)*tableCost
 }
 
-func mergedPrice(a, b *cluster, symbols int) uint64 {
+func mergedPrice(a, b *cluster) uint64 {
 	cost := uint64(0)
 	used := 0
-	for s := range symbols {
-		if n := a.h[s] + b.h[s]; n != 0 {
+	high := max(a.high, b.high)
+	x, y := a.h[:high], b.h[:high]
+	for s, n := range x {
+		if n += y[s]; n != 0 {
 			cost += nlogn(n)
 			used++
 		}
@@ -96,7 +113,7 @@ func (st *stepTables) cluster(cs []cluster, counts *stepCounts) (last int) {
 		if len(cs) <= maxTables && least >= 0 {
 			break
 		}
-		cs = mergeAt(cs, best, st.symbols)
+		cs = mergeAt(cs, best)
 	}
 	clear(st.of[:cs[0].first])
 	for t := range cs {
@@ -118,42 +135,35 @@ func (st *stepTables) cluster(cs []cluster, counts *stepCounts) (last int) {
 func (st *stepTables) counted(cs []cluster, counts *stepCounts) []cluster {
 	st.symbols = 1
 	for c := range counts {
-		h := &counts[c]
-		total, high := uint32(0), 0
-		for s, n := range h {
-			if n != 0 {
-				total += n
-				high = s
-			}
-		}
-		if total != 0 {
-			st.symbols = max(st.symbols, high+1)
-			cs = append(cs, cluster{first: c, h: *h, total: total})
+		if total, high := counts.used(c); total != 0 {
+			st.symbols = max(st.symbols, high)
+			cs = append(cs, cluster{first: c, h: counts[c], high: high, total: total})
 		}
 	}
 	for i := range cs {
-		cs[i].cost = cs[i].price(st.symbols)
+		cs[i].cost = cs[i].price()
 	}
 	for i := range len(cs) - 1 {
-		cs[i].merge = mergedPrice(&cs[i], &cs[i+1], st.symbols)
+		cs[i].merge = mergedPrice(&cs[i], &cs[i+1])
 	}
 	return cs
 }
 
 // mergeAt makes one cluster of the i'th and the next.
-func mergeAt(cs []cluster, i, symbols int) []cluster {
+func mergeAt(cs []cluster, i int) []cluster {
 	a := &cs[i]
-	for s, n := range cs[i+1].h[:symbols] {
+	a.high = max(a.high, cs[i+1].high)
+	for s, n := range cs[i+1].h[:a.high] {
 		a.h[s] += n
 	}
 	a.total += cs[i+1].total
 	a.cost = a.merge
 	cs = append(cs[:i+1], cs[i+2:]...)
 	if i+1 < len(cs) {
-		cs[i].merge = mergedPrice(&cs[i], &cs[i+1], symbols)
+		cs[i].merge = mergedPrice(&cs[i], &cs[i+1])
 	}
 	if i > 0 {
-		cs[i-1].merge = mergedPrice(&cs[i-1], &cs[i], symbols)
+		cs[i-1].merge = mergedPrice(&cs[i-1], &cs[i])
 	}
 	return cs
 }

@@ -18,7 +18,7 @@
 //	5 bitx      base uint8, layout uint8, edges, planes: of leaf XOR base
 //	6 segments  (leaf length uvarint, frame length uvarint, frame) …
 //	7 delta     base uint8, flags, rows, edges, side, stream: see delta.go
-//	8 short     base uint8, edges, steps: see short.go
+//	8 short     base uint8, scale, edges, stream: see short.go
 //	9 sparse    base uint8, edges, gaps and steps: see sparse.go
 //
 // A base is named by its place in [Context.Bases]; leaf bytes that it does not
@@ -31,7 +31,7 @@
 // element and after its last, which [Context.Offset] tells; each plane follows
 // as
 //
-//	coding uint8    // 0 raw, 1 fill, 2 zstd, 3 rANS, 4 lanes
+//	coding uint8    // 0 raw, 1 fill, 2 zstd, 3 rANS, 4 lanes, 5 one lane
 //	length uvarint  // of what follows; not for raw and fill
 //	...
 //

@@ -74,7 +74,7 @@ func TestDecodeBad(t *testing.T) {
 		{"three planes of two", "01 04 04 aabb 01 7f 01 7f 01 7f", ErrCorrupt},
 		{"a fill plane of nothing", "01 04 00 01", ErrCorrupt},
 		{"a raw plane cut short", "01 04 04 aabb 00 010203", ErrCorrupt},
-		{"a later plane coding", "01 04 00 05 02 0000", ErrUnknown},
+		{"a later plane coding", "01 04 00 06 02 0000", ErrUnknown},
 		{"a plane longer than the frame", "01 04 00 03 7f 00", ErrCorrupt},
 		{"a plane with a long length", "01 04 00 03 8000 00", ErrCorrupt},
 		{"rANS, nothing", "01 04 00 03 00", ErrCorrupt},

@@ -32,6 +32,8 @@ const (
 	guessRow = 128
 	// minRows is from how many rows on columns may have shifts.
 	minRows = 32
+	// manyRows is from how many on a part of them tells whether any is still.
+	manyRows = 128
 )
 
 // A deltaCoder is the memory of the delta method.
@@ -144,12 +146,24 @@ func edgesOf(width int, offset int64, size int) (head, tail int) {
 func (d *deltaCoder) markStill(leaf, base []byte, g grid, width int) bool {
 	n := len(leaf) / width
 	rows := g.rows(n)
+	isStill := func(r int) bool {
+		from, to := g.span(r, n)
+		return bytes.Equal(leaf[from*width:to*width], base[from*width:to*width])
+	}
+	if rows > manyRows {
+		// Where few rows are still, nearly all leaves show none in every eighth row.
+		any := false
+		for r := 0; r < rows && !any; r += 8 {
+			any = isStill(r)
+		}
+		if !any {
+			return false
+		}
+	}
 	d.still = grow(d.still, rows)
 	still := 0
 	for r := range d.still {
-		from, to := g.span(r, n)
-		d.still[r] = bytes.Equal(leaf[from*width:to*width], base[from*width:to*width])
-		if d.still[r] {
+		if d.still[r] = isStill(r); d.still[r] {
 			still++
 		}
 	}
@@ -201,6 +215,13 @@ func (n number) largest(base []byte) uint32 {
 	}
 	top := uint32(0)
 	count := len(base) / n.width
+	if n.width == 2 && count <= 1<<10 {
+		base = base[:2*count]
+		for ; len(base) >= 2; base = base[2:] {
+			top = max(top, uint32(le.Uint16(base))&(1<<15-1))
+		}
+		return top >> n.exponent
+	}
 	for i := 0; i < count; i += max(1, count>>10) {
 		top = max(top, n.exponentOf(n.load(base, i)))
 	}
@@ -219,31 +240,101 @@ func (n number) load(p []byte, i int) uint32 {
 
 func (n number) exponentOf(x uint32) uint32 { return x >> n.exponent & n.mask }
 
-// steps fills z16 or z32, symbols and depth.
+// steps fills z16 or z32, symbols and depth, block by block: the base's elements
+// are looked at twice.
 func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
 	count := len(leaf) / n.width
 	d.symbols, d.depth, d.ctx, d.keys = grow(d.symbols, count), grow(d.depth, count), grow(d.ctx, count), grow(d.keys, count)
-	n.depths(d.depth, base, top)
-	o := n.ordering()
-	switch n.width {
-	case 1:
-		d.z16 = grow(d.z16, count)
-		for i, b := range base[:count] {
-			z := o.step(uint32(leaf[i]), uint32(b))
-			d.z16[i], d.symbols[i] = uint16(z), symbolOf(uint16(z))
-		}
-	case 2:
-		d.z16 = grow(d.z16, count)
-		for i := steps16Fast(n, d.z16, d.symbols, leaf, base); i < count; i++ {
-			z := o.step(uint32(le.Uint16(leaf[2*i:])), uint32(le.Uint16(base[2*i:])))
-			d.z16[i], d.symbols[i] = uint16(z), symbolOf(uint16(z))
-		}
-	case 4:
+	if n.width == 4 {
 		d.z32 = grow(d.z32, count)
-		for i := steps32Fast(n, d.z32, d.symbols, leaf, base); i < count; i++ {
-			z := o.step(le.Uint32(leaf[4*i:]), le.Uint32(base[4*i:]))
-			d.z32[i], d.symbols[i] = z, symbolOf(z)
+	} else {
+		d.z16 = grow(d.z16, count)
+	}
+	for at := 0; at < count; at += block {
+		end := min(at+block, count)
+		x, b, symbols := leaf[at*n.width:end*n.width], base[at*n.width:end*n.width], d.symbols[at:end]
+		n.depths(d.depth[at:end], b, top)
+		switch n.width {
+		case 1:
+			n.steps8(d.z16[at:end], symbols, x, b)
+		case 2:
+			n.steps16(d.z16[at:end], symbols, x, b)
+		case 4:
+			n.steps32(d.z32[at:end], symbols, x, b)
 		}
+	}
+}
+
+// steps16 fills z and symbols with the steps from base's elements to leaf's, and
+// their symbols.
+func (n number) steps16(z []uint16, symbols []uint8, leaf, base []byte) {
+	i := steps16Fast(n, z, symbols, leaf, base)
+	z, symbols, leaf, base = z[i:], symbols[i:], leaf[2*i:], base[2*i:]
+	low := uint16(n.ordering().low)
+	symbols, leaf, base = symbols[:len(z)], leaf[:2*len(z)], base[:2*len(z)]
+	for i := range z {
+		// In both orders the highest bit is wrong, which makes no difference.
+		a, b := le.Uint16(leaf[2*i:]), le.Uint16(base[2*i:])
+		a ^= uint16(int16(a)>>15) & low
+		b ^= uint16(int16(b)>>15) & low
+		a -= b
+		a = a<<1 ^ uint16(int16(a)>>15)
+		if z[i] = a; a < uint16(len(symbolOf8)) {
+			symbols[i] = symbolOf8[a]
+			continue
+		}
+		symbols[i] = symbolOf(a)
+	}
+}
+
+// steps32 is steps16 for elements of 32 bits.
+func (n number) steps32(z []uint32, symbols []uint8, leaf, base []byte) {
+	i := steps32Fast(n, z, symbols, leaf, base)
+	z, symbols, leaf, base = z[i:], symbols[i:], leaf[4*i:], base[4*i:]
+	low := n.ordering().low
+	symbols, leaf, base = symbols[:len(z)], leaf[:4*len(z)], base[:4*len(z)]
+	for i := range z {
+		a, b := le.Uint32(leaf[4*i:]), le.Uint32(base[4*i:])
+		a ^= uint32(int32(a)>>31) & low
+		b ^= uint32(int32(b)>>31) & low
+		a -= b
+		a = a<<1 ^ uint32(int32(a)>>31)
+		z[i], symbols[i] = a, symbolOf(a)
+	}
+}
+
+// symbolOf8 is symbolOf for steps of a byte.
+var symbolOf8 = func() (t [256]uint8) {
+	for z := range t {
+		t[z] = symbolOf(uint16(z))
+	}
+	return t
+}()
+
+// steps8 is steps16 for elements of 8 bits.
+func (n number) steps8(z []uint16, symbols []uint8, leaf, base []byte) {
+	i := steps8Fast(n, z, symbols, leaf, base)
+	z, symbols, leaf, base = z[i:], symbols[i:], leaf[i:], base[i:]
+	low := uint8(n.ordering().low)
+	symbols, leaf, base = symbols[:len(z)], leaf[:len(z)], base[:len(z)]
+	for i := range z {
+		a, b := leaf[i], base[i]
+		a ^= uint8(int8(a)>>7) & low
+		b ^= uint8(int8(b)>>7) & low
+		a -= b
+		a = a<<1 ^ uint8(int8(a)>>7)
+		z[i], symbols[i] = uint16(a), symbolOf8[a]
+	}
+}
+
+// walk8 undoes steps8.
+func walk8(dst, base []byte, z []uint16, low uint8) {
+	dst, base = dst[:len(z)], base[:len(z)]
+	for i, z := range z {
+		b := base[i]
+		b ^= uint8(int8(b)>>7) & low
+		b += uint8(z>>1 ^ -(z & 1))
+		dst[i] = b ^ uint8(int8(b)>>7)&low
 	}
 }
 
@@ -255,26 +346,35 @@ func (n number) depths(depth []uint8, base []byte, top uint32) {
 	}
 	i := depthsFast(n, depth, base, top)
 	if n.width == 2 {
-		base, depth = base[2*i:], depth[i:]
-		for i := range depth {
-			e := uint32(le.Uint16(base[2*i:])) >> (n.exponent & 31) & n.mask
-			below := int32(top) - int32(e)
-			depth[i] = uint8(min(max(below, 0), maxDepth))
-		}
-		return
+		i += n.depths16(depth[i:], base[2*i:], top)
 	}
 	for ; i < len(depth); i++ {
 		depth[i] = n.depthOf(n.load(base, i), top)
 	}
 }
 
+// depths16 fills depth of elements of 16 bits, four at a time, and returns how
+// many.
+func (n number) depths16(depth []uint8, base []byte, top uint32) int {
+	mask, tops := uint64(n.mask)*lanes16, uint64(top|1<<8)*lanes16
+	count := len(depth) &^ 3
+	for i := 0; i < count; i += 4 {
+		d := tops - le.Uint64(base[2*i:])>>(n.exponent&15)&mask
+		d &= (d >> 8 & lanes16) * 0xff // 0 where the exponent is above top
+		d |= ((d + (1<<8-maxDepth-1)*lanes16) >> 8 & lanes16) * maxDepth
+		d &= maxDepth * lanes16
+		d |= d >> 8
+		le.PutUint32(depth[i:], uint32(d&0xffff|d>>16&0xffff0000))
+	}
+	return count
+}
+
 // walk16 fills dst with the elements that are steps z from base's.
 func (n number) walk16(dst, base []byte, z []uint16) {
 	o := n.ordering()
 	if n.width == 1 {
-		for i, z := range z {
-			dst[i] = byte(o.walk(uint32(base[i]), uint32(z)))
-		}
+		i := walk8Fast(n, dst, base, z)
+		walk8(dst[i:], base[i:], z[i:], uint8(o.low))
 		return
 	}
 	i := walk16Fast(n, dst, base, z)
@@ -321,18 +421,22 @@ func (d *deltaCoder) fitScale(count int, g grid, columns bool, level Level) byte
 	if rows < 2 {
 		return 0
 	}
-	var none scaling
-	for range 2 {
+	d.scaler.fit(symbols, ctx, depth)
+	d.scale.rows = worthwhile(d.scaler.rows(d.scale.rows, symbols, ctx, g), 32)
+	again := len(d.scale.rows) > 0
+	if again {
+		// Once more, by the curve of rows that are alike.
+		d.scale.contexts(ctx, depth, g)
 		d.scaler.fit(symbols, ctx, depth)
-		if len(d.scale.rows) > 0 {
-			none.contexts(ctx, depth, g)
-		}
+		var none scaling
+		none.contexts(ctx, depth, g)
 		d.scale.rows = worthwhile(d.scaler.rows(d.scale.rows, symbols, ctx, g), 32)
 		d.scale.contexts(ctx, depth, g)
 	}
-	columns = columns && rows >= minRows
-	if columns {
-		d.scaler.fit(symbols, ctx, depth)
+	if columns = columns && rows >= minRows; columns {
+		if again {
+			d.scaler.fit(symbols, ctx, depth)
+		}
 		d.scale.cols = worthwhile(d.scaler.columns(d.scale.cols, symbols, ctx, g), 8)
 		if len(d.scale.cols) > 0 {
 			d.scale.contexts(ctx, depth, g)
@@ -399,13 +503,20 @@ func writeShifts(e *adaptiveEncoder, shifts []int8) {
 	}
 }
 
-// countKeys fills keys and counts.
+// countKeys fills keys and counts, block by block, so that keys are counted while
+// they are in the nearest cache.
 func (d *deltaCoder) countKeys(count int) {
-	keys, ctx, symbols := d.keys[:count], d.ctx[:count], d.symbols[:count]
-	for i := keysFast(keys, ctx, symbols); i < count; i++ {
-		keys[i] = uint16(ctx[i])<<8 | uint16(symbols[i])
+	clear(d.counts[:])
+	clear(d.second[:])
+	for at := 0; at < count; at += block {
+		end := min(at+block, count)
+		keys, ctx, symbols := d.keys[at:end], d.ctx[at:end], d.symbols[at:end]
+		for i := keysFast(keys, ctx, symbols); i < len(keys); i++ {
+			keys[i] = uint16(ctx[i])<<8 | uint16(symbols[i])
+		}
+		d.counts.count(keys, &d.second)
 	}
-	d.counts.count(keys, &d.second)
+	d.counts.add(&d.second)
 }
 
 // count counts, and merges contexts to tables.

@@ -53,9 +53,9 @@ func (s *scratch) encode(leaf []byte, c *Context, nested bool) []byte {
 func (s *scratch) search(leaf []byte, c *Context, nested bool) {
 	l, known := layoutOf(c.DType)
 	if b, ok := s.bestBase(leaf, c, l); ok {
-		s.against(leaf, c, b, l)
+		s.against(leaf, c, b, l, nested)
 	}
-	s.alone(leaf, c, l, known)
+	s.alone(leaf, c, l, known, nested)
 	if !nested {
 		s.segments(leaf, c)
 	}
@@ -82,28 +82,41 @@ func (s *scratch) bestBase(leaf []byte, c *Context, l layout) (int, bool) {
 }
 
 // against tries the methods that use base b.
-func (s *scratch) against(leaf []byte, c *Context, b int, l layout) {
+func (s *scratch) against(leaf []byte, c *Context, b int, l layout, nested bool) {
 	base := s.view(c, b, len(leaf))
 	n, ok := numberOf(c.DType)
+	tryXOR := false
 	if ok && len(leaf) >= 2*n.width {
 		count := len(leaf) / n.width
-		if sparse, ok := s.appendSparse(append(s.try[:0], methodSparse), leaf, base, b, n, c); ok {
+		if sparse, ok := s.appendSparse(append(s.try[:0], methodSparse), leaf, base, b, n, c, count/sparsePart); ok {
 			s.try = sparse
 			s.keep()
 			return
 		}
+		odd := false
 		if count <= shortMost {
 			s.try = s.appendShort(append(s.try[:0], methodShort), leaf, base, b, n, c)
+			odd = s.delta.odd(len(s.try))
 			s.keep()
+			if cuts := stillRuns(leaf, base, n.width); len(cuts) > 1 && !nested {
+				s.cut(leaf, c, cuts)
+			}
 		}
-		if count > shortMost/4 {
+		if odd {
+			if sparse, ok := s.appendSparse(append(s.try[:0], methodSparse), leaf, base, b, n, c, count/2); ok {
+				s.try = sparse
+				s.keep()
+			}
+		}
+		if odd || count > shortMost/4 && (n.float || n.width < 4 || s.steps(leaf, base, n, c.Offset) < 2*s.estimate(leaf, base, l, c.Offset)) {
 			s.try = s.appendDelta(append(s.try[:0], methodDelta), leaf, base, b, n, c)
 			s.keep()
 		}
+		tryXOR = odd
 	}
 	// Of numbers, the difference is smaller than the XOR, unless they are no
 	// numbers but patterns of bits.
-	if ok && n.float && n.width == 2 && s.size < len(leaf)/2 { // wider ones may be narrower ones, cast
+	if ok && !tryXOR && n.float && n.width == 2 && s.size < len(leaf)/2 { // wider ones may be narrower ones, cast
 		return
 	}
 	if scale(s.estimate(leaf, base, l, c.Offset), len(leaf)) < s.size {
@@ -114,14 +127,29 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout) {
 }
 
 // alone tries the methods that use no base.
-func (s *scratch) alone(leaf []byte, c *Context, l layout, known bool) {
-	if s.size > len(leaf) || s.size > len(leaf)/16 && scale(s.estimate(leaf, nil, l, c.Offset), len(leaf)) < s.size+s.size/8 {
-		s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset)
-		s.keep()
+func (s *scratch) alone(leaf []byte, c *Context, l layout, known, nested bool) {
+	worth := len(leaf) / 16
+	if len(leaf) <= sampleSize {
+		worth = len(leaf) / 3 // the sample is all of it, and would cost as much
+	}
+	if s.size > len(leaf) || s.size > worth && scale(s.estimate(leaf, nil, l, c.Offset), len(leaf)) < s.size+s.size/8 {
+		var cuts []int
+		if s.size > len(leaf) && !nested {
+			cuts = s.parts(leaf, l, c.Offset)
+		}
+		if len(cuts) > 1 {
+			s.cut(leaf, c, cuts)
+		} else {
+			s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset)
+			s.keep()
+		}
 	}
 	best := s.size
 	if best < len(leaf)/16 {
 		best += best / 4 // the sample's frame is much of so few bytes
+	}
+	if known && len(leaf) <= sampleSize && best < len(leaf)/2 {
+		return // the base gave more than leaves have that repeat themselves
 	}
 	if !known || s.zstdPays(leaf, best, nil) {
 		s.zstd(leaf)
@@ -225,6 +253,11 @@ func (s *scratch) segments(leaf []byte, c *Context) {
 	if len(cuts) < 2 || len(cuts) > maxSegments {
 		return
 	}
+	s.cut(leaf, c, cuts)
+}
+
+// cut tries segments of leaf that end at cuts.
+func (s *scratch) cut(leaf []byte, c *Context, cuts []int) {
 	part := scratches.Get().(*scratch)
 	defer part.release()
 	s.try = append(s.try[:0], methodSegments)

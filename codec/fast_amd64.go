@@ -175,6 +175,16 @@ func steps16Fast(n number, z []uint16, symbols []uint8, leaf, base []byte) int {
 	return k
 }
 
+// steps8Fast is steps16Fast for elements of 8 bits.
+func steps8Fast(n number, z []uint16, symbols []uint8, leaf, base []byte) int {
+	k := len(z) &^ 63
+	if use != avx512 || k == 0 {
+		return 0
+	}
+	steps8AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), &symbolOf8[0], k, int(n.ordering().low))
+	return k
+}
+
 // steps32Fast is steps16Fast for elements of 32 bits.
 func steps32Fast(n number, z []uint32, symbols []uint8, leaf, base []byte) int {
 	k := len(z) &^ 15
@@ -199,6 +209,16 @@ func walk16Fast(n number, dst, base []byte, z []uint16) int {
 	return k
 }
 
+// walk8Fast is walk16Fast for elements of 8 bits.
+func walk8Fast(n number, dst, base []byte, z []uint16) int {
+	k := len(z) &^ 31
+	if use == portable || k == 0 {
+		return 0
+	}
+	walk8AVX2(bytesOf(dst), bytesOf(base), bytesOf(z), k, int(n.ordering().low))
+	return k
+}
+
 // walk32Fast is walk16Fast for elements of 32 bits.
 func walk32Fast(n number, dst, base []byte, z []uint32) int {
 	k := len(z) &^ 15
@@ -216,10 +236,12 @@ func walk32Fast(n number, dst, base []byte, z []uint32) int {
 // depthsFast fills depth as far as it can, and returns how far that is.
 func depthsFast(n number, depth []uint8, base []byte, top uint32) int {
 	k := len(depth) &^ 63
-	if use == portable || n.width == 1 || k == 0 {
+	if use == portable || k == 0 {
 		return 0
 	}
 	switch {
+	case n.width == 1:
+		depths8AVX2(bytesOf(depth), bytesOf(base), k, int(n.exponent), int(n.mask), int(top))
 	case n.width == 2 && use == avx2:
 		depths16AVX2(bytesOf(depth), bytesOf(base), k, int(n.exponent), int(n.mask), int(top))
 	case n.width == 2:
@@ -277,36 +299,64 @@ func columnSumsFast(sums []uint16, symbols, ctx []uint8, curve *[2][contexts]uin
 	return k
 }
 
-// splitFast splits the first elements of src into planes of stride bytes, and
-// returns how many.
-func splitFast(l layout, planes, src []byte, stride int) int {
-	k := len(src) / l.width() &^ 31
-	if use != avx512 || k == 0 {
+// splitFast splits the first elements of src, XORed with base's unless base is
+// nil, into planes of stride bytes, and returns how many.
+func splitFast(l layout, planes, src, base []byte, stride int) int {
+	n := len(src) / l.width()
+	k := n &^ 63
+	switch {
+	case use != avx512:
+		return 0
+	case l.width() == 2:
+		if k = n &^ 31; base != nil || k == 0 {
+			return 0
+		}
+		if l == layout16 {
+			split16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
+		} else {
+			splitBF16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
+		}
+		return k
+	case k == 0:
 		return 0
 	}
+	kernel := split32AVX512
 	switch l {
-	case layout16:
-		split16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
-	case layoutBF16:
-		splitBF16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
-	case layoutF32:
-		splitF32AVX512(bytesOf(planes), bytesOf(src), k, stride)
-	default:
+	case layoutBytes:
 		return 0
+	case layoutF32:
+		kernel = splitF32AVX512
+	case layout64:
+		kernel = split64AVX512
+	case layoutF64:
+		kernel = splitF64AVX512
 	}
+	kernel(bytesOf(planes), bytesOf(src), bytesOf(base), k, stride)
 	return k
 }
 
 // joinFast undoes splitFast.
-func joinFast(l layout, dst, planes []byte, stride int) int {
-	if l.width() == 2 {
+func joinFast(l layout, dst, planes, base []byte, stride int) int {
+	k := len(dst) / l.width() &^ 63
+	switch {
+	case l.width() == 2:
+		if base != nil {
+			return 0
+		}
 		return join16Fast(l, dst, planes[:stride], planes[stride:])
-	}
-	k := len(dst) / l.width() &^ 31
-	if use != avx512 || k == 0 || l != layoutF32 {
+	case use != avx512 || k == 0 || l == layoutBytes:
 		return 0
 	}
-	joinF32AVX512(bytesOf(dst), bytesOf(planes), k, stride)
+	kernel := join32AVX512
+	switch l {
+	case layoutF32:
+		kernel = joinF32AVX512
+	case layout64:
+		kernel = join64AVX512
+	case layoutF64:
+		kernel = joinF64AVX512
+	}
+	kernel(bytesOf(planes), bytesOf(dst), bytesOf(base), k, stride)
 	return k
 }
 
@@ -341,4 +391,13 @@ func countFast(c, other *stepCounts, keys []uint16) int {
 // fused tells whether decodeFloatsFast can do anything.
 func fused(n number, lanes int) bool {
 	return use == avx512 && n.float && n.width > 1 && lanes >= 16
+}
+
+// addFast adds the counts of the first contexts, and returns how many.
+func addFast(c, other *stepCounts) int {
+	if use == portable {
+		return 0
+	}
+	addDwords((*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other)), contexts*maxSymbols)
+	return contexts
 }

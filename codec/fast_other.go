@@ -20,9 +20,13 @@ func decodeRoundsFast[Z step](_ *laneDecoder, _ []Z, _ []uint8, src []byte, _ in
 
 func steps16Fast(number, []uint16, []uint8, []byte, []byte) int { return 0 }
 
+func steps8Fast(number, []uint16, []uint8, []byte, []byte) int { return 0 }
+
 func steps32Fast(number, []uint32, []uint8, []byte, []byte) int { return 0 }
 
 func walk16Fast(number, []byte, []byte, []uint16) int { return 0 }
+
+func walk8Fast(number, []byte, []byte, []uint16) int { return 0 }
 
 func walk32Fast(number, []byte, []byte, []uint32) int { return 0 }
 
@@ -48,9 +52,9 @@ func appendWords(dst []byte, words []uint16) []byte {
 	return dst
 }
 
-func splitFast(layout, []byte, []byte, int) int { return 0 }
+func splitFast(layout, []byte, []byte, []byte, int) int { return 0 }
 
-func joinFast(layout, []byte, []byte, int) int { return 0 }
+func joinFast(layout, []byte, []byte, []byte, int) int { return 0 }
 
 func countFast(_, _ *stepCounts, _ []uint16) int { return 0 }
 
@@ -63,3 +67,5 @@ func decodeFloatsFast(_ *laneDecoder, _ number, _, _ []byte, _ []int8, _ uint32,
 func rowShiftsFast(_, _ []int8, _ int) int { return 0 }
 
 func fused(number, int) bool { return false }
+
+func addFast(_, _ *stepCounts) int { return 0 }

@@ -9,8 +9,14 @@ type histogram [256]uint32
 // from waiting for their own stores.
 func (h *histogram) count(src []byte) {
 	var t [4]histogram
+	zeros := uint32(0)
 	for len(src) >= 8 {
 		x := le.Uint64(src)
+		if x == 0 { // most of what a XOR leaves
+			zeros += 8
+			src = src[8:]
+			continue
+		}
 		t[0][byte(x)]++
 		t[1][byte(x>>8)]++
 		t[2][byte(x>>16)]++
@@ -27,6 +33,7 @@ func (h *histogram) count(src []byte) {
 	for i := range h {
 		h[i] = t[0][i] + t[1][i] + t[2][i] + t[3][i]
 	}
+	h[0] += zeros
 }
 
 // log2 holds log2(f) in units of 2^-12, rounded down, for f from 1 to 2^12. It

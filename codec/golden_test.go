@@ -41,7 +41,7 @@ func stepped(seed uint64, base []byte, dtype tensor.DType, size float64) []byte 
 // vectors returns small leaves of each method and dtype, with the chunks that
 // they have now.
 func vectors() []vector {
-	w := weights(11, 240)
+	w, apart := weights(11, 240), weights(16, 300)
 	long := weights(12, 4400)
 	noise := random(13, 512)
 	spliced := bytes.Clone(noise) // every low byte changes, by the same 64 bytes again and again
@@ -61,7 +61,7 @@ func vectors() []vector {
 		{name: "planes-four-lanes", leaf: long, c: Context{DType: tensor.BF16}},
 		{name: "planes-bytes", leaf: tuned(make([]byte, 100), 2), c: Context{DType: tensor.Opaque}},
 		{name: "bitx-four-lanes", leaf: tuned(long, 9), c: against(tensor.BF16, 0, long)},
-		{name: "segments", leaf: slices.Concat(w[:150], random(14, 90)), c: Context{DType: tensor.BF16, Bases: []Base{{tensor.BF16, []Span{{0, tuned(w[:150], 20)}}}}}},
+		{name: "segments", leaf: slices.Concat(apart, random(14, 300)), c: Context{DType: tensor.BF16, Bases: []Base{{tensor.BF16, []Span{{0, stepped(20, apart, tensor.BF16, 2)}}}}}},
 	}
 	wide := weights(15, 9000)
 	for _, dtype := range []tensor.DType{tensor.BF16, tensor.F32, tensor.I8} {

@@ -109,6 +109,11 @@ func walkFloat32AVX512(dst *byte, base *byte, z *byte, n int)
 //go:noescape
 func depthsFloat32AVX512(depth *byte, base *byte, n int, top int)
 
+// steps8AVX512 fills z with the steps from base to leaf and symbols with what symbolOf, of 256 bytes, has for them; n is a multiple of 64.
+//
+//go:noescape
+func steps8AVX512(z *byte, symbols *byte, leaf *byte, base *byte, symbolOf *byte, n int, low int)
+
 // split16AVX512 splits n elements of src, a multiple of 32, into planes.
 //
 //go:noescape
@@ -129,15 +134,45 @@ func join16AVX512(dst *byte, hi *byte, lo *byte, n int)
 //go:noescape
 func joinBF16AVX512(dst *byte, hi *byte, lo *byte, n int)
 
-// splitF32AVX512 splits n elements of src, a multiple of 16, into four planes, stride bytes apart.
+// split32AVX512 splits n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
 //
 //go:noescape
-func splitF32AVX512(planes *byte, src *byte, n int, stride int)
+func split32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 
-// joinF32AVX512 joins n elements, a multiple of 16, from four planes, stride bytes apart.
+// splitF32AVX512 splits n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
 //
 //go:noescape
-func joinF32AVX512(dst *byte, planes *byte, n int, stride int)
+func splitF32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+
+// join32AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func join32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+
+// joinF32AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func joinF32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+
+// split64AVX512 splits n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func split64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+
+// splitF64AVX512 splits n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func splitF64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+
+// join64AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func join64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+
+// joinF64AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func joinF64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 
 // decode16AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
 //
@@ -178,6 +213,21 @@ func depthsFloat32AVX2(depth *byte, base *byte, n int, top int)
 //
 //go:noescape
 func contextAVX2(ctx *byte, depth *byte, cols *byte, n int, shift int)
+
+// addDwords adds the n dwords of other to those of counts; n is a multiple of 16.
+//
+//go:noescape
+func addDwords(counts *byte, other *byte, n int)
+
+// walk8AVX2 fills dst with the elements that are steps z from base's; n is a multiple of 32.
+//
+//go:noescape
+func walk8AVX2(dst *byte, base *byte, z *byte, n int, low int)
+
+// depths8AVX2 fills depth with min(31, top - exponents of base), at least 0; n is a multiple of 32.
+//
+//go:noescape
+func depths8AVX2(depth *byte, base *byte, n int, exponent int, mask int, top int)
 
 // join16AVX2 joins n elements, a multiple of 16, from planes.
 //

@@ -6471,13 +6471,17 @@ TEXT ·countKeys(SB), NOSPLIT, $0-32
 loop:
 	SUBQ    $0x04, BX
 	JL      done
-	MOVWQZX (DX), SI
-	INCL    (AX)(SI*4)
-	MOVWQZX 2(DX), SI
-	INCL    (CX)(SI*4)
-	MOVWQZX 4(DX), SI
-	INCL    (AX)(SI*4)
-	MOVWQZX 6(DX), SI
+	MOVQ    (DX), SI
+	MOVWQZX SI, DI
+	INCL    (AX)(DI*4)
+	SHRQ    $0x10, SI
+	MOVWQZX SI, DI
+	INCL    (CX)(DI*4)
+	SHRQ    $0x10, SI
+	MOVWQZX SI, DI
+	INCL    (AX)(DI*4)
+	SHRQ    $0x10, SI
+	MOVWQZX SI, SI
 	INCL    (CX)(SI*4)
 	ADDQ    $0x08, DX
 	JMP     loop
@@ -6658,6 +6662,61 @@ done:
 	VZEROUPPER
 	RET
 
+// func steps8AVX512(z *byte, symbols *byte, leaf *byte, base *byte, symbolOf *byte, n int, low int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
+TEXT ·steps8AVX512(SB), NOSPLIT, $0-56
+	MOVQ         z+0(FP), AX
+	MOVQ         symbols+8(FP), CX
+	MOVQ         leaf+16(FP), DX
+	MOVQ         base+24(FP), BX
+	MOVQ         symbolOf+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVQ         low+48(FP), R8
+	VPBROADCASTB R8, Z31
+	VPXORQ       Z30, Z30, Z30
+	VMOVDQU64    (SI), Z26
+	VMOVDQU64    64(SI), Z27
+	VMOVDQU64    128(SI), Z28
+	VMOVDQU64    192(SI), Z29
+
+loop:
+	SUBQ          $0x40, DI
+	JL            done
+	VMOVDQU64     (DX), Z0
+	VMOVDQU64     (BX), Z1
+	VPMOVB2M      Z0, K1
+	VMOVDQU8.Z    Z31, K1, Z2
+	VPXORQ        Z2, Z0, Z0
+	VPMOVB2M      Z1, K1
+	VMOVDQU8.Z    Z31, K1, Z2
+	VPXORQ        Z2, Z1, Z1
+	VPSUBB        Z1, Z0, Z0
+	VPMOVB2M      Z0, K1
+	VPADDB        Z0, Z0, Z0
+	VPMOVM2B      K1, Z2
+	VPXORQ        Z2, Z0, Z0
+	VPMOVZXBW     Y0, Z2
+	VMOVDQU64     Z2, (AX)
+	VEXTRACTI64X4 $0x01, Z0, Y2
+	VPMOVZXBW     Y2, Z2
+	VMOVDQU64     Z2, 64(AX)
+	VMOVDQA64     Z0, Z2
+	VMOVDQA64     Z0, Z3
+	VPERMI2B      Z27, Z26, Z2
+	VPERMI2B      Z29, Z28, Z3
+	VPMOVB2M      Z0, K1
+	VMOVDQU8      Z3, K1, Z2
+	VMOVDQU64     Z2, (CX)
+	ADDQ          $0x40, DX
+	ADDQ          $0x40, BX
+	ADDQ          $0x00000080, AX
+	ADDQ          $0x40, CX
+	JMP           loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func split16AVX512(hi *byte, lo *byte, src *byte, n int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·split16AVX512(SB), NOSPLIT, $0-32
@@ -6783,100 +6842,1553 @@ done:
 	VZEROUPPER
 	RET
 
-// func splitF32AVX512(planes *byte, src *byte, n int, stride int)
-// Requires: AVX, AVX512F, AVX512VL
-TEXT ·splitF32AVX512(SB), NOSPLIT, $0-32
-	MOVQ         planes+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         n+16(FP), DX
-	MOVQ         stride+24(FP), BX
-	MOVL         $0xff000000, SI
-	VPBROADCASTD SI, Z31
-	MOVL         $0x00800000, SI
-	VPBROADCASTD SI, Z30
+// func split32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX512F, AVX512VBMI
+TEXT ·split32AVX512(SB), NOSPLIT, $0-40
+	MOVQ      planes+0(FP), AX
+	MOVQ      data+8(FP), CX
+	MOVQ      base+16(FP), DX
+	MOVQ      n+24(FP), BX
+	MOVQ      stride+32(FP), SI
+	VMOVDQU64 planeBytes4false<>+0(SB), Z31
+	TESTQ     DX, DX
+	JEQ       alone
 
-loop:
-	SUBQ      $0x10, DX
-	JL        done
-	VMOVDQU32 (CX), Z0
-	VPSLLD    $0x01, Z0, Z1
-	VPSRLD    $0x08, Z0, Z2
-	VPANDD    Z30, Z2, Z2
-	VPANDD    Z31, Z1, Z1
-	VPORD     Z2, Z1, Z1
-	VPSLLD    $0x09, Z0, Z0
-	VPSRLD    $0x09, Z0, Z0
-	VPORD     Z1, Z0, Z0
-	MOVQ      AX, SI
-	VPSRLD    $0x18, Z0, Z1
-	VPMOVDB   Z1, X1
-	VMOVDQU32 X1, (SI)
-	ADDQ      BX, SI
-	VPSRLD    $0x10, Z0, Z1
-	VPMOVDB   Z1, X1
-	VMOVDQU32 X1, (SI)
-	ADDQ      BX, SI
-	VPSRLD    $0x08, Z0, Z1
-	VPMOVDB   Z1, X1
-	VMOVDQU32 X1, (SI)
-	ADDQ      BX, SI
-	VPSRLD    $0x00, Z0, Z1
-	VPMOVDB   Z1, X1
-	VMOVDQU32 X1, (SI)
-	ADDQ      BX, SI
-	ADDQ      $0x40, CX
-	ADDQ      $0x10, AX
-	JMP       loop
+based:
+	SUBQ       $0x40, BX
+	JL         done
+	MOVQ       AX, DI
+	VMOVDQU64  (CX), Z0
+	VPXORQ     (DX), Z0, Z0
+	VPERMB     Z0, Z31, Z0
+	VMOVDQU64  64(CX), Z1
+	VPXORQ     64(DX), Z1, Z1
+	VPERMB     Z1, Z31, Z1
+	VMOVDQU64  128(CX), Z2
+	VPXORQ     128(DX), Z2, Z2
+	VPERMB     Z2, Z31, Z2
+	VMOVDQU64  192(CX), Z3
+	VPXORQ     192(DX), Z3, Z3
+	VPERMB     Z3, Z31, Z3
+	VSHUFI64X2 $0x44, Z1, Z0, Z8
+	VSHUFI64X2 $0xee, Z1, Z0, Z9
+	VSHUFI64X2 $0x44, Z3, Z2, Z10
+	VSHUFI64X2 $0xee, Z3, Z2, Z11
+	VSHUFI64X2 $0x88, Z10, Z8, Z0
+	VSHUFI64X2 $0xdd, Z10, Z8, Z1
+	VSHUFI64X2 $0x88, Z11, Z9, Z2
+	VSHUFI64X2 $0xdd, Z11, Z9, Z3
+	VMOVDQU64  Z0, (DI)
+	ADDQ       SI, DI
+	VMOVDQU64  Z1, (DI)
+	ADDQ       SI, DI
+	VMOVDQU64  Z2, (DI)
+	ADDQ       SI, DI
+	VMOVDQU64  Z3, (DI)
+	ADDQ       SI, DI
+	ADDQ       $0x40, AX
+	ADDQ       $0x00000100, CX
+	ADDQ       $0x00000100, DX
+	JMP        based
+
+alone:
+	SUBQ       $0x40, BX
+	JL         done
+	MOVQ       AX, DI
+	VMOVDQU64  (CX), Z0
+	VPERMB     Z0, Z31, Z0
+	VMOVDQU64  64(CX), Z1
+	VPERMB     Z1, Z31, Z1
+	VMOVDQU64  128(CX), Z2
+	VPERMB     Z2, Z31, Z2
+	VMOVDQU64  192(CX), Z3
+	VPERMB     Z3, Z31, Z3
+	VSHUFI64X2 $0x44, Z1, Z0, Z8
+	VSHUFI64X2 $0xee, Z1, Z0, Z9
+	VSHUFI64X2 $0x44, Z3, Z2, Z10
+	VSHUFI64X2 $0xee, Z3, Z2, Z11
+	VSHUFI64X2 $0x88, Z10, Z8, Z0
+	VSHUFI64X2 $0xdd, Z10, Z8, Z1
+	VSHUFI64X2 $0x88, Z11, Z9, Z2
+	VSHUFI64X2 $0xdd, Z11, Z9, Z3
+	VMOVDQU64  Z0, (DI)
+	ADDQ       SI, DI
+	VMOVDQU64  Z1, (DI)
+	ADDQ       SI, DI
+	VMOVDQU64  Z2, (DI)
+	ADDQ       SI, DI
+	VMOVDQU64  Z3, (DI)
+	ADDQ       SI, DI
+	ADDQ       $0x40, AX
+	ADDQ       $0x00000100, CX
+	JMP        alone
 
 done:
 	VZEROUPPER
 	RET
 
-// func joinF32AVX512(dst *byte, planes *byte, n int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·joinF32AVX512(SB), NOSPLIT, $0-32
-	MOVQ         dst+0(FP), AX
-	MOVQ         planes+8(FP), CX
-	MOVQ         n+16(FP), DX
-	MOVQ         stride+24(FP), BX
-	MOVL         $0x7f800000, SI
-	VPBROADCASTD SI, Z31
-	MOVL         $0x80000000, SI
-	VPBROADCASTD SI, Z30
+DATA planeBytes4false<>+0(SB)/1, $0x03
+DATA planeBytes4false<>+1(SB)/1, $0x07
+DATA planeBytes4false<>+2(SB)/1, $0x0b
+DATA planeBytes4false<>+3(SB)/1, $0x0f
+DATA planeBytes4false<>+4(SB)/1, $0x13
+DATA planeBytes4false<>+5(SB)/1, $0x17
+DATA planeBytes4false<>+6(SB)/1, $0x1b
+DATA planeBytes4false<>+7(SB)/1, $0x1f
+DATA planeBytes4false<>+8(SB)/1, $0x23
+DATA planeBytes4false<>+9(SB)/1, $0x27
+DATA planeBytes4false<>+10(SB)/1, $0x2b
+DATA planeBytes4false<>+11(SB)/1, $0x2f
+DATA planeBytes4false<>+12(SB)/1, $0x33
+DATA planeBytes4false<>+13(SB)/1, $0x37
+DATA planeBytes4false<>+14(SB)/1, $0x3b
+DATA planeBytes4false<>+15(SB)/1, $0x3f
+DATA planeBytes4false<>+16(SB)/1, $0x02
+DATA planeBytes4false<>+17(SB)/1, $0x06
+DATA planeBytes4false<>+18(SB)/1, $0x0a
+DATA planeBytes4false<>+19(SB)/1, $0x0e
+DATA planeBytes4false<>+20(SB)/1, $0x12
+DATA planeBytes4false<>+21(SB)/1, $0x16
+DATA planeBytes4false<>+22(SB)/1, $0x1a
+DATA planeBytes4false<>+23(SB)/1, $0x1e
+DATA planeBytes4false<>+24(SB)/1, $0x22
+DATA planeBytes4false<>+25(SB)/1, $0x26
+DATA planeBytes4false<>+26(SB)/1, $0x2a
+DATA planeBytes4false<>+27(SB)/1, $0x2e
+DATA planeBytes4false<>+28(SB)/1, $0x32
+DATA planeBytes4false<>+29(SB)/1, $0x36
+DATA planeBytes4false<>+30(SB)/1, $0x3a
+DATA planeBytes4false<>+31(SB)/1, $0x3e
+DATA planeBytes4false<>+32(SB)/1, $0x01
+DATA planeBytes4false<>+33(SB)/1, $0x05
+DATA planeBytes4false<>+34(SB)/1, $0x09
+DATA planeBytes4false<>+35(SB)/1, $0x0d
+DATA planeBytes4false<>+36(SB)/1, $0x11
+DATA planeBytes4false<>+37(SB)/1, $0x15
+DATA planeBytes4false<>+38(SB)/1, $0x19
+DATA planeBytes4false<>+39(SB)/1, $0x1d
+DATA planeBytes4false<>+40(SB)/1, $0x21
+DATA planeBytes4false<>+41(SB)/1, $0x25
+DATA planeBytes4false<>+42(SB)/1, $0x29
+DATA planeBytes4false<>+43(SB)/1, $0x2d
+DATA planeBytes4false<>+44(SB)/1, $0x31
+DATA planeBytes4false<>+45(SB)/1, $0x35
+DATA planeBytes4false<>+46(SB)/1, $0x39
+DATA planeBytes4false<>+47(SB)/1, $0x3d
+DATA planeBytes4false<>+48(SB)/1, $0x00
+DATA planeBytes4false<>+49(SB)/1, $0x04
+DATA planeBytes4false<>+50(SB)/1, $0x08
+DATA planeBytes4false<>+51(SB)/1, $0x0c
+DATA planeBytes4false<>+52(SB)/1, $0x10
+DATA planeBytes4false<>+53(SB)/1, $0x14
+DATA planeBytes4false<>+54(SB)/1, $0x18
+DATA planeBytes4false<>+55(SB)/1, $0x1c
+DATA planeBytes4false<>+56(SB)/1, $0x20
+DATA planeBytes4false<>+57(SB)/1, $0x24
+DATA planeBytes4false<>+58(SB)/1, $0x28
+DATA planeBytes4false<>+59(SB)/1, $0x2c
+DATA planeBytes4false<>+60(SB)/1, $0x30
+DATA planeBytes4false<>+61(SB)/1, $0x34
+DATA planeBytes4false<>+62(SB)/1, $0x38
+DATA planeBytes4false<>+63(SB)/1, $0x3c
+GLOBL planeBytes4false<>(SB), RODATA|NOPTR, $64
 
-loop:
-	SUBQ      $0x10, DX
-	JL        done
-	VPXORD    Z0, Z0, Z0
-	MOVQ      CX, SI
-	VPSLLD    $0x08, Z0, Z0
-	VPMOVZXBD (SI), Z1
-	VPORD     Z1, Z0, Z0
-	ADDQ      BX, SI
-	VPSLLD    $0x08, Z0, Z0
-	VPMOVZXBD (SI), Z1
-	VPORD     Z1, Z0, Z0
-	ADDQ      BX, SI
-	VPSLLD    $0x08, Z0, Z0
-	VPMOVZXBD (SI), Z1
-	VPORD     Z1, Z0, Z0
-	ADDQ      BX, SI
-	VPSLLD    $0x08, Z0, Z0
-	VPMOVZXBD (SI), Z1
-	VPORD     Z1, Z0, Z0
-	ADDQ      BX, SI
-	VPSRLD    $0x01, Z0, Z1
-	VPANDD    Z31, Z1, Z1
-	VPSLLD    $0x08, Z0, Z2
-	VPANDD    Z30, Z2, Z2
-	VPORD     Z2, Z1, Z1
-	VPSLLD    $0x09, Z0, Z0
-	VPSRLD    $0x09, Z0, Z0
-	VPORD     Z1, Z0, Z0
-	VMOVDQU32 Z0, (AX)
-	ADDQ      $0x10, CX
-	ADDQ      $0x40, AX
-	JMP       loop
+// func splitF32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX512F, AVX512VBMI
+TEXT ·splitF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         planes+0(FP), AX
+	MOVQ         data+8(FP), CX
+	MOVQ         base+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVQ         stride+32(FP), SI
+	VMOVDQU64    planeBytes4false<>+0(SB), Z31
+	MOVQ         $0xff000000ff000000, DI
+	VPBROADCASTQ DI, Z30
+	MOVQ         $0x0080000000800000, DI
+	VPBROADCASTQ DI, Z29
+	TESTQ        DX, DX
+	JEQ          alone
+
+based:
+	SUBQ       $0x40, BX
+	JL         done
+	MOVQ       AX, DI
+	VMOVDQU64  (CX), Z0
+	VPXORQ     (DX), Z0, Z0
+	VPSLLD     $0x01, Z0, Z8
+	VPSRLD     $0x08, Z0, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z0, Z8, Z10
+	VMOVDQA64  Z29, Z0
+	VPTERNLOGQ $0xca, Z10, Z9, Z0
+	VPERMB     Z0, Z31, Z0
+	VMOVDQU64  64(CX), Z1
+	VPXORQ     64(DX), Z1, Z1
+	VPSLLD     $0x01, Z1, Z8
+	VPSRLD     $0x08, Z1, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z1, Z8, Z10
+	VMOVDQA64  Z29, Z1
+	VPTERNLOGQ $0xca, Z10, Z9, Z1
+	VPERMB     Z1, Z31, Z1
+	VMOVDQU64  128(CX), Z2
+	VPXORQ     128(DX), Z2, Z2
+	VPSLLD     $0x01, Z2, Z8
+	VPSRLD     $0x08, Z2, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z2, Z8, Z10
+	VMOVDQA64  Z29, Z2
+	VPTERNLOGQ $0xca, Z10, Z9, Z2
+	VPERMB     Z2, Z31, Z2
+	VMOVDQU64  192(CX), Z3
+	VPXORQ     192(DX), Z3, Z3
+	VPSLLD     $0x01, Z3, Z8
+	VPSRLD     $0x08, Z3, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z3, Z8, Z10
+	VMOVDQA64  Z29, Z3
+	VPTERNLOGQ $0xca, Z10, Z9, Z3
+	VPERMB     Z3, Z31, Z3
+	VSHUFI64X2 $0x44, Z1, Z0, Z8
+	VSHUFI64X2 $0xee, Z1, Z0, Z9
+	VSHUFI64X2 $0x44, Z3, Z2, Z10
+	VSHUFI64X2 $0xee, Z3, Z2, Z11
+	VSHUFI64X2 $0x88, Z10, Z8, Z0
+	VSHUFI64X2 $0xdd, Z10, Z8, Z1
+	VSHUFI64X2 $0x88, Z11, Z9, Z2
+	VSHUFI64X2 $0xdd, Z11, Z9, Z3
+	VMOVDQU64  Z0, (DI)
+	ADDQ       SI, DI
+	VMOVDQU64  Z1, (DI)
+	ADDQ       SI, DI
+	VMOVDQU64  Z2, (DI)
+	ADDQ       SI, DI
+	VMOVDQU64  Z3, (DI)
+	ADDQ       SI, DI
+	ADDQ       $0x40, AX
+	ADDQ       $0x00000100, CX
+	ADDQ       $0x00000100, DX
+	JMP        based
+
+alone:
+	SUBQ       $0x40, BX
+	JL         done
+	MOVQ       AX, DI
+	VMOVDQU64  (CX), Z0
+	VPSLLD     $0x01, Z0, Z8
+	VPSRLD     $0x08, Z0, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z0, Z8, Z10
+	VMOVDQA64  Z29, Z0
+	VPTERNLOGQ $0xca, Z10, Z9, Z0
+	VPERMB     Z0, Z31, Z0
+	VMOVDQU64  64(CX), Z1
+	VPSLLD     $0x01, Z1, Z8
+	VPSRLD     $0x08, Z1, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z1, Z8, Z10
+	VMOVDQA64  Z29, Z1
+	VPTERNLOGQ $0xca, Z10, Z9, Z1
+	VPERMB     Z1, Z31, Z1
+	VMOVDQU64  128(CX), Z2
+	VPSLLD     $0x01, Z2, Z8
+	VPSRLD     $0x08, Z2, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z2, Z8, Z10
+	VMOVDQA64  Z29, Z2
+	VPTERNLOGQ $0xca, Z10, Z9, Z2
+	VPERMB     Z2, Z31, Z2
+	VMOVDQU64  192(CX), Z3
+	VPSLLD     $0x01, Z3, Z8
+	VPSRLD     $0x08, Z3, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z3, Z8, Z10
+	VMOVDQA64  Z29, Z3
+	VPTERNLOGQ $0xca, Z10, Z9, Z3
+	VPERMB     Z3, Z31, Z3
+	VSHUFI64X2 $0x44, Z1, Z0, Z8
+	VSHUFI64X2 $0xee, Z1, Z0, Z9
+	VSHUFI64X2 $0x44, Z3, Z2, Z10
+	VSHUFI64X2 $0xee, Z3, Z2, Z11
+	VSHUFI64X2 $0x88, Z10, Z8, Z0
+	VSHUFI64X2 $0xdd, Z10, Z8, Z1
+	VSHUFI64X2 $0x88, Z11, Z9, Z2
+	VSHUFI64X2 $0xdd, Z11, Z9, Z3
+	VMOVDQU64  Z0, (DI)
+	ADDQ       SI, DI
+	VMOVDQU64  Z1, (DI)
+	ADDQ       SI, DI
+	VMOVDQU64  Z2, (DI)
+	ADDQ       SI, DI
+	VMOVDQU64  Z3, (DI)
+	ADDQ       SI, DI
+	ADDQ       $0x40, AX
+	ADDQ       $0x00000100, CX
+	JMP        alone
+
+done:
+	VZEROUPPER
+	RET
+
+// func join32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX512F, AVX512VBMI
+TEXT ·join32AVX512(SB), NOSPLIT, $0-40
+	MOVQ      planes+0(FP), AX
+	MOVQ      data+8(FP), CX
+	MOVQ      base+16(FP), DX
+	MOVQ      n+24(FP), BX
+	MOVQ      stride+32(FP), SI
+	VMOVDQU64 planeBytes4true<>+0(SB), Z31
+	TESTQ     DX, DX
+	JEQ       alone
+
+based:
+	SUBQ       $0x40, BX
+	JL         done
+	MOVQ       AX, DI
+	VMOVDQU64  (DI), Z0
+	ADDQ       SI, DI
+	VMOVDQU64  (DI), Z1
+	ADDQ       SI, DI
+	VMOVDQU64  (DI), Z2
+	ADDQ       SI, DI
+	VMOVDQU64  (DI), Z3
+	ADDQ       SI, DI
+	VSHUFI64X2 $0x44, Z1, Z0, Z8
+	VSHUFI64X2 $0xee, Z1, Z0, Z9
+	VSHUFI64X2 $0x44, Z3, Z2, Z10
+	VSHUFI64X2 $0xee, Z3, Z2, Z11
+	VSHUFI64X2 $0x88, Z10, Z8, Z0
+	VSHUFI64X2 $0xdd, Z10, Z8, Z1
+	VSHUFI64X2 $0x88, Z11, Z9, Z2
+	VSHUFI64X2 $0xdd, Z11, Z9, Z3
+	VPERMB     Z0, Z31, Z0
+	VPERMB     Z1, Z31, Z1
+	VPERMB     Z2, Z31, Z2
+	VPERMB     Z3, Z31, Z3
+	VPXORQ     (DX), Z0, Z0
+	VMOVDQU64  Z0, (CX)
+	VPXORQ     64(DX), Z1, Z1
+	VMOVDQU64  Z1, 64(CX)
+	VPXORQ     128(DX), Z2, Z2
+	VMOVDQU64  Z2, 128(CX)
+	VPXORQ     192(DX), Z3, Z3
+	VMOVDQU64  Z3, 192(CX)
+	ADDQ       $0x40, AX
+	ADDQ       $0x00000100, CX
+	ADDQ       $0x00000100, DX
+	JMP        based
+
+alone:
+	SUBQ       $0x40, BX
+	JL         done
+	MOVQ       AX, DI
+	VMOVDQU64  (DI), Z0
+	ADDQ       SI, DI
+	VMOVDQU64  (DI), Z1
+	ADDQ       SI, DI
+	VMOVDQU64  (DI), Z2
+	ADDQ       SI, DI
+	VMOVDQU64  (DI), Z3
+	ADDQ       SI, DI
+	VSHUFI64X2 $0x44, Z1, Z0, Z8
+	VSHUFI64X2 $0xee, Z1, Z0, Z9
+	VSHUFI64X2 $0x44, Z3, Z2, Z10
+	VSHUFI64X2 $0xee, Z3, Z2, Z11
+	VSHUFI64X2 $0x88, Z10, Z8, Z0
+	VSHUFI64X2 $0xdd, Z10, Z8, Z1
+	VSHUFI64X2 $0x88, Z11, Z9, Z2
+	VSHUFI64X2 $0xdd, Z11, Z9, Z3
+	VPERMB     Z0, Z31, Z0
+	VPERMB     Z1, Z31, Z1
+	VPERMB     Z2, Z31, Z2
+	VPERMB     Z3, Z31, Z3
+	VMOVDQU64  Z0, (CX)
+	VMOVDQU64  Z1, 64(CX)
+	VMOVDQU64  Z2, 128(CX)
+	VMOVDQU64  Z3, 192(CX)
+	ADDQ       $0x40, AX
+	ADDQ       $0x00000100, CX
+	JMP        alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA planeBytes4true<>+0(SB)/1, $0x30
+DATA planeBytes4true<>+1(SB)/1, $0x20
+DATA planeBytes4true<>+2(SB)/1, $0x10
+DATA planeBytes4true<>+3(SB)/1, $0x00
+DATA planeBytes4true<>+4(SB)/1, $0x31
+DATA planeBytes4true<>+5(SB)/1, $0x21
+DATA planeBytes4true<>+6(SB)/1, $0x11
+DATA planeBytes4true<>+7(SB)/1, $0x01
+DATA planeBytes4true<>+8(SB)/1, $0x32
+DATA planeBytes4true<>+9(SB)/1, $0x22
+DATA planeBytes4true<>+10(SB)/1, $0x12
+DATA planeBytes4true<>+11(SB)/1, $0x02
+DATA planeBytes4true<>+12(SB)/1, $0x33
+DATA planeBytes4true<>+13(SB)/1, $0x23
+DATA planeBytes4true<>+14(SB)/1, $0x13
+DATA planeBytes4true<>+15(SB)/1, $0x03
+DATA planeBytes4true<>+16(SB)/1, $0x34
+DATA planeBytes4true<>+17(SB)/1, $0x24
+DATA planeBytes4true<>+18(SB)/1, $0x14
+DATA planeBytes4true<>+19(SB)/1, $0x04
+DATA planeBytes4true<>+20(SB)/1, $0x35
+DATA planeBytes4true<>+21(SB)/1, $0x25
+DATA planeBytes4true<>+22(SB)/1, $0x15
+DATA planeBytes4true<>+23(SB)/1, $0x05
+DATA planeBytes4true<>+24(SB)/1, $0x36
+DATA planeBytes4true<>+25(SB)/1, $0x26
+DATA planeBytes4true<>+26(SB)/1, $0x16
+DATA planeBytes4true<>+27(SB)/1, $0x06
+DATA planeBytes4true<>+28(SB)/1, $0x37
+DATA planeBytes4true<>+29(SB)/1, $0x27
+DATA planeBytes4true<>+30(SB)/1, $0x17
+DATA planeBytes4true<>+31(SB)/1, $0x07
+DATA planeBytes4true<>+32(SB)/1, $0x38
+DATA planeBytes4true<>+33(SB)/1, $0x28
+DATA planeBytes4true<>+34(SB)/1, $0x18
+DATA planeBytes4true<>+35(SB)/1, $0x08
+DATA planeBytes4true<>+36(SB)/1, $0x39
+DATA planeBytes4true<>+37(SB)/1, $0x29
+DATA planeBytes4true<>+38(SB)/1, $0x19
+DATA planeBytes4true<>+39(SB)/1, $0x09
+DATA planeBytes4true<>+40(SB)/1, $0x3a
+DATA planeBytes4true<>+41(SB)/1, $0x2a
+DATA planeBytes4true<>+42(SB)/1, $0x1a
+DATA planeBytes4true<>+43(SB)/1, $0x0a
+DATA planeBytes4true<>+44(SB)/1, $0x3b
+DATA planeBytes4true<>+45(SB)/1, $0x2b
+DATA planeBytes4true<>+46(SB)/1, $0x1b
+DATA planeBytes4true<>+47(SB)/1, $0x0b
+DATA planeBytes4true<>+48(SB)/1, $0x3c
+DATA planeBytes4true<>+49(SB)/1, $0x2c
+DATA planeBytes4true<>+50(SB)/1, $0x1c
+DATA planeBytes4true<>+51(SB)/1, $0x0c
+DATA planeBytes4true<>+52(SB)/1, $0x3d
+DATA planeBytes4true<>+53(SB)/1, $0x2d
+DATA planeBytes4true<>+54(SB)/1, $0x1d
+DATA planeBytes4true<>+55(SB)/1, $0x0d
+DATA planeBytes4true<>+56(SB)/1, $0x3e
+DATA planeBytes4true<>+57(SB)/1, $0x2e
+DATA planeBytes4true<>+58(SB)/1, $0x1e
+DATA planeBytes4true<>+59(SB)/1, $0x0e
+DATA planeBytes4true<>+60(SB)/1, $0x3f
+DATA planeBytes4true<>+61(SB)/1, $0x2f
+DATA planeBytes4true<>+62(SB)/1, $0x1f
+DATA planeBytes4true<>+63(SB)/1, $0x0f
+GLOBL planeBytes4true<>(SB), RODATA|NOPTR, $64
+
+// func joinF32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX512F, AVX512VBMI
+TEXT ·joinF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         planes+0(FP), AX
+	MOVQ         data+8(FP), CX
+	MOVQ         base+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVQ         stride+32(FP), SI
+	VMOVDQU64    planeBytes4true<>+0(SB), Z31
+	MOVQ         $0x7f8000007f800000, DI
+	VPBROADCASTQ DI, Z30
+	MOVQ         $0x8000000080000000, DI
+	VPBROADCASTQ DI, Z29
+	TESTQ        DX, DX
+	JEQ          alone
+
+based:
+	SUBQ       $0x40, BX
+	JL         done
+	MOVQ       AX, DI
+	VMOVDQU64  (DI), Z0
+	ADDQ       SI, DI
+	VMOVDQU64  (DI), Z1
+	ADDQ       SI, DI
+	VMOVDQU64  (DI), Z2
+	ADDQ       SI, DI
+	VMOVDQU64  (DI), Z3
+	ADDQ       SI, DI
+	VSHUFI64X2 $0x44, Z1, Z0, Z8
+	VSHUFI64X2 $0xee, Z1, Z0, Z9
+	VSHUFI64X2 $0x44, Z3, Z2, Z10
+	VSHUFI64X2 $0xee, Z3, Z2, Z11
+	VSHUFI64X2 $0x88, Z10, Z8, Z0
+	VSHUFI64X2 $0xdd, Z10, Z8, Z1
+	VSHUFI64X2 $0x88, Z11, Z9, Z2
+	VSHUFI64X2 $0xdd, Z11, Z9, Z3
+	VPERMB     Z0, Z31, Z0
+	VPERMB     Z1, Z31, Z1
+	VPERMB     Z2, Z31, Z2
+	VPERMB     Z3, Z31, Z3
+	VPSRLD     $0x01, Z0, Z8
+	VPSLLD     $0x08, Z0, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z0, Z8, Z10
+	VMOVDQA64  Z29, Z0
+	VPTERNLOGQ $0xca, Z10, Z9, Z0
+	VPXORQ     (DX), Z0, Z0
+	VMOVDQU64  Z0, (CX)
+	VPSRLD     $0x01, Z1, Z8
+	VPSLLD     $0x08, Z1, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z1, Z8, Z10
+	VMOVDQA64  Z29, Z1
+	VPTERNLOGQ $0xca, Z10, Z9, Z1
+	VPXORQ     64(DX), Z1, Z1
+	VMOVDQU64  Z1, 64(CX)
+	VPSRLD     $0x01, Z2, Z8
+	VPSLLD     $0x08, Z2, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z2, Z8, Z10
+	VMOVDQA64  Z29, Z2
+	VPTERNLOGQ $0xca, Z10, Z9, Z2
+	VPXORQ     128(DX), Z2, Z2
+	VMOVDQU64  Z2, 128(CX)
+	VPSRLD     $0x01, Z3, Z8
+	VPSLLD     $0x08, Z3, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z3, Z8, Z10
+	VMOVDQA64  Z29, Z3
+	VPTERNLOGQ $0xca, Z10, Z9, Z3
+	VPXORQ     192(DX), Z3, Z3
+	VMOVDQU64  Z3, 192(CX)
+	ADDQ       $0x40, AX
+	ADDQ       $0x00000100, CX
+	ADDQ       $0x00000100, DX
+	JMP        based
+
+alone:
+	SUBQ       $0x40, BX
+	JL         done
+	MOVQ       AX, DI
+	VMOVDQU64  (DI), Z0
+	ADDQ       SI, DI
+	VMOVDQU64  (DI), Z1
+	ADDQ       SI, DI
+	VMOVDQU64  (DI), Z2
+	ADDQ       SI, DI
+	VMOVDQU64  (DI), Z3
+	ADDQ       SI, DI
+	VSHUFI64X2 $0x44, Z1, Z0, Z8
+	VSHUFI64X2 $0xee, Z1, Z0, Z9
+	VSHUFI64X2 $0x44, Z3, Z2, Z10
+	VSHUFI64X2 $0xee, Z3, Z2, Z11
+	VSHUFI64X2 $0x88, Z10, Z8, Z0
+	VSHUFI64X2 $0xdd, Z10, Z8, Z1
+	VSHUFI64X2 $0x88, Z11, Z9, Z2
+	VSHUFI64X2 $0xdd, Z11, Z9, Z3
+	VPERMB     Z0, Z31, Z0
+	VPERMB     Z1, Z31, Z1
+	VPERMB     Z2, Z31, Z2
+	VPERMB     Z3, Z31, Z3
+	VPSRLD     $0x01, Z0, Z8
+	VPSLLD     $0x08, Z0, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z0, Z8, Z10
+	VMOVDQA64  Z29, Z0
+	VPTERNLOGQ $0xca, Z10, Z9, Z0
+	VMOVDQU64  Z0, (CX)
+	VPSRLD     $0x01, Z1, Z8
+	VPSLLD     $0x08, Z1, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z1, Z8, Z10
+	VMOVDQA64  Z29, Z1
+	VPTERNLOGQ $0xca, Z10, Z9, Z1
+	VMOVDQU64  Z1, 64(CX)
+	VPSRLD     $0x01, Z2, Z8
+	VPSLLD     $0x08, Z2, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z2, Z8, Z10
+	VMOVDQA64  Z29, Z2
+	VPTERNLOGQ $0xca, Z10, Z9, Z2
+	VMOVDQU64  Z2, 128(CX)
+	VPSRLD     $0x01, Z3, Z8
+	VPSLLD     $0x08, Z3, Z9
+	VMOVDQA64  Z30, Z10
+	VPTERNLOGQ $0xca, Z3, Z8, Z10
+	VMOVDQA64  Z29, Z3
+	VPTERNLOGQ $0xca, Z10, Z9, Z3
+	VMOVDQU64  Z3, 192(CX)
+	ADDQ       $0x40, AX
+	ADDQ       $0x00000100, CX
+	JMP        alone
+
+done:
+	VZEROUPPER
+	RET
+
+// func split64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX512F, AVX512VBMI
+TEXT ·split64AVX512(SB), NOSPLIT, $0-40
+	MOVQ      planes+0(FP), AX
+	MOVQ      data+8(FP), CX
+	MOVQ      base+16(FP), DX
+	MOVQ      n+24(FP), BX
+	MOVQ      stride+32(FP), SI
+	VMOVDQU64 planeBytes8false<>+0(SB), Z31
+	TESTQ     DX, DX
+	JEQ       alone
+
+based:
+	SUBQ        $0x40, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU64   (CX), Z0
+	VPXORQ      (DX), Z0, Z0
+	VPERMB      Z0, Z31, Z0
+	VMOVDQU64   64(CX), Z1
+	VPXORQ      64(DX), Z1, Z1
+	VPERMB      Z1, Z31, Z1
+	VMOVDQU64   128(CX), Z2
+	VPXORQ      128(DX), Z2, Z2
+	VPERMB      Z2, Z31, Z2
+	VMOVDQU64   192(CX), Z3
+	VPXORQ      192(DX), Z3, Z3
+	VPERMB      Z3, Z31, Z3
+	VMOVDQU64   256(CX), Z4
+	VPXORQ      256(DX), Z4, Z4
+	VPERMB      Z4, Z31, Z4
+	VMOVDQU64   320(CX), Z5
+	VPXORQ      320(DX), Z5, Z5
+	VPERMB      Z5, Z31, Z5
+	VMOVDQU64   384(CX), Z6
+	VPXORQ      384(DX), Z6, Z6
+	VPERMB      Z6, Z31, Z6
+	VMOVDQU64   448(CX), Z7
+	VPXORQ      448(DX), Z7, Z7
+	VPERMB      Z7, Z31, Z7
+	VPUNPCKLQDQ Z1, Z0, Z8
+	VPUNPCKHQDQ Z1, Z0, Z12
+	VPUNPCKLQDQ Z3, Z2, Z9
+	VPUNPCKHQDQ Z3, Z2, Z13
+	VPUNPCKLQDQ Z5, Z4, Z10
+	VPUNPCKHQDQ Z5, Z4, Z14
+	VPUNPCKLQDQ Z7, Z6, Z11
+	VPUNPCKHQDQ Z7, Z6, Z15
+	VSHUFI64X2  $0x44, Z9, Z8, Z16
+	VSHUFI64X2  $0xee, Z9, Z8, Z17
+	VSHUFI64X2  $0x44, Z11, Z10, Z18
+	VSHUFI64X2  $0xee, Z11, Z10, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z8
+	VSHUFI64X2  $0xdd, Z18, Z16, Z9
+	VSHUFI64X2  $0x88, Z19, Z17, Z10
+	VSHUFI64X2  $0xdd, Z19, Z17, Z11
+	VSHUFI64X2  $0x44, Z13, Z12, Z16
+	VSHUFI64X2  $0xee, Z13, Z12, Z17
+	VSHUFI64X2  $0x44, Z15, Z14, Z18
+	VSHUFI64X2  $0xee, Z15, Z14, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z12
+	VSHUFI64X2  $0xdd, Z18, Z16, Z13
+	VSHUFI64X2  $0x88, Z19, Z17, Z14
+	VSHUFI64X2  $0xdd, Z19, Z17, Z15
+	VMOVDQU64   Z8, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z9, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z13, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z10, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z14, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z11, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z15, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x40, AX
+	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000200, DX
+	JMP         based
+
+alone:
+	SUBQ        $0x40, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU64   (CX), Z0
+	VPERMB      Z0, Z31, Z0
+	VMOVDQU64   64(CX), Z1
+	VPERMB      Z1, Z31, Z1
+	VMOVDQU64   128(CX), Z2
+	VPERMB      Z2, Z31, Z2
+	VMOVDQU64   192(CX), Z3
+	VPERMB      Z3, Z31, Z3
+	VMOVDQU64   256(CX), Z4
+	VPERMB      Z4, Z31, Z4
+	VMOVDQU64   320(CX), Z5
+	VPERMB      Z5, Z31, Z5
+	VMOVDQU64   384(CX), Z6
+	VPERMB      Z6, Z31, Z6
+	VMOVDQU64   448(CX), Z7
+	VPERMB      Z7, Z31, Z7
+	VPUNPCKLQDQ Z1, Z0, Z8
+	VPUNPCKHQDQ Z1, Z0, Z12
+	VPUNPCKLQDQ Z3, Z2, Z9
+	VPUNPCKHQDQ Z3, Z2, Z13
+	VPUNPCKLQDQ Z5, Z4, Z10
+	VPUNPCKHQDQ Z5, Z4, Z14
+	VPUNPCKLQDQ Z7, Z6, Z11
+	VPUNPCKHQDQ Z7, Z6, Z15
+	VSHUFI64X2  $0x44, Z9, Z8, Z16
+	VSHUFI64X2  $0xee, Z9, Z8, Z17
+	VSHUFI64X2  $0x44, Z11, Z10, Z18
+	VSHUFI64X2  $0xee, Z11, Z10, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z8
+	VSHUFI64X2  $0xdd, Z18, Z16, Z9
+	VSHUFI64X2  $0x88, Z19, Z17, Z10
+	VSHUFI64X2  $0xdd, Z19, Z17, Z11
+	VSHUFI64X2  $0x44, Z13, Z12, Z16
+	VSHUFI64X2  $0xee, Z13, Z12, Z17
+	VSHUFI64X2  $0x44, Z15, Z14, Z18
+	VSHUFI64X2  $0xee, Z15, Z14, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z12
+	VSHUFI64X2  $0xdd, Z18, Z16, Z13
+	VSHUFI64X2  $0x88, Z19, Z17, Z14
+	VSHUFI64X2  $0xdd, Z19, Z17, Z15
+	VMOVDQU64   Z8, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z9, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z13, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z10, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z14, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z11, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z15, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x40, AX
+	ADDQ        $0x00000200, CX
+	JMP         alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA planeBytes8false<>+0(SB)/1, $0x07
+DATA planeBytes8false<>+1(SB)/1, $0x0f
+DATA planeBytes8false<>+2(SB)/1, $0x17
+DATA planeBytes8false<>+3(SB)/1, $0x1f
+DATA planeBytes8false<>+4(SB)/1, $0x27
+DATA planeBytes8false<>+5(SB)/1, $0x2f
+DATA planeBytes8false<>+6(SB)/1, $0x37
+DATA planeBytes8false<>+7(SB)/1, $0x3f
+DATA planeBytes8false<>+8(SB)/1, $0x06
+DATA planeBytes8false<>+9(SB)/1, $0x0e
+DATA planeBytes8false<>+10(SB)/1, $0x16
+DATA planeBytes8false<>+11(SB)/1, $0x1e
+DATA planeBytes8false<>+12(SB)/1, $0x26
+DATA planeBytes8false<>+13(SB)/1, $0x2e
+DATA planeBytes8false<>+14(SB)/1, $0x36
+DATA planeBytes8false<>+15(SB)/1, $0x3e
+DATA planeBytes8false<>+16(SB)/1, $0x05
+DATA planeBytes8false<>+17(SB)/1, $0x0d
+DATA planeBytes8false<>+18(SB)/1, $0x15
+DATA planeBytes8false<>+19(SB)/1, $0x1d
+DATA planeBytes8false<>+20(SB)/1, $0x25
+DATA planeBytes8false<>+21(SB)/1, $0x2d
+DATA planeBytes8false<>+22(SB)/1, $0x35
+DATA planeBytes8false<>+23(SB)/1, $0x3d
+DATA planeBytes8false<>+24(SB)/1, $0x04
+DATA planeBytes8false<>+25(SB)/1, $0x0c
+DATA planeBytes8false<>+26(SB)/1, $0x14
+DATA planeBytes8false<>+27(SB)/1, $0x1c
+DATA planeBytes8false<>+28(SB)/1, $0x24
+DATA planeBytes8false<>+29(SB)/1, $0x2c
+DATA planeBytes8false<>+30(SB)/1, $0x34
+DATA planeBytes8false<>+31(SB)/1, $0x3c
+DATA planeBytes8false<>+32(SB)/1, $0x03
+DATA planeBytes8false<>+33(SB)/1, $0x0b
+DATA planeBytes8false<>+34(SB)/1, $0x13
+DATA planeBytes8false<>+35(SB)/1, $0x1b
+DATA planeBytes8false<>+36(SB)/1, $0x23
+DATA planeBytes8false<>+37(SB)/1, $0x2b
+DATA planeBytes8false<>+38(SB)/1, $0x33
+DATA planeBytes8false<>+39(SB)/1, $0x3b
+DATA planeBytes8false<>+40(SB)/1, $0x02
+DATA planeBytes8false<>+41(SB)/1, $0x0a
+DATA planeBytes8false<>+42(SB)/1, $0x12
+DATA planeBytes8false<>+43(SB)/1, $0x1a
+DATA planeBytes8false<>+44(SB)/1, $0x22
+DATA planeBytes8false<>+45(SB)/1, $0x2a
+DATA planeBytes8false<>+46(SB)/1, $0x32
+DATA planeBytes8false<>+47(SB)/1, $0x3a
+DATA planeBytes8false<>+48(SB)/1, $0x01
+DATA planeBytes8false<>+49(SB)/1, $0x09
+DATA planeBytes8false<>+50(SB)/1, $0x11
+DATA planeBytes8false<>+51(SB)/1, $0x19
+DATA planeBytes8false<>+52(SB)/1, $0x21
+DATA planeBytes8false<>+53(SB)/1, $0x29
+DATA planeBytes8false<>+54(SB)/1, $0x31
+DATA planeBytes8false<>+55(SB)/1, $0x39
+DATA planeBytes8false<>+56(SB)/1, $0x00
+DATA planeBytes8false<>+57(SB)/1, $0x08
+DATA planeBytes8false<>+58(SB)/1, $0x10
+DATA planeBytes8false<>+59(SB)/1, $0x18
+DATA planeBytes8false<>+60(SB)/1, $0x20
+DATA planeBytes8false<>+61(SB)/1, $0x28
+DATA planeBytes8false<>+62(SB)/1, $0x30
+DATA planeBytes8false<>+63(SB)/1, $0x38
+GLOBL planeBytes8false<>(SB), RODATA|NOPTR, $64
+
+// func splitF64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX512F, AVX512VBMI
+TEXT ·splitF64AVX512(SB), NOSPLIT, $0-40
+	MOVQ         planes+0(FP), AX
+	MOVQ         data+8(FP), CX
+	MOVQ         base+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVQ         stride+32(FP), SI
+	VMOVDQU64    planeBytes8false<>+0(SB), Z31
+	MOVQ         $0xffe0000000000000, DI
+	VPBROADCASTQ DI, Z30
+	MOVQ         $0x0010000000000000, DI
+	VPBROADCASTQ DI, Z29
+	TESTQ        DX, DX
+	JEQ          alone
+
+based:
+	SUBQ        $0x40, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU64   (CX), Z0
+	VPXORQ      (DX), Z0, Z0
+	VPSLLQ      $0x01, Z0, Z8
+	VPSRLQ      $0x0b, Z0, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z0, Z8, Z10
+	VMOVDQA64   Z29, Z0
+	VPTERNLOGQ  $0xca, Z10, Z9, Z0
+	VPERMB      Z0, Z31, Z0
+	VMOVDQU64   64(CX), Z1
+	VPXORQ      64(DX), Z1, Z1
+	VPSLLQ      $0x01, Z1, Z8
+	VPSRLQ      $0x0b, Z1, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z1, Z8, Z10
+	VMOVDQA64   Z29, Z1
+	VPTERNLOGQ  $0xca, Z10, Z9, Z1
+	VPERMB      Z1, Z31, Z1
+	VMOVDQU64   128(CX), Z2
+	VPXORQ      128(DX), Z2, Z2
+	VPSLLQ      $0x01, Z2, Z8
+	VPSRLQ      $0x0b, Z2, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z2, Z8, Z10
+	VMOVDQA64   Z29, Z2
+	VPTERNLOGQ  $0xca, Z10, Z9, Z2
+	VPERMB      Z2, Z31, Z2
+	VMOVDQU64   192(CX), Z3
+	VPXORQ      192(DX), Z3, Z3
+	VPSLLQ      $0x01, Z3, Z8
+	VPSRLQ      $0x0b, Z3, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z3, Z8, Z10
+	VMOVDQA64   Z29, Z3
+	VPTERNLOGQ  $0xca, Z10, Z9, Z3
+	VPERMB      Z3, Z31, Z3
+	VMOVDQU64   256(CX), Z4
+	VPXORQ      256(DX), Z4, Z4
+	VPSLLQ      $0x01, Z4, Z8
+	VPSRLQ      $0x0b, Z4, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z4, Z8, Z10
+	VMOVDQA64   Z29, Z4
+	VPTERNLOGQ  $0xca, Z10, Z9, Z4
+	VPERMB      Z4, Z31, Z4
+	VMOVDQU64   320(CX), Z5
+	VPXORQ      320(DX), Z5, Z5
+	VPSLLQ      $0x01, Z5, Z8
+	VPSRLQ      $0x0b, Z5, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z5, Z8, Z10
+	VMOVDQA64   Z29, Z5
+	VPTERNLOGQ  $0xca, Z10, Z9, Z5
+	VPERMB      Z5, Z31, Z5
+	VMOVDQU64   384(CX), Z6
+	VPXORQ      384(DX), Z6, Z6
+	VPSLLQ      $0x01, Z6, Z8
+	VPSRLQ      $0x0b, Z6, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z6, Z8, Z10
+	VMOVDQA64   Z29, Z6
+	VPTERNLOGQ  $0xca, Z10, Z9, Z6
+	VPERMB      Z6, Z31, Z6
+	VMOVDQU64   448(CX), Z7
+	VPXORQ      448(DX), Z7, Z7
+	VPSLLQ      $0x01, Z7, Z8
+	VPSRLQ      $0x0b, Z7, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z7, Z8, Z10
+	VMOVDQA64   Z29, Z7
+	VPTERNLOGQ  $0xca, Z10, Z9, Z7
+	VPERMB      Z7, Z31, Z7
+	VPUNPCKLQDQ Z1, Z0, Z8
+	VPUNPCKHQDQ Z1, Z0, Z12
+	VPUNPCKLQDQ Z3, Z2, Z9
+	VPUNPCKHQDQ Z3, Z2, Z13
+	VPUNPCKLQDQ Z5, Z4, Z10
+	VPUNPCKHQDQ Z5, Z4, Z14
+	VPUNPCKLQDQ Z7, Z6, Z11
+	VPUNPCKHQDQ Z7, Z6, Z15
+	VSHUFI64X2  $0x44, Z9, Z8, Z16
+	VSHUFI64X2  $0xee, Z9, Z8, Z17
+	VSHUFI64X2  $0x44, Z11, Z10, Z18
+	VSHUFI64X2  $0xee, Z11, Z10, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z8
+	VSHUFI64X2  $0xdd, Z18, Z16, Z9
+	VSHUFI64X2  $0x88, Z19, Z17, Z10
+	VSHUFI64X2  $0xdd, Z19, Z17, Z11
+	VSHUFI64X2  $0x44, Z13, Z12, Z16
+	VSHUFI64X2  $0xee, Z13, Z12, Z17
+	VSHUFI64X2  $0x44, Z15, Z14, Z18
+	VSHUFI64X2  $0xee, Z15, Z14, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z12
+	VSHUFI64X2  $0xdd, Z18, Z16, Z13
+	VSHUFI64X2  $0x88, Z19, Z17, Z14
+	VSHUFI64X2  $0xdd, Z19, Z17, Z15
+	VMOVDQU64   Z8, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z9, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z13, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z10, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z14, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z11, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z15, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x40, AX
+	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000200, DX
+	JMP         based
+
+alone:
+	SUBQ        $0x40, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU64   (CX), Z0
+	VPSLLQ      $0x01, Z0, Z8
+	VPSRLQ      $0x0b, Z0, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z0, Z8, Z10
+	VMOVDQA64   Z29, Z0
+	VPTERNLOGQ  $0xca, Z10, Z9, Z0
+	VPERMB      Z0, Z31, Z0
+	VMOVDQU64   64(CX), Z1
+	VPSLLQ      $0x01, Z1, Z8
+	VPSRLQ      $0x0b, Z1, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z1, Z8, Z10
+	VMOVDQA64   Z29, Z1
+	VPTERNLOGQ  $0xca, Z10, Z9, Z1
+	VPERMB      Z1, Z31, Z1
+	VMOVDQU64   128(CX), Z2
+	VPSLLQ      $0x01, Z2, Z8
+	VPSRLQ      $0x0b, Z2, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z2, Z8, Z10
+	VMOVDQA64   Z29, Z2
+	VPTERNLOGQ  $0xca, Z10, Z9, Z2
+	VPERMB      Z2, Z31, Z2
+	VMOVDQU64   192(CX), Z3
+	VPSLLQ      $0x01, Z3, Z8
+	VPSRLQ      $0x0b, Z3, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z3, Z8, Z10
+	VMOVDQA64   Z29, Z3
+	VPTERNLOGQ  $0xca, Z10, Z9, Z3
+	VPERMB      Z3, Z31, Z3
+	VMOVDQU64   256(CX), Z4
+	VPSLLQ      $0x01, Z4, Z8
+	VPSRLQ      $0x0b, Z4, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z4, Z8, Z10
+	VMOVDQA64   Z29, Z4
+	VPTERNLOGQ  $0xca, Z10, Z9, Z4
+	VPERMB      Z4, Z31, Z4
+	VMOVDQU64   320(CX), Z5
+	VPSLLQ      $0x01, Z5, Z8
+	VPSRLQ      $0x0b, Z5, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z5, Z8, Z10
+	VMOVDQA64   Z29, Z5
+	VPTERNLOGQ  $0xca, Z10, Z9, Z5
+	VPERMB      Z5, Z31, Z5
+	VMOVDQU64   384(CX), Z6
+	VPSLLQ      $0x01, Z6, Z8
+	VPSRLQ      $0x0b, Z6, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z6, Z8, Z10
+	VMOVDQA64   Z29, Z6
+	VPTERNLOGQ  $0xca, Z10, Z9, Z6
+	VPERMB      Z6, Z31, Z6
+	VMOVDQU64   448(CX), Z7
+	VPSLLQ      $0x01, Z7, Z8
+	VPSRLQ      $0x0b, Z7, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z7, Z8, Z10
+	VMOVDQA64   Z29, Z7
+	VPTERNLOGQ  $0xca, Z10, Z9, Z7
+	VPERMB      Z7, Z31, Z7
+	VPUNPCKLQDQ Z1, Z0, Z8
+	VPUNPCKHQDQ Z1, Z0, Z12
+	VPUNPCKLQDQ Z3, Z2, Z9
+	VPUNPCKHQDQ Z3, Z2, Z13
+	VPUNPCKLQDQ Z5, Z4, Z10
+	VPUNPCKHQDQ Z5, Z4, Z14
+	VPUNPCKLQDQ Z7, Z6, Z11
+	VPUNPCKHQDQ Z7, Z6, Z15
+	VSHUFI64X2  $0x44, Z9, Z8, Z16
+	VSHUFI64X2  $0xee, Z9, Z8, Z17
+	VSHUFI64X2  $0x44, Z11, Z10, Z18
+	VSHUFI64X2  $0xee, Z11, Z10, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z8
+	VSHUFI64X2  $0xdd, Z18, Z16, Z9
+	VSHUFI64X2  $0x88, Z19, Z17, Z10
+	VSHUFI64X2  $0xdd, Z19, Z17, Z11
+	VSHUFI64X2  $0x44, Z13, Z12, Z16
+	VSHUFI64X2  $0xee, Z13, Z12, Z17
+	VSHUFI64X2  $0x44, Z15, Z14, Z18
+	VSHUFI64X2  $0xee, Z15, Z14, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z12
+	VSHUFI64X2  $0xdd, Z18, Z16, Z13
+	VSHUFI64X2  $0x88, Z19, Z17, Z14
+	VSHUFI64X2  $0xdd, Z19, Z17, Z15
+	VMOVDQU64   Z8, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z9, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z13, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z10, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z14, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z11, (DI)
+	ADDQ        SI, DI
+	VMOVDQU64   Z15, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x40, AX
+	ADDQ        $0x00000200, CX
+	JMP         alone
+
+done:
+	VZEROUPPER
+	RET
+
+// func join64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX512F, AVX512VBMI
+TEXT ·join64AVX512(SB), NOSPLIT, $0-40
+	MOVQ      planes+0(FP), AX
+	MOVQ      data+8(FP), CX
+	MOVQ      base+16(FP), DX
+	MOVQ      n+24(FP), BX
+	MOVQ      stride+32(FP), SI
+	VMOVDQU64 planeBytes8true<>+0(SB), Z31
+	TESTQ     DX, DX
+	JEQ       alone
+
+based:
+	SUBQ        $0x40, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU64   (DI), Z0
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z1
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z2
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z3
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z4
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z5
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z6
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z7
+	ADDQ        SI, DI
+	VMOVDQA64   Z0, Z8
+	VMOVDQA64   Z1, Z12
+	VMOVDQA64   Z2, Z9
+	VMOVDQA64   Z3, Z13
+	VMOVDQA64   Z4, Z10
+	VMOVDQA64   Z5, Z14
+	VMOVDQA64   Z6, Z11
+	VMOVDQA64   Z7, Z15
+	VSHUFI64X2  $0x44, Z9, Z8, Z16
+	VSHUFI64X2  $0xee, Z9, Z8, Z17
+	VSHUFI64X2  $0x44, Z11, Z10, Z18
+	VSHUFI64X2  $0xee, Z11, Z10, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z8
+	VSHUFI64X2  $0xdd, Z18, Z16, Z9
+	VSHUFI64X2  $0x88, Z19, Z17, Z10
+	VSHUFI64X2  $0xdd, Z19, Z17, Z11
+	VSHUFI64X2  $0x44, Z13, Z12, Z16
+	VSHUFI64X2  $0xee, Z13, Z12, Z17
+	VSHUFI64X2  $0x44, Z15, Z14, Z18
+	VSHUFI64X2  $0xee, Z15, Z14, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z12
+	VSHUFI64X2  $0xdd, Z18, Z16, Z13
+	VSHUFI64X2  $0x88, Z19, Z17, Z14
+	VSHUFI64X2  $0xdd, Z19, Z17, Z15
+	VPUNPCKLQDQ Z12, Z8, Z0
+	VPUNPCKHQDQ Z12, Z8, Z1
+	VPUNPCKLQDQ Z13, Z9, Z2
+	VPUNPCKHQDQ Z13, Z9, Z3
+	VPUNPCKLQDQ Z14, Z10, Z4
+	VPUNPCKHQDQ Z14, Z10, Z5
+	VPUNPCKLQDQ Z15, Z11, Z6
+	VPUNPCKHQDQ Z15, Z11, Z7
+	VPERMB      Z0, Z31, Z0
+	VPERMB      Z1, Z31, Z1
+	VPERMB      Z2, Z31, Z2
+	VPERMB      Z3, Z31, Z3
+	VPERMB      Z4, Z31, Z4
+	VPERMB      Z5, Z31, Z5
+	VPERMB      Z6, Z31, Z6
+	VPERMB      Z7, Z31, Z7
+	VPXORQ      (DX), Z0, Z0
+	VMOVDQU64   Z0, (CX)
+	VPXORQ      64(DX), Z1, Z1
+	VMOVDQU64   Z1, 64(CX)
+	VPXORQ      128(DX), Z2, Z2
+	VMOVDQU64   Z2, 128(CX)
+	VPXORQ      192(DX), Z3, Z3
+	VMOVDQU64   Z3, 192(CX)
+	VPXORQ      256(DX), Z4, Z4
+	VMOVDQU64   Z4, 256(CX)
+	VPXORQ      320(DX), Z5, Z5
+	VMOVDQU64   Z5, 320(CX)
+	VPXORQ      384(DX), Z6, Z6
+	VMOVDQU64   Z6, 384(CX)
+	VPXORQ      448(DX), Z7, Z7
+	VMOVDQU64   Z7, 448(CX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000200, DX
+	JMP         based
+
+alone:
+	SUBQ        $0x40, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU64   (DI), Z0
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z1
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z2
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z3
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z4
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z5
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z6
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z7
+	ADDQ        SI, DI
+	VMOVDQA64   Z0, Z8
+	VMOVDQA64   Z1, Z12
+	VMOVDQA64   Z2, Z9
+	VMOVDQA64   Z3, Z13
+	VMOVDQA64   Z4, Z10
+	VMOVDQA64   Z5, Z14
+	VMOVDQA64   Z6, Z11
+	VMOVDQA64   Z7, Z15
+	VSHUFI64X2  $0x44, Z9, Z8, Z16
+	VSHUFI64X2  $0xee, Z9, Z8, Z17
+	VSHUFI64X2  $0x44, Z11, Z10, Z18
+	VSHUFI64X2  $0xee, Z11, Z10, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z8
+	VSHUFI64X2  $0xdd, Z18, Z16, Z9
+	VSHUFI64X2  $0x88, Z19, Z17, Z10
+	VSHUFI64X2  $0xdd, Z19, Z17, Z11
+	VSHUFI64X2  $0x44, Z13, Z12, Z16
+	VSHUFI64X2  $0xee, Z13, Z12, Z17
+	VSHUFI64X2  $0x44, Z15, Z14, Z18
+	VSHUFI64X2  $0xee, Z15, Z14, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z12
+	VSHUFI64X2  $0xdd, Z18, Z16, Z13
+	VSHUFI64X2  $0x88, Z19, Z17, Z14
+	VSHUFI64X2  $0xdd, Z19, Z17, Z15
+	VPUNPCKLQDQ Z12, Z8, Z0
+	VPUNPCKHQDQ Z12, Z8, Z1
+	VPUNPCKLQDQ Z13, Z9, Z2
+	VPUNPCKHQDQ Z13, Z9, Z3
+	VPUNPCKLQDQ Z14, Z10, Z4
+	VPUNPCKHQDQ Z14, Z10, Z5
+	VPUNPCKLQDQ Z15, Z11, Z6
+	VPUNPCKHQDQ Z15, Z11, Z7
+	VPERMB      Z0, Z31, Z0
+	VPERMB      Z1, Z31, Z1
+	VPERMB      Z2, Z31, Z2
+	VPERMB      Z3, Z31, Z3
+	VPERMB      Z4, Z31, Z4
+	VPERMB      Z5, Z31, Z5
+	VPERMB      Z6, Z31, Z6
+	VPERMB      Z7, Z31, Z7
+	VMOVDQU64   Z0, (CX)
+	VMOVDQU64   Z1, 64(CX)
+	VMOVDQU64   Z2, 128(CX)
+	VMOVDQU64   Z3, 192(CX)
+	VMOVDQU64   Z4, 256(CX)
+	VMOVDQU64   Z5, 320(CX)
+	VMOVDQU64   Z6, 384(CX)
+	VMOVDQU64   Z7, 448(CX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x00000200, CX
+	JMP         alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA planeBytes8true<>+0(SB)/1, $0x38
+DATA planeBytes8true<>+1(SB)/1, $0x30
+DATA planeBytes8true<>+2(SB)/1, $0x28
+DATA planeBytes8true<>+3(SB)/1, $0x20
+DATA planeBytes8true<>+4(SB)/1, $0x18
+DATA planeBytes8true<>+5(SB)/1, $0x10
+DATA planeBytes8true<>+6(SB)/1, $0x08
+DATA planeBytes8true<>+7(SB)/1, $0x00
+DATA planeBytes8true<>+8(SB)/1, $0x39
+DATA planeBytes8true<>+9(SB)/1, $0x31
+DATA planeBytes8true<>+10(SB)/1, $0x29
+DATA planeBytes8true<>+11(SB)/1, $0x21
+DATA planeBytes8true<>+12(SB)/1, $0x19
+DATA planeBytes8true<>+13(SB)/1, $0x11
+DATA planeBytes8true<>+14(SB)/1, $0x09
+DATA planeBytes8true<>+15(SB)/1, $0x01
+DATA planeBytes8true<>+16(SB)/1, $0x3a
+DATA planeBytes8true<>+17(SB)/1, $0x32
+DATA planeBytes8true<>+18(SB)/1, $0x2a
+DATA planeBytes8true<>+19(SB)/1, $0x22
+DATA planeBytes8true<>+20(SB)/1, $0x1a
+DATA planeBytes8true<>+21(SB)/1, $0x12
+DATA planeBytes8true<>+22(SB)/1, $0x0a
+DATA planeBytes8true<>+23(SB)/1, $0x02
+DATA planeBytes8true<>+24(SB)/1, $0x3b
+DATA planeBytes8true<>+25(SB)/1, $0x33
+DATA planeBytes8true<>+26(SB)/1, $0x2b
+DATA planeBytes8true<>+27(SB)/1, $0x23
+DATA planeBytes8true<>+28(SB)/1, $0x1b
+DATA planeBytes8true<>+29(SB)/1, $0x13
+DATA planeBytes8true<>+30(SB)/1, $0x0b
+DATA planeBytes8true<>+31(SB)/1, $0x03
+DATA planeBytes8true<>+32(SB)/1, $0x3c
+DATA planeBytes8true<>+33(SB)/1, $0x34
+DATA planeBytes8true<>+34(SB)/1, $0x2c
+DATA planeBytes8true<>+35(SB)/1, $0x24
+DATA planeBytes8true<>+36(SB)/1, $0x1c
+DATA planeBytes8true<>+37(SB)/1, $0x14
+DATA planeBytes8true<>+38(SB)/1, $0x0c
+DATA planeBytes8true<>+39(SB)/1, $0x04
+DATA planeBytes8true<>+40(SB)/1, $0x3d
+DATA planeBytes8true<>+41(SB)/1, $0x35
+DATA planeBytes8true<>+42(SB)/1, $0x2d
+DATA planeBytes8true<>+43(SB)/1, $0x25
+DATA planeBytes8true<>+44(SB)/1, $0x1d
+DATA planeBytes8true<>+45(SB)/1, $0x15
+DATA planeBytes8true<>+46(SB)/1, $0x0d
+DATA planeBytes8true<>+47(SB)/1, $0x05
+DATA planeBytes8true<>+48(SB)/1, $0x3e
+DATA planeBytes8true<>+49(SB)/1, $0x36
+DATA planeBytes8true<>+50(SB)/1, $0x2e
+DATA planeBytes8true<>+51(SB)/1, $0x26
+DATA planeBytes8true<>+52(SB)/1, $0x1e
+DATA planeBytes8true<>+53(SB)/1, $0x16
+DATA planeBytes8true<>+54(SB)/1, $0x0e
+DATA planeBytes8true<>+55(SB)/1, $0x06
+DATA planeBytes8true<>+56(SB)/1, $0x3f
+DATA planeBytes8true<>+57(SB)/1, $0x37
+DATA planeBytes8true<>+58(SB)/1, $0x2f
+DATA planeBytes8true<>+59(SB)/1, $0x27
+DATA planeBytes8true<>+60(SB)/1, $0x1f
+DATA planeBytes8true<>+61(SB)/1, $0x17
+DATA planeBytes8true<>+62(SB)/1, $0x0f
+DATA planeBytes8true<>+63(SB)/1, $0x07
+GLOBL planeBytes8true<>(SB), RODATA|NOPTR, $64
+
+// func joinF64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX512F, AVX512VBMI
+TEXT ·joinF64AVX512(SB), NOSPLIT, $0-40
+	MOVQ         planes+0(FP), AX
+	MOVQ         data+8(FP), CX
+	MOVQ         base+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVQ         stride+32(FP), SI
+	VMOVDQU64    planeBytes8true<>+0(SB), Z31
+	MOVQ         $0x7ff0000000000000, DI
+	VPBROADCASTQ DI, Z30
+	MOVQ         $0x8000000000000000, DI
+	VPBROADCASTQ DI, Z29
+	TESTQ        DX, DX
+	JEQ          alone
+
+based:
+	SUBQ        $0x40, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU64   (DI), Z0
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z1
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z2
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z3
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z4
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z5
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z6
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z7
+	ADDQ        SI, DI
+	VMOVDQA64   Z0, Z8
+	VMOVDQA64   Z1, Z12
+	VMOVDQA64   Z2, Z9
+	VMOVDQA64   Z3, Z13
+	VMOVDQA64   Z4, Z10
+	VMOVDQA64   Z5, Z14
+	VMOVDQA64   Z6, Z11
+	VMOVDQA64   Z7, Z15
+	VSHUFI64X2  $0x44, Z9, Z8, Z16
+	VSHUFI64X2  $0xee, Z9, Z8, Z17
+	VSHUFI64X2  $0x44, Z11, Z10, Z18
+	VSHUFI64X2  $0xee, Z11, Z10, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z8
+	VSHUFI64X2  $0xdd, Z18, Z16, Z9
+	VSHUFI64X2  $0x88, Z19, Z17, Z10
+	VSHUFI64X2  $0xdd, Z19, Z17, Z11
+	VSHUFI64X2  $0x44, Z13, Z12, Z16
+	VSHUFI64X2  $0xee, Z13, Z12, Z17
+	VSHUFI64X2  $0x44, Z15, Z14, Z18
+	VSHUFI64X2  $0xee, Z15, Z14, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z12
+	VSHUFI64X2  $0xdd, Z18, Z16, Z13
+	VSHUFI64X2  $0x88, Z19, Z17, Z14
+	VSHUFI64X2  $0xdd, Z19, Z17, Z15
+	VPUNPCKLQDQ Z12, Z8, Z0
+	VPUNPCKHQDQ Z12, Z8, Z1
+	VPUNPCKLQDQ Z13, Z9, Z2
+	VPUNPCKHQDQ Z13, Z9, Z3
+	VPUNPCKLQDQ Z14, Z10, Z4
+	VPUNPCKHQDQ Z14, Z10, Z5
+	VPUNPCKLQDQ Z15, Z11, Z6
+	VPUNPCKHQDQ Z15, Z11, Z7
+	VPERMB      Z0, Z31, Z0
+	VPERMB      Z1, Z31, Z1
+	VPERMB      Z2, Z31, Z2
+	VPERMB      Z3, Z31, Z3
+	VPERMB      Z4, Z31, Z4
+	VPERMB      Z5, Z31, Z5
+	VPERMB      Z6, Z31, Z6
+	VPERMB      Z7, Z31, Z7
+	VPSRLQ      $0x01, Z0, Z8
+	VPSLLQ      $0x0b, Z0, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z0, Z8, Z10
+	VMOVDQA64   Z29, Z0
+	VPTERNLOGQ  $0xca, Z10, Z9, Z0
+	VPXORQ      (DX), Z0, Z0
+	VMOVDQU64   Z0, (CX)
+	VPSRLQ      $0x01, Z1, Z8
+	VPSLLQ      $0x0b, Z1, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z1, Z8, Z10
+	VMOVDQA64   Z29, Z1
+	VPTERNLOGQ  $0xca, Z10, Z9, Z1
+	VPXORQ      64(DX), Z1, Z1
+	VMOVDQU64   Z1, 64(CX)
+	VPSRLQ      $0x01, Z2, Z8
+	VPSLLQ      $0x0b, Z2, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z2, Z8, Z10
+	VMOVDQA64   Z29, Z2
+	VPTERNLOGQ  $0xca, Z10, Z9, Z2
+	VPXORQ      128(DX), Z2, Z2
+	VMOVDQU64   Z2, 128(CX)
+	VPSRLQ      $0x01, Z3, Z8
+	VPSLLQ      $0x0b, Z3, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z3, Z8, Z10
+	VMOVDQA64   Z29, Z3
+	VPTERNLOGQ  $0xca, Z10, Z9, Z3
+	VPXORQ      192(DX), Z3, Z3
+	VMOVDQU64   Z3, 192(CX)
+	VPSRLQ      $0x01, Z4, Z8
+	VPSLLQ      $0x0b, Z4, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z4, Z8, Z10
+	VMOVDQA64   Z29, Z4
+	VPTERNLOGQ  $0xca, Z10, Z9, Z4
+	VPXORQ      256(DX), Z4, Z4
+	VMOVDQU64   Z4, 256(CX)
+	VPSRLQ      $0x01, Z5, Z8
+	VPSLLQ      $0x0b, Z5, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z5, Z8, Z10
+	VMOVDQA64   Z29, Z5
+	VPTERNLOGQ  $0xca, Z10, Z9, Z5
+	VPXORQ      320(DX), Z5, Z5
+	VMOVDQU64   Z5, 320(CX)
+	VPSRLQ      $0x01, Z6, Z8
+	VPSLLQ      $0x0b, Z6, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z6, Z8, Z10
+	VMOVDQA64   Z29, Z6
+	VPTERNLOGQ  $0xca, Z10, Z9, Z6
+	VPXORQ      384(DX), Z6, Z6
+	VMOVDQU64   Z6, 384(CX)
+	VPSRLQ      $0x01, Z7, Z8
+	VPSLLQ      $0x0b, Z7, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z7, Z8, Z10
+	VMOVDQA64   Z29, Z7
+	VPTERNLOGQ  $0xca, Z10, Z9, Z7
+	VPXORQ      448(DX), Z7, Z7
+	VMOVDQU64   Z7, 448(CX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000200, DX
+	JMP         based
+
+alone:
+	SUBQ        $0x40, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU64   (DI), Z0
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z1
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z2
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z3
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z4
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z5
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z6
+	ADDQ        SI, DI
+	VMOVDQU64   (DI), Z7
+	ADDQ        SI, DI
+	VMOVDQA64   Z0, Z8
+	VMOVDQA64   Z1, Z12
+	VMOVDQA64   Z2, Z9
+	VMOVDQA64   Z3, Z13
+	VMOVDQA64   Z4, Z10
+	VMOVDQA64   Z5, Z14
+	VMOVDQA64   Z6, Z11
+	VMOVDQA64   Z7, Z15
+	VSHUFI64X2  $0x44, Z9, Z8, Z16
+	VSHUFI64X2  $0xee, Z9, Z8, Z17
+	VSHUFI64X2  $0x44, Z11, Z10, Z18
+	VSHUFI64X2  $0xee, Z11, Z10, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z8
+	VSHUFI64X2  $0xdd, Z18, Z16, Z9
+	VSHUFI64X2  $0x88, Z19, Z17, Z10
+	VSHUFI64X2  $0xdd, Z19, Z17, Z11
+	VSHUFI64X2  $0x44, Z13, Z12, Z16
+	VSHUFI64X2  $0xee, Z13, Z12, Z17
+	VSHUFI64X2  $0x44, Z15, Z14, Z18
+	VSHUFI64X2  $0xee, Z15, Z14, Z19
+	VSHUFI64X2  $0x88, Z18, Z16, Z12
+	VSHUFI64X2  $0xdd, Z18, Z16, Z13
+	VSHUFI64X2  $0x88, Z19, Z17, Z14
+	VSHUFI64X2  $0xdd, Z19, Z17, Z15
+	VPUNPCKLQDQ Z12, Z8, Z0
+	VPUNPCKHQDQ Z12, Z8, Z1
+	VPUNPCKLQDQ Z13, Z9, Z2
+	VPUNPCKHQDQ Z13, Z9, Z3
+	VPUNPCKLQDQ Z14, Z10, Z4
+	VPUNPCKHQDQ Z14, Z10, Z5
+	VPUNPCKLQDQ Z15, Z11, Z6
+	VPUNPCKHQDQ Z15, Z11, Z7
+	VPERMB      Z0, Z31, Z0
+	VPERMB      Z1, Z31, Z1
+	VPERMB      Z2, Z31, Z2
+	VPERMB      Z3, Z31, Z3
+	VPERMB      Z4, Z31, Z4
+	VPERMB      Z5, Z31, Z5
+	VPERMB      Z6, Z31, Z6
+	VPERMB      Z7, Z31, Z7
+	VPSRLQ      $0x01, Z0, Z8
+	VPSLLQ      $0x0b, Z0, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z0, Z8, Z10
+	VMOVDQA64   Z29, Z0
+	VPTERNLOGQ  $0xca, Z10, Z9, Z0
+	VMOVDQU64   Z0, (CX)
+	VPSRLQ      $0x01, Z1, Z8
+	VPSLLQ      $0x0b, Z1, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z1, Z8, Z10
+	VMOVDQA64   Z29, Z1
+	VPTERNLOGQ  $0xca, Z10, Z9, Z1
+	VMOVDQU64   Z1, 64(CX)
+	VPSRLQ      $0x01, Z2, Z8
+	VPSLLQ      $0x0b, Z2, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z2, Z8, Z10
+	VMOVDQA64   Z29, Z2
+	VPTERNLOGQ  $0xca, Z10, Z9, Z2
+	VMOVDQU64   Z2, 128(CX)
+	VPSRLQ      $0x01, Z3, Z8
+	VPSLLQ      $0x0b, Z3, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z3, Z8, Z10
+	VMOVDQA64   Z29, Z3
+	VPTERNLOGQ  $0xca, Z10, Z9, Z3
+	VMOVDQU64   Z3, 192(CX)
+	VPSRLQ      $0x01, Z4, Z8
+	VPSLLQ      $0x0b, Z4, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z4, Z8, Z10
+	VMOVDQA64   Z29, Z4
+	VPTERNLOGQ  $0xca, Z10, Z9, Z4
+	VMOVDQU64   Z4, 256(CX)
+	VPSRLQ      $0x01, Z5, Z8
+	VPSLLQ      $0x0b, Z5, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z5, Z8, Z10
+	VMOVDQA64   Z29, Z5
+	VPTERNLOGQ  $0xca, Z10, Z9, Z5
+	VMOVDQU64   Z5, 320(CX)
+	VPSRLQ      $0x01, Z6, Z8
+	VPSLLQ      $0x0b, Z6, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z6, Z8, Z10
+	VMOVDQA64   Z29, Z6
+	VPTERNLOGQ  $0xca, Z10, Z9, Z6
+	VMOVDQU64   Z6, 384(CX)
+	VPSRLQ      $0x01, Z7, Z8
+	VPSLLQ      $0x0b, Z7, Z9
+	VMOVDQA64   Z30, Z10
+	VPTERNLOGQ  $0xca, Z7, Z8, Z10
+	VMOVDQA64   Z29, Z7
+	VPTERNLOGQ  $0xca, Z10, Z9, Z7
+	VMOVDQU64   Z7, 448(CX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x00000200, CX
+	JMP         alone
 
 done:
 	VZEROUPPER
@@ -13205,6 +14717,118 @@ plain:
 	VMOVDQU Y0, (AX)(SI*1)
 	ADDQ    $0x20, SI
 	JMP     plain
+
+done:
+	VZEROUPPER
+	RET
+
+// func addDwords(counts *byte, other *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·addDwords(SB), NOSPLIT, $0-24
+	MOVQ counts+0(FP), AX
+	MOVQ other+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	SUBQ    $0x10, DX
+	JL      done
+	VMOVDQU (CX), Y0
+	VPADDD  (AX), Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(CX), Y1
+	VPADDD  32(AX), Y1, Y1
+	VMOVDQU Y1, 32(AX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, AX
+	JMP     loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func walk8AVX2(dst *byte, base *byte, z *byte, n int, low int)
+// Requires: AVX, AVX2
+TEXT ·walk8AVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         base+8(FP), CX
+	MOVQ         z+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVQ         low+32(FP), SI
+	VMOVD        SI, X15
+	VPBROADCASTB X15, Y15
+	VPXOR        Y14, Y14, Y14
+	MOVL         $0x00000001, SI
+	VMOVD        SI, X13
+	VPBROADCASTW X13, Y13
+	MOVL         $0x000000ff, SI
+	VMOVD        SI, X12
+	VPBROADCASTW X12, Y12
+
+loop:
+	SUBQ      $0x20, BX
+	JL        done
+	VMOVDQU   (DX), Y0
+	VPAND     Y13, Y0, Y2
+	VPSUBW    Y2, Y14, Y2
+	VPSRLW    $0x01, Y0, Y0
+	VPXOR     Y2, Y0, Y0
+	VPAND     Y12, Y0, Y0
+	VMOVDQU   32(DX), Y1
+	VPAND     Y13, Y1, Y2
+	VPSUBW    Y2, Y14, Y2
+	VPSRLW    $0x01, Y1, Y1
+	VPXOR     Y2, Y1, Y1
+	VPAND     Y12, Y1, Y1
+	VPACKUSWB Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   (CX), Y1
+	VPCMPGTB  Y1, Y14, Y2
+	VPAND     Y15, Y2, Y2
+	VPXOR     Y2, Y1, Y1
+	VPADDB    Y1, Y0, Y0
+	VPCMPGTB  Y0, Y14, Y2
+	VPAND     Y15, Y2, Y2
+	VPXOR     Y2, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	ADDQ      $0x40, DX
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, AX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func depths8AVX2(depth *byte, base *byte, n int, exponent int, mask int, top int)
+// Requires: AVX, AVX2
+TEXT ·depths8AVX2(SB), NOSPLIT, $0-48
+	MOVQ         depth+0(FP), AX
+	MOVQ         base+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         exponent+24(FP), BX
+	MOVQ         mask+32(FP), SI
+	MOVQ         top+40(FP), DI
+	VMOVD        SI, X15
+	VPBROADCASTB X15, Y15
+	VMOVD        DI, X14
+	VPBROADCASTB X14, Y14
+	MOVL         $0x00001f1f, SI
+	VMOVD        SI, X13
+	VPBROADCASTW X13, Y13
+	VMOVQ        BX, X12
+
+loop:
+	SUBQ     $0x20, DX
+	JL       done
+	VMOVDQU  (CX), Y0
+	VPSRLW   X12, Y0, Y0
+	VPAND    Y15, Y0, Y0
+	VPSUBUSB Y0, Y14, Y0
+	VPMINUB  Y13, Y0, Y0
+	VMOVDQU  Y0, (AX)
+	ADDQ     $0x20, CX
+	ADDQ     $0x20, AX
+	JMP      loop
 
 done:
 	VZEROUPPER

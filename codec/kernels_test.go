@@ -106,10 +106,14 @@ func TestSplitKernels(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 5))
 		for l := range layout(layouts) {
 			src := randomBytes(r, r.IntN(300)*l.width())
+			var base []byte
+			if seed&1 == 1 {
+				base = randomBytes(r, len(src))
+			}
 			eachTier(t, fmt.Sprintf("layout %d, %d bytes", l, len(src)), func() any {
 				planes, out := make([]byte, len(src)), make([]byte, len(src))
-				l.split(planes, src, nil)
-				l.join(out, planes, nil)
+				l.split(planes, src, base)
+				l.join(out, planes, base)
 				if !bytes.Equal(out, src) {
 					t.Errorf("layout %d, tier %d: joining %d bytes does not undo splitting", l, use, len(src))
 				}

@@ -7,18 +7,40 @@ package codec
 //	state [4, 16, 32 or 64]uint32 // as many as lanesFor says
 //	words []uint16
 
+// A plane of fewer than ransWide bytes is coded in one lane, its table of 5 to 12
+// bits.
+
 // lanesLeast is from how many bytes on a plane is coded in lanes.
 const lanesLeast = 4 << 10
 
 // appendLanePlane appends the coding of p by f, of ransBits bits.
 func (s *scratch) appendLanePlane(dst, p []byte, f *freqs) []byte {
 	e := &s.deltas().enc
+	e.setBytes(f)
+	return encodeBytes(e, f.appendTable(dst), p, lanesFor(len(p)))
+}
+
+// appendOneLane appends the coding of p by f in one lane.
+func (s *scratch) appendOneLane(dst, p []byte, f *freqs) []byte {
+	e := &s.deltas().enc
+	dst = f.appendTable(dst)
+	f.widen()
+	e.setBytes(f)
+	e.start(len(p) + 1)
+	at := len(e.words)
+	for i := len(p) - 1; i >= 0; i-- {
+		at = encodeBytesRound(e, p[i:i+1], at)
+	}
+	return e.appendTo(dst, 1, at)
+}
+
+// setBytes sets the table to f, of ransBits bits.
+func (e *laneEncoder) setBytes(f *freqs) {
 	start := uint32(0)
 	for b, n := range f.freq {
 		e.table[b] = encEntry(uint32(n)<<ransBits | start)
 		start += uint32(n)
 	}
-	return encodeBytes(e, f.appendTable(dst), p, lanesFor(len(p)))
 }
 
 func encodeBytes(e *laneEncoder, dst, p []byte, lanes int) []byte {
@@ -62,14 +84,7 @@ func (s *scratch) readLanePlane(p, src []byte) error {
 	if f.bits != ransBits {
 		return corrupt("table of %d bits", f.bits)
 	}
-	at := 0
-	for b, n := range f.freq {
-		e := decEntry(uint32(n)<<20 | uint32(b))
-		for i := range int(n) {
-			d.plane[at+i] = e | decEntry(i<<8)
-		}
-		at += int(n)
-	}
+	d.setBytes(&f)
 	lanes := lanesFor(len(p))
 	if src, err = d.readStates(src, lanes); err != nil {
 		return err
@@ -83,6 +98,47 @@ func (s *scratch) readLanePlane(p, src []byte) error {
 		p = p[k:]
 	}
 	return d.end(src)
+}
+
+// readOneLane fills p from src, which is exactly one coding in one lane.
+func (s *scratch) readOneLane(p, src []byte) error {
+	d := &s.deltas().dec
+	f, src, err := readFreqs(src)
+	if err != nil {
+		return err
+	}
+	f.widen()
+	d.setBytes(&f)
+	if src, err = d.readStates(src, 1); err != nil {
+		return err
+	}
+	x, at := d.states[0], 0
+	for i := range p {
+		e := d.plane[x&ransMask]
+		x = uint32(e>>20)*(x>>ransBits) + uint32(e>>8&ransMask)
+		p[i] = byte(e)
+		if x < laneLow {
+			if at+2 > len(src) {
+				return corrupt("plane: out of words")
+			}
+			x = x<<16 | uint32(le.Uint16(src[at:]))
+			at += 2
+		}
+	}
+	d.states[0] = x
+	return d.end(src[at:])
+}
+
+// setBytes sets the table to f, of ransBits bits.
+func (d *laneDecoder) setBytes(f *freqs) {
+	at := 0
+	for b, n := range f.freq {
+		e := decEntry(uint32(n)<<20 | uint32(b))
+		for i := range int(n) {
+			d.plane[at+i] = e | decEntry(i<<8)
+		}
+		at += int(n)
+	}
 }
 
 func decodeBytesRound(d *laneDecoder, p, src []byte) ([]byte, error) {

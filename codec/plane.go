@@ -11,6 +11,7 @@ const (
 	planeZstd  = 2
 	planeRANS  = 3
 	planeLanes = 4
+	planeLane  = 5
 )
 
 // rawShift says what is not worth decoding: what saves less than one byte in
@@ -41,9 +42,15 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 			}
 		}
 	} else if f.fit(&h, len(p)) < len(best) {
-		s.entropy = s.rans.encode(s.entropy[:0], p, &f)
+		coded := byte(planeRANS)
+		if len(p) < ransWide {
+			coded = planeLane
+			s.entropy = s.appendOneLane(s.entropy[:0], p, &f)
+		} else {
+			s.entropy = s.rans.encode(s.entropy[:0], p, &f)
+		}
 		if lengthAnd(s.entropy) < len(best) {
-			best, coding = s.entropy, planeRANS
+			best, coding = s.entropy, coded
 		}
 	}
 	if s.zstdPays(p, len(best), &f) {
@@ -95,6 +102,8 @@ func (s *scratch) readPlane(p, src []byte) ([]byte, error) {
 		err = s.rans.decode(p, body)
 	case planeLanes:
 		err = s.readLanePlane(p, body)
+	case planeLane:
+		err = s.readOneLane(p, body)
 	default:
 		err = unknown("plane coding", coding)
 	}

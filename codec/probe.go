@@ -48,6 +48,26 @@ func (s *scratch) estimate(leaf, base []byte, l layout, offset int64) int {
 	return total
 }
 
+// steps returns about how many bytes a sample of the steps from base to leaf
+// takes in one context: of integers, which may be several packed in one, whose
+// XOR then takes less.
+func (s *scratch) steps(leaf, base []byte, n number, offset int64) int {
+	head, tail := edgesOf(n.width, offset, len(leaf))
+	end := len(leaf) - tail
+	s.sample = sample(s.sample[:0], leaf[head:end])
+	size := len(s.sample)
+	s.sample = sample(s.sample, base[head:end])
+	var h histogram
+	raw := uint64(0)
+	o := n.ordering()
+	for i := range size / n.width {
+		z := o.step(n.load(s.sample[:size], i), n.load(s.sample[size:], i))
+		h[symbolOf(z)]++
+		raw += uint64(max(bits.Len32(z+1), 4) - 4) // below the symbol's mantissa
+	}
+	return int((h.cost()>>logBits + raw) >> 3)
+}
+
 func estimatePlane(p []byte) int {
 	if len(p) == 0 {
 		return 0
@@ -70,7 +90,7 @@ func estimatePlane(p []byte) int {
 // order-0 coding by f, if any, is the next best thing.
 func (s *scratch) zstdPays(p []byte, best int, f *freqs) bool {
 	if len(p) <= sampleSize {
-		return true
+		return s.matches(p)
 	}
 	s.sample = s.sample[:0]
 	for i := range zstdWindows {

@@ -58,7 +58,7 @@ type scaling struct {
 // contexts fills ctx with the contexts of elements whose depths are depth.
 func (sc *scaling) contexts(ctx, depth []uint8, g grid) {
 	n := len(depth)
-	if g.row == 0 {
+	if g.row == 0 || len(sc.rows) == 0 && len(sc.cols) == 0 {
 		rowContexts(ctx[:n], depth, nil, anchor)
 		return
 	}
@@ -114,6 +114,9 @@ func rowShifts(dst, cols []int8, shift int) {
 // nil.
 func rowContexts(ctx, depth []uint8, cols []int8, shift int) {
 	k := contextFast(ctx, depth, cols, shift)
+	if cols == nil {
+		k += plainContexts(ctx[k:], depth[k:], shift)
+	}
 	for i := k; i < len(ctx); i++ {
 		c := shift + 2*int(depth[i])
 		if cols != nil {
@@ -123,12 +126,36 @@ func rowContexts(ctx, depth []uint8, cols []int8, shift int) {
 	}
 }
 
+// plainContexts fills ctx with contexts of elements without shifts of columns,
+// eight at a time, and returns how many.
+func plainContexts(ctx, depth []uint8, shift int) int {
+	const (
+		ones = 0x0101010101010101
+		most = (contexts - 1) * ones
+	)
+	shift = min(max(shift, 1-contexts), contexts-1)
+	up, down := uint64(max(shift, 0))*ones, uint64(max(-shift, 0))*ones
+	n := len(ctx) &^ 7
+	depth = depth[:len(ctx)]
+	for i := 0; i < n; i += 8 {
+		// At most 2·31 + 63: the highest bit is free, to see what is below zero.
+		c := 2*le.Uint64(depth[i:]) + up | ones<<7
+		c -= down
+		c &= (c >> 7 & ones) * 0x7f
+		c |= (c >> 6 & ones) * (contexts - 1)
+		le.PutUint64(ctx[i:], c&most)
+	}
+	return n
+}
+
 // A scaler estimates a scaling from the mean symbol of each context: the curve
 // that says how large symbols are when steps are.
 type scaler struct {
 	curve  [contexts]uint32   // mean symbol, in 2^-curveBits, below 2^16
 	bytes  [2][contexts]uint8 // the curve's low and high bytes
 	depths [maxDepth + 1]uint32
+	seen   [2][contexts]uint64     // how many elements, times 2^32, and the sum of their symbols
+	deep   [2][maxDepth + 1]uint32 // elements by depth
 	sum    [contexts]uint64
 	n      [contexts]uint64
 	ratio  [2*maxShift + 1]uint64 // mean symbol after a shift, over all depths
@@ -143,18 +170,30 @@ const (
 // fit sets curve from elements' symbols and contexts; contexts with few
 // elements continue their neighbours.
 func (s *scaler) fit(symbols, ctx, depth []uint8) {
-	clear(s.sum[:])
-	clear(s.n[:])
-	clear(s.depths[:])
+	s.seen, s.deep = [2][contexts]uint64{}, [2][maxDepth + 1]uint32{}
 	const window = 64
 	every := max(window, len(ctx)/sampled*window)
 	for i := 0; i < len(ctx); i += every {
-		for j := i; j < min(i+window, len(ctx)); j++ {
-			c := ctx[j] & (contexts - 1)
-			s.sum[c] += uint64(symbols[j])
-			s.n[c]++
-			s.depths[depth[j]&maxDepth]++
+		w := ctx[i:min(i+window, len(ctx))]
+		sym, dep := symbols[i:][:len(w)], depth[i:][:len(w)]
+		for len(w) >= 2 && len(sym) >= 2 && len(dep) >= 2 { // in two tables, as in stepCounts.count
+			s.seen[0][w[0]&(contexts-1)] += 1<<32 | uint64(sym[0])
+			s.seen[1][w[1]&(contexts-1)] += 1<<32 | uint64(sym[1])
+			s.deep[0][dep[0]&maxDepth]++
+			s.deep[1][dep[1]&maxDepth]++
+			w, sym, dep = w[2:], sym[2:], dep[2:]
 		}
+		for j, c := range w {
+			s.seen[0][c&(contexts-1)] += 1<<32 | uint64(sym[j])
+			s.deep[0][dep[j]&maxDepth]++
+		}
+	}
+	for c, x := range s.seen[0] {
+		x += s.seen[1][c]
+		s.sum[c], s.n[c] = x&(1<<32-1), x>>32
+	}
+	for d := range s.depths {
+		s.depths[d] = s.deep[0][d] + s.deep[1][d]
 	}
 	const few = 32
 	best := -1

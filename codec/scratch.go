@@ -25,7 +25,7 @@ type scratch struct {
 	try     []byte // the frame being tried
 	sub     Context
 	delta   *deltaCoder // nil until it is needed
-	shorts  *shortCoder
+	shorts  shortCoder
 	moved   []int32 // elements that differ from the base's
 }
 

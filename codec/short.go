@@ -1,81 +1,294 @@
 package codec
 
-import "math/bits"
+import (
+	"math/bits"
+	"sync"
+)
 
-// The short method: what delta is for leaves too short for tables. Each step is
-// coded by the adaptive coder, in the context of its base's exponent: how many
-// bits its magnitude has, the bit below the highest, the rest raw, the sign raw.
+// The short method: what delta is for leaves too short for tables of their own.
+// Steps are coded by tables that are part of the format, of distributions that
+// are alike but for their scale; the leaf says only which scale is whose.
 //
 //	base  uint8
-//	edges          // bytes before and after the whole elements, XORed with the base's
-//	steps          // to the end of the frame
+//	scale int8   // what contexts begin at
+//	top   uint8  // the largest exponent; of floats only
+//	edges        // bytes before and after the whole elements, XORed with the base's
+//	state [1 or 2]uint32
+//	words []uint16
+//	raw   []byte // bits of steps, read from the end
+//
+// The context of an element is clamp(scale + 2·depth, 0, contexts-1), in half
+// octaves as in delta. Steps in context c have a standard deviation near
+// 2^((c-6)/2). From context lastShort on, only that many bits of a step are
+// coded as have a shape; those below are raw.
 
-// shortMost is the most elements that are coded so: the coder takes tens of
-// nanoseconds each.
-const shortMost = 4 << 10
+const (
+	// shortMost is the most elements that are coded so: of more, tables of their
+	// own are smaller.
+	shortMost = 4 << 10
+	// lastShort is the first of the last two contexts that have a table: beyond,
+	// the tables of two contexts earlier do for one bit less.
+	lastShort   = 12
+	shortTables = lastShort + 2
+	shortBits   = 10 // of probability
+	shortMask   = 1<<shortBits - 1
+	// scaleSample is about how many elements say which scale is best.
+	scaleSample = 128
+	// shortFrame is about what a short delta has beside its steps.
+	shortFrame = 16
+	// oneState is from how many elements on there are two states, in turn.
+	oneState = 128
+)
 
-// A shortModel is what is known of steps in one context.
-type shortModel struct {
-	used   bool
-	length [34]model
-	second [34]model
+// logistic[i] is what part of steps is below i/16 of the scale: tanh(9/10·i/16),
+// in 2^-16.
+var logistic = [...]uint16{
+	0, 3683, 7342, 10955, 14502, 17961, 21315, 24549, 27650, 30607, 33412, 36062,
+	38552, 40883, 43057, 45075, 46943, 48667, 50253, 51707, 53038, 54254, 55361, 56368,
+	57282, 58110, 58860, 59538, 60150, 60702, 61199, 61647, 62050, 62412, 62737, 63029,
+	63292, 63527, 63738, 63927, 64096, 64248, 64384, 64505, 64614, 64712, 64799, 64877,
+	64947, 65009, 65065, 65115, 65160, 65200, 65235, 65267, 65296, 65321, 65344, 65364,
+	65383, 65399, 65414, 65427, 65438, 65449, 65458, 65466, 65474, 65480, 65486, 65491,
+	65496, 65500, 65504, 65508, 65511, 65513, 65516, 65518, 65520, 65522,
 }
 
-// A shortCoder is the models of the short method, by depth.
-type shortCoder struct {
-	models [maxDepth + 1]shortModel
-}
-
-// at returns the model of depth, which begins as a copy of the nearest that was
-// used, of which it remembers little.
-func (s *shortCoder) at(depth uint8) *shortModel {
-	m := &s.models[depth&maxDepth]
-	if m.used {
-		return m
+// within returns what part of the steps in context c is of at most magnitude m,
+// in 2^-16.
+func within(m uint32, c int) uint32 {
+	// The edge m + 1/2 over the scale 2^((c-6)/2), in 2^-12.
+	edge := (2*m + 1) * [2]uint32{1 << 14, 11585}[c&1] >> (c >> 1)
+	i := edge >> 8
+	if i >= uint32(len(logistic))-1 {
+		return uint32(logistic[len(logistic)-1])
 	}
-	for far := 1; far <= maxDepth; far++ {
-		for _, d := range [2]int{int(depth) - far, int(depth) + far} {
-			if d < 0 || d > maxDepth || !s.models[d].used {
-				continue
-			}
-			*m = s.models[d]
-			for i := range m.length {
-				m.length[i].seen = min(m.length[i].seen, 3)
-				m.second[i].seen = min(m.second[i].seen, 3)
-			}
-			return m
+	a, b := uint32(logistic[i]), uint32(logistic[i+1])
+	return a + (b-a)*(edge&0xff)>>8
+}
+
+// A shortTable is how steps are coded in one context, both ways. A step that has
+// no symbol is the escape and all bits of it, raw.
+type shortTable struct {
+	slots   [1 << shortBits]uint32 // frequency << 18 | symbol << 10 | slot less the symbol's first
+	symbols uint32                 // the steps below have one
+	enc     [shortSymbols]shortEntry
+	price   [shortSymbols]uint32 // of each symbol, in 2^-logBits bits
+}
+
+const (
+	shortSymbols = 256
+	shortEscape  = shortSymbols - 1
+)
+
+// A shortEntry is how a symbol is encoded.
+type shortEntry struct {
+	reciprocal uint64 // 2^63 over the frequency, rounded up
+	freq       uint32
+	start      uint32
+}
+
+// A shortSet is all tables, and which of them contexts have.
+type shortSet struct {
+	tables [shortTables]shortTable
+	of     [contexts]*shortTable
+	raw    [contexts]uint8 // bits of a step that are raw
+}
+
+// allShort returns the tables.
+var allShort = sync.OnceValue(func() *shortSet {
+	all := new(shortSet)
+	for c := range all.tables {
+		all.tables[c].make(c)
+	}
+	for c := range all.of {
+		t := c
+		if c >= lastShort {
+			t, all.raw[c] = lastShort+c&1, uint8(c-lastShort)>>1
 		}
+		all.of[c] = &all.tables[t]
 	}
-	m.used = true
-	return m
+	return all
+})
+
+// make sets t to the table of context c.
+func (t *shortTable) make(c int) {
+	at := uint32(0)
+	for z := range uint32(shortEscape) {
+		// Of two steps of one magnitude, the odd one comes first.
+		part := within(z>>1, c)
+		if z&1 == 1 {
+			part = (part + within(z>>1+1, c)) / 2
+		}
+		end := (part*shortMask + 1<<15) >> 16
+		if z < 3 {
+			end = max(end, at+1)
+		}
+		if end == at {
+			break
+		}
+		t.put(z, at, end)
+		t.symbols, at = z+1, end
+	}
+	t.put(shortEscape, at, 1<<shortBits)
 }
 
-// magnitude splits step z in magnitude and sign.
-func magnitude(z uint32) (m, sign uint32) { return z>>1 + z&1, z & 1 }
+func (t *shortTable) put(symbol, start, end uint32) {
+	f := end - start
+	t.enc[symbol] = shortEntry{(1<<63 + uint64(f) - 1) / uint64(f), f, start}
+	t.price[symbol] = shortBits<<logBits - log2[f]
+	for i := range f {
+		t.slots[start+i] = f<<18 | symbol<<10 | i
+	}
+}
+
+// A shortCoder is the memory of the short method.
+type shortCoder struct {
+	words []uint16
+	raws  bitStack
+}
 
 // appendShort appends the body of a short delta of leaf against base to dst.
 func (s *scratch) appendShort(dst, leaf, base []byte, b int, n number, c *Context) []byte {
+	d := s.deltas()
 	head, tail := edgesOf(n.width, c.Offset, len(leaf))
 	end := len(leaf) - tail
-	dst = append(dst, byte(b))
+	top := n.largest(base[head:end])
+	d.steps(leaf[head:end], base[head:end], n, top)
+	count := (end - head) / n.width
+	z := d.z32
+	if n.width < 4 {
+		z = grow(d.z32, count)
+		for i, x := range d.z16[:count] {
+			z[i] = uint32(x)
+		}
+		d.z32 = z
+	}
+	z = z[:count]
+	every := 1 + count/scaleSample
+	if c.Level == Best {
+		every = 1
+	}
+	scale := bestScale(z, d.depth[:count], n, every)
+	dst = append(dst, byte(b), byte(scale))
+	if n.float {
+		dst = append(dst, byte(top))
+	}
 	dst = appendXOR(dst, leaf[:head], base)
 	dst = appendXOR(dst, leaf[end:], base[end:])
-	leaf, base = leaf[head:end], base[head:end]
-	var e adaptiveEncoder
-	from := len(dst)
-	e.reset(dst)
-	top := n.largest(base)
-	if n.float {
-		e.raw(top, int(bits.Len32(n.mask)))
+	rowContexts(d.ctx[:count], d.depth[:count], nil, scale)
+	return s.shorts.encode(dst, z, d.ctx[:count], n)
+}
+
+// odd tells whether a short delta of size bytes, of the steps that d has last, is
+// larger than if they were coded by a table of their own without contexts: they
+// are then distributed in some other way.
+func (d *deltaCoder) odd(size int) bool {
+	var h histogram
+	raw := 0
+	z := d.z32[:len(d.symbols)]
+	for i, s := range d.symbols {
+		h[s]++
+		raw += max(bits.Len32(z[i]), 4) - 4
 	}
-	m := s.short()
-	for i := range len(leaf) / n.width {
-		x := n.load(base, i)
-		at := m.at(n.depthOf(x, top))
-		at.used = true
-		at.write(&e, n.ordering().step(n.load(leaf, i), x))
+	own := (int(h.cost()>>logBits) + raw) >> 3
+	return size > own+own/32+shortFrame
+}
+
+// bestScale returns a scale at which a sample of steps costs little.
+func bestScale(z []uint32, depth []uint8, n number, every int) int {
+	scale := -2 * maxDepth
+	for i := 0; i < len(z); i += every {
+		if z[i] != 0 {
+			scale = max(scale, 2*bits.Len32(z[i])-2*int(depth[i]))
+		}
 	}
-	return e.end(from)
+	scale = min(scale, contexts-1)
+	least := scaleCost(z, depth, n, scale, every)
+	for step := 4; step > 0; step /= 2 {
+		for _, by := range [2]int{-step, step} {
+			for moved := false; ; moved = true {
+				to := scale + by
+				if to < -2*maxDepth || to >= contexts {
+					break
+				}
+				cost := scaleCost(z, depth, n, to, every)
+				if cost >= least {
+					if moved {
+						step = max(step/2, 1) // what is beyond is dearer
+					}
+					break
+				}
+				scale, least = to, cost
+			}
+		}
+	}
+	return scale
+}
+
+// scaleCost returns what a sample of steps costs at scale.
+func scaleCost(z []uint32, depth []uint8, n number, scale, every int) uint64 {
+	cost := uint64(0)
+	all := allShort()
+	for i := 0; i < len(z); i += every {
+		c := min(max(scale+2*int(depth[i]), 0), contexts-1)
+		t, raw := all.of[c], all.raw[c]
+		if s := z[i] >> raw; s < t.symbols {
+			cost += uint64(t.price[s&shortEscape]) + uint64(raw)<<logBits
+		} else {
+			cost += uint64(t.price[shortEscape]) + uint64(n.bits())<<logBits
+		}
+	}
+	return cost
+}
+
+// put encodes e's symbol in state x, whose words lie from words[at] on.
+func (e *shortEntry) put(x uint32, words []uint16, at int) (uint32, int) {
+	words[at-1] = uint16(x)
+	full := (e.freq<<(31-shortBits) - 1 - x) >> 31 // as in encodeRound
+	at -= int(full)
+	x >>= full << 4 & 31
+	q, _ := bits.Mul64(uint64(x)<<1, e.reciprocal)
+	return uint32(q)<<shortBits + x - uint32(q)*e.freq + e.start, at
+}
+
+// entry returns how step z is encoded in context c, and puts its raw bits on raws.
+func (all *shortSet) entry(raws *bitStack, z uint32, c uint8, n number) *shortEntry {
+	t, raw := all.of[c&(contexts-1)], all.raw[c&(contexts-1)]
+	s := z >> (raw & 31)
+	if s >= t.symbols {
+		raws.push(z, n.bits())
+		return &t.enc[shortEscape]
+	}
+	if raw > 0 {
+		raws.push(z&(1<<(raw&31)-1), uint(raw))
+	}
+	return &t.enc[s&shortEscape]
+}
+
+// encode appends steps z in the contexts ctx to dst, from the last to the first.
+func (k *shortCoder) encode(dst []byte, z []uint32, ctx []uint8, n number) []byte {
+	all := allShort()
+	k.words = grow(k.words, len(z)+1)
+	k.raws.reset()
+	words, at := k.words, len(k.words)
+	x, y := uint32(laneLow), uint32(laneLow)
+	i := len(z) - 1
+	if len(z) < oneState {
+		for ; i >= 0; i-- {
+			x, at = all.entry(&k.raws, z[i], ctx[i], n).put(x, words, at)
+		}
+		dst = le.AppendUint32(dst, x)
+	} else {
+		if len(z)&1 == 1 {
+			x, at = all.entry(&k.raws, z[i], ctx[i], n).put(x, words, at)
+			i--
+		}
+		for ; i > 0; i -= 2 {
+			y, at = all.entry(&k.raws, z[i], ctx[i], n).put(y, words, at)
+			x, at = all.entry(&k.raws, z[i-1], ctx[i-1], n).put(x, words, at)
+		}
+		dst = le.AppendUint32(le.AppendUint32(dst, x), y)
+	}
+	return append(appendWords(dst, words[at:]), k.raws.end()...)
 }
 
 func appendXOR(dst, a, b []byte) []byte {
@@ -83,15 +296,6 @@ func appendXOR(dst, a, b []byte) []byte {
 		dst = append(dst, x^b[i])
 	}
 	return dst
-}
-
-// short returns models that know nothing.
-func (s *scratch) short() *shortCoder {
-	if s.shorts == nil {
-		s.shorts = new(shortCoder)
-	}
-	*s.shorts = shortCoder{}
-	return s.shorts
 }
 
 // decodeShort fills dst from the body of a short delta.
@@ -106,26 +310,193 @@ func (s *scratch) decodeShort(dst, body []byte, c *Context) error {
 	}
 	head, tail := edgesOf(n.width, c.Offset, len(dst))
 	end := len(dst) - tail
-	if len(body) < head+tail || (end-head)/n.width > shortMost {
+	count := (end - head) / n.width
+	params := 1
+	if n.float {
+		params = 2
+	}
+	if len(body) < params+head+tail || count > shortMost {
 		return corrupt("short delta of %d bytes for a leaf of %d", len(body), len(dst))
 	}
+	scale, top := int(int8(body[0])), uint32(body[params-1])
+	if scale < -2*maxDepth || scale >= contexts {
+		return corrupt("scale out of range")
+	}
+	body = body[params:]
 	xor(dst[:head], body[:head], base)
 	xor(dst[end:], body[head:head+tail], base[end:])
-	var in adaptiveDecoder
-	in.reset(body[head+tail:])
-	dst, base = dst[head:end], base[head:end]
-	top := uint32(0)
-	if n.float {
-		top = in.raw(int(bits.Len32(n.mask)))
+	body, dst, base = body[head+tail:], dst[head:end], base[head:end]
+	d := s.deltas()
+	d.depth, d.ctx = grow(d.depth, count), grow(d.ctx, count)
+	n.depths(d.depth, base, top)
+	rowContexts(d.ctx, d.depth, nil, scale)
+	if n.width == 4 {
+		d.z32 = grow(d.z32, count)
+		if err := decodeShortSteps(d.z32, d.ctx, body, n); err != nil {
+			return err
+		}
+		n.walk32(dst, base, d.z32)
+		return nil
 	}
-	m := s.short()
-	for i := range len(dst) / n.width {
-		x := n.load(base, i)
-		at := m.at(n.depthOf(x, top))
-		at.used = true
-		n.store(dst, i, n.ordering().walk(x, at.read(&in)))
+	d.z16 = grow(d.z16, count)
+	if err := decodeShortSteps(d.z16, d.ctx, body, n); err != nil {
+		return err
 	}
-	return in.end()
+	n.walk16(dst, base, d.z16)
+	return nil
+}
+
+// decodeShortSteps fills z from src, which holds nothing else.
+func decodeShortSteps[Z step](z []Z, ctx []uint8, src []byte, n number) error {
+	states := 8
+	if len(z) < oneState {
+		states = 4
+	}
+	if len(src) < states {
+		return corrupt("short delta: states are cut short")
+	}
+	x, y := le.Uint32(src), uint32(laneLow)
+	if states == 8 {
+		y = le.Uint32(src[4:])
+	}
+	if x-laneLow >= 1<<31-laneLow || y-laneLow >= 1<<31-laneLow {
+		return corrupt("short delta: state out of range")
+	}
+	all := allShort()
+	raws := bitUnstack{src: src[states:], at: len(src) - states}
+	words, p := src[states:], 0
+	ctx = ctx[:len(z)]
+	i := 0
+	if states == 8 {
+		for ; i+2 <= len(z) && p+4 <= len(words); i += 2 {
+			w := le.Uint32(words[p:])
+			var s, low uint32
+			c := ctx[i] & (contexts - 1)
+			s, x = all.of[c].take(x)
+			low = (x - laneLow) >> 31 // as in decodeRound
+			x = x<<(low<<4&31) | w&0xffff&-low
+			w >>= low << 4 & 31
+			p += int(2 * low)
+			if raw := all.raw[c]; raw != 0 || s == shortEscape {
+				s = raws.rest(s, raw, n)
+			}
+			z[i] = Z(s)
+			c = ctx[i+1] & (contexts - 1)
+			s, y = all.of[c].take(y)
+			low = (y - laneLow) >> 31
+			y = y<<(low<<4&31) | w&0xffff&-low
+			p += int(2 * low)
+			if raw := all.raw[c]; raw != 0 || s == shortEscape {
+				s = raws.rest(s, raw, n)
+			}
+			z[i+1] = Z(s)
+		}
+	}
+	for ; i < len(z); i++ {
+		c := ctx[i] & (contexts - 1)
+		var s uint32
+		s, x = all.of[c].take(x)
+		if x < laneLow {
+			if p+2 > len(words) {
+				return corrupt("short delta: out of words")
+			}
+			x = x<<16 | uint32(le.Uint16(words[p:]))
+			p += 2
+		}
+		if raw := all.raw[c]; raw != 0 || s == shortEscape {
+			s = raws.rest(s, raw, n)
+		}
+		z[i] = Z(s)
+		if states == 8 {
+			x, y = y, x
+		}
+	}
+	if x != laneLow || y != laneLow || raws.have != 0 || raws.at != p {
+		return corrupt("short delta: does not end where it should")
+	}
+	return nil
+}
+
+// take takes a symbol from state x.
+func (t *shortTable) take(x uint32) (symbol, rest uint32) {
+	e := t.slots[x&shortMask]
+	return e >> 10 & 0xff, e>>18*(x>>shortBits) + e&shortMask
+}
+
+// rest returns the step of symbol s in a context of so many raw bits.
+func (r *bitUnstack) rest(s uint32, raw uint8, n number) uint32 {
+	if s == shortEscape {
+		return r.pop(n.bits())
+	}
+	return s<<(raw&31) | r.pop(uint(raw))
+}
+
+// A bitStack is bits, of which those pushed last come back first.
+type bitStack struct {
+	bytes []byte
+	acc   uint64
+	have  uint
+}
+
+func (b *bitStack) reset() { *b = bitStack{bytes: b.bytes[:0]} }
+
+// push pushes the n bits of x, at most 32.
+func (b *bitStack) push(x uint32, n uint) {
+	b.acc |= uint64(x) << b.have
+	for b.have += n; b.have >= 8; b.have -= 8 {
+		b.bytes = append(b.bytes, byte(b.acc))
+		b.acc >>= 8
+	}
+}
+
+// end returns all that was pushed: the highest bit that is set is none of it.
+func (b *bitStack) end() []byte {
+	if b.have == 0 && len(b.bytes) == 0 {
+		return nil
+	}
+	b.push(1, 1)
+	if b.have > 0 {
+		b.push(0, 8-b.have)
+	}
+	return b.bytes
+}
+
+// A bitUnstack is what is left of a bitStack, which ends at src[at].
+type bitUnstack struct {
+	src  []byte
+	at   int
+	acc  uint64 // the last that were read, of which have are left
+	have uint
+	open bool // the mark of the end was read
+}
+
+// pop returns the n bits pushed last, at most 32; bits before the first are 0.
+func (b *bitUnstack) pop(n uint) uint32 {
+	if !b.open {
+		b.open = true
+		last := b.next()
+		if last == 0 {
+			b.at = -1 // no end is there
+		}
+		b.have = uint(max(bits.Len64(last), 1) - 1)
+		b.acc = last &^ (1 << b.have)
+	}
+	for b.have < n {
+		b.acc = b.acc<<8 | b.next()
+		b.have += 8
+	}
+	b.have -= n
+	x := uint32(b.acc >> b.have)
+	b.acc &= 1<<b.have - 1
+	return x
+}
+
+func (b *bitUnstack) next() uint64 {
+	b.at--
+	if b.at < 0 {
+		return 0
+	}
+	return uint64(b.src[b.at])
 }
 
 func (n number) store(p []byte, i int, x uint32) {

@@ -6,8 +6,9 @@ import (
 )
 
 // The sparse method: for a leaf in which few elements differ from the base's.
-// How many do, then for each how many equal ones come before it, and its step as
-// the short method codes it, all by the adaptive coder.
+// How many do, then for each how many equal ones come before it, and its step: the
+// bits of its magnitude, the bit below the highest, the rest and the sign raw, all
+// by the adaptive coder.
 //
 //	base  uint8
 //	edges          // bytes before and after the whole elements, XORed with the base's
@@ -23,19 +24,37 @@ const (
 // A sparseModel is what is known of gaps and steps.
 type sparseModel struct {
 	count, gap intModel
-	step       shortModel
+	step       stepModel
 }
 
+// A stepModel is what is known of steps: how many bits a magnitude has, and the
+// bit below the highest.
+type stepModel struct {
+	length [34]model
+	second [34]model
+}
+
+// magnitude splits step z in magnitude and sign.
+func magnitude(z uint32) (m, sign uint32) { return z>>1 + z&1, z & 1 }
+
 // differing appends the numbers of the elements of width bytes in which a and b
-// differ, and returns false if they are too many for the sparse method.
-func differing(dst []int32, a, b []byte, width int) ([]int32, bool) {
-	most := len(a) / width / sparsePart
+// differ, and returns false if they are more than most.
+func differing(dst []int32, a, b []byte, width, most int) ([]int32, bool) {
 	for at := 0; at < len(a); at += sparseBlock {
 		end := min(at+sparseBlock, len(a))
 		if bytes.Equal(a[at:end], b[at:end]) {
 			continue
 		}
-		for i := at; i < end; i += width {
+		i := at
+		for ; i+8 <= end; i += 8 {
+			// Elements are at most four bytes: eight hold whole ones.
+			for x := le.Uint64(a[i:]) ^ le.Uint64(b[i:]); x != 0; {
+				e := bits.TrailingZeros64(x) / (8 * width)
+				dst = append(dst, int32(i/width+e))
+				x &^= (1<<(8*width) - 1) << (8 * width * e)
+			}
+		}
+		for ; i < end; i += width {
 			if !bytes.Equal(a[i:i+width], b[i:i+width]) {
 				dst = append(dst, int32(i/width))
 			}
@@ -48,12 +67,12 @@ func differing(dst []int32, a, b []byte, width int) ([]int32, bool) {
 }
 
 // appendSparse appends the body of a sparse delta of leaf against base to dst,
-// and returns false if the leaf is not sparse.
-func (s *scratch) appendSparse(dst, leaf, base []byte, b int, n number, c *Context) ([]byte, bool) {
+// and returns false if more than most elements differ.
+func (s *scratch) appendSparse(dst, leaf, base []byte, b int, n number, c *Context, most int) ([]byte, bool) {
 	head, tail := edgesOf(n.width, c.Offset, len(leaf))
 	end := len(leaf) - tail
 	var sparse bool
-	if s.moved, sparse = differing(s.moved[:0], leaf[head:end], base[head:end], n.width); !sparse {
+	if s.moved, sparse = differing(s.moved[:0], leaf[head:end], base[head:end], n.width, most); !sparse {
 		return dst, false
 	}
 	dst = append(dst, byte(b))
@@ -113,7 +132,7 @@ func (s *scratch) decodeSparse(dst, body []byte, c *Context) error {
 }
 
 // write writes step z.
-func (m *shortModel) write(e *adaptiveEncoder, z uint32) {
+func (m *stepModel) write(e *adaptiveEncoder, z uint32) {
 	mag, sign := magnitude(z)
 	k := bits.Len32(mag)
 	for j := range k {
@@ -132,7 +151,7 @@ func (m *shortModel) write(e *adaptiveEncoder, z uint32) {
 }
 
 // read reads what write wrote.
-func (m *shortModel) read(in *adaptiveDecoder) uint32 {
+func (m *stepModel) read(in *adaptiveDecoder) uint32 {
 	k := 0
 	for k < 32 && in.bit(&m.length[k]) == 1 {
 		k++

@@ -12,11 +12,9 @@ var le = binary.LittleEndian
 func (l layout) split(planes, src, base []byte) {
 	n := len(src) / l.width()
 	planes = planes[:len(src)]
-	if base == nil {
-		if k := splitFast(l, planes, src, n); k > 0 {
-			l.splitSlow(planes, src, k)
-			return
-		}
+	if k := splitFast(l, planes, src, base, n); k > 0 {
+		l.splitSlow(planes, src, base, k)
+		return
 	}
 	switch l {
 	case layoutBytes:
@@ -35,11 +33,9 @@ func (l layout) split(planes, src, base []byte) {
 func (l layout) join(dst, planes, base []byte) {
 	n := len(dst) / l.width()
 	planes = planes[:len(dst)]
-	if base == nil {
-		if k := joinFast(l, dst, planes, n); k > 0 {
-			l.joinSlow(dst, planes, k)
-			return
-		}
+	if k := joinFast(l, dst, planes, base, n); k > 0 {
+		l.joinSlow(dst, planes, base, k)
+		return
 	}
 	switch l {
 	case layoutBytes:
@@ -54,12 +50,16 @@ func (l layout) join(dst, planes, base []byte) {
 }
 
 // splitSlow splits the elements of src from the k'th on, one by one.
-func (l layout) splitSlow(planes, src []byte, k int) {
+func (l layout) splitSlow(planes, src, base []byte, k int) {
 	w := l.width()
 	n := len(src) / w
 	var one [8]byte
 	for i := k; i < n; i++ {
-		l.split(one[:w], src[i*w:(i+1)*w], nil)
+		var b []byte
+		if base != nil {
+			b = base[i*w : (i+1)*w]
+		}
+		l.split(one[:w], src[i*w:(i+1)*w], b)
 		for p := range w {
 			planes[p*n+i] = one[p]
 		}
@@ -67,7 +67,7 @@ func (l layout) splitSlow(planes, src []byte, k int) {
 }
 
 // joinSlow undoes splitSlow.
-func (l layout) joinSlow(dst, planes []byte, k int) {
+func (l layout) joinSlow(dst, planes, base []byte, k int) {
 	w := l.width()
 	n := len(dst) / w
 	var one [8]byte
@@ -75,7 +75,11 @@ func (l layout) joinSlow(dst, planes []byte, k int) {
 		for p := range w {
 			one[p] = planes[p*n+i]
 		}
-		l.join(dst[i*w:(i+1)*w], one[:w], nil)
+		var b []byte
+		if base != nil {
+			b = base[i*w : (i+1)*w]
+		}
+		l.join(dst[i*w:(i+1)*w], one[:w], b)
 	}
 }
 

@@ -33,7 +33,7 @@ func plainSplit(l layout, src, base []byte) []byte {
 }
 
 func TestSplit(t *testing.T) {
-	src, base := random(20, 400), random(21, 400)
+	src, base := random(20, 680), random(21, 680)
 	for l := range layout(layouts) {
 		for n := 0; n <= len(src); n += l.width() {
 			for _, base := range [][]byte{nil, base[:n]} {

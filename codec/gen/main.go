@@ -6,6 +6,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -34,12 +36,18 @@ func main() {
 	steps512d()
 	walk512d()
 	depths512d()
+	steps512b()
 	split512("split16AVX512", false)
 	split512("splitBF16AVX512", true)
 	join512("join16AVX512", false)
 	join512("joinBF16AVX512", true)
-	split512d()
-	join512d()
+	for _, w := range []int{4, 8} {
+		bits := 8 * w
+		each64(fmt.Sprintf("split%dAVX512", bits), "splits", elements64[w], false, false)
+		each64(fmt.Sprintf("splitF%dAVX512", bits), "splits", elements64[w], true, false)
+		each64(fmt.Sprintf("join%dAVX512", bits), "joins", elements64[w], false, true)
+		each64(fmt.Sprintf("joinF%dAVX512", bits), "joins", elements64[w], true, true)
+	}
 	search256("decode16AVX2", 16)
 	search256("decode32AVX2", 32)
 	bytes256()
@@ -48,6 +56,9 @@ func main() {
 	depths256()
 	depths256d()
 	context256()
+	add256()
+	walk256b()
+	depths256b()
 	join256("join16AVX2", false)
 	join256("joinBF16AVX2", true)
 	Generate()

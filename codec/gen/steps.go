@@ -477,14 +477,19 @@ func count() {
 	Label("loop")
 	SUBQ(U8(4), n)
 	JL(LabelRef("done"))
+	four := GP64()
+	MOVQ(Mem{Base: keys}, four)
 	for i := range 4 {
 		k := GP64()
-		MOVWQZX(Mem{Base: keys, Disp: 2 * i}, k)
+		MOVWQZX(four.As16(), k)
 		table := counts
 		if i&1 == 1 {
 			table = other
 		}
 		INCL(Mem{Base: table, Index: k, Scale: 4})
+		if i < 3 {
+			SHRQ(U8(16), four)
+		}
 	}
 	ADDQ(U8(8), keys)
 	JMP(LabelRef("loop"))

@@ -130,11 +130,6 @@ class Model:
     def __init__(self):
         self.p, self.seen = 1 << 15, 0
 
-    def copy(self):
-        m = Model()
-        m.p, m.seen = self.p, min(self.seen, 3)
-        return m
-
 
 def models(n):
     return [Model() for _ in range(n)]
@@ -222,6 +217,65 @@ class Words:
 
     def end(self):
         assert self.at == len(self.src), "words are left"
+
+
+class Stack:
+    """Bits, of which the last come first."""
+
+    def __init__(self, src):
+        self.src, self.at, self.have, self.acc, self.open = src, len(src), 0, 0, False
+
+    def pop(self, n):
+        if n and not self.open:
+            self.at, self.open = self.at - 1, True
+            self.have = self.src[self.at].bit_length() - 1
+            self.acc = self.src[self.at] - (1 << self.have)
+        while self.have < n:
+            self.at -= 1
+            self.acc, self.have = self.acc << 8 | self.src[self.at], self.have + 8
+        self.have -= n
+        x, self.acc = self.acc >> self.have, self.acc & (1 << self.have) - 1
+        return x
+
+
+LOGISTIC = [
+    0, 3683, 7342, 10955, 14502, 17961, 21315, 24549, 27650, 30607, 33412, 36062,
+    38552, 40883, 43057, 45075, 46943, 48667, 50253, 51707, 53038, 54254, 55361, 56368,
+    57282, 58110, 58860, 59538, 60150, 60702, 61199, 61647, 62050, 62412, 62737, 63029,
+    63292, 63527, 63738, 63927, 64096, 64248, 64384, 64505, 64614, 64712, 64799, 64877,
+    64947, 65009, 65065, 65115, 65160, 65200, 65235, 65267, 65296, 65321, 65344, 65364,
+    65383, 65399, 65414, 65427, 65438, 65449, 65458, 65466, 65474, 65480, 65486, 65491,
+    65496, 65500, 65504, 65508, 65511, 65513, 65516, 65518, 65520, 65522,
+]
+
+
+def short_table(c):
+    """Returns step, frequency and place in its range for each slot; step None is the escape."""
+    def within(m):
+        edge = (2 * m + 1) * (16384, 11585)[c % 2] >> c // 2
+        i = edge >> 8
+        if i >= len(LOGISTIC) - 1:
+            return LOGISTIC[-1]
+        return LOGISTIC[i] + ((LOGISTIC[i + 1] - LOGISTIC[i]) * (edge & 255) >> 8)
+
+    out, z = [], 0
+    while z < 255:
+        part = within(z // 2)
+        if z % 2:
+            part = (part + within(z // 2 + 1)) // 2
+        end = (part * 1023 + 32768) >> 16
+        if z < 3:
+            end = max(end, len(out) + 1)
+        f = end - len(out)
+        if f == 0:
+            break
+        out += [(z, f, i) for i in range(f)]
+        z += 1
+    f = 1024 - len(out)
+    return out + [(None, f, i) for i in range(f)]
+
+
+SHORT = [short_table(c) for c in range(14)]
 
 
 def slots(freqs):
@@ -326,6 +380,11 @@ def lane_bytes(src, n):
     return bytes(s for s, _ in lane_symbols(src, lanes, [0] * n, [(12, slots(freqs), [0] * 256)]))
 
 
+def lane_byte(src, n):
+    _, freqs, src = read_table(src)
+    return bytes(s for s, _ in lane_symbols(src, 1, [0] * n, [(12, slots(freqs), [0] * 256)]))
+
+
 # --- methods
 
 
@@ -411,7 +470,7 @@ class Decoder:
                 at += length
                 if coding == 2:
                     raise Zstd
-                planes.append({3: rans, 4: lane_bytes}[coding](part, n))
+                planes.append({3: rans, 4: lane_bytes, 5: lane_byte}[coding](part, n))
         assert at == len(body)
         out = bytearray(edges[:head])
         sign = {4: 7, 5: 23, 6: 52}.get(layout)
@@ -438,16 +497,25 @@ class Decoder:
 
     def short(self, body, size):
         n, base, head, tail = self.start(body, size)
-        edges, a = body[1:1 + head + tail], Adaptive(body[1 + head + tail:])
-        top = a.raw(n.ebits)
-        at, out = {}, []
-        for x in n.elements(base[head:size - tail]):
-            d = n.depth(x, top)
-            if d not in at:
-                near = min(at, key=lambda e: (abs(e - d), e), default=None)
-                at[d] = [[m.copy() for m in ms] for ms in at[near]] if at else [models(33), models(33)]
-            out.append(n.walk(x, a.step(*at[d])))
-        a.end()
+        scale, at = int.from_bytes(body[1:2], "little", signed=True), 2
+        top, at = (body[2], 3) if n.kind == "f" else (0, 2)
+        assert -62 <= scale <= 63
+        edges, src = body[at:at + head + tail], body[at + head + tail:]
+        elements = n.elements(base[head:size - tail])
+        lanes = 1 if len(elements) < 128 else 2
+        state = [int.from_bytes(src[4 * i:4 * i + 4], "little") for i in range(lanes)]
+        assert all(1 << 15 <= x < 1 << 31 for x in state)
+        words, raws, out = Words(src[4 * lanes:], 2), Stack(src[4 * lanes:]), []
+        for i, b in enumerate(elements):
+            c = min(63, max(0, scale + 2 * n.depth(b, top)))
+            raw, c = (0, c) if c < 12 else ((c - 12) // 2, 12 + c % 2)
+            x = state[i % lanes]
+            z, f, k = SHORT[c][x & 1023]
+            x = f * (x >> 10) + k
+            state[i % lanes] = x << 16 | words.next() if x < 1 << 15 else x
+            z = raws.pop(n.bits) if z is None else z << raw | raws.pop(raw)
+            out.append(n.walk(b, z & n.all))
+        assert all(x == 1 << 15 for x in state) and not raws.have and raws.at == words.at
         return self.wrap(edges, base, head, tail, n.bytes(out))
 
     def sparse(self, body, size):
