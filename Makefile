@@ -4,9 +4,11 @@ FUZZTIME ?= 60s
 SOAK    ?= 1h
 KILLS   ?= 60
 RANDOM  ?= 2000
+STUDY   ?= /tmp/zipnode-study
+CHECK   ?= ../shared/data
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak memory fuzz sim soak-repack planner-million bench bench-codec bench-test generate-check clean
+.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak memory fuzz sim soak-repack planner-million study study-check bench bench-codec bench-test generate-check clean
 
 all: build
 
@@ -47,6 +49,14 @@ planner-million: ; $(GO) test ./node -run TestMillion -v -million 1000000 -timeo
 # A model of 4 GiB with a tensor of 3: no process may take more than 512 MiB. Takes
 # 17 GB of disk under TMPDIR, and some minutes.
 memory: build ; ./bin/zipnode bench --size 4GiB --most-memory 512MiB
+# The table of docs/study.md: 2.4 GB of models and as much again under STUDY; minutes.
+study: ; $(GO) run ./simulations/hub -dir $(STUDY)
+# The same files by packages from elsewhere, in an environment made for it (3 GB of
+# disk under TMPDIR): FastCDC, zstd and ZipNN. CHECK is a directory of models.
+study-check: ; @d=$$(mktemp -d) && trap 'rm -rf "$$d"' EXIT && python3 -m venv "$$d/env" && \
+	"$$d/env/bin/pip" install -q -r simulations/hub/outside/requirements.txt && \
+	$(GO) run ./simulations/hub -dir "$$d" -models '$(CHECK)' -only chunk,zstd,zipnn >/dev/null && \
+	"$$d/env/bin/python" -W ignore simulations/hub/outside/check.py '$(CHECK)' "$$d/results.json"
 bench: ; $(GO) test -run '^$$' -bench . ./codec ./store ./p2p
 # The codec beside BitX, TensorX, zstd and ZipNN: bench/README.md. Needs a C compiler.
 # make bench-codec MODELS=DIR BENCH='-only finetune -rounds 9'

@@ -100,7 +100,7 @@ func TestProportions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(t.Context(), dir, small, nil); err != nil {
+	if err := Write(t.Context(), dir, small); err != nil {
 		t.Fatal(err)
 	}
 	c := measure(t, dir, models)
@@ -124,7 +124,7 @@ func TestProportions(t *testing.T) {
 		return
 	}
 	again := t.TempDir()
-	if err := Write(t.Context(), again, small, nil); err != nil {
+	if err := Write(t.Context(), again, small); err != nil {
 		t.Fatal(err)
 	}
 	if a, b := digest(t, dir), digest(t, again); a != b {

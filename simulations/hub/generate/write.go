@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -21,10 +20,9 @@ type writer struct {
 }
 
 // Write writes the hub c, a directory for each model, under dir, which it makes
-// if it must, and calls wrote behind each, from one goroutine at a time where
-// that is not nil. It holds a few rows at a time, however large models are. A
-// model that is there already is an error.
-func Write(ctx context.Context, dir string, c Config, wrote func(Model)) error {
+// if it must. It holds a few rows at a time, however large models are. A model
+// that is there already is an error.
+func Write(ctx context.Context, dir string, c Config) error {
 	all, err := plan(c)
 	if err != nil {
 		return err
@@ -36,7 +34,7 @@ func Write(ctx context.Context, dir string, c Config, wrote func(Model)) error {
 	w := writer{dir, l}
 	for len(all) > 0 { // those of which nothing is made in the same round
 		n := ready(all)
-		if err := w.round(ctx, all[:n], wrote); err != nil {
+		if err := w.round(ctx, all[:n]); err != nil {
 			return err
 		}
 		all = all[n:]
@@ -56,19 +54,13 @@ func ready(all []*model) int {
 	return len(all)
 }
 
-func (w writer) round(ctx context.Context, models []*model, wrote func(Model)) error {
+func (w writer) round(ctx context.Context, models []*model) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	var one sync.Mutex
 	for _, m := range models {
 		g.Go(func() error {
 			if err := w.model(ctx, m); err != nil {
 				return fmt.Errorf("write %s: %w", m.Name, err)
-			}
-			if wrote != nil {
-				one.Lock()
-				defer one.Unlock()
-				wrote(m.Model)
 			}
 			return nil
 		})

@@ -2,9 +2,9 @@
 
     check.py DIR [OURS.json]
 
-DIR holds models, a directory each, of safetensors files. OURS.json is what the
-hub command wrote of them; with it, its figures stand beside these. Prints a
-table in Markdown. See docs/study.md for what may differ, and why.
+DIR holds models, a directory each. OURS.json is the results.json that the hub
+command wrote of them; with it, its figures stand beside these. Prints a table in
+Markdown. See docs/study.md for what may differ, and why.
 """
 
 import hashlib
@@ -22,16 +22,18 @@ ZIPNN = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
 
 
 def files(root):
-    """Every safetensors file under root, in order."""
+    """Every file under root, in order."""
     for where, dirs, names in os.walk(root):
         dirs.sort()
         for name in sorted(names):
-            if name.endswith(".safetensors"):
-                yield os.path.join(where, name)
+            yield os.path.join(where, name)
 
 
-def tensors(data):
-    """The dtype and the bytes of each tensor; of None for the header."""
+def tensors(path, data):
+    """The dtype and the bytes of each tensor; None for what is no tensor."""
+    if not path.endswith(".safetensors"):
+        yield None, data
+        return
     (n,) = struct.unpack("<Q", data[:8])
     yield None, data[: 8 + n]
     header = json.loads(data[8 : 8 + n])
@@ -80,7 +82,7 @@ def measure(root):
         total += len(data)
         chunks.add(data)
         out["zstd_files"] += len(level3.compress(data))
-        for dtype, part in tensors(data):
+        for dtype, part in tensors(path, data):
             out["zstd"] += min(len(level3.compress(part)), len(part))
             out["zipnn"] += zipnn(dtype, part)
         if sys.stderr.isatty():
@@ -89,14 +91,23 @@ def measure(root):
     return out
 
 
+def theirs(name):
+    """The same figures, of what the hub command measured."""
+    with open(name, encoding="utf-8") as f:
+        by = {o["method"]: o for o in json.load(f)["outcomes"]}
+    out = {name: by[name]["stored"] for name in ("chunk", "zstd", "zipnn") if name in by}
+    if "chunk" in by:
+        out["chunks"], out["unique"] = by["chunk"]["pieces"], by["chunk"]["unique"]
+    for o in by.values():
+        out["bytes"] = o["bytes"]
+    return out
+
+
 def main():
     if not 2 <= len(sys.argv) <= 3:
         sys.exit(__doc__)
     got = measure(sys.argv[1])
-    ours = {}
-    if len(sys.argv) == 3:
-        with open(sys.argv[2], encoding="utf-8") as f:
-            ours = json.load(f)
+    ours = theirs(sys.argv[2]) if len(sys.argv) == 3 else {}
     rows = [
         ("bytes of the files", "bytes"),
         ("FastCDC: chunks", "chunks"),
