@@ -1,7 +1,6 @@
 package generate
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -85,106 +84,51 @@ func (w writer) model(ctx context.Context, m *model) error {
 			return err
 		}
 	}
+	if m.Kind == Copy {
+		return w.copy(ctx, m)
+	}
+	j, err := w.begin(m)
+	if err != nil {
+		return err
+	}
+	for _, f := range m.files() {
+		if err = ctx.Err(); err == nil {
+			err = j.file(f, filepath.Join(dir, f.name))
+		}
+		if err != nil {
+			break
+		}
+	}
+	return errors.Join(err, j.close())
+}
+
+// copy writes the files of the model that m is a copy of.
+func (w writer) copy(ctx context.Context, m *model) error {
 	for _, f := range m.files() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := w.file(m, f, filepath.Join(dir, f.name)); err != nil {
+		if err := copyFile(filepath.Join(w.dir, m.Name, f.name), filepath.Join(w.dir, m.made.Name, f.name)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w writer) file(m *model, f file, path string) (err error) {
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	if m.Kind == Copy {
-		return w.copy(out, m.made, f)
-	}
-	buf := bufio.NewWriterSize(out, 1<<18)
-	if _, err := buf.Write(f.head); err != nil {
-		return err
-	}
-	for _, t := range f.tensors {
-		if err := w.tensor(buf, m, t); err != nil {
-			return fmt.Errorf("%s: %w", t.name, err)
-		}
-	}
-	return buf.Flush()
-}
-
-func (w writer) copy(out io.Writer, from *model, f file) error {
-	in, err := os.Open(filepath.Join(w.dir, from.Name, f.name))
+func copyFile(to, from string) (err error) {
+	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	_, err = io.Copy(out, in)
-	return err
-}
-
-func (w writer) tensor(out io.Writer, m *model, t spec) error {
-	from, done, err := w.start(m, t)
+	out, err := create(to)
 	if err != nil {
 		return err
 	}
-	defer done()
-	from = m.train(from, t)
-	row, enc := make([]float32, t.cols), []byte(nil)
-	for range t.rows {
-		if err := from.next(row); err != nil {
-			return err
-		}
-		enc = encode(enc[:0], row, m.DType)
-		if _, err := out.Write(enc); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
-// start returns the rows that m begins with: its parent's, or new ones. done
-// must be called when they were read.
-func (w writer) start(m *model, t spec) (from rows, done func(), err error) {
-	if m.made == nil {
-		return &fresh{newSource(m.seed, t.name, 0), t.class, w.looks.of(t.class)}, func() {}, nil
-	}
-	f, err := w.open(m.made, t.name)
-	if err != nil {
-		return nil, nil, err
-	}
-	from = &stored{r: bufio.NewReaderSize(f, 1<<16)}
-	if t.class == embedding || t.class == head {
-		if old := m.arch.vocab + m.made.grown; old < t.rows {
-			from = &grown{rows: from, source: newSource(m.seed, t.name, 0), left: old}
-		}
-	}
-	return from, func() { f.Close() }, nil
-}
-
-// A section is a tensor in an open file.
-type section struct {
-	*io.SectionReader
-	io.Closer
-}
-
-func (w writer) open(m *model, name string) (*section, error) {
-	for _, f := range m.files() {
-		at := f.at(m.DType)
-		for i, t := range f.tensors {
-			if t.name != name {
-				continue
-			}
-			file, err := os.Open(filepath.Join(w.dir, m.Name, f.name))
-			if err != nil {
-				return nil, err
-			}
-			return &section{io.NewSectionReader(file, at[i], at[i+1]-at[i]), file}, nil
-		}
-	}
-	return nil, fmt.Errorf("%s has no tensor %s", m.Name, name)
+func create(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 }
