@@ -1,6 +1,7 @@
 package family
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -185,4 +186,26 @@ func Glance(a, b *Sample) float64 {
 		return math.Inf(1)
 	}
 	return float64(apart) / float64(units)
+}
+
+// Changed returns which part of the elements differ between the tensors of a and
+// b, over the runs that both samples have; those of b are cast to a's dtype. It
+// returns 1 where they have none in common.
+func Changed(a, b Sample) float64 {
+	if !codec.Castable(a.dtype, b.dtype) {
+		return 1
+	}
+	changed, units := 0, 0
+	for x, y := range pairs(&a, &b) {
+		for n := a.grid.unit; len(x) >= n && len(y) >= n; x, y = x[n:], y[n:] {
+			units++
+			if !bytes.Equal(x[:n], y[:n]) {
+				changed++
+			}
+		}
+	}
+	if units == 0 {
+		return 1
+	}
+	return float64(changed) / float64(units)
 }

@@ -385,6 +385,9 @@ func (m *moving) rebuild(ctx context.Context, u *unit) error {
 		}
 		return data, err
 	})
+	if _, wrong := errors.AsType[*wrongRecipe](err); wrong {
+		return err
+	}
 	if _, corrupt := errors.AsType[*dag.CorruptError](err); corrupt && ctx.Err() == nil {
 		// Also one of what is no tensor but a file of several.
 		return &wrongRecipe{u, err}

@@ -145,6 +145,9 @@ func (g *getting) mend(ctx context.Context, s *p2p.Session, err error) (bool, er
 		if damaged, err := g.n.store.SetAsideBlocks(ctx, wrong.block()); damaged || err != nil {
 			return damaged, err // not the recipe's fault
 		}
+		if isAbsent(wrong.err) {
+			return true, nil // nor is what another operation set aside
+		}
 		g.n.log.Warn("a recipe is wrong", "tensor", wrong.u.c.CID, "recipe", wrong.block(), "err", wrong.err)
 		g.trust.ban(wrong.block())
 		if bases, err := g.n.store.SetAside(ctx, wrong.bases()...); len(bases) > 0 || err != nil {

@@ -216,6 +216,31 @@ var liars = []struct {
 			return []blocks.Block{s.forged(t, standIn(r), entries)}
 		})
 	}},
+	{"wrong recipes, slowly", func(t *testing.T, s *shelf) {
+		// The first leaf turns out wrong long before the last chunk comes, which
+		// only the liar has: that it is not here is no damage of the store's.
+		late := []byte("the last chunk")
+		b, err := blocks.NewBlockWithCid(late, dag.Raw(late))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.put(b)
+		s.onRecipes = s.each(func(r *dag.Recipe, entries []dag.Entry) []blocks.Block {
+			if len(entries) < 3 {
+				return nil
+			}
+			entries = slices.Clone(entries)
+			entries[0], entries[1] = entries[1], entries[0]
+			entries[len(entries)-1] = dag.Entry{Chunk: b.Cid(), Length: len(late)}
+			return []blocks.Block{s.forged(t, standIn(r), entries)}
+		})
+		s.onGet = func(c cid.Cid, data []byte) []byte {
+			if c.Equals(b.Cid()) {
+				time.Sleep(2 * time.Second)
+			}
+			return data
+		}
+	}},
 	{"recipes of chunks that nobody has", func(t *testing.T, s *shelf) {
 		s.onRecipes = s.each(func(r *dag.Recipe, entries []dag.Entry) []blocks.Block {
 			var out []blocks.Block

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"maps"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -56,16 +56,9 @@ func (n *Node) Verify(ctx context.Context, req RefRequest, progress func(Progres
 		return res, err
 	}
 	for _, d := range v.Damage {
-		// Bytes of no block are mended: their pack was written anew without them.
-		line := Damage{Where: d.Where, Reason: d.Reason, Repaired: !d.CID.Defined()}
-		if d.CID.Defined() {
-			line.CID = d.CID.String()
-			line.Repaired = r.mended[dag.AsRaw(d.CID)]
-			for _, m := range r.models {
-				if m.needs[dag.AsRaw(d.CID)] {
-					line.Models = append(line.Models, m.name)
-				}
-			}
+		line, err := r.line(d)
+		if err != nil {
+			return res, err
 		}
 		if line.Repaired {
 			res.Repaired++
@@ -82,9 +75,10 @@ func (n *Node) Verify(ctx context.Context, req RefRequest, progress func(Progres
 // A namedModel is a pinned model, and the damaged blocks that it needs, under
 // the raw codec.
 type namedModel struct {
-	c     cid.Cid
-	name  string
-	needs map[cid.Cid]bool
+	c       cid.Cid
+	name    string
+	needs   map[cid.Cid]bool
+	tensors []cid.Cid // its own
 }
 
 // models returns the pinned models, by name where they have one.
@@ -113,8 +107,8 @@ type needFinder struct {
 	want  map[cid.Cid]bool // under the raw codec
 	found map[cid.Cid]bool
 	seen  map[cid.Cid]bool
-	// tensors are those of the model, bases included.
-	tensors []cid.Cid
+	own   []cid.Cid // tensors of the model, also those that were set aside
+	bases []cid.Cid // what these are deltas of, directly or not
 }
 
 // find walks model.
@@ -129,7 +123,15 @@ func (f *needFinder) find(ctx context.Context, model cid.Cid) error {
 			f.meet(p)
 		}
 	}
-	return f.node(ctx, model)
+	if err := f.node(ctx, model); err != nil {
+		return err
+	}
+	for i := 0; i < len(f.bases); i++ { // it grows
+		if err := f.base(ctx, f.bases[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *needFinder) meet(c cid.Cid) {
@@ -138,27 +140,40 @@ func (f *needFinder) meet(c cid.Cid) {
 	}
 }
 
+// node walks a node of the model, and what is under it.
 func (f *needFinder) node(ctx context.Context, c cid.Cid) error {
 	if f.seen[c] {
 		return nil
 	}
 	f.seen[c] = true
 	f.meet(c)
-	t, ok, err := f.n.store.Tensor(c)
+	known, err := f.tensor(ctx, c)
 	if err != nil {
 		return err
 	}
-	if ok {
-		f.tensors = append(f.tensors, c)
-		if err := f.recipe(ctx, t); err != nil {
-			return err
-		}
-		for _, b := range t.Bases {
-			if err := f.node(ctx, b); err != nil {
-				return err
-			}
-		}
+	if known {
+		f.own = append(f.own, c)
 	}
+	return f.children(ctx, c, known, f.node)
+}
+
+// base walks a tensor that others are deltas of.
+func (f *needFinder) base(ctx context.Context, c cid.Cid) error {
+	if f.seen[c] {
+		return nil
+	}
+	f.seen[c] = true
+	f.meet(c)
+	known, err := f.tensor(ctx, c)
+	if err != nil {
+		return err
+	}
+	return f.children(ctx, c, known, f.base)
+}
+
+// children calls walk for what is under c; the leaves of a tensor, which its
+// recipe gives, are only met.
+func (f *needFinder) children(ctx context.Context, c cid.Cid, tensor bool, walk func(context.Context, cid.Cid) error) error {
 	if c.Type() == cid.Raw {
 		return nil
 	}
@@ -171,21 +186,43 @@ func (f *needFinder) node(ctx context.Context, c cid.Cid) error {
 		return err
 	}
 	for _, l := range links {
-		if ok && l.Type() == cid.Raw {
+		if tensor && l.Type() == cid.Raw {
 			f.meet(l)
-			continue // a leaf of the tensor: the recipe gives it
+			continue
 		}
-		if err := f.node(ctx, l); err != nil {
+		if err := walk(ctx, l); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// recipe looks into the recipe in use of t.
-func (f *needFinder) recipe(ctx context.Context, t store.Tensor) error {
-	f.meet(t.Recipe())
-	r, err := f.n.store.Recipe(t.Recipe())
+// tensor looks into the recipe in use of c, or, if it was set aside, into those
+// that it had. It tells whether c is, or was, a tensor here.
+func (f *needFinder) tensor(ctx context.Context, c cid.Cid) (bool, error) {
+	t, ok, err := f.n.store.Tensor(c)
+	if err != nil {
+		return false, err
+	}
+	if ok {
+		f.bases = append(f.bases, t.Bases...)
+		return true, f.recipe(ctx, t.Recipe())
+	}
+	had, err := f.n.store.Recipes(c, maxOffers)
+	if err != nil {
+		return false, err
+	}
+	for _, rec := range had {
+		if err := f.recipe(ctx, rec); err != nil {
+			return false, err
+		}
+	}
+	return len(had) > 0, nil
+}
+
+func (f *needFinder) recipe(ctx context.Context, rec cid.Cid) error {
+	f.meet(rec)
+	r, err := f.n.store.Recipe(rec)
 	if err != nil {
 		return ignoreDamage(err)
 	}
@@ -215,18 +252,15 @@ func ignoreDamage(err error) error {
 
 // A repairer brings back damaged blocks, or what needs them.
 type repairer struct {
-	n       *Node
-	report  func(Progress)
-	models  []namedModel
-	tensors map[cid.Cid][]cid.Cid // of each of models
-	blocks  []cid.Cid             // damaged
-
-	mu     sync.Mutex
-	mended map[cid.Cid]bool // under the raw codec
+	n      *Node
+	report func(Progress)
+	models []namedModel     // that need one of blocks
+	blocks []cid.Cid        // damaged
+	left   map[cid.Cid]bool // of blocks, those that are not here after the run and that a model needs; under the raw codec
 }
 
 func (n *Node) newRepairer(ctx context.Context, damage []store.Damage, report func(Progress)) (*repairer, error) {
-	r := &repairer{n: n, report: report, tensors: map[cid.Cid][]cid.Cid{}, mended: map[cid.Cid]bool{}}
+	r := &repairer{n: n, report: report, left: map[cid.Cid]bool{}}
 	want := map[cid.Cid]bool{}
 	for _, d := range damage {
 		if d.CID.Defined() {
@@ -246,15 +280,14 @@ func (n *Node) newRepairer(ctx context.Context, damage []store.Damage, report fu
 		if err := f.find(ctx, m.c); err != nil {
 			return nil, err
 		}
-		if m.needs = f.found; len(m.needs) > 0 {
+		if m.needs, m.tensors = f.found, f.own; len(m.needs) > 0 {
 			r.models = append(r.models, m)
-			r.tensors[m.c] = f.tensors
 		}
 	}
 	return r, nil
 }
 
-// run mends what it can.
+// run mends what it can, and then looks what is left.
 func (r *repairer) run(ctx context.Context) error {
 	if len(r.blocks) == 0 {
 		return nil
@@ -264,12 +297,70 @@ func (r *repairer) run(ctx context.Context) error {
 			return err
 		}
 	}
+	// All tensors are set aside before one is fetched: what is fetched must not
+	// be built on what is damaged.
+	for _, m := range r.models {
+		if _, err := r.n.store.SetAside(ctx, m.tensors...); err != nil {
+			return err
+		}
+	}
 	for _, m := range r.models {
 		if err := r.model(ctx, m); err != nil {
 			return err
 		}
 	}
-	return ctx.Err()
+	if err := r.n.store.DropBroken(ctx); err != nil {
+		return err
+	}
+	return r.look(ctx)
+}
+
+// look notes which blocks are not here, and needed still.
+func (r *repairer) look(ctx context.Context) error {
+	gone := map[cid.Cid]bool{}
+	for _, c := range r.blocks {
+		here, err := r.n.store.HasReal(c)
+		if err != nil {
+			return err
+		}
+		if !here {
+			gone[dag.AsRaw(c)] = true
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	for _, m := range r.models {
+		f := needFinder{n: r.n, want: gone}
+		if err := f.find(ctx, m.c); err != nil {
+			return err
+		}
+		maps.Copy(r.left, f.found)
+	}
+	return nil
+}
+
+// line says what became of d.
+func (r *repairer) line(d store.Damage) (Damage, error) {
+	// Bytes of no block are mended: their pack was written anew without them.
+	line := Damage{Where: d.Where, Reason: d.Reason, Repaired: !d.CID.Defined()}
+	if !d.CID.Defined() {
+		return line, nil
+	}
+	line.CID = d.CID.String()
+	raw := dag.AsRaw(d.CID)
+	for _, m := range r.models {
+		if m.needs[raw] {
+			line.Models = append(line.Models, m.name)
+		}
+	}
+	if len(line.Models) > 0 {
+		line.Repaired = !r.left[raw]
+		return line, nil
+	}
+	here, err := r.n.store.HasReal(d.CID)
+	line.Repaired = here
+	return line, err
 }
 
 // peers waits for a first peer, if there can be one, and tells whether there is.
@@ -313,9 +404,6 @@ func (r *repairer) sameBlocks(ctx context.Context) error {
 					r.n.log.Info("no peer gave a damaged block", "block", c, "err", err)
 					return ctx.Err()
 				}
-				r.mu.Lock()
-				r.mended[dag.AsRaw(c)] = true
-				r.mu.Unlock()
 				return r.n.store.Put(ctx, b)
 			})
 		}
@@ -324,65 +412,59 @@ func (r *repairer) sameBlocks(ctx context.Context) error {
 }
 
 // model fetches again, in whatever form peers have them, the tensors of m that
-// are damaged still, and makes its packing anew. What fails stays set aside.
+// cannot be rebuilt, and makes its packing anew. What fails stays set aside.
 func (r *repairer) model(ctx context.Context, m namedModel) error {
-	old := map[cid.Cid]cid.Cid{}
-	for _, c := range r.tensors[m.c] {
-		t, ok, err := r.n.store.Tensor(c)
+	var lost []cid.Cid
+	for _, c := range m.tensors {
+		_, ok, err := r.n.store.Tensor(c)
 		if err != nil {
 			return err
 		}
-		if ok {
-			old[c] = t.Recipe()
+		if !ok {
+			lost = append(lost, c)
 		}
 	}
-	aside, err := r.n.store.SetAside(ctx, r.tensors[m.c]...)
+	err := r.refetch(ctx, m.c, lost)
+	if err != nil && len(lost) > 1 && ctx.Err() == nil {
+		// One that nobody has must not keep the others away.
+		err = nil
+		for _, c := range lost {
+			err = errors.Join(err, r.refetch(ctx, m.c, []cid.Cid{c}))
+		}
+	}
+	if err == nil {
+		err = r.repack(ctx, m)
+	}
 	if err != nil {
-		return err
-	}
-	left := false
-	for c := range m.needs {
-		left = left || !r.mended[c]
-	}
-	if !left {
-		return nil
-	}
-	if err := r.refetch(ctx, m.c, aside); err != nil {
 		r.n.log.Info("a model was not mended", "model", m.c, "err", err)
-		return ctx.Err()
 	}
-	for _, c := range aside {
-		if err := r.n.store.DropRecipe(ctx, c, old[c]); err != nil {
-			return err
-		}
-	}
-	for c := range m.needs {
-		r.mended[c] = true
-	}
-	return nil
+	return ctx.Err()
 }
 
 func (r *repairer) refetch(ctx context.Context, model cid.Cid, tensors []cid.Cid) error {
+	if len(tensors) == 0 {
+		return nil
+	}
 	lease, err := r.n.store.NewLease()
 	if err != nil {
 		return err
 	}
 	defer lease.Release()
-	if len(tensors) > 0 {
-		g := &getting{n: r.n, lease: lease, report: r.report, trust: newDistrust(), only: tensors}
-		if err := r.n.withPeers(ctx, model.String(), g.run); err != nil {
-			return err
-		}
-	}
-	m, ok, err := r.n.store.Model(model)
-	if err != nil || !ok || m.Packing == "" {
+	g := &getting{n: r.n, lease: lease, report: r.report, trust: newDistrust(), only: tensors}
+	return r.n.withPeers(ctx, model.String(), g.run)
+}
+
+// repack makes the packing of m anew, if it has one: the old one names a recipe
+// that is no more, or was itself the damage.
+func (r *repairer) repack(ctx context.Context, m namedModel) error {
+	have, ok, err := r.n.store.Model(m.c)
+	if err != nil || !ok || have.Packing == "" {
 		return err
 	}
-	// The old packing names a recipe that is no more, or was itself the damage.
-	m.Packing = ""
-	if err := r.n.store.Apply(store.Change{Models: []store.Model{m}}); err != nil {
+	have.Packing = ""
+	if err := r.n.store.Apply(store.Change{Models: []store.Model{have}}); err != nil {
 		return err
 	}
-	_, err = r.n.packingOf(ctx, model)
+	_, err = r.n.packingOf(ctx, m.c)
 	return err
 }

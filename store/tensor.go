@@ -126,16 +126,18 @@ func (s *Store) SetAside(ctx context.Context, cs ...cid.Cid) ([]cid.Cid, error) 
 }
 
 // SetAsideBlocks checks the blocks of a recipe that are here, and tells whether
-// one was damaged: the index forgets it.
+// one was damaged: the index forgets it. Those that are not here, or not yet, are
+// no damage.
 func (s *Store) SetAsideBlocks(ctx context.Context, recipe cid.Cid) (bool, error) {
 	a := asideer{s: s}
-	whole, err := a.recipe(ctx, Tensor{recipe: digestOf(recipe)})
-	return !whole, err
+	_, err := a.recipe(ctx, Tensor{recipe: digestOf(recipe)})
+	return a.damaged, err
 }
 
 type asideer struct {
-	s     *Store
-	whole map[tensorID]bool
+	s       *Store
+	whole   map[tensorID]bool
+	damaged bool // a block that the index knew was not whole
 }
 
 // tensor tells whether c can be rebuilt; one that is not known cannot.
@@ -220,26 +222,67 @@ func (a *asideer) block(c cid.Cid) (bool, error) {
 	_, err := a.s.real(c)
 	if bad, err := absent(err); err != nil {
 		return false, err
-	} else if bad {
-		d := digestOf(c)
+	} else if !bad {
+		return true, nil
+	}
+	d := digestOf(c)
+	_, known, err := a.s.find(d)
+	if known && err == nil {
+		a.damaged = true
 		a.s.index.delete(key(tabBlock, d[:]))
-		return false, nil
+	}
+	return false, err
+}
+
+// DropBroken forgets every recipe that is not in use and of which a block is not
+// here: what it would decode is not asked of it any more. Those of a tensor that
+// has none in use are kept, for they tell what it lacks.
+func (s *Store) DropBroken(ctx context.Context) error {
+	s.useMu.Lock()
+	defer s.useMu.Unlock()
+	return s.index.scan(key(tabRecipe), func(k, _ []byte) (bool, error) {
+		if len(k) != 66 {
+			return true, nil
+		}
+		of, rec := tensorID(k[1:34]), digest(k[34:])
+		t, ok, err := s.tensor(of)
+		if err != nil || !ok || t.recipe == rec {
+			return true, err
+		}
+		whole, err := s.complete(ctx, rec)
+		if err == nil && !whole {
+			err = s.dropRecipe(ctx, t, rec)
+		}
+		return true, err
+	})
+}
+
+// complete tells whether every block of a recipe is here, as the index has it.
+func (s *Store) complete(ctx context.Context, rec digest) (bool, error) {
+	r, err := s.recipe(rec)
+	if bad, err := absent(err); bad || err != nil {
+		return false, err
+	}
+	if r.Side.Defined() {
+		if _, ok, err := s.find(digestOf(r.Side)); !ok || err != nil {
+			return false, err
+		}
+	}
+	for e, err := range r.Chunks.All(ctx, realGetter{s}) {
+		if bad, err := absent(err); bad || err != nil { // a page
+			return false, err
+		}
+		if _, ok, err := s.find(digestOf(e.Chunk)); !ok || err != nil {
+			return false, err
+		}
 	}
 	return true, nil
 }
 
-// DropRecipe forgets a recipe of tensor c that is not in use: what it would
-// decode is not asked of it any more.
-func (s *Store) DropRecipe(ctx context.Context, c, recipe cid.Cid) error {
-	s.useMu.Lock()
-	defer s.useMu.Unlock()
-	of, rec := idOf(c), digestOf(recipe)
-	t, ok, err := s.tensor(of)
-	if err != nil || !ok || t.recipe == rec {
-		return err
-	}
+// dropRecipe forgets recipe rec of tensor t. useMu is held.
+func (s *Store) dropRecipe(ctx context.Context, t Tensor, rec digest) error {
 	i := int64(0)
-	for leaf, err := range dag.LeavesOf(ctx, realGetter{s}, c, t.Size) {
+	for leaf, err := range dag.LeavesOf(ctx, realGetter{s}, t.of.cid(), t.Size) {
 		if err != nil {
 			return err
 		}
@@ -247,7 +290,7 @@ func (s *Store) DropRecipe(ctx context.Context, c, recipe cid.Cid) error {
 		s.index.delete(wayKey(d, leafKey{rec, i}))
 		i++
 	}
-	s.index.delete(key(tabRecipe, of[:], rec[:]))
+	s.index.delete(key(tabRecipe, t.of[:], rec[:]))
 	return nil
 }
 
