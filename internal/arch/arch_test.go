@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"node":        {"tensor", "codec", "family", "dag", "store", "p2p", "replication"},
 	"gateway":     {"tensor", "dag"},
 	"cmd":         {"node", "gateway", "testmodels"},
-	"simulations": {"tensor", "node", "testmodels"},
+	"simulations": {"tensor", "study", "node", "testmodels"},
 	"testmodels":  {},
 	"internal":    {},
 }

