@@ -1,6 +1,7 @@
 package study
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -9,6 +10,7 @@ import (
 	"math"
 	"math/bits"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -30,7 +32,7 @@ const (
 
 // costs are what a piece comes to.
 type costs struct {
-	part                            int32
+	piece
 	raw, zstd, zipnn, bitx, zipnode int64
 }
 
@@ -38,18 +40,13 @@ type costs struct {
 // from their bases.
 type stratum struct {
 	dtype      string
-	near, root int8 // octaves, in quarters; -128 for none
+	near, root int8 // thirds of octaves of bits an element; none for no base
 }
 
-func octaves(d float64, has bool) int8 {
-	switch {
-	case !has:
-		return -128
-	case d == 0:
-		return -127
-	}
-	return int8(max(-100, math.Floor(4*math.Log2(d))))
-}
+const none = -128
+
+// octave is about how far a base is: below a 64th of a bit all are near.
+func octave(d float64) int8 { return int8(max(-18, math.Floor(3*math.Log2(d)))) }
 
 // A piece is a leaf of a part.
 type piece struct {
@@ -87,22 +84,17 @@ func (c *collection) cost(ctx context.Context, r *Report) error {
 		case TensorDedup:
 			w.Stored = c.bytes - c.again - c.dup
 		case Zipnode:
-			if c.o.Exact {
-				if c.o.Keep == nil {
-					continue
-				}
-				var dirs []string
-				for _, m := range c.models {
-					dirs = append(dirs, m.dir)
-				}
-				var err error
-				if w.Stored, err = c.o.Keep(ctx, dirs); err != nil {
-					return err
-				}
-				w.Stored += t.other
+			if !c.o.Exact {
+				w.Stored, w.Error = t.estimate(way)
 				break
 			}
-			w.Stored, w.Error = t.estimate(way)
+			if c.o.Keep == nil {
+				continue
+			}
+			var err error
+			if w.Stored, err = c.keepAll(ctx); err != nil {
+				return err
+			}
 		default:
 			w.Stored, w.Error = t.estimate(way)
 		}
@@ -112,6 +104,39 @@ func (c *collection) cost(ctx context.Context, r *Report) error {
 	return nil
 }
 
+// keepAll really stores the models. Files of none, and of those that could not be
+// stored, count as they are.
+func (c *collection) keepAll(ctx context.Context) (int64, error) {
+	var dirs []string
+	for _, m := range c.models {
+		dirs = append(dirs, m.dir)
+	}
+	failed := map[string]bool{}
+	stored, err := c.o.Keep(ctx, dirs, func(dir string, err error) {
+		failed[dir] = true
+		c.problem(dir, err)
+	})
+	for i := range c.parts {
+		dir := c.modelDir(c.paths[c.parts[i].file])
+		if dir == "" || failed[dir] {
+			stored += c.parts[i].size
+		}
+	}
+	return stored, err
+}
+
+// modelDir returns the directory of the model that the file at path is in, or "".
+func (c *collection) modelDir(path string) string {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if _, ok := c.at[dir]; ok {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			return ""
+		}
+	}
+}
+
 // totals sum up what was encoded.
 type totals struct {
 	c       *collection
@@ -119,7 +144,6 @@ type totals struct {
 	strata  map[stratum]*sum
 	fields  map[string]*bitSum
 	sampled int64
-	other   int64 // bytes of files of no model, once each
 }
 
 // A sum is of one stratum.
@@ -136,9 +160,12 @@ func newTotals(c *collection) *totals {
 	t := &totals{c: c, strata: map[stratum]*sum{}, fields: map[string]*bitSum{}}
 	for i := range c.parts {
 		p := &c.parts[i]
-		s := stratum{string(p.dtype), octaves(p.apart, p.near >= 0), octaves(0, false)}
+		s := stratum{string(p.dtype), none, none}
+		if p.near >= 0 {
+			s.near = octave(p.apart)
+		}
 		if p.root >= 0 {
-			s.root = octaves(c.apart(int32(i), p.root), true)
+			s.root = octave(c.apart(int32(i), p.root))
 		}
 		if !p.tensor {
 			s.dtype = "" // headers and files without tensors
@@ -155,9 +182,6 @@ func newTotals(c *collection) *totals {
 		x.deltas += p.size * int64(p.deltas)
 		if p.tensor {
 			x.tensors++
-		}
-		if p.model < 0 {
-			t.other += p.size
 		}
 	}
 	return t
@@ -233,11 +257,7 @@ func shuffled(parts []int32) []int32 {
 		return h.Sum64()
 	}
 	slices.SortFunc(out, func(a, b int32) int {
-		x, y := key(a), key(b)
-		if x < y {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(key(a), key(b)), cmp.Compare(a, b))
 	})
 	return out
 }
@@ -284,16 +304,20 @@ func (c *collection) encode(ctx context.Context, t *totals) error {
 			})
 		}
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, s := range t.strata { // sums of floats are to be the same in every run
+		slices.SortFunc(s.pieces, func(a, b costs) int {
+			return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(a.at, b.at))
+		})
+	}
+	return nil
 }
 
-func sortedKeys(m map[stratum][]piece) []stratum {
+func sortedKeys[V any](m map[stratum]V) []stratum {
 	return slices.SortedFunc(maps.Keys(m), func(a, b stratum) int {
-		x, y := fmt.Sprint(a), fmt.Sprint(b)
-		if x < y {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(a.dtype, b.dtype), cmp.Compare(a.near, b.near), cmp.Compare(a.root, b.root))
 	})
 }
 
@@ -304,7 +328,7 @@ func (c *collection) piece(e *encoder, at piece) (costs, bitSum, error) {
 	if err != nil {
 		return costs{}, bitSum{}, err
 	}
-	x := costs{part: at.part, raw: int64(len(data))}
+	x := costs{piece: at, raw: int64(len(data))}
 	if c.o.wants(Zstd) || c.o.wants(BitX) || c.o.wants(ZipLLM) {
 		x.zstd = e.plainZstd(data)
 	}
@@ -369,7 +393,8 @@ func (c *collection) bytesOf(k int32, at, n int64) ([]byte, error) {
 // it: 0 where everything was encoded.
 func (t *totals) estimate(way string) (int64, float64) {
 	total, variance := 0.0, 0.0
-	for _, s := range t.strata {
+	for _, key := range sortedKeys(t.strata) {
+		s := t.strata[key]
 		for _, w := range weights(way, s) {
 			if w.bytes == 0 {
 				continue

@@ -25,7 +25,7 @@ type encoder struct {
 
 func newEncoder() (*encoder, error) {
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderCRC(false), zstd.WithWindowSize(2<<20))
+		zstd.WithEncoderCRC(false), zstd.WithWindowSize(2<<20), zstd.WithAllLitEntropyCompression(true))
 	return &encoder{zstd: z}, err
 }
 

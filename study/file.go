@@ -1,6 +1,7 @@
 package study
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -180,18 +181,37 @@ func (t *tee) finish() error {
 	return nil
 }
 
+// readWhole is the size in bytes up to which a tensor is read at once to be
+// sampled: a sample is some hundred runs, and as many reads take longer.
+const readWhole = 4 << 20
+
 // sampleParts takes a sample of each tensor that is compared with others.
 func sampleParts(f *os.File, parts []readPart) error {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
 	for i := range parts {
 		p := &parts[i]
 		if !p.tensor || p.extent.Size < minSample {
 			continue
 		}
-		s, err := family.Take(f, p.extent)
+		s, err := takeSample(f, p.extent, buf)
 		if err != nil {
 			return err
 		}
 		p.sample = slices.Clip(s.Encode(nil))
 	}
 	return nil
+}
+
+func takeSample(f *os.File, e tensor.Extent, buf *[]byte) (family.Sample, error) {
+	if e.Size > readWhole {
+		return family.Take(f, e)
+	}
+	*buf = slices.Grow((*buf)[:0], int(e.Size))[:cap(*buf)]
+	data := (*buf)[:e.Size]
+	if _, err := f.ReadAt(data, e.Offset); err != nil {
+		return family.Sample{}, err
+	}
+	e.Offset = 0
+	return family.Take(bytes.NewReader(data), e)
 }

@@ -13,9 +13,9 @@ import (
 const (
 	// kinTried is how many of the models that a model shares most with are
 	// compared with it.
-	kinTried = 3
+	kinTried = 2
 	// kinCompared is how many tensors of two models are.
-	kinCompared = 4
+	kinCompared = 2
 	// maxSamples bounds the samples that are in memory at once.
 	maxSamples = 4096
 )

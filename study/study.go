@@ -35,8 +35,9 @@ type Options struct {
 	Progress func(stage string, done, total int64)
 
 	// Keep really stores models, in order, and returns the bytes that this takes.
-	// Exact uses it for [Zipnode], which is left out without it.
-	Keep func(ctx context.Context, models []string) (int64, error)
+	// It calls bad for a model that could not be stored. Exact uses it for
+	// [Zipnode], which is left out without it.
+	Keep func(ctx context.Context, models []string, bad func(dir string, err error)) (int64, error)
 }
 
 func (o *Options) wants(way string) bool { return o.Ways == nil || slices.Contains(o.Ways, way) }

@@ -95,7 +95,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.initCmd(), a.serveCmd(), a.statusCmd(), a.configCmd(), a.demoCmd(), a.versionCmd(),
 		a.addCmd(), a.getCmd(), a.seedCmd(), a.lsCmd(), a.showCmd(), a.familyCmd(), a.diffCmd(), a.rmCmd(),
-		a.verifyCmd(), a.exportCmd(), a.importCmd(),
+		a.verifyCmd(), a.exportCmd(), a.importCmd(), a.analyzeCmd(),
 		a.pinCmd(), a.gcCmd(), a.repackCmd(),
 		a.idCmd(), a.peersCmd(), a.benchCmd(),
 	)

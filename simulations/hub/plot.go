@@ -60,11 +60,11 @@ func (r *results) plotSaved(name string) error {
 	}
 	p.Add(plotter.NewGrid(), a, b)
 	p.NominalY(names...)
-	p.X.Min, p.X.Max = 0, 100
+	p.X.Min, p.X.Max = 0, 105
 	p.Y.Min, p.Y.Max = -0.6, float64(n)-0.4
 	p.Legend.Add("the hub in small", a)
 	p.Legend.Add("ZipLLM, 43 TB", b)
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.XOffs, p.Legend.Padding = true, vg.Points(-12), vg.Points(4)
 	return save(p, 18*vg.Centimeter, vg.Length(n)*0.9*vg.Centimeter+2*vg.Centimeter, name)
 }
 
@@ -99,6 +99,9 @@ func (r *results) plotSpeed(name string) error {
 		return err
 	}
 	labels.Offset = vg.Point{X: vg.Points(6), Y: vg.Points(-3)}
+	for i := range labels.TextStyle {
+		labels.TextStyle[i].Font = font.From(plot.DefaultFont, 10)
+	}
 	p.Add(plotter.NewGrid(), dots, labels)
 	p.X.Min, p.X.Max = p.X.Min/1.5, p.X.Max*3 // room for the words
 	p.Y.Min, p.Y.Max = 0, 100
