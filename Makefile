@@ -8,7 +8,7 @@ STUDY   ?= /tmp/zipnode-study
 CHECK   ?= ../shared/data
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak memory fuzz sim soak-repack planner-million study study-check bench bench-codec bench-test generate-check clean
+.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak memory fuzz sim soak-repack planner-million study study-check study-million bench bench-codec bench-test generate-check clean
 
 all: build
 
@@ -51,6 +51,8 @@ planner-million: ; $(GO) test ./node -run TestMillion -v -million 1000000 -timeo
 memory: build ; ./bin/zipnode bench --size 4GiB --most-memory 512MiB
 # The table of docs/study.md: 2.4 GB of models and as much again under STUDY; minutes.
 study: ; $(GO) run ./simulations/hub -dir $(STUDY)
+# An analysis of a million small files: under 2 KiB of memory for each.
+study-million: ; $(GO) test ./simulations/hub -run TestManySmallFiles -v -small 1000000 -timeout 60m
 # The same files by packages from elsewhere, in an environment made for it (3 GB of
 # disk under TMPDIR): FastCDC, zstd and ZipNN. CHECK is a directory of models.
 study-check: ; @d=$$(mktemp -d) && trap 'rm -rf "$$d"' EXIT && python3 -m venv "$$d/env" && \
