@@ -22,9 +22,11 @@ ZIPNN = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
 
 
 def files(root):
-    """Every file under root, in order."""
+    """Every file of the models in root, in order."""
     for where, dirs, names in os.walk(root):
         dirs.sort()
+        if where == root:
+            continue
         for name in sorted(names):
             yield os.path.join(where, name)
 
