@@ -15,6 +15,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -42,13 +43,13 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "measure only these `methods`, with commas between: "+strings.Join(methodNames(), ","))
 	flag.StringVar(&o.pass, "pass", "", "measure one `method` in this process, and print what it came to as JSON")
 	flag.Parse()
-	if err := run(ctx, o); err != nil {
+	if err := run(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "hub:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, o options) error {
+func run(ctx context.Context, o options, stdout io.Writer) error {
 	if o.dir == "" || flag.NArg() > 0 {
 		return errors.New("want -dir DIR, and no arguments")
 	}
@@ -56,7 +57,7 @@ func run(ctx context.Context, o options) error {
 		o.models = filepath.Join(o.dir, "models")
 	}
 	if o.pass != "" {
-		return pass(ctx, o)
+		return pass(ctx, o, stdout)
 	}
 	methods, err := chosen(o.only)
 	if err != nil {
@@ -83,6 +84,6 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	r.write(os.Stdout)
+	r.write(stdout)
 	return r.plot(o.dir)
 }

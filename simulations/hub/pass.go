@@ -5,13 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"time"
 )
 
 // pass does what o.pass names, and prints the outcome.
-func pass(ctx context.Context, o options) error {
+func pass(ctx context.Context, o options, stdout io.Writer) error {
 	list, err := chosen(o.pass)
 	if err != nil {
 		return err
@@ -27,7 +28,7 @@ func pass(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(x)
+	return json.NewEncoder(stdout).Encode(x)
 }
 
 // measure runs m in a process of its own.

@@ -71,12 +71,3 @@ func (a arch) tensors(grown int) []spec {
 	slices.SortFunc(list, func(x, y spec) int { return cmp.Compare(x.name, y.name) })
 	return list
 }
-
-// elements returns how many weights a model of shape a has.
-func (a arch) elements() int64 {
-	n := int64(0)
-	for _, t := range a.tensors(0) {
-		n += t.elements()
-	}
-	return n
-}
