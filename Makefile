@@ -8,7 +8,7 @@ STUDY   ?= /tmp/zipnode-study
 CHECK   ?= ../shared/data
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak memory fuzz sim soak-repack planner-million study study-check study-million bench bench-codec bench-test generate-check clean
+.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak memory many-tensors fuzz sim soak-repack planner-million study study-check study-million bench bench-codec bench-test generate-check clean
 
 all: build
 
@@ -31,11 +31,13 @@ cross: ; @for p in $(PLATFORMS); do echo "build $$p"; GOOS=$${p%/*} GOARCH=$${p#
 
 # Every crash point and every failing call of docs/reliability.md: minutes.
 crash: ; $(GO) test ./store ./node -run 'EveryCrash|EveryFailure|Full|Others|OperationsCrash|NoRoom' -v -full -timeout 60m
-# Five daemons for SOAK, KILLS killed processes of each kind, RANDOM stores.
+# Five daemons for SOAK, KILLS killed processes of each kind, RANDOM stores; then
+# the large model and the many tensors.
 soak:
 	$(GO) test ./store -run TestRandom -v -random $(RANDOM) -timeout 60m
 	$(GO) test ./cmd/zipnode -run TestKill -v -kills $(KILLS) -timeout 60m
 	$(GO) test ./cmd/zipnode -run TestSoak -v -soak $(SOAK) -timeout 0
+	$(MAKE) memory many-tensors
 
 # Every fuzz target for FUZZTIME each: minutes to hours.
 fuzz: ; @for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
@@ -46,9 +48,11 @@ sim: ; $(GO) test ./simulations -run TestCrowd -v -timeout 60m -crowd 2,4,8,16
 soak-repack: ; $(GO) test ./cmd/zipnode -run TestRepackKilled -v -timeout 30m -kills 20
 # The index of 10^6 tensors of docs/planner.md: half an hour, 9 GB of disk.
 planner-million: ; $(GO) test ./node -run TestMillion -v -million 1000000 -timeout 180m
-# A model of 4 GiB with a tensor of 3: no process may take more than 512 MiB. Takes
-# 17 GB of disk under TMPDIR, and some minutes.
-memory: build ; ./bin/zipnode bench --size 4GiB --most-memory 512MiB
+# A model of 4 GiB with a tensor of 3: no process may take more than 512 MiB, or
+# have more than 256 in its heap. Takes 17 GB of disk under TMPDIR, and some minutes.
+memory: build ; ./bin/zipnode bench --size 4GiB --most-memory 512MiB --most-heap 256MiB
+# A model of 100,000 tensors, added, fetched and removed.
+many-tensors: build ; ./bin/zipnode bench --size 8MiB --tensors 100000 --most-memory 768MiB --most-heap 512MiB
 # The table of docs/study.md: 2.4 GB of models and as much again under STUDY; minutes.
 study: ; $(GO) run ./simulations/hub -dir $(STUDY)
 # An analysis of a million small files: under 2 KiB of memory for each.

@@ -108,7 +108,6 @@ func (st *stepTables) cluster(cs []cluster, counts *stepCounts) (last int) {
 			st.of[c] = uint8(t)
 		}
 		st.fit(t, &cs[t].h)
-		st.setFreqs(t)
 	}
 	st.n = len(cs)
 	return last

@@ -306,10 +306,14 @@ func TestCornersCover(t *testing.T) {
 			t.Fatalf("%s: %v", v.name, err)
 		}
 		tables = max(tables, s.delta.tables.n)
-		raw := rawOf(uint32(s.delta.tables.symbols - 1))
-		portions[0] = portions[0] || raw > 0
-		portions[1] = portions[1] || raw > firstRaw
-		portions[2] = portions[2] || raw > firstRaw+otherRaw
+		for _, st := range s.delta.tables.table[:s.delta.tables.n] {
+			for _, sym := range st.symbol[:st.n] {
+				rest := int(sym.raw) + int(st.bits) - stepBits
+				portions[0] = portions[0] || sym.raw > 0
+				portions[1] = portions[1] || rest > 0
+				portions[2] = portions[2] || rest > otherRaw
+			}
+		}
 	}
 	for _, want := range []byte{0, 1, 2, 3, flagRows, flagCols, flagMoved, flagRows | flagCols | flagMoved} {
 		if !flags[want] {

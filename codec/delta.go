@@ -53,6 +53,7 @@ type deltaCoder struct {
 	symbols []uint8
 	depth   []uint8
 	ctx     []uint8
+	shifts  []int8
 	refiner *refiner // nil until it is needed
 	side    adaptiveEncoder
 	buf     []byte
@@ -229,22 +230,19 @@ func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
 		d.z16 = grow(d.z16, count)
 		for i, b := range base[:count] {
 			z := o.step(uint32(leaf[i]), uint32(b))
-			sym, _ := symbolOf(z)
-			d.z16[i], d.symbols[i] = uint16(z), uint8(sym)
+			d.z16[i], d.symbols[i] = uint16(z), symbolOf(uint16(z))
 		}
 	case 2:
 		d.z16 = grow(d.z16, count)
 		for i := steps16Fast(n, d.z16, d.symbols, leaf, base); i < count; i++ {
 			z := o.step(uint32(le.Uint16(leaf[2*i:])), uint32(le.Uint16(base[2*i:])))
-			sym, _ := symbolOf(z)
-			d.z16[i], d.symbols[i] = uint16(z), uint8(sym)
+			d.z16[i], d.symbols[i] = uint16(z), symbolOf(uint16(z))
 		}
 	case 4:
 		d.z32 = grow(d.z32, count)
 		for i := steps32Fast(n, d.z32, d.symbols, leaf, base); i < count; i++ {
 			z := o.step(le.Uint32(leaf[4*i:]), le.Uint32(base[4*i:]))
-			sym, _ := symbolOf(z)
-			d.z32[i], d.symbols[i] = z, uint8(sym)
+			d.z32[i], d.symbols[i] = z, symbolOf(z)
 		}
 	}
 }

@@ -24,7 +24,7 @@ const (
 var use = func() tier {
 	x := &cpu.X86
 	switch {
-	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512CD && x.HasAVX512VBMI && x.HasBMI2 && x.HasPOPCNT:
+	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512CD && x.HasAVX512VBMI && x.HasAVX512VBMI2 && x.HasBMI2 && x.HasPOPCNT:
 		return avx512
 	case x.HasAVX2 && x.HasBMI2 && x.HasPOPCNT:
 		return avx2
@@ -93,13 +93,44 @@ func decodeRoundsFast[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, la
 	})
 }
 
+// decodeFloatsFast fills dst with as many elements in whole rounds as it can: those
+// that are steps from base's, in contexts that are shifts, of each element or
+// of all, and twice the depth. It returns how many elements that were and the
+// words that are left.
+func decodeFloatsFast(d *laneDecoder, n number, dst, base []byte, shifts []int8, top uint32, src []byte, lanes int) (int, []byte) {
+	return decodeInTwo(d, len(dst)/n.width, src, lanes, func(at int, src []byte, rounds int) (done, read int) {
+		stride, from := lanes, at
+		if len(shifts) == maxLanes {
+			stride, from = 0, 0
+		}
+		_ = shifts[from+(rounds-1)*stride+lanes-1]
+		state, to, b, sh := (*byte)(unsafe.Pointer(d)), bytesOf(dst[at*n.width:]), bytesOf(base[at*n.width:]), bytesOf(shifts[from:])
+		switch {
+		case n.width == 4:
+			return decodeF32AVX512(state, to, b, sh, bytesOf(src), len(src), rounds, lanes, stride, int(top))
+		case n.exponent == 10:
+			return decodeF16AVX512(state, to, b, sh, bytesOf(src), len(src), rounds, lanes, stride, int(top))
+		}
+		return decodeBF16AVX512(state, to, b, sh, bytesOf(src), len(src), rounds, lanes, stride, int(top))
+	})
+}
+
+// rowShiftsFast fills dst with shift + cols, and returns how far it came.
+func rowShiftsFast(dst, cols []int8, shift int) int {
+	if use != avx512 {
+		return 0
+	}
+	rowShiftsAVX512(bytesOf(dst), bytesOf(cols), len(dst), shift)
+	return len(dst)
+}
+
 // decodeBytesFast is decodeRoundsFast for bytes.
 func decodeBytesFast(d *laneDecoder, p, src []byte, lanes int) (int, []byte) {
 	return decodeInTwo(d, len(p), src, lanes, func(at int, src []byte, rounds int) (done, read int) {
 		if use == avx2 {
-			return decodeBytesAVX2((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), nil, bytesOf(src), len(src), rounds, lanes)
+			return decodeBytesAVX2((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), bytesOf(src), len(src), rounds, lanes)
 		}
-		return decodeBytesAVX512((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), nil, bytesOf(src), len(src), rounds, lanes)
+		return decodeBytesAVX512((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), bytesOf(src), len(src), rounds, lanes)
 	})
 }
 
@@ -305,4 +336,9 @@ func countFast(c, other *stepCounts, keys []uint16) int {
 	}
 	countKeys((*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other)), bytesOf(keys), k)
 	return k
+}
+
+// fused tells whether decodeFloatsFast can do anything.
+func fused(n number, lanes int) bool {
+	return use == avx512 && n.float && n.width > 1 && lanes >= 16
 }

@@ -55,3 +55,11 @@ func joinFast(layout, []byte, []byte, int) int { return 0 }
 func countFast(_, _ *stepCounts, _ []uint16) int { return 0 }
 
 func join16Fast(layout, []byte, []byte, []byte) int { return 0 }
+
+func decodeFloatsFast(_ *laneDecoder, _ number, _, _ []byte, _ []int8, _ uint32, src []byte, _ int) (int, []byte) {
+	return 0, src
+}
+
+func rowShiftsFast(_, _ []int8, _ int) int { return 0 }
+
+func fused(number, int) bool { return false }

@@ -102,23 +102,33 @@ func cuts(next ...uint32) func(*sideWriter) {
 	}
 }
 
-// table writes the symbols of one table, as the zigzagged differences of indices
-// from what is expected.
-func table(zs ...uint32) func(*sideWriter) {
+// table writes a table of 2^bits slots, the last of them symbol last's: of each
+// symbol the zigzagged differences of its raw bits and, but of the last, of its
+// frequency's index from those before.
+func table(bits, last uint32, symbols ...[2]uint32) func(*sideWriter) {
 	return func(w *sideWriter) {
-		state := 0
-		for _, z := range zs {
-			w.int(&w.m.index[state], z)
-			state = int(min(z, 2))
+		w.raw(bits-minBits, 3)
+		w.raw(uint32(len(symbols)-1), 4)
+		w.raw(last, 4)
+		rawState, freqState := 0, 0
+		for i, s := range symbols {
+			w.int(&w.m.raw[rawState], s[0])
+			rawState = int(min(s[0], 2))
+			if i != int(last) {
+				w.int(&w.m.freq[freqState], s[1])
+				freqState = int(min(s[1], 2))
+			}
 		}
 	}
 }
 
-// tables is one table, of symbol 0 alone.
+// still is a table of the step 0 alone.
+var still = table(minBits, 0, [2]uint32{})
+
+// tables is one table, of the step 0 alone.
 func tables(w *sideWriter) {
 	cuts()(w)
-	raw(0, 8)(w)
-	table(2)(w)
+	still(w)
 }
 
 // hostileContext is of 1024 bytes of BF16 at offset 1: an edge of one byte, 511
@@ -144,9 +154,11 @@ func TestDecodeHandmade(t *testing.T) {
 		"still":       {flags: flagMoved, row: []byte{16}, edges: edges, side: side(stillRows(all...), top, tables)},
 		"long rows":   {flags: flagRows, row: []byte{0x80, 0x80, 0x04}, edges: edges, side: side(top, shifts(48), tables)},
 		"rows of one": {flags: flagRows, row: []byte{1}, edges: edges, side: side(top, shifts(slices.Repeat([]uint32{0}, 511)...), tables)},
-		"64 contexts": {edges: edges, side: side(top, cuts(slices.Repeat([]uint32{0}, 63)...), raw(0, 8), table(2))},
-		"16 tables":   {edges: edges, side: side(slices.Concat([]func(*sideWriter){top, cuts(slices.Repeat([]uint32{1}, 15)...), raw(0, 8), table(2)}, slices.Repeat([]func(*sideWriter){table(0)}, 15))...)},
-		"top symbol":  {edges: edges, side: side(top, cuts(), raw(111, 8), table(slices.Concat([]uint32{2, 1}, make([]uint32, 110))...))},
+		"64 contexts": {edges: edges, side: side(top, cuts(slices.Repeat([]uint32{0}, 63)...), still)},
+		"8 tables":    {edges: edges, side: side(slices.Concat([]func(*sideWriter){top, cuts(slices.Repeat([]uint32{1}, 7)...)}, slices.Repeat([]func(*sideWriter){still}, 8))...)},
+		"12 bits":     {edges: edges, side: side(top, cuts(), table(12, 0, [2]uint32{}))},
+		"all steps":   {edges: edges, side: side(top, cuts(), table(8, 0, [2]uint32{}, [2]uint32{32, 0}))},
+		"16 symbols":  {edges: edges, side: side(top, cuts(), table(8, 0, slices.Concat([][2]uint32{{}, {2}}, slices.Repeat([][2]uint32{{2}}, 14))...))},
 	} {
 		got, err := decodeFrame(h.frame(), 1024, c)
 		if err != nil || !bytes.Equal(got, c.Bases[0].Spans[0].Data) {
@@ -186,22 +198,25 @@ func TestDecodeBadDelta(t *testing.T) {
 		{"a word too many", handmade{edges: edges, side: good, words: []byte{0, 0}}, ErrCorrupt},
 		{"half a word too many", handmade{edges: edges, side: good, words: []byte{0}}, ErrCorrupt},
 		{"many words too many", handmade{flags: 3, edges: edges, side: good, words: make([]byte, 700)}, ErrCorrupt},
-		{"no words", handmade{edges: edges, side: side(top, cuts(), raw(1, 8), table(2, 0))}, ErrCorrupt},
-		{"no words in 64 lanes", handmade{flags: 3, edges: edges, side: side(top, cuts(), raw(1, 8), table(2, 0))}, ErrCorrupt},
-		{"too few words in 64 lanes", handmade{flags: 3, edges: edges, side: side(top, cuts(), raw(1, 8), table(2, 0)), words: make([]byte, 301)}, ErrCorrupt},
+		{"no words", handmade{edges: edges, side: side(top, cuts(), table(8, 1, [2]uint32{0, 80}, [2]uint32{}))}, ErrCorrupt},
+		{"no words in 64 lanes", handmade{flags: 3, edges: edges, side: side(top, cuts(), table(8, 1, [2]uint32{0, 80}, [2]uint32{}))}, ErrCorrupt},
+		{"too few words in 64 lanes", handmade{flags: 3, edges: edges, side: side(top, cuts(), table(8, 1, [2]uint32{0, 80}, [2]uint32{})), words: make([]byte, 301)}, ErrCorrupt},
 		{"a shift of 25", handmade{flags: flagCols, row: []byte{1}, edges: edges, side: side(top, shifts(50), tables)}, ErrCorrupt},
 		{"a shift of -25", handmade{flags: flagRows, row: []byte{0x80, 0x80, 4}, edges: edges, side: side(top, shifts(49), tables)}, ErrCorrupt},
 		{"a shift of 128", handmade{flags: flagCols, row: []byte{1}, edges: edges, side: side(top, shifts(256), tables)}, ErrCorrupt},
 		{"a shift of 2^31", handmade{flags: flagCols, row: []byte{1}, edges: edges, side: side(top, shifts(1<<32-1), tables)}, ErrCorrupt},
 		{"shifts that add up to 25", handmade{flags: flagCols, row: []byte{2}, edges: edges, side: side(top, shifts(48, 44), tables)}, ErrCorrupt},
-		{"an empty table", handmade{edges: edges, side: side(top, cuts(), raw(0, 8), table(0))}, ErrCorrupt},
-		{"an empty second table", handmade{edges: edges, side: side(top, cuts(1), raw(0, 8), table(2), table(1))}, ErrCorrupt},
-		{"17 tables", handmade{edges: edges, side: side(top, cuts(slices.Repeat([]uint32{1}, 16)...), raw(0, 8), table(2))}, ErrCorrupt},
-		{"a symbol that no step of 16 bits has", handmade{edges: edges, side: side(top, cuts(), raw(112, 8), table(slices.Concat([]uint32{2, 1}, make([]uint32, 111))...))}, ErrCorrupt},
-		{"256 symbols", handmade{edges: edges, side: side(top, cuts(), raw(255, 8), table(slices.Concat([]uint32{2, 1}, make([]uint32, 254))...))}, ErrCorrupt},
-		{"an index of 42", handmade{edges: edges, side: side(top, cuts(), raw(0, 8), table(84))}, ErrCorrupt},
-		{"an index of -1", handmade{edges: edges, side: side(top, cuts(), raw(0, 8), table(1))}, ErrCorrupt},
-		{"an index of 2^31", handmade{edges: edges, side: side(top, cuts(), raw(0, 8), table(1<<32-2))}, ErrCorrupt},
+		{"9 tables", handmade{edges: edges, side: side(slices.Concat([]func(*sideWriter){top, cuts(slices.Repeat([]uint32{1}, 8)...)}, slices.Repeat([]func(*sideWriter){still}, 9))...)}, ErrCorrupt},
+		{"13 bits", handmade{edges: edges, side: side(top, cuts(), table(13, 0, [2]uint32{}))}, ErrCorrupt},
+		{"a last symbol that isn't", handmade{edges: edges, side: side(top, cuts(), table(8, 1, [2]uint32{0, 2}))}, ErrCorrupt},
+		{"a step of 17 bits", handmade{edges: edges, side: side(top, cuts(), table(8, 0, [2]uint32{}, [2]uint32{34, 0}))}, ErrCorrupt},
+		{"fewer than no raw bits", handmade{edges: edges, side: side(top, cuts(), table(8, 0, [2]uint32{1, 0}))}, ErrCorrupt},
+		{"a head of four bits", handmade{edges: edges, side: side(top, cuts(), table(8, 0, make([][2]uint32, 8)...))}, ErrCorrupt},
+		{"2^31 raw bits", handmade{edges: edges, side: side(top, cuts(), table(8, 0, [2]uint32{1<<32 - 2, 0}))}, ErrCorrupt},
+		{"an index of 48", handmade{edges: edges, side: side(top, cuts(), table(8, 1, [2]uint32{0, 96}, [2]uint32{}))}, ErrCorrupt},
+		{"an index of -1", handmade{edges: edges, side: side(top, cuts(), table(8, 1, [2]uint32{0, 1}, [2]uint32{}))}, ErrCorrupt},
+		{"an index of 2^31", handmade{edges: edges, side: side(top, cuts(), table(8, 1, [2]uint32{0, 1<<32 - 2}, [2]uint32{}))}, ErrCorrupt},
+		{"256 rare slots", handmade{edges: edges, side: side(top, cuts(), table(12, 2, [2]uint32{0, 80}, [2]uint32{0, 0}, [2]uint32{}))}, ErrCorrupt},
 	} {
 		if _, err := decodeFrame(tc.h.frame(), 1024, c); !errors.Is(err, tc.want) {
 			t.Errorf("%s: %x: %v, want %v", tc.name, tc.h.frame(), err, tc.want)

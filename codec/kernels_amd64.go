@@ -14,10 +14,30 @@ func decode16AVX512(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int
 //go:noescape
 func decode32AVX512(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
+// decodeBF16AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+//
+//go:noescape
+func decodeBF16AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+
+// decodeF16AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+//
+//go:noescape
+func decodeF16AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+
+// decodeF32AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+//
+//go:noescape
+func decodeF32AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+
+// rowShiftsAVX512 fills dst with shift + cols for any n; cols may be nil for zeros.
+//
+//go:noescape
+func rowShiftsAVX512(dst *byte, cols *byte, n int, shift int)
+
 // decodeBytesAVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
 //
 //go:noescape
-func decodeBytesAVX512(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+func decodeBytesAVX512(d *byte, p *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
 // encode16AVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
 //
@@ -132,7 +152,7 @@ func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, 
 // decodeBytesAVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
 //
 //go:noescape
-func decodeBytesAVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+func decodeBytesAVX2(d *byte, p *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
 // walkFloat16AVX2 fills dst with the elements that are steps z from base's; n is a multiple of 16.
 //

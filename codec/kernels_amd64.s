@@ -5,9 +5,28 @@
 #include "textflag.h"
 
 // func decode16AVX512(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, POPCNT
 TEXT ·decode16AVX512(SB), NOSPLIT, $0-72
 	MOVQ         d+0(FP), AX
+	VMOVDQU64    weaveBytes<>+0(SB), Z31
+	VPTERNLOGD   $0xff, Z30, Z30, Z30
+	MOVL         $0x000000ff, CX
+	VPBROADCASTW CX, Z29
+	MOVL         $0x00000303, CX
+	VPBROADCASTW CX, Z28
+	MOVL         $0x00000101, CX
+	VPBROADCASTW CX, Z27
+	MOVL         $0x00001f1f, CX
+	VPBROADCASTW CX, Z26
+	MOVL         $0x00000f0f, CX
+	VPBROADCASTW CX, Z25
+	VMOVDQU64    576(AX), Z24
+	VMOVDQU64    1088(AX), Z23
+	VMOVDQU64    1216(AX), Z22
+	VMOVDQU64    1344(AX), Z21
+	VMOVDQU64    704(AX), Z13
+	VMOVDQU64    832(AX), Z14
+	VMOVDQU64    960(AX), Z15
 	MOVQ         z+8(FP), CX
 	MOVQ         ctx+16(FP), DX
 	MOVQ         src+24(FP), BX
@@ -17,695 +36,576 @@ TEXT ·decode16AVX512(SB), NOSPLIT, $0-72
 	MOVQ         lanes+48(FP), R8
 	MOVQ         BX, R9
 	XORQ         R10, R10
-	LEAQ         256(AX), R11
 	SUBQ         $0x00000200, SI
-	VMOVDQU64    65792(AX), Z24
-	MOVL         $0x000003ff, R12
-	VPBROADCASTD R12, Z25
-	MOVL         $0x00008000, R12
-	VPBROADCASTD R12, Z26
-	MOVL         $0x00000001, R12
-	VPBROADCASTD R12, Z27
-	MOVL         $0x00000005, R12
-	VPBROADCASTD R12, Z28
-	MOVL         $0x0000000f, R12
-	VPBROADCASTD R12, Z29
-	MOVL         $0x00000014, R12
-	VPBROADCASTD R12, Z23
-	MOVL         $0x000000ff, R12
-	VPBROADCASTD R12, Z22
-	VPTERNLOGD   $0xff, Z30, Z30, Z30
-	VPSLLW       $0x02, Z24, Z24
-	MOVQ         $0x2222222222222222, R12
-	KMOVQ        R12, K7
-	VMOVDQU64    spread0<>+0(SB), Z17
-	VMOVDQU64    spread1<>+0(SB), Z18
-	VMOVDQU64    spread2<>+0(SB), Z19
-	VMOVDQU64    spread3<>+0(SB), Z20
-	VMOVDQU64    evenWords<>+0(SB), Z31
-	VMOVDQU32    (AX), Z0
-	VMOVDQU32    64(AX), Z1
-	VMOVDQU32    128(AX), Z2
-	VMOVDQU32    192(AX), Z3
 	CMPQ         R8, $0x20
 	JEQ          lanes32
 	JL           lanes16
+	MOVQ         $0x00000000ffffffff, R8
+	KMOVQ        R8, K7
+	MOVQ         $0xffffffffffffffff, R8
+	KMOVQ        R8, K6
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z18
+	VMOVDQU64    oddWords<>+0(SB), Z20
+	VPERMI2W     Z1, Z0, Z18
+	VPERMI2W     Z1, Z0, Z20
 
-lanes64:
-	CMPQ        DI, R10
-	JLE         finish
-	CMPQ        BX, SI
-	JA          finish
-	VMOVDQU64   (DX), Z21
-	VPERMB      Z24, Z21, Z21
-	VPERMB.Z    Z21, Z17, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z0, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z0, Z0
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z0, Z0
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z0, Z0
-	VPSRLD      $0x0a, Z13, Z4
-	VPANDD      Z22, Z4, Z4
-	VPSRLD      $0x03, Z4, Z8
-	VPSUBUSW    Z27, Z8, Z8
-	VPSLLD      $0x03, Z8, Z14
-	VPSUBD      Z14, Z4, Z4
-	VPSLLVD     Z8, Z4, Z4
-	VPMINUD     Z28, Z8, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z0, Z15, Z4
-	VPSRLVD     Z14, Z0, Z0
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z16, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPERMB.Z    Z21, Z18, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z1, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z1, Z1
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z1, Z1
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z1, Z1
-	VPSRLD      $0x0a, Z13, Z5
-	VPANDD      Z22, Z5, Z5
-	VPSRLD      $0x03, Z5, Z9
-	VPSUBUSW    Z27, Z9, Z9
-	VPSLLD      $0x03, Z9, Z14
-	VPSUBD      Z14, Z5, Z5
-	VPSLLVD     Z9, Z5, Z5
-	VPMINUD     Z28, Z9, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z1, Z15, Z5
-	VPSRLVD     Z14, Z1, Z1
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z16, Z1, Z1
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPERMB.Z    Z21, Z19, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z2, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z2, Z2
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z2, Z2
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z2, Z2
-	VPSRLD      $0x0a, Z13, Z6
-	VPANDD      Z22, Z6, Z6
-	VPSRLD      $0x03, Z6, Z10
-	VPSUBUSW    Z27, Z10, Z10
-	VPSLLD      $0x03, Z10, Z14
-	VPSUBD      Z14, Z6, Z6
-	VPSLLVD     Z10, Z6, Z6
-	VPMINUD     Z28, Z10, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z2, Z15, Z6
-	VPSRLVD     Z14, Z2, Z2
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z2, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z2, K2, Z2
-	VPORD       Z16, Z2, Z2
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPERMB.Z    Z21, Z20, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z3, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z3, Z3
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z3, Z3
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z3, Z3
-	VPSRLD      $0x0a, Z13, Z7
-	VPANDD      Z22, Z7, Z7
-	VPSRLD      $0x03, Z7, Z11
-	VPSUBUSW    Z27, Z11, Z11
-	VPSLLD      $0x03, Z11, Z14
-	VPSUBD      Z14, Z7, Z7
-	VPSLLVD     Z11, Z7, Z7
-	VPMINUD     Z28, Z11, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z3, Z15, Z7
-	VPSRLVD     Z14, Z3, Z3
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z3, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z3, K2, Z3
-	VPORD       Z16, Z3, Z3
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPMAXUD     Z8, Z9, Z12
-	VPMAXUD     Z10, Z11, Z13
-	VPMAXUD     Z13, Z12, Z12
-	VPCMPUD     $0x06, Z28, Z12, K2
-	KORTESTW    K2, K2
-	JNE         more64
+round64:
+	CMPQ       DI, R10
+	JLE        finish64
+	CMPQ       BX, SI
+	JA         finish64
+	VMOVDQU64  (DX), Z0
+	VPERMB     Z0, Z31, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSRLW     $0x08, Z12, Z4
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPSLLVW    Z4, Z30, Z2
+	VPANDNQ    Z18, Z2, Z2
+	VPMINUW    Z29, Z1, Z10
+	VPMINUW    Z29, Z2, Z11
+	VPSLLW     $0x08, Z11, Z11
+	VPORQ      Z11, Z10, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSRLW     $0x08, Z5, Z8
+	VPTERNLOGD $0xf4, Z29, Z6, Z8
+	VPSRLW     $0x08, Z7, Z11
+	VPSUBW     Z11, Z2, Z2
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z18, Z20
+	VPMULLW    Z8, Z18, Z18
+	VPADDW     Z10, Z20, Z20
+	VPADDW     Z18, Z2, Z10
+	VPANDNQ    Z18, Z10, Z18
+	VPSRLW     $0x0f, Z18, Z18
+	VPADDW     Z18, Z20, Z20
+	VMOVDQA64  Z10, Z18
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VPSRLW     $0x08, Z12, Z0
+	VPSRLW     $0x08, Z11, Z4
+	VPSRLW     $0x08, Z10, Z6
+	VPSLLVW    Z0, Z6, Z6
+	VPSLLVW    Z4, Z30, Z9
+	VPTERNLOGD $0xf2, Z18, Z9, Z6
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z20
+	VPSUBW     Z4, Z0, Z2
+	VMOVDQU64  (BX), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R8
+	POPCNTL    R8, R8
+	LEAQ       (BX)(R8*2), BX
+	VMOVDQU64  (BX), Z10
+	VPSHLDW    $0x01, Z18, Z20, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z18, K1, Z20
+	VPEXPANDW  Z10, K1, Z18
+	KMOVD      K1, R8
+	POPCNTL    R8, R8
+	LEAQ       (BX)(R8*2), BX
+	KORTESTQ   K5, K5
+	JNE        more64
 
 store64:
-	VPERMT2W  Z5, Z31, Z4
-	VMOVDQU64 Z4, (CX)
-	VPERMT2W  Z7, Z31, Z6
+	VPADDW    Z30, Z5, Z5
+	VMOVDQU64 Z5, (CX)
+	VPADDW    Z30, Z6, Z6
 	VMOVDQU64 Z6, 64(CX)
 	ADDQ      $0x40, DX
 	ADDQ      $0x00000080, CX
 	INCQ      R10
-	JMP       lanes64
+	JMP       round64
 
 more64:
-	VPSUBUSW    Z28, Z8, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z0, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z4, Z4
-	VPSRLVD     Z13, Z0, Z0
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z15, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z9, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z1, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z5, Z5
-	VPSRLVD     Z13, Z1, Z1
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z15, Z1, Z1
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z10, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z2, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z6, Z6
-	VPSRLVD     Z13, Z2, Z2
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z2, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z2, K2, Z2
-	VPORD       Z15, Z2, Z2
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z11, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z3, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z7, Z7
-	VPSRLVD     Z13, Z3, Z3
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z3, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z3, K2, Z3
-	VPORD       Z15, Z3, Z3
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	JMP         store64
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VPMINUW      Z11, Z2, Z10
+	VPSUBW       Z10, Z2, Z2
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z18, Z12, Z12
+	VPSHRDVW     Z10, Z20, Z18
+	VPSRLVW      Z10, Z20, Z20
+	VPSLLVW      Z4, Z12, Z10
+	VPORQ        Z10, Z6, Z6
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	JMP          store64
+
+finish64:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z20, Z18, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z20, Z18, Z1
+	VMOVDQU64 Z1, 192(AX)
+	JMP       finish
 
 lanes32:
-	CMPQ        DI, R10
-	JLE         finish
-	CMPQ        BX, SI
-	JA          finish
-	VMOVDQU32   (DX), Y21
-	VPERMB      Z24, Z21, Z21
-	VPERMB.Z    Z21, Z17, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z0, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z0, Z0
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z0, Z0
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z0, Z0
-	VPSRLD      $0x0a, Z13, Z4
-	VPANDD      Z22, Z4, Z4
-	VPSRLD      $0x03, Z4, Z8
-	VPSUBUSW    Z27, Z8, Z8
-	VPSLLD      $0x03, Z8, Z14
-	VPSUBD      Z14, Z4, Z4
-	VPSLLVD     Z8, Z4, Z4
-	VPMINUD     Z28, Z8, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z0, Z15, Z4
-	VPSRLVD     Z14, Z0, Z0
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z16, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPERMB.Z    Z21, Z18, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z1, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z1, Z1
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z1, Z1
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z1, Z1
-	VPSRLD      $0x0a, Z13, Z5
-	VPANDD      Z22, Z5, Z5
-	VPSRLD      $0x03, Z5, Z9
-	VPSUBUSW    Z27, Z9, Z9
-	VPSLLD      $0x03, Z9, Z14
-	VPSUBD      Z14, Z5, Z5
-	VPSLLVD     Z9, Z5, Z5
-	VPMINUD     Z28, Z9, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z1, Z15, Z5
-	VPSRLVD     Z14, Z1, Z1
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z16, Z1, Z1
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPMAXUD     Z8, Z9, Z12
-	VPCMPUD     $0x06, Z28, Z12, K2
-	KORTESTW    K2, K2
-	JNE         more32
+	MOVQ      $0x00000000ffffffff, R8
+	KMOVQ     R8, K7
+	MOVQ      $0x5555555555555555, R8
+	KMOVQ     R8, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round32:
+	CMPQ       DI, R10
+	JLE        finish32
+	CMPQ       BX, SI
+	JA         finish32
+	VMOVDQU32  (DX), Y0
+	VPERMB     Z0, Z31, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPMINUW    Z29, Z1, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (BX), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R8
+	POPCNTL    R8, R8
+	LEAQ       (BX)(R8*2), BX
+	KORTESTQ   K5, K5
+	JNE        more32
 
 store32:
-	VPERMT2W  Z5, Z31, Z4
-	VMOVDQU64 Z4, (CX)
+	VPADDW    Z30, Z5, Z5
+	VMOVDQU64 Z5, (CX)
 	ADDQ      $0x20, DX
 	ADDQ      $0x00000040, CX
 	INCQ      R10
-	JMP       lanes32
+	JMP       round32
 
 more32:
-	VPSUBUSW    Z28, Z8, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z0, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z4, Z4
-	VPSRLVD     Z13, Z0, Z0
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z15, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z9, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z1, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z5, Z5
-	VPSRLVD     Z13, Z1, Z1
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z15, Z1, Z1
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	JMP         store32
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	JMP          store32
+
+finish32:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	JMP       finish
 
 lanes16:
-	CMPQ        DI, R10
-	JLE         finish
-	CMPQ        BX, SI
-	JA          finish
-	VMOVDQU32   (DX), X21
-	VPERMB      Z24, Z21, Z21
-	VPERMB.Z    Z21, Z17, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z0, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z0, Z0
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z0, Z0
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z0, Z0
-	VPSRLD      $0x0a, Z13, Z4
-	VPANDD      Z22, Z4, Z4
-	VPSRLD      $0x03, Z4, Z8
-	VPSUBUSW    Z27, Z8, Z8
-	VPSLLD      $0x03, Z8, Z14
-	VPSUBD      Z14, Z4, Z4
-	VPSLLVD     Z8, Z4, Z4
-	VPMINUD     Z28, Z8, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z0, Z15, Z4
-	VPSRLVD     Z14, Z0, Z0
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z16, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VMOVDQA32   Z8, Z12
-	VPCMPUD     $0x06, Z28, Z12, K2
-	KORTESTW    K2, K2
-	JNE         more16
+	MOVQ      $0x000000000000ffff, R8
+	KMOVQ     R8, K7
+	MOVQ      $0x0000000055555555, R8
+	KMOVQ     R8, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round16:
+	CMPQ       DI, R10
+	JLE        finish16
+	CMPQ       BX, SI
+	JA         finish16
+	VMOVDQU32  (DX), X0
+	VPERMB     Z0, Z31, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPMINUW    Z29, Z1, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (BX), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R8
+	POPCNTL    R8, R8
+	LEAQ       (BX)(R8*2), BX
+	KORTESTQ   K5, K5
+	JNE        more16
 
 store16:
-	VPMOVDW   Z4, Y12
-	VMOVDQU32 Y12, (CX)
+	VPADDW    Z30, Z5, Z5
+	VMOVDQU32 Y5, (CX)
 	ADDQ      $0x10, DX
 	ADDQ      $0x00000020, CX
 	INCQ      R10
-	JMP       lanes16
+	JMP       round16
 
 more16:
-	VPSUBUSW    Z28, Z8, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z0, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z4, Z4
-	VPSRLVD     Z13, Z0, Z0
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z15, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	JMP         store16
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	JMP          store16
+
+finish16:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
 
 finish:
-	VMOVDQU32 Z0, (AX)
-	VMOVDQU32 Z1, 64(AX)
-	VMOVDQU32 Z2, 128(AX)
-	VMOVDQU32 Z3, 192(AX)
-	SUBQ      R9, BX
-	MOVQ      R10, done+56(FP)
-	MOVQ      BX, read+64(FP)
+	SUBQ R9, BX
+	MOVQ R10, done+56(FP)
+	MOVQ BX, read+64(FP)
 	VZEROUPPER
 	RET
 
-DATA spread0<>+0(SB)/1, $0x00
-DATA spread0<>+1(SB)/1, $0x00
-DATA spread0<>+2(SB)/1, $0x00
-DATA spread0<>+3(SB)/1, $0x00
-DATA spread0<>+4(SB)/1, $0x00
-DATA spread0<>+5(SB)/1, $0x01
-DATA spread0<>+6(SB)/1, $0x00
-DATA spread0<>+7(SB)/1, $0x00
-DATA spread0<>+8(SB)/1, $0x00
-DATA spread0<>+9(SB)/1, $0x02
-DATA spread0<>+10(SB)/1, $0x00
-DATA spread0<>+11(SB)/1, $0x00
-DATA spread0<>+12(SB)/1, $0x00
-DATA spread0<>+13(SB)/1, $0x03
-DATA spread0<>+14(SB)/1, $0x00
-DATA spread0<>+15(SB)/1, $0x00
-DATA spread0<>+16(SB)/1, $0x00
-DATA spread0<>+17(SB)/1, $0x04
-DATA spread0<>+18(SB)/1, $0x00
-DATA spread0<>+19(SB)/1, $0x00
-DATA spread0<>+20(SB)/1, $0x00
-DATA spread0<>+21(SB)/1, $0x05
-DATA spread0<>+22(SB)/1, $0x00
-DATA spread0<>+23(SB)/1, $0x00
-DATA spread0<>+24(SB)/1, $0x00
-DATA spread0<>+25(SB)/1, $0x06
-DATA spread0<>+26(SB)/1, $0x00
-DATA spread0<>+27(SB)/1, $0x00
-DATA spread0<>+28(SB)/1, $0x00
-DATA spread0<>+29(SB)/1, $0x07
-DATA spread0<>+30(SB)/1, $0x00
-DATA spread0<>+31(SB)/1, $0x00
-DATA spread0<>+32(SB)/1, $0x00
-DATA spread0<>+33(SB)/1, $0x08
-DATA spread0<>+34(SB)/1, $0x00
-DATA spread0<>+35(SB)/1, $0x00
-DATA spread0<>+36(SB)/1, $0x00
-DATA spread0<>+37(SB)/1, $0x09
-DATA spread0<>+38(SB)/1, $0x00
-DATA spread0<>+39(SB)/1, $0x00
-DATA spread0<>+40(SB)/1, $0x00
-DATA spread0<>+41(SB)/1, $0x0a
-DATA spread0<>+42(SB)/1, $0x00
-DATA spread0<>+43(SB)/1, $0x00
-DATA spread0<>+44(SB)/1, $0x00
-DATA spread0<>+45(SB)/1, $0x0b
-DATA spread0<>+46(SB)/1, $0x00
-DATA spread0<>+47(SB)/1, $0x00
-DATA spread0<>+48(SB)/1, $0x00
-DATA spread0<>+49(SB)/1, $0x0c
-DATA spread0<>+50(SB)/1, $0x00
-DATA spread0<>+51(SB)/1, $0x00
-DATA spread0<>+52(SB)/1, $0x00
-DATA spread0<>+53(SB)/1, $0x0d
-DATA spread0<>+54(SB)/1, $0x00
-DATA spread0<>+55(SB)/1, $0x00
-DATA spread0<>+56(SB)/1, $0x00
-DATA spread0<>+57(SB)/1, $0x0e
-DATA spread0<>+58(SB)/1, $0x00
-DATA spread0<>+59(SB)/1, $0x00
-DATA spread0<>+60(SB)/1, $0x00
-DATA spread0<>+61(SB)/1, $0x0f
-DATA spread0<>+62(SB)/1, $0x00
-DATA spread0<>+63(SB)/1, $0x00
-GLOBL spread0<>(SB), RODATA|NOPTR, $64
-
-DATA spread1<>+0(SB)/1, $0x00
-DATA spread1<>+1(SB)/1, $0x10
-DATA spread1<>+2(SB)/1, $0x00
-DATA spread1<>+3(SB)/1, $0x00
-DATA spread1<>+4(SB)/1, $0x00
-DATA spread1<>+5(SB)/1, $0x11
-DATA spread1<>+6(SB)/1, $0x00
-DATA spread1<>+7(SB)/1, $0x00
-DATA spread1<>+8(SB)/1, $0x00
-DATA spread1<>+9(SB)/1, $0x12
-DATA spread1<>+10(SB)/1, $0x00
-DATA spread1<>+11(SB)/1, $0x00
-DATA spread1<>+12(SB)/1, $0x00
-DATA spread1<>+13(SB)/1, $0x13
-DATA spread1<>+14(SB)/1, $0x00
-DATA spread1<>+15(SB)/1, $0x00
-DATA spread1<>+16(SB)/1, $0x00
-DATA spread1<>+17(SB)/1, $0x14
-DATA spread1<>+18(SB)/1, $0x00
-DATA spread1<>+19(SB)/1, $0x00
-DATA spread1<>+20(SB)/1, $0x00
-DATA spread1<>+21(SB)/1, $0x15
-DATA spread1<>+22(SB)/1, $0x00
-DATA spread1<>+23(SB)/1, $0x00
-DATA spread1<>+24(SB)/1, $0x00
-DATA spread1<>+25(SB)/1, $0x16
-DATA spread1<>+26(SB)/1, $0x00
-DATA spread1<>+27(SB)/1, $0x00
-DATA spread1<>+28(SB)/1, $0x00
-DATA spread1<>+29(SB)/1, $0x17
-DATA spread1<>+30(SB)/1, $0x00
-DATA spread1<>+31(SB)/1, $0x00
-DATA spread1<>+32(SB)/1, $0x00
-DATA spread1<>+33(SB)/1, $0x18
-DATA spread1<>+34(SB)/1, $0x00
-DATA spread1<>+35(SB)/1, $0x00
-DATA spread1<>+36(SB)/1, $0x00
-DATA spread1<>+37(SB)/1, $0x19
-DATA spread1<>+38(SB)/1, $0x00
-DATA spread1<>+39(SB)/1, $0x00
-DATA spread1<>+40(SB)/1, $0x00
-DATA spread1<>+41(SB)/1, $0x1a
-DATA spread1<>+42(SB)/1, $0x00
-DATA spread1<>+43(SB)/1, $0x00
-DATA spread1<>+44(SB)/1, $0x00
-DATA spread1<>+45(SB)/1, $0x1b
-DATA spread1<>+46(SB)/1, $0x00
-DATA spread1<>+47(SB)/1, $0x00
-DATA spread1<>+48(SB)/1, $0x00
-DATA spread1<>+49(SB)/1, $0x1c
-DATA spread1<>+50(SB)/1, $0x00
-DATA spread1<>+51(SB)/1, $0x00
-DATA spread1<>+52(SB)/1, $0x00
-DATA spread1<>+53(SB)/1, $0x1d
-DATA spread1<>+54(SB)/1, $0x00
-DATA spread1<>+55(SB)/1, $0x00
-DATA spread1<>+56(SB)/1, $0x00
-DATA spread1<>+57(SB)/1, $0x1e
-DATA spread1<>+58(SB)/1, $0x00
-DATA spread1<>+59(SB)/1, $0x00
-DATA spread1<>+60(SB)/1, $0x00
-DATA spread1<>+61(SB)/1, $0x1f
-DATA spread1<>+62(SB)/1, $0x00
-DATA spread1<>+63(SB)/1, $0x00
-GLOBL spread1<>(SB), RODATA|NOPTR, $64
-
-DATA spread2<>+0(SB)/1, $0x00
-DATA spread2<>+1(SB)/1, $0x20
-DATA spread2<>+2(SB)/1, $0x00
-DATA spread2<>+3(SB)/1, $0x00
-DATA spread2<>+4(SB)/1, $0x00
-DATA spread2<>+5(SB)/1, $0x21
-DATA spread2<>+6(SB)/1, $0x00
-DATA spread2<>+7(SB)/1, $0x00
-DATA spread2<>+8(SB)/1, $0x00
-DATA spread2<>+9(SB)/1, $0x22
-DATA spread2<>+10(SB)/1, $0x00
-DATA spread2<>+11(SB)/1, $0x00
-DATA spread2<>+12(SB)/1, $0x00
-DATA spread2<>+13(SB)/1, $0x23
-DATA spread2<>+14(SB)/1, $0x00
-DATA spread2<>+15(SB)/1, $0x00
-DATA spread2<>+16(SB)/1, $0x00
-DATA spread2<>+17(SB)/1, $0x24
-DATA spread2<>+18(SB)/1, $0x00
-DATA spread2<>+19(SB)/1, $0x00
-DATA spread2<>+20(SB)/1, $0x00
-DATA spread2<>+21(SB)/1, $0x25
-DATA spread2<>+22(SB)/1, $0x00
-DATA spread2<>+23(SB)/1, $0x00
-DATA spread2<>+24(SB)/1, $0x00
-DATA spread2<>+25(SB)/1, $0x26
-DATA spread2<>+26(SB)/1, $0x00
-DATA spread2<>+27(SB)/1, $0x00
-DATA spread2<>+28(SB)/1, $0x00
-DATA spread2<>+29(SB)/1, $0x27
-DATA spread2<>+30(SB)/1, $0x00
-DATA spread2<>+31(SB)/1, $0x00
-DATA spread2<>+32(SB)/1, $0x00
-DATA spread2<>+33(SB)/1, $0x28
-DATA spread2<>+34(SB)/1, $0x00
-DATA spread2<>+35(SB)/1, $0x00
-DATA spread2<>+36(SB)/1, $0x00
-DATA spread2<>+37(SB)/1, $0x29
-DATA spread2<>+38(SB)/1, $0x00
-DATA spread2<>+39(SB)/1, $0x00
-DATA spread2<>+40(SB)/1, $0x00
-DATA spread2<>+41(SB)/1, $0x2a
-DATA spread2<>+42(SB)/1, $0x00
-DATA spread2<>+43(SB)/1, $0x00
-DATA spread2<>+44(SB)/1, $0x00
-DATA spread2<>+45(SB)/1, $0x2b
-DATA spread2<>+46(SB)/1, $0x00
-DATA spread2<>+47(SB)/1, $0x00
-DATA spread2<>+48(SB)/1, $0x00
-DATA spread2<>+49(SB)/1, $0x2c
-DATA spread2<>+50(SB)/1, $0x00
-DATA spread2<>+51(SB)/1, $0x00
-DATA spread2<>+52(SB)/1, $0x00
-DATA spread2<>+53(SB)/1, $0x2d
-DATA spread2<>+54(SB)/1, $0x00
-DATA spread2<>+55(SB)/1, $0x00
-DATA spread2<>+56(SB)/1, $0x00
-DATA spread2<>+57(SB)/1, $0x2e
-DATA spread2<>+58(SB)/1, $0x00
-DATA spread2<>+59(SB)/1, $0x00
-DATA spread2<>+60(SB)/1, $0x00
-DATA spread2<>+61(SB)/1, $0x2f
-DATA spread2<>+62(SB)/1, $0x00
-DATA spread2<>+63(SB)/1, $0x00
-GLOBL spread2<>(SB), RODATA|NOPTR, $64
-
-DATA spread3<>+0(SB)/1, $0x00
-DATA spread3<>+1(SB)/1, $0x30
-DATA spread3<>+2(SB)/1, $0x00
-DATA spread3<>+3(SB)/1, $0x00
-DATA spread3<>+4(SB)/1, $0x00
-DATA spread3<>+5(SB)/1, $0x31
-DATA spread3<>+6(SB)/1, $0x00
-DATA spread3<>+7(SB)/1, $0x00
-DATA spread3<>+8(SB)/1, $0x00
-DATA spread3<>+9(SB)/1, $0x32
-DATA spread3<>+10(SB)/1, $0x00
-DATA spread3<>+11(SB)/1, $0x00
-DATA spread3<>+12(SB)/1, $0x00
-DATA spread3<>+13(SB)/1, $0x33
-DATA spread3<>+14(SB)/1, $0x00
-DATA spread3<>+15(SB)/1, $0x00
-DATA spread3<>+16(SB)/1, $0x00
-DATA spread3<>+17(SB)/1, $0x34
-DATA spread3<>+18(SB)/1, $0x00
-DATA spread3<>+19(SB)/1, $0x00
-DATA spread3<>+20(SB)/1, $0x00
-DATA spread3<>+21(SB)/1, $0x35
-DATA spread3<>+22(SB)/1, $0x00
-DATA spread3<>+23(SB)/1, $0x00
-DATA spread3<>+24(SB)/1, $0x00
-DATA spread3<>+25(SB)/1, $0x36
-DATA spread3<>+26(SB)/1, $0x00
-DATA spread3<>+27(SB)/1, $0x00
-DATA spread3<>+28(SB)/1, $0x00
-DATA spread3<>+29(SB)/1, $0x37
-DATA spread3<>+30(SB)/1, $0x00
-DATA spread3<>+31(SB)/1, $0x00
-DATA spread3<>+32(SB)/1, $0x00
-DATA spread3<>+33(SB)/1, $0x38
-DATA spread3<>+34(SB)/1, $0x00
-DATA spread3<>+35(SB)/1, $0x00
-DATA spread3<>+36(SB)/1, $0x00
-DATA spread3<>+37(SB)/1, $0x39
-DATA spread3<>+38(SB)/1, $0x00
-DATA spread3<>+39(SB)/1, $0x00
-DATA spread3<>+40(SB)/1, $0x00
-DATA spread3<>+41(SB)/1, $0x3a
-DATA spread3<>+42(SB)/1, $0x00
-DATA spread3<>+43(SB)/1, $0x00
-DATA spread3<>+44(SB)/1, $0x00
-DATA spread3<>+45(SB)/1, $0x3b
-DATA spread3<>+46(SB)/1, $0x00
-DATA spread3<>+47(SB)/1, $0x00
-DATA spread3<>+48(SB)/1, $0x00
-DATA spread3<>+49(SB)/1, $0x3c
-DATA spread3<>+50(SB)/1, $0x00
-DATA spread3<>+51(SB)/1, $0x00
-DATA spread3<>+52(SB)/1, $0x00
-DATA spread3<>+53(SB)/1, $0x3d
-DATA spread3<>+54(SB)/1, $0x00
-DATA spread3<>+55(SB)/1, $0x00
-DATA spread3<>+56(SB)/1, $0x00
-DATA spread3<>+57(SB)/1, $0x3e
-DATA spread3<>+58(SB)/1, $0x00
-DATA spread3<>+59(SB)/1, $0x00
-DATA spread3<>+60(SB)/1, $0x00
-DATA spread3<>+61(SB)/1, $0x3f
-DATA spread3<>+62(SB)/1, $0x00
-DATA spread3<>+63(SB)/1, $0x00
-GLOBL spread3<>(SB), RODATA|NOPTR, $64
+DATA weaveBytes<>+0(SB)/1, $0x00
+DATA weaveBytes<>+1(SB)/1, $0x20
+DATA weaveBytes<>+2(SB)/1, $0x01
+DATA weaveBytes<>+3(SB)/1, $0x21
+DATA weaveBytes<>+4(SB)/1, $0x02
+DATA weaveBytes<>+5(SB)/1, $0x22
+DATA weaveBytes<>+6(SB)/1, $0x03
+DATA weaveBytes<>+7(SB)/1, $0x23
+DATA weaveBytes<>+8(SB)/1, $0x04
+DATA weaveBytes<>+9(SB)/1, $0x24
+DATA weaveBytes<>+10(SB)/1, $0x05
+DATA weaveBytes<>+11(SB)/1, $0x25
+DATA weaveBytes<>+12(SB)/1, $0x06
+DATA weaveBytes<>+13(SB)/1, $0x26
+DATA weaveBytes<>+14(SB)/1, $0x07
+DATA weaveBytes<>+15(SB)/1, $0x27
+DATA weaveBytes<>+16(SB)/1, $0x08
+DATA weaveBytes<>+17(SB)/1, $0x28
+DATA weaveBytes<>+18(SB)/1, $0x09
+DATA weaveBytes<>+19(SB)/1, $0x29
+DATA weaveBytes<>+20(SB)/1, $0x0a
+DATA weaveBytes<>+21(SB)/1, $0x2a
+DATA weaveBytes<>+22(SB)/1, $0x0b
+DATA weaveBytes<>+23(SB)/1, $0x2b
+DATA weaveBytes<>+24(SB)/1, $0x0c
+DATA weaveBytes<>+25(SB)/1, $0x2c
+DATA weaveBytes<>+26(SB)/1, $0x0d
+DATA weaveBytes<>+27(SB)/1, $0x2d
+DATA weaveBytes<>+28(SB)/1, $0x0e
+DATA weaveBytes<>+29(SB)/1, $0x2e
+DATA weaveBytes<>+30(SB)/1, $0x0f
+DATA weaveBytes<>+31(SB)/1, $0x2f
+DATA weaveBytes<>+32(SB)/1, $0x10
+DATA weaveBytes<>+33(SB)/1, $0x30
+DATA weaveBytes<>+34(SB)/1, $0x11
+DATA weaveBytes<>+35(SB)/1, $0x31
+DATA weaveBytes<>+36(SB)/1, $0x12
+DATA weaveBytes<>+37(SB)/1, $0x32
+DATA weaveBytes<>+38(SB)/1, $0x13
+DATA weaveBytes<>+39(SB)/1, $0x33
+DATA weaveBytes<>+40(SB)/1, $0x14
+DATA weaveBytes<>+41(SB)/1, $0x34
+DATA weaveBytes<>+42(SB)/1, $0x15
+DATA weaveBytes<>+43(SB)/1, $0x35
+DATA weaveBytes<>+44(SB)/1, $0x16
+DATA weaveBytes<>+45(SB)/1, $0x36
+DATA weaveBytes<>+46(SB)/1, $0x17
+DATA weaveBytes<>+47(SB)/1, $0x37
+DATA weaveBytes<>+48(SB)/1, $0x18
+DATA weaveBytes<>+49(SB)/1, $0x38
+DATA weaveBytes<>+50(SB)/1, $0x19
+DATA weaveBytes<>+51(SB)/1, $0x39
+DATA weaveBytes<>+52(SB)/1, $0x1a
+DATA weaveBytes<>+53(SB)/1, $0x3a
+DATA weaveBytes<>+54(SB)/1, $0x1b
+DATA weaveBytes<>+55(SB)/1, $0x3b
+DATA weaveBytes<>+56(SB)/1, $0x1c
+DATA weaveBytes<>+57(SB)/1, $0x3c
+DATA weaveBytes<>+58(SB)/1, $0x1d
+DATA weaveBytes<>+59(SB)/1, $0x3d
+DATA weaveBytes<>+60(SB)/1, $0x1e
+DATA weaveBytes<>+61(SB)/1, $0x3e
+DATA weaveBytes<>+62(SB)/1, $0x1f
+DATA weaveBytes<>+63(SB)/1, $0x3f
+GLOBL weaveBytes<>(SB), RODATA|NOPTR, $64
 
 DATA evenWords<>+0(SB)/1, $0x00
 DATA evenWords<>+1(SB)/1, $0x00
@@ -773,10 +673,293 @@ DATA evenWords<>+62(SB)/1, $0x3e
 DATA evenWords<>+63(SB)/1, $0x00
 GLOBL evenWords<>(SB), RODATA|NOPTR, $64
 
+DATA oddWords<>+0(SB)/1, $0x01
+DATA oddWords<>+1(SB)/1, $0x00
+DATA oddWords<>+2(SB)/1, $0x03
+DATA oddWords<>+3(SB)/1, $0x00
+DATA oddWords<>+4(SB)/1, $0x05
+DATA oddWords<>+5(SB)/1, $0x00
+DATA oddWords<>+6(SB)/1, $0x07
+DATA oddWords<>+7(SB)/1, $0x00
+DATA oddWords<>+8(SB)/1, $0x09
+DATA oddWords<>+9(SB)/1, $0x00
+DATA oddWords<>+10(SB)/1, $0x0b
+DATA oddWords<>+11(SB)/1, $0x00
+DATA oddWords<>+12(SB)/1, $0x0d
+DATA oddWords<>+13(SB)/1, $0x00
+DATA oddWords<>+14(SB)/1, $0x0f
+DATA oddWords<>+15(SB)/1, $0x00
+DATA oddWords<>+16(SB)/1, $0x11
+DATA oddWords<>+17(SB)/1, $0x00
+DATA oddWords<>+18(SB)/1, $0x13
+DATA oddWords<>+19(SB)/1, $0x00
+DATA oddWords<>+20(SB)/1, $0x15
+DATA oddWords<>+21(SB)/1, $0x00
+DATA oddWords<>+22(SB)/1, $0x17
+DATA oddWords<>+23(SB)/1, $0x00
+DATA oddWords<>+24(SB)/1, $0x19
+DATA oddWords<>+25(SB)/1, $0x00
+DATA oddWords<>+26(SB)/1, $0x1b
+DATA oddWords<>+27(SB)/1, $0x00
+DATA oddWords<>+28(SB)/1, $0x1d
+DATA oddWords<>+29(SB)/1, $0x00
+DATA oddWords<>+30(SB)/1, $0x1f
+DATA oddWords<>+31(SB)/1, $0x00
+DATA oddWords<>+32(SB)/1, $0x21
+DATA oddWords<>+33(SB)/1, $0x00
+DATA oddWords<>+34(SB)/1, $0x23
+DATA oddWords<>+35(SB)/1, $0x00
+DATA oddWords<>+36(SB)/1, $0x25
+DATA oddWords<>+37(SB)/1, $0x00
+DATA oddWords<>+38(SB)/1, $0x27
+DATA oddWords<>+39(SB)/1, $0x00
+DATA oddWords<>+40(SB)/1, $0x29
+DATA oddWords<>+41(SB)/1, $0x00
+DATA oddWords<>+42(SB)/1, $0x2b
+DATA oddWords<>+43(SB)/1, $0x00
+DATA oddWords<>+44(SB)/1, $0x2d
+DATA oddWords<>+45(SB)/1, $0x00
+DATA oddWords<>+46(SB)/1, $0x2f
+DATA oddWords<>+47(SB)/1, $0x00
+DATA oddWords<>+48(SB)/1, $0x31
+DATA oddWords<>+49(SB)/1, $0x00
+DATA oddWords<>+50(SB)/1, $0x33
+DATA oddWords<>+51(SB)/1, $0x00
+DATA oddWords<>+52(SB)/1, $0x35
+DATA oddWords<>+53(SB)/1, $0x00
+DATA oddWords<>+54(SB)/1, $0x37
+DATA oddWords<>+55(SB)/1, $0x00
+DATA oddWords<>+56(SB)/1, $0x39
+DATA oddWords<>+57(SB)/1, $0x00
+DATA oddWords<>+58(SB)/1, $0x3b
+DATA oddWords<>+59(SB)/1, $0x00
+DATA oddWords<>+60(SB)/1, $0x3d
+DATA oddWords<>+61(SB)/1, $0x00
+DATA oddWords<>+62(SB)/1, $0x3f
+DATA oddWords<>+63(SB)/1, $0x00
+GLOBL oddWords<>(SB), RODATA|NOPTR, $64
+
+DATA repeated07070707<>+0(SB)/1, $0x07
+DATA repeated07070707<>+1(SB)/1, $0x07
+DATA repeated07070707<>+2(SB)/1, $0x07
+DATA repeated07070707<>+3(SB)/1, $0x07
+DATA repeated07070707<>+4(SB)/1, $0x07
+DATA repeated07070707<>+5(SB)/1, $0x07
+DATA repeated07070707<>+6(SB)/1, $0x07
+DATA repeated07070707<>+7(SB)/1, $0x07
+DATA repeated07070707<>+8(SB)/1, $0x07
+DATA repeated07070707<>+9(SB)/1, $0x07
+DATA repeated07070707<>+10(SB)/1, $0x07
+DATA repeated07070707<>+11(SB)/1, $0x07
+DATA repeated07070707<>+12(SB)/1, $0x07
+DATA repeated07070707<>+13(SB)/1, $0x07
+DATA repeated07070707<>+14(SB)/1, $0x07
+DATA repeated07070707<>+15(SB)/1, $0x07
+DATA repeated07070707<>+16(SB)/1, $0x07
+DATA repeated07070707<>+17(SB)/1, $0x07
+DATA repeated07070707<>+18(SB)/1, $0x07
+DATA repeated07070707<>+19(SB)/1, $0x07
+DATA repeated07070707<>+20(SB)/1, $0x07
+DATA repeated07070707<>+21(SB)/1, $0x07
+DATA repeated07070707<>+22(SB)/1, $0x07
+DATA repeated07070707<>+23(SB)/1, $0x07
+DATA repeated07070707<>+24(SB)/1, $0x07
+DATA repeated07070707<>+25(SB)/1, $0x07
+DATA repeated07070707<>+26(SB)/1, $0x07
+DATA repeated07070707<>+27(SB)/1, $0x07
+DATA repeated07070707<>+28(SB)/1, $0x07
+DATA repeated07070707<>+29(SB)/1, $0x07
+DATA repeated07070707<>+30(SB)/1, $0x07
+DATA repeated07070707<>+31(SB)/1, $0x07
+DATA repeated07070707<>+32(SB)/1, $0x07
+DATA repeated07070707<>+33(SB)/1, $0x07
+DATA repeated07070707<>+34(SB)/1, $0x07
+DATA repeated07070707<>+35(SB)/1, $0x07
+DATA repeated07070707<>+36(SB)/1, $0x07
+DATA repeated07070707<>+37(SB)/1, $0x07
+DATA repeated07070707<>+38(SB)/1, $0x07
+DATA repeated07070707<>+39(SB)/1, $0x07
+DATA repeated07070707<>+40(SB)/1, $0x07
+DATA repeated07070707<>+41(SB)/1, $0x07
+DATA repeated07070707<>+42(SB)/1, $0x07
+DATA repeated07070707<>+43(SB)/1, $0x07
+DATA repeated07070707<>+44(SB)/1, $0x07
+DATA repeated07070707<>+45(SB)/1, $0x07
+DATA repeated07070707<>+46(SB)/1, $0x07
+DATA repeated07070707<>+47(SB)/1, $0x07
+DATA repeated07070707<>+48(SB)/1, $0x07
+DATA repeated07070707<>+49(SB)/1, $0x07
+DATA repeated07070707<>+50(SB)/1, $0x07
+DATA repeated07070707<>+51(SB)/1, $0x07
+DATA repeated07070707<>+52(SB)/1, $0x07
+DATA repeated07070707<>+53(SB)/1, $0x07
+DATA repeated07070707<>+54(SB)/1, $0x07
+DATA repeated07070707<>+55(SB)/1, $0x07
+DATA repeated07070707<>+56(SB)/1, $0x07
+DATA repeated07070707<>+57(SB)/1, $0x07
+DATA repeated07070707<>+58(SB)/1, $0x07
+DATA repeated07070707<>+59(SB)/1, $0x07
+DATA repeated07070707<>+60(SB)/1, $0x07
+DATA repeated07070707<>+61(SB)/1, $0x07
+DATA repeated07070707<>+62(SB)/1, $0x07
+DATA repeated07070707<>+63(SB)/1, $0x07
+GLOBL repeated07070707<>(SB), RODATA|NOPTR, $64
+
+DATA pairedWords0<>+0(SB)/1, $0x00
+DATA pairedWords0<>+1(SB)/1, $0x00
+DATA pairedWords0<>+2(SB)/1, $0x20
+DATA pairedWords0<>+3(SB)/1, $0x00
+DATA pairedWords0<>+4(SB)/1, $0x01
+DATA pairedWords0<>+5(SB)/1, $0x00
+DATA pairedWords0<>+6(SB)/1, $0x21
+DATA pairedWords0<>+7(SB)/1, $0x00
+DATA pairedWords0<>+8(SB)/1, $0x02
+DATA pairedWords0<>+9(SB)/1, $0x00
+DATA pairedWords0<>+10(SB)/1, $0x22
+DATA pairedWords0<>+11(SB)/1, $0x00
+DATA pairedWords0<>+12(SB)/1, $0x03
+DATA pairedWords0<>+13(SB)/1, $0x00
+DATA pairedWords0<>+14(SB)/1, $0x23
+DATA pairedWords0<>+15(SB)/1, $0x00
+DATA pairedWords0<>+16(SB)/1, $0x04
+DATA pairedWords0<>+17(SB)/1, $0x00
+DATA pairedWords0<>+18(SB)/1, $0x24
+DATA pairedWords0<>+19(SB)/1, $0x00
+DATA pairedWords0<>+20(SB)/1, $0x05
+DATA pairedWords0<>+21(SB)/1, $0x00
+DATA pairedWords0<>+22(SB)/1, $0x25
+DATA pairedWords0<>+23(SB)/1, $0x00
+DATA pairedWords0<>+24(SB)/1, $0x06
+DATA pairedWords0<>+25(SB)/1, $0x00
+DATA pairedWords0<>+26(SB)/1, $0x26
+DATA pairedWords0<>+27(SB)/1, $0x00
+DATA pairedWords0<>+28(SB)/1, $0x07
+DATA pairedWords0<>+29(SB)/1, $0x00
+DATA pairedWords0<>+30(SB)/1, $0x27
+DATA pairedWords0<>+31(SB)/1, $0x00
+DATA pairedWords0<>+32(SB)/1, $0x08
+DATA pairedWords0<>+33(SB)/1, $0x00
+DATA pairedWords0<>+34(SB)/1, $0x28
+DATA pairedWords0<>+35(SB)/1, $0x00
+DATA pairedWords0<>+36(SB)/1, $0x09
+DATA pairedWords0<>+37(SB)/1, $0x00
+DATA pairedWords0<>+38(SB)/1, $0x29
+DATA pairedWords0<>+39(SB)/1, $0x00
+DATA pairedWords0<>+40(SB)/1, $0x0a
+DATA pairedWords0<>+41(SB)/1, $0x00
+DATA pairedWords0<>+42(SB)/1, $0x2a
+DATA pairedWords0<>+43(SB)/1, $0x00
+DATA pairedWords0<>+44(SB)/1, $0x0b
+DATA pairedWords0<>+45(SB)/1, $0x00
+DATA pairedWords0<>+46(SB)/1, $0x2b
+DATA pairedWords0<>+47(SB)/1, $0x00
+DATA pairedWords0<>+48(SB)/1, $0x0c
+DATA pairedWords0<>+49(SB)/1, $0x00
+DATA pairedWords0<>+50(SB)/1, $0x2c
+DATA pairedWords0<>+51(SB)/1, $0x00
+DATA pairedWords0<>+52(SB)/1, $0x0d
+DATA pairedWords0<>+53(SB)/1, $0x00
+DATA pairedWords0<>+54(SB)/1, $0x2d
+DATA pairedWords0<>+55(SB)/1, $0x00
+DATA pairedWords0<>+56(SB)/1, $0x0e
+DATA pairedWords0<>+57(SB)/1, $0x00
+DATA pairedWords0<>+58(SB)/1, $0x2e
+DATA pairedWords0<>+59(SB)/1, $0x00
+DATA pairedWords0<>+60(SB)/1, $0x0f
+DATA pairedWords0<>+61(SB)/1, $0x00
+DATA pairedWords0<>+62(SB)/1, $0x2f
+DATA pairedWords0<>+63(SB)/1, $0x00
+GLOBL pairedWords0<>(SB), RODATA|NOPTR, $64
+
+DATA pairedWords1<>+0(SB)/1, $0x10
+DATA pairedWords1<>+1(SB)/1, $0x00
+DATA pairedWords1<>+2(SB)/1, $0x30
+DATA pairedWords1<>+3(SB)/1, $0x00
+DATA pairedWords1<>+4(SB)/1, $0x11
+DATA pairedWords1<>+5(SB)/1, $0x00
+DATA pairedWords1<>+6(SB)/1, $0x31
+DATA pairedWords1<>+7(SB)/1, $0x00
+DATA pairedWords1<>+8(SB)/1, $0x12
+DATA pairedWords1<>+9(SB)/1, $0x00
+DATA pairedWords1<>+10(SB)/1, $0x32
+DATA pairedWords1<>+11(SB)/1, $0x00
+DATA pairedWords1<>+12(SB)/1, $0x13
+DATA pairedWords1<>+13(SB)/1, $0x00
+DATA pairedWords1<>+14(SB)/1, $0x33
+DATA pairedWords1<>+15(SB)/1, $0x00
+DATA pairedWords1<>+16(SB)/1, $0x14
+DATA pairedWords1<>+17(SB)/1, $0x00
+DATA pairedWords1<>+18(SB)/1, $0x34
+DATA pairedWords1<>+19(SB)/1, $0x00
+DATA pairedWords1<>+20(SB)/1, $0x15
+DATA pairedWords1<>+21(SB)/1, $0x00
+DATA pairedWords1<>+22(SB)/1, $0x35
+DATA pairedWords1<>+23(SB)/1, $0x00
+DATA pairedWords1<>+24(SB)/1, $0x16
+DATA pairedWords1<>+25(SB)/1, $0x00
+DATA pairedWords1<>+26(SB)/1, $0x36
+DATA pairedWords1<>+27(SB)/1, $0x00
+DATA pairedWords1<>+28(SB)/1, $0x17
+DATA pairedWords1<>+29(SB)/1, $0x00
+DATA pairedWords1<>+30(SB)/1, $0x37
+DATA pairedWords1<>+31(SB)/1, $0x00
+DATA pairedWords1<>+32(SB)/1, $0x18
+DATA pairedWords1<>+33(SB)/1, $0x00
+DATA pairedWords1<>+34(SB)/1, $0x38
+DATA pairedWords1<>+35(SB)/1, $0x00
+DATA pairedWords1<>+36(SB)/1, $0x19
+DATA pairedWords1<>+37(SB)/1, $0x00
+DATA pairedWords1<>+38(SB)/1, $0x39
+DATA pairedWords1<>+39(SB)/1, $0x00
+DATA pairedWords1<>+40(SB)/1, $0x1a
+DATA pairedWords1<>+41(SB)/1, $0x00
+DATA pairedWords1<>+42(SB)/1, $0x3a
+DATA pairedWords1<>+43(SB)/1, $0x00
+DATA pairedWords1<>+44(SB)/1, $0x1b
+DATA pairedWords1<>+45(SB)/1, $0x00
+DATA pairedWords1<>+46(SB)/1, $0x3b
+DATA pairedWords1<>+47(SB)/1, $0x00
+DATA pairedWords1<>+48(SB)/1, $0x1c
+DATA pairedWords1<>+49(SB)/1, $0x00
+DATA pairedWords1<>+50(SB)/1, $0x3c
+DATA pairedWords1<>+51(SB)/1, $0x00
+DATA pairedWords1<>+52(SB)/1, $0x1d
+DATA pairedWords1<>+53(SB)/1, $0x00
+DATA pairedWords1<>+54(SB)/1, $0x3d
+DATA pairedWords1<>+55(SB)/1, $0x00
+DATA pairedWords1<>+56(SB)/1, $0x1e
+DATA pairedWords1<>+57(SB)/1, $0x00
+DATA pairedWords1<>+58(SB)/1, $0x3e
+DATA pairedWords1<>+59(SB)/1, $0x00
+DATA pairedWords1<>+60(SB)/1, $0x1f
+DATA pairedWords1<>+61(SB)/1, $0x00
+DATA pairedWords1<>+62(SB)/1, $0x3f
+DATA pairedWords1<>+63(SB)/1, $0x00
+GLOBL pairedWords1<>(SB), RODATA|NOPTR, $64
+
 // func decode32AVX512(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, POPCNT
 TEXT ·decode32AVX512(SB), NOSPLIT, $0-72
 	MOVQ         d+0(FP), AX
+	VMOVDQU64    weaveBytes<>+0(SB), Z31
+	VPTERNLOGD   $0xff, Z30, Z30, Z30
+	MOVL         $0x000000ff, CX
+	VPBROADCASTW CX, Z29
+	MOVL         $0x00000303, CX
+	VPBROADCASTW CX, Z28
+	MOVL         $0x00000101, CX
+	VPBROADCASTW CX, Z27
+	MOVL         $0x00001f1f, CX
+	VPBROADCASTW CX, Z26
+	MOVL         $0x00000f0f, CX
+	VPBROADCASTW CX, Z25
+	VMOVDQU64    576(AX), Z24
+	VMOVDQU64    1088(AX), Z23
+	VMOVDQU64    1216(AX), Z22
+	VMOVDQU64    1344(AX), Z21
+	VMOVDQU64    704(AX), Z13
+	VMOVDQU64    832(AX), Z14
+	VMOVDQU64    960(AX), Z15
 	MOVQ         z+8(FP), CX
 	MOVQ         ctx+16(FP), DX
 	MOVQ         src+24(FP), BX
@@ -786,579 +969,3256 @@ TEXT ·decode32AVX512(SB), NOSPLIT, $0-72
 	MOVQ         lanes+48(FP), R8
 	MOVQ         BX, R9
 	XORQ         R10, R10
-	LEAQ         256(AX), R11
 	SUBQ         $0x00000200, SI
-	VMOVDQU64    65792(AX), Z24
-	MOVL         $0x000003ff, R12
-	VPBROADCASTD R12, Z25
-	MOVL         $0x00008000, R12
-	VPBROADCASTD R12, Z26
-	MOVL         $0x00000001, R12
-	VPBROADCASTD R12, Z27
-	MOVL         $0x00000005, R12
-	VPBROADCASTD R12, Z28
-	MOVL         $0x0000000f, R12
-	VPBROADCASTD R12, Z29
-	MOVL         $0x00000014, R12
-	VPBROADCASTD R12, Z23
-	MOVL         $0x000000ff, R12
-	VPBROADCASTD R12, Z22
-	VPTERNLOGD   $0xff, Z30, Z30, Z30
-	VPSLLW       $0x02, Z24, Z24
-	MOVQ         $0x2222222222222222, R12
-	KMOVQ        R12, K7
-	VMOVDQU64    spread0<>+0(SB), Z17
-	VMOVDQU64    spread1<>+0(SB), Z18
-	VMOVDQU64    spread2<>+0(SB), Z19
-	VMOVDQU64    spread3<>+0(SB), Z20
-	VMOVDQU64    evenWords<>+0(SB), Z31
-	VMOVDQU32    (AX), Z0
-	VMOVDQU32    64(AX), Z1
-	VMOVDQU32    128(AX), Z2
-	VMOVDQU32    192(AX), Z3
 	CMPQ         R8, $0x20
 	JEQ          lanes32
 	JL           lanes16
+	MOVQ         $0x00000000ffffffff, R8
+	KMOVQ        R8, K7
+	MOVQ         $0xffffffffffffffff, R8
+	KMOVQ        R8, K6
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z18
+	VMOVDQU64    oddWords<>+0(SB), Z20
+	VPERMI2W     Z1, Z0, Z18
+	VPERMI2W     Z1, Z0, Z20
 
-lanes64:
-	CMPQ        DI, R10
-	JLE         finish
-	CMPQ        BX, SI
-	JA          finish
-	VMOVDQU64   (DX), Z21
-	VPERMB      Z24, Z21, Z21
-	VPERMB.Z    Z21, Z17, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z0, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z0, Z0
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z0, Z0
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z0, Z0
-	VPSRLD      $0x0a, Z13, Z4
-	VPANDD      Z22, Z4, Z4
-	VPSRLD      $0x03, Z4, Z8
-	VPSUBUSW    Z27, Z8, Z8
-	VPSLLD      $0x03, Z8, Z14
-	VPSUBD      Z14, Z4, Z4
-	VPSLLVD     Z8, Z4, Z4
-	VPMINUD     Z28, Z8, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z0, Z15, Z4
-	VPSRLVD     Z14, Z0, Z0
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z16, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPERMB.Z    Z21, Z18, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z1, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z1, Z1
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z1, Z1
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z1, Z1
-	VPSRLD      $0x0a, Z13, Z5
-	VPANDD      Z22, Z5, Z5
-	VPSRLD      $0x03, Z5, Z9
-	VPSUBUSW    Z27, Z9, Z9
-	VPSLLD      $0x03, Z9, Z14
-	VPSUBD      Z14, Z5, Z5
-	VPSLLVD     Z9, Z5, Z5
-	VPMINUD     Z28, Z9, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z1, Z15, Z5
-	VPSRLVD     Z14, Z1, Z1
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z16, Z1, Z1
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPERMB.Z    Z21, Z19, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z2, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z2, Z2
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z2, Z2
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z2, Z2
-	VPSRLD      $0x0a, Z13, Z6
-	VPANDD      Z22, Z6, Z6
-	VPSRLD      $0x03, Z6, Z10
-	VPSUBUSW    Z27, Z10, Z10
-	VPSLLD      $0x03, Z10, Z14
-	VPSUBD      Z14, Z6, Z6
-	VPSLLVD     Z10, Z6, Z6
-	VPMINUD     Z28, Z10, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z2, Z15, Z6
-	VPSRLVD     Z14, Z2, Z2
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z2, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z2, K2, Z2
-	VPORD       Z16, Z2, Z2
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPERMB.Z    Z21, Z20, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z3, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z3, Z3
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z3, Z3
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z3, Z3
-	VPSRLD      $0x0a, Z13, Z7
-	VPANDD      Z22, Z7, Z7
-	VPSRLD      $0x03, Z7, Z11
-	VPSUBUSW    Z27, Z11, Z11
-	VPSLLD      $0x03, Z11, Z14
-	VPSUBD      Z14, Z7, Z7
-	VPSLLVD     Z11, Z7, Z7
-	VPMINUD     Z28, Z11, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z3, Z15, Z7
-	VPSRLVD     Z14, Z3, Z3
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z3, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z3, K2, Z3
-	VPORD       Z16, Z3, Z3
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPMAXUD     Z8, Z9, Z12
-	VPMAXUD     Z10, Z11, Z13
-	VPMAXUD     Z13, Z12, Z12
-	VPCMPUD     $0x06, Z28, Z12, K2
-	KORTESTW    K2, K2
-	JNE         more64
+round64:
+	CMPQ         DI, R10
+	JLE          finish64
+	CMPQ         BX, SI
+	JA           finish64
+	VMOVDQU64    (DX), Z0
+	VPERMB       Z0, Z31, Z0
+	VPERMB       320(AX), Z0, Z12
+	VPERMB       256(AX), Z0, Z9
+	VPANDQ       Z29, Z12, Z3
+	VPSRLW       $0x08, Z12, Z4
+	VPSLLVW      Z3, Z30, Z1
+	VPANDNQ      Z17, Z1, Z1
+	VPSLLVW      Z4, Z30, Z2
+	VPANDNQ      Z18, Z2, Z2
+	VPMINUW      Z29, Z1, Z10
+	VPMINUW      Z29, Z2, Z11
+	VPSLLW       $0x08, Z11, Z11
+	VPORQ        Z11, Z10, Z10
+	VPERMB       384(AX), Z0, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VPERMB       448(AX), Z0, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VPERMB       512(AX), Z0, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z5, Z6, Z6
+	VPADDB       Z6, Z7, Z7
+	VPSLLW       $0x02, Z7, Z7
+	VPSUBB       Z7, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VPERMI2B     768(AX), Z13, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VMOVDQA64    Z9, Z6
+	VPERMI2B     896(AX), Z14, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1024(AX), Z15, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z28, Z9, Z9
+	VPADDB       Z5, Z6, Z6
+	VPSUBB       Z7, Z9, Z9
+	VPSUBB       Z6, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VMOVDQA64    Z9, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1152(AX), Z23, Z5
+	VPERMI2B     1280(AX), Z22, Z6
+	VPERMI2B     640(AX), Z24, Z7
+	VPERMI2B     1408(AX), Z21, Z9
+	VPSLLW       $0x08, Z6, Z11
+	VMOVDQA64    Z5, Z8
+	VPTERNLOGD   $0xea, Z11, Z29, Z8
+	VPANDQ       Z29, Z7, Z11
+	VPSUBW       Z11, Z1, Z1
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z10
+	VPMULLW      Z8, Z10, Z10
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z10, Z19, Z19
+	VPADDW       Z17, Z1, Z10
+	VPANDNQ      Z17, Z10, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z10, Z17
+	VPSRLW       $0x08, Z5, Z8
+	VPTERNLOGD   $0xf4, Z29, Z6, Z8
+	VPSRLW       $0x08, Z7, Z11
+	VPSUBW       Z11, Z2, Z2
+	VPSHRDVW     Z4, Z20, Z18
+	VPSRLVW      Z4, Z20, Z10
+	VPMULLW      Z8, Z10, Z10
+	VPMULHUW     Z8, Z18, Z20
+	VPMULLW      Z8, Z18, Z18
+	VPADDW       Z10, Z20, Z20
+	VPADDW       Z18, Z2, Z10
+	VPANDNQ      Z18, Z10, Z18
+	VPSRLW       $0x0f, Z18, Z18
+	VPADDW       Z18, Z20, Z20
+	VMOVDQA64    Z10, Z18
+	VPSUBB       Z12, Z25, Z11
+	VPSRLW       $0x03, Z9, Z12
+	VPANDQ       Z26, Z12, Z12
+	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB      $0x06, Z11, Z12, K6, K5
+	VPMINUB      Z12, Z11, Z11
+	VPANDQ       Z29, Z12, Z0
+	VPANDQ       Z29, Z11, Z3
+	VPANDQ       Z29, Z10, Z5
+	MOVL         $0x00000010, R8
+	VPBROADCASTW R8, Z9
+	VPSUBW       Z0, Z9, Z1
+	VPSRLVW      Z1, Z5, Z7
+	VPSUBW       Z9, Z0, Z1
+	VPSLLVW      Z1, Z5, Z1
+	VPORQ        Z1, Z7, Z7
+	VPSLLVW      Z0, Z5, Z5
+	VPSLLVW      Z3, Z30, Z9
+	VPTERNLOGD   $0xf2, Z17, Z9, Z5
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z19
+	VPSUBW       Z3, Z0, Z1
+	VPSRLW       $0x08, Z12, Z0
+	VPSRLW       $0x08, Z11, Z4
+	VPSRLW       $0x08, Z10, Z6
+	MOVL         $0x00000010, R8
+	VPBROADCASTW R8, Z9
+	VPSUBW       Z0, Z9, Z2
+	VPSRLVW      Z2, Z6, Z8
+	VPSUBW       Z9, Z0, Z2
+	VPSLLVW      Z2, Z6, Z2
+	VPORQ        Z2, Z8, Z8
+	VPSLLVW      Z0, Z6, Z6
+	VPSLLVW      Z4, Z30, Z9
+	VPTERNLOGD   $0xf2, Z18, Z9, Z6
+	VPSHRDVW     Z4, Z20, Z18
+	VPSRLVW      Z4, Z20, Z20
+	VPSUBW       Z4, Z0, Z2
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	KORTESTQ     K5, K5
+	JNE          more64
 
 store64:
-	VMOVDQU32 Z4, (CX)
-	VMOVDQU32 Z5, 64(CX)
-	VMOVDQU32 Z6, 128(CX)
-	VMOVDQU32 Z7, 192(CX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z9
+	VPERMI2W  Z7, Z5, Z9
+	VPADDD    Z30, Z9, Z9
+	VMOVDQU64 Z9, (CX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z9
+	VPERMI2W  Z7, Z5, Z9
+	VPADDD    Z30, Z9, Z9
+	VMOVDQU64 Z9, 64(CX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z9
+	VPERMI2W  Z8, Z6, Z9
+	VPADDD    Z30, Z9, Z9
+	VMOVDQU64 Z9, 128(CX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z9
+	VPERMI2W  Z8, Z6, Z9
+	VPADDD    Z30, Z9, Z9
+	VMOVDQU64 Z9, 192(CX)
 	ADDQ      $0x40, DX
 	ADDQ      $0x00000100, CX
 	INCQ      R10
-	JMP       lanes64
+	JMP       round64
 
 more64:
-	VPSUBUSW    Z28, Z8, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z0, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z4, Z4
-	VPSRLVD     Z13, Z0, Z0
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z15, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z9, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z1, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z5, Z5
-	VPSRLVD     Z13, Z1, Z1
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z15, Z1, Z1
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z10, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z2, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z6, Z6
-	VPSRLVD     Z13, Z2, Z2
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z2, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z2, K2, Z2
-	VPORD       Z15, Z2, Z2
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z11, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z3, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z7, Z7
-	VPSRLVD     Z13, Z3, Z3
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z3, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z3, K2, Z3
-	VPORD       Z15, Z3, Z3
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPCMPUD     $0x06, Z23, Z12, K2
-	KORTESTW    K2, K2
-	JEQ         store64
-	VPSUBUSW    Z23, Z8, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z0, Z14, Z14
-	VPSLLD      $0x14, Z14, Z14
-	VPORD       Z14, Z4, Z4
-	VPSRLVD     Z13, Z0, Z0
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z15, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z23, Z9, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z1, Z14, Z14
-	VPSLLD      $0x14, Z14, Z14
-	VPORD       Z14, Z5, Z5
-	VPSRLVD     Z13, Z1, Z1
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z15, Z1, Z1
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z23, Z10, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z2, Z14, Z14
-	VPSLLD      $0x14, Z14, Z14
-	VPORD       Z14, Z6, Z6
-	VPSRLVD     Z13, Z2, Z2
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z2, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z2, K2, Z2
-	VPORD       Z15, Z2, Z2
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z23, Z11, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z3, Z14, Z14
-	VPSLLD      $0x14, Z14, Z14
-	VPORD       Z14, Z7, Z7
-	VPSRLVD     Z13, Z3, Z3
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z3, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z3, K2, Z3
-	VPORD       Z15, Z3, Z3
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	JMP         store64
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	MOVL         $0x00000010, R8
+	VPBROADCASTW R8, Z10
+	VPSUBW       Z3, Z10, Z10
+	VPSRLVW      Z10, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VPMINUW      Z11, Z2, Z10
+	VPSUBW       Z10, Z2, Z2
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z18, Z12, Z12
+	VPSHRDVW     Z10, Z20, Z18
+	VPSRLVW      Z10, Z20, Z20
+	VPSLLVW      Z4, Z12, Z10
+	VPORQ        Z10, Z6, Z6
+	MOVL         $0x00000010, R8
+	VPBROADCASTW R8, Z10
+	VPSUBW       Z4, Z10, Z10
+	VPSRLVW      Z10, Z12, Z12
+	VPORQ        Z12, Z8, Z8
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VMOVDQA64    Z1, Z10
+	VPORQ        Z2, Z10, Z10
+	VPTESTMW     Z10, Z10, K7, K1
+	KORTESTD     K1, K1
+	JEQ          store64
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPADDW       Z30, Z3, Z3
+	VPSLLVW      Z3, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VPMINUW      Z11, Z2, Z10
+	VPSUBW       Z10, Z2, Z2
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z18, Z12, Z12
+	VPSHRDVW     Z10, Z20, Z18
+	VPSRLVW      Z10, Z20, Z20
+	VPADDW       Z30, Z4, Z4
+	VPSLLVW      Z4, Z12, Z12
+	VPORQ        Z12, Z8, Z8
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	JMP          store64
+
+finish64:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z20, Z18, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z20, Z18, Z1
+	VMOVDQU64 Z1, 192(AX)
+	JMP       finish
 
 lanes32:
-	CMPQ        DI, R10
-	JLE         finish
-	CMPQ        BX, SI
-	JA          finish
-	VMOVDQU32   (DX), Y21
-	VPERMB      Z24, Z21, Z21
-	VPERMB.Z    Z21, Z17, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z0, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z0, Z0
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z0, Z0
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z0, Z0
-	VPSRLD      $0x0a, Z13, Z4
-	VPANDD      Z22, Z4, Z4
-	VPSRLD      $0x03, Z4, Z8
-	VPSUBUSW    Z27, Z8, Z8
-	VPSLLD      $0x03, Z8, Z14
-	VPSUBD      Z14, Z4, Z4
-	VPSLLVD     Z8, Z4, Z4
-	VPMINUD     Z28, Z8, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z0, Z15, Z4
-	VPSRLVD     Z14, Z0, Z0
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z16, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPERMB.Z    Z21, Z18, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z1, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z1, Z1
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z1, Z1
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z1, Z1
-	VPSRLD      $0x0a, Z13, Z5
-	VPANDD      Z22, Z5, Z5
-	VPSRLD      $0x03, Z5, Z9
-	VPSUBUSW    Z27, Z9, Z9
-	VPSLLD      $0x03, Z9, Z14
-	VPSUBD      Z14, Z5, Z5
-	VPSLLVD     Z9, Z5, Z5
-	VPMINUD     Z28, Z9, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z1, Z15, Z5
-	VPSRLVD     Z14, Z1, Z1
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z16, Z1, Z1
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPMAXUD     Z8, Z9, Z12
-	VPCMPUD     $0x06, Z28, Z12, K2
-	KORTESTW    K2, K2
-	JNE         more32
+	MOVQ      $0x00000000ffffffff, R8
+	KMOVQ     R8, K7
+	MOVQ      $0x5555555555555555, R8
+	KMOVQ     R8, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round32:
+	CMPQ         DI, R10
+	JLE          finish32
+	CMPQ         BX, SI
+	JA           finish32
+	VMOVDQU32    (DX), Y0
+	VPERMB       Z0, Z31, Z0
+	VPERMB       320(AX), Z0, Z12
+	VPERMB       256(AX), Z0, Z9
+	VPANDQ       Z29, Z12, Z3
+	VPSLLVW      Z3, Z30, Z1
+	VPANDNQ      Z17, Z1, Z1
+	VPMINUW      Z29, Z1, Z10
+	VPERMB       384(AX), Z0, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VPERMB       448(AX), Z0, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VPERMB       512(AX), Z0, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z5, Z6, Z6
+	VPADDB       Z6, Z7, Z7
+	VPSLLW       $0x02, Z7, Z7
+	VPSUBB       Z7, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VPERMI2B     768(AX), Z13, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VMOVDQA64    Z9, Z6
+	VPERMI2B     896(AX), Z14, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1024(AX), Z15, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z28, Z9, Z9
+	VPADDB       Z5, Z6, Z6
+	VPSUBB       Z7, Z9, Z9
+	VPSUBB       Z6, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VMOVDQA64    Z9, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1152(AX), Z23, Z5
+	VPERMI2B     1280(AX), Z22, Z6
+	VPERMI2B     640(AX), Z24, Z7
+	VPERMI2B     1408(AX), Z21, Z9
+	VPSLLW       $0x08, Z6, Z11
+	VMOVDQA64    Z5, Z8
+	VPTERNLOGD   $0xea, Z11, Z29, Z8
+	VPANDQ       Z29, Z7, Z11
+	VPSUBW       Z11, Z1, Z1
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z10
+	VPMULLW      Z8, Z10, Z10
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z10, Z19, Z19
+	VPADDW       Z17, Z1, Z10
+	VPANDNQ      Z17, Z10, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z10, Z17
+	VPSUBB       Z12, Z25, Z11
+	VPSRLW       $0x03, Z9, Z12
+	VPANDQ       Z26, Z12, Z12
+	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB      $0x06, Z11, Z12, K6, K5
+	VPMINUB      Z12, Z11, Z11
+	VPANDQ       Z29, Z12, Z0
+	VPANDQ       Z29, Z11, Z3
+	VPANDQ       Z29, Z10, Z5
+	MOVL         $0x00000010, R8
+	VPBROADCASTW R8, Z9
+	VPSUBW       Z0, Z9, Z1
+	VPSRLVW      Z1, Z5, Z7
+	VPSUBW       Z9, Z0, Z1
+	VPSLLVW      Z1, Z5, Z1
+	VPORQ        Z1, Z7, Z7
+	VPSLLVW      Z0, Z5, Z5
+	VPSLLVW      Z3, Z30, Z9
+	VPTERNLOGD   $0xf2, Z17, Z9, Z5
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z19
+	VPSUBW       Z3, Z0, Z1
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	KORTESTQ     K5, K5
+	JNE          more32
 
 store32:
-	VMOVDQU32 Z4, (CX)
-	VMOVDQU32 Z5, 64(CX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z9
+	VPERMI2W  Z7, Z5, Z9
+	VPADDD    Z30, Z9, Z9
+	VMOVDQU64 Z9, (CX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z9
+	VPERMI2W  Z7, Z5, Z9
+	VPADDD    Z30, Z9, Z9
+	VMOVDQU64 Z9, 64(CX)
 	ADDQ      $0x20, DX
 	ADDQ      $0x00000080, CX
 	INCQ      R10
-	JMP       lanes32
+	JMP       round32
 
 more32:
-	VPSUBUSW    Z28, Z8, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z0, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z4, Z4
-	VPSRLVD     Z13, Z0, Z0
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z15, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z28, Z9, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z1, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z5, Z5
-	VPSRLVD     Z13, Z1, Z1
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z15, Z1, Z1
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPCMPUD     $0x06, Z23, Z12, K2
-	KORTESTW    K2, K2
-	JEQ         store32
-	VPSUBUSW    Z23, Z8, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z0, Z14, Z14
-	VPSLLD      $0x14, Z14, Z14
-	VPORD       Z14, Z4, Z4
-	VPSRLVD     Z13, Z0, Z0
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z15, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPSUBUSW    Z23, Z9, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z1, Z14, Z14
-	VPSLLD      $0x14, Z14, Z14
-	VPORD       Z14, Z5, Z5
-	VPSRLVD     Z13, Z1, Z1
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z1, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z1, K2, Z1
-	VPORD       Z15, Z1, Z1
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	JMP         store32
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	MOVL         $0x00000010, R8
+	VPBROADCASTW R8, Z10
+	VPSUBW       Z3, Z10, Z10
+	VPSRLVW      Z10, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VMOVDQA64    Z1, Z10
+	VPTESTMW     Z10, Z10, K7, K1
+	KORTESTD     K1, K1
+	JEQ          store32
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPADDW       Z30, Z3, Z3
+	VPSLLVW      Z3, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	JMP          store32
+
+finish32:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	JMP       finish
 
 lanes16:
-	CMPQ        DI, R10
-	JLE         finish
-	CMPQ        BX, SI
-	JA          finish
-	VMOVDQU32   (DX), X21
-	VPERMB      Z24, Z21, Z21
-	VPERMB.Z    Z21, Z17, K7, Z12
-	VPTERNLOGD  $0xf8, Z25, Z0, Z12
-	KXNORW      K1, K1, K1
-	VPXORD      Z13, Z13, Z13
-	VPGATHERDD  (R11)(Z12*4), K1, Z13
-	VPSRLD      $0x0a, Z0, Z0
-	VPSRLD      $0x12, Z13, Z14
-	VPMULLD     Z14, Z0, Z0
-	VPANDD      Z25, Z13, Z14
-	VPADDD      Z14, Z0, Z0
-	VPSRLD      $0x0a, Z13, Z4
-	VPANDD      Z22, Z4, Z4
-	VPSRLD      $0x03, Z4, Z8
-	VPSUBUSW    Z27, Z8, Z8
-	VPSLLD      $0x03, Z8, Z14
-	VPSUBD      Z14, Z4, Z4
-	VPSLLVD     Z8, Z4, Z4
-	VPMINUD     Z28, Z8, Z14
-	VPSLLVD     Z14, Z30, Z15
-	VPTERNLOGD  $0xf2, Z0, Z15, Z4
-	VPSRLVD     Z14, Z0, Z0
-	VPMOVZXWD   (BX), Z16
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z16, K2, Z16
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z16, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VMOVDQA32   Z8, Z12
-	VPCMPUD     $0x06, Z28, Z12, K2
-	KORTESTW    K2, K2
-	JNE         more16
+	MOVQ      $0x000000000000ffff, R8
+	KMOVQ     R8, K7
+	MOVQ      $0x0000000055555555, R8
+	KMOVQ     R8, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round16:
+	CMPQ         DI, R10
+	JLE          finish16
+	CMPQ         BX, SI
+	JA           finish16
+	VMOVDQU32    (DX), X0
+	VPERMB       Z0, Z31, Z0
+	VPERMB       320(AX), Z0, Z12
+	VPERMB       256(AX), Z0, Z9
+	VPANDQ       Z29, Z12, Z3
+	VPSLLVW      Z3, Z30, Z1
+	VPANDNQ      Z17, Z1, Z1
+	VPMINUW      Z29, Z1, Z10
+	VPERMB       384(AX), Z0, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VPERMB       448(AX), Z0, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VPERMB       512(AX), Z0, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z5, Z6, Z6
+	VPADDB       Z6, Z7, Z7
+	VPSLLW       $0x02, Z7, Z7
+	VPSUBB       Z7, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VPERMI2B     768(AX), Z13, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VMOVDQA64    Z9, Z6
+	VPERMI2B     896(AX), Z14, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1024(AX), Z15, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z28, Z9, Z9
+	VPADDB       Z5, Z6, Z6
+	VPSUBB       Z7, Z9, Z9
+	VPSUBB       Z6, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VMOVDQA64    Z9, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1152(AX), Z23, Z5
+	VPERMI2B     1280(AX), Z22, Z6
+	VPERMI2B     640(AX), Z24, Z7
+	VPERMI2B     1408(AX), Z21, Z9
+	VPSLLW       $0x08, Z6, Z11
+	VMOVDQA64    Z5, Z8
+	VPTERNLOGD   $0xea, Z11, Z29, Z8
+	VPANDQ       Z29, Z7, Z11
+	VPSUBW       Z11, Z1, Z1
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z10
+	VPMULLW      Z8, Z10, Z10
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z10, Z19, Z19
+	VPADDW       Z17, Z1, Z10
+	VPANDNQ      Z17, Z10, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z10, Z17
+	VPSUBB       Z12, Z25, Z11
+	VPSRLW       $0x03, Z9, Z12
+	VPANDQ       Z26, Z12, Z12
+	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB      $0x06, Z11, Z12, K6, K5
+	VPMINUB      Z12, Z11, Z11
+	VPANDQ       Z29, Z12, Z0
+	VPANDQ       Z29, Z11, Z3
+	VPANDQ       Z29, Z10, Z5
+	MOVL         $0x00000010, R8
+	VPBROADCASTW R8, Z9
+	VPSUBW       Z0, Z9, Z1
+	VPSRLVW      Z1, Z5, Z7
+	VPSUBW       Z9, Z0, Z1
+	VPSLLVW      Z1, Z5, Z1
+	VPORQ        Z1, Z7, Z7
+	VPSLLVW      Z0, Z5, Z5
+	VPSLLVW      Z3, Z30, Z9
+	VPTERNLOGD   $0xf2, Z17, Z9, Z5
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z19
+	VPSUBW       Z3, Z0, Z1
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	KORTESTQ     K5, K5
+	JNE          more16
 
 store16:
-	VMOVDQU32 Z4, (CX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z9
+	VPERMI2W  Z7, Z5, Z9
+	VPADDD    Z30, Z9, Z9
+	VMOVDQU64 Z9, (CX)
 	ADDQ      $0x10, DX
 	ADDQ      $0x00000040, CX
 	INCQ      R10
-	JMP       lanes16
+	JMP       round16
 
 more16:
-	VPSUBUSW    Z28, Z8, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z0, Z14, Z14
-	VPSLLD      $0x05, Z14, Z14
-	VPORD       Z14, Z4, Z4
-	VPSRLVD     Z13, Z0, Z0
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z15, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	VPCMPUD     $0x06, Z23, Z12, K2
-	KORTESTW    K2, K2
-	JEQ         store16
-	VPSUBUSW    Z23, Z8, Z13
-	VPMINUD     Z29, Z13, Z13
-	VPSLLVD     Z13, Z30, Z14
-	VPANDND     Z0, Z14, Z14
-	VPSLLD      $0x14, Z14, Z14
-	VPORD       Z14, Z4, Z4
-	VPSRLVD     Z13, Z0, Z0
-	VPMOVZXWD   (BX), Z15
-	VPCMPUD     $0x01, Z26, Z0, K2
-	VPEXPANDD.Z Z15, K2, Z15
-	VPSLLD      $0x10, Z0, K2, Z0
-	VPORD       Z15, Z0, Z0
-	KMOVW       K2, R8
-	POPCNTL     R8, R8
-	LEAQ        (BX)(R8*2), BX
-	JMP         store16
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	MOVL         $0x00000010, R8
+	VPBROADCASTW R8, Z10
+	VPSUBW       Z3, Z10, Z10
+	VPSRLVW      Z10, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VMOVDQA64    Z1, Z10
+	VPTESTMW     Z10, Z10, K7, K1
+	KORTESTD     K1, K1
+	JEQ          store16
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPADDW       Z30, Z3, Z3
+	VPSLLVW      Z3, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (BX), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	MOVL         $0x0000000f, R8
+	VPBROADCASTW R8, Z11
+	JMP          store16
+
+finish16:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
 
 finish:
-	VMOVDQU32 Z0, (AX)
-	VMOVDQU32 Z1, 64(AX)
-	VMOVDQU32 Z2, 128(AX)
-	VMOVDQU32 Z3, 192(AX)
-	SUBQ      R9, BX
-	MOVQ      R10, done+56(FP)
-	MOVQ      BX, read+64(FP)
+	SUBQ R9, BX
+	MOVQ R10, done+56(FP)
+	MOVQ BX, read+64(FP)
 	VZEROUPPER
 	RET
 
-// func decodeBytesAVX512(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, POPCNT
-TEXT ·decodeBytesAVX512(SB), NOSPLIT, $0-72
+// func decodeBF16AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, POPCNT
+TEXT ·decodeBF16AVX512(SB), NOSPLIT, $0-96
 	MOVQ         d+0(FP), AX
-	MOVQ         z+8(FP), CX
-	MOVQ         ctx+16(FP), DX
-	MOVQ         src+24(FP), DX
-	MOVQ         size+32(FP), BX
+	VMOVDQU64    weaveBytes<>+0(SB), Z31
+	VPTERNLOGD   $0xff, Z30, Z30, Z30
+	MOVL         $0x000000ff, CX
+	VPBROADCASTW CX, Z29
+	MOVL         $0x00000303, CX
+	VPBROADCASTW CX, Z28
+	MOVL         $0x00000101, CX
+	VPBROADCASTW CX, Z27
+	MOVL         $0x00001f1f, CX
+	VPBROADCASTW CX, Z26
+	MOVL         $0x00000f0f, CX
+	VPBROADCASTW CX, Z25
+	VMOVDQU64    576(AX), Z24
+	VMOVDQU64    1088(AX), Z23
+	VMOVDQU64    1216(AX), Z22
+	VMOVDQU64    1344(AX), Z21
+	VMOVDQU64    704(AX), Z13
+	VMOVDQU64    832(AX), Z14
+	VMOVDQU64    960(AX), Z15
+	MOVQ         dst+8(FP), CX
+	MOVQ         base+16(FP), DX
+	MOVQ         shift+24(FP), BX
+	MOVQ         stride+64(FP), SI
+	MOVQ         top+72(FP), DI
+	VPBROADCASTW DI, Z16
+	MOVQ         src+32(FP), DI
+	MOVQ         size+40(FP), R8
+	ADDQ         DI, R8
+	MOVQ         rounds+48(FP), R9
+	MOVQ         lanes+56(FP), R10
+	MOVQ         DI, R11
+	XORQ         R12, R12
+	SUBQ         $0x00000200, R8
+	CMPQ         R10, $0x20
+	JEQ          lanes32
+	JL           lanes16
+	MOVQ         $0x00000000ffffffff, R10
+	KMOVQ        R10, K7
+	MOVQ         $0xffffffffffffffff, R10
+	KMOVQ        R10, K6
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z18
+	VMOVDQU64    oddWords<>+0(SB), Z20
+	VPERMI2W     Z1, Z0, Z18
+	VPERMI2W     Z1, Z0, Z20
+
+round64:
+	CMPQ       R9, R12
+	JLE        finish64
+	CMPQ       DI, R8
+	JA         finish64
+	VMOVDQU64  (BX), Z0
+	VPERMB     Z0, Z31, Z0
+	VPSRLW     $0x07, (DX), Z1
+	VPANDQ     repeated00ff00ff<>+0(SB), Z1, Z1
+	VPSUBUSW   Z1, Z16, Z1
+	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VPSRLW     $0x07, 64(DX), Z2
+	VPANDQ     repeated00ff00ff<>+0(SB), Z2, Z2
+	VPSUBUSW   Z2, Z16, Z2
+	VPMINUW    repeated001f001f<>+0(SB), Z2, Z2
+	VPSLLW     $0x08, Z2, Z2
+	VPORQ      Z2, Z1, Z1
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSRLW     $0x08, Z12, Z4
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPSLLVW    Z4, Z30, Z2
+	VPANDNQ    Z18, Z2, Z2
+	VPMINUW    Z29, Z1, Z10
+	VPMINUW    Z29, Z2, Z11
+	VPSLLW     $0x08, Z11, Z11
+	VPORQ      Z11, Z10, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSRLW     $0x08, Z5, Z8
+	VPTERNLOGD $0xf4, Z29, Z6, Z8
+	VPSRLW     $0x08, Z7, Z11
+	VPSUBW     Z11, Z2, Z2
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z18, Z20
+	VPMULLW    Z8, Z18, Z18
+	VPADDW     Z10, Z20, Z20
+	VPADDW     Z18, Z2, Z10
+	VPANDNQ    Z18, Z10, Z18
+	VPSRLW     $0x0f, Z18, Z18
+	VPADDW     Z18, Z20, Z20
+	VMOVDQA64  Z10, Z18
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VPSRLW     $0x08, Z12, Z0
+	VPSRLW     $0x08, Z11, Z4
+	VPSRLW     $0x08, Z10, Z6
+	VPSLLVW    Z0, Z6, Z6
+	VPSLLVW    Z4, Z30, Z9
+	VPTERNLOGD $0xf2, Z18, Z9, Z6
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z20
+	VPSUBW     Z4, Z0, Z2
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z18, Z20, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z18, K1, Z20
+	VPEXPANDW  Z10, K1, Z18
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	KORTESTQ   K5, K5
+	JNE        more64
+
+store64:
+	VPADDW     Z30, Z5, Z5
+	VPSLLW     $0x0f, Z5, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z5, Z5
+	VPXORQ     Z10, Z5, Z5
+	VMOVDQU64  (DX), Z9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
+	VMOVDQU64  Z5, (CX)
+	VPADDW     Z30, Z6, Z6
+	VPSLLW     $0x0f, Z6, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z6, Z6
+	VPXORQ     Z10, Z6, Z6
+	VMOVDQU64  64(DX), Z9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z6, Z6
+	VPSRAW     $0x0f, Z6, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z6
+	VMOVDQU64  Z6, 64(CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000080, DX
+	ADDQ       $0x00000080, CX
+	INCQ       R12
+	JMP        round64
+
+more64:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z2, Z10
+	VPSUBW       Z10, Z2, Z2
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z18, Z12, Z12
+	VPSHRDVW     Z10, Z20, Z18
+	VPSRLVW      Z10, Z20, Z20
+	VPSLLVW      Z4, Z12, Z10
+	VPORQ        Z10, Z6, Z6
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store64
+
+finish64:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z20, Z18, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z20, Z18, Z1
+	VMOVDQU64 Z1, 192(AX)
+	JMP       finish
+
+lanes32:
+	MOVQ      $0x00000000ffffffff, R10
+	KMOVQ     R10, K7
+	MOVQ      $0x5555555555555555, R10
+	KMOVQ     R10, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round32:
+	CMPQ       R9, R12
+	JLE        finish32
+	CMPQ       DI, R8
+	JA         finish32
+	VMOVDQU32  (BX), Y0
+	VPERMB     Z0, Z31, Z0
+	VPSRLW     $0x07, (DX), Z1
+	VPANDQ     repeated00ff00ff<>+0(SB), Z1, Z1
+	VPSUBUSW   Z1, Z16, Z1
+	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPMINUW    Z29, Z1, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	KORTESTQ   K5, K5
+	JNE        more32
+
+store32:
+	VPADDW     Z30, Z5, Z5
+	VPSLLW     $0x0f, Z5, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z5, Z5
+	VPXORQ     Z10, Z5, Z5
+	VMOVDQU64  (DX), Z9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
+	VMOVDQU64  Z5, (CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, CX
+	INCQ       R12
+	JMP        round32
+
+more32:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store32
+
+finish32:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	JMP       finish
+
+lanes16:
+	MOVQ      $0x000000000000ffff, R10
+	KMOVQ     R10, K7
+	MOVQ      $0x0000000055555555, R10
+	KMOVQ     R10, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round16:
+	CMPQ       R9, R12
+	JLE        finish16
+	CMPQ       DI, R8
+	JA         finish16
+	VMOVDQU32  (BX), X0
+	VPERMB     Z0, Z31, Z0
+	VPSRLW     $0x07, (DX), Y1
+	VPANDQ     repeated00ff00ff<>+0(SB), Z1, Z1
+	VPSUBUSW   Z1, Z16, Z1
+	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPMINUW    Z29, Z1, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	KORTESTQ   K5, K5
+	JNE        more16
+
+store16:
+	VPADDW     Z30, Z5, Z5
+	VPSLLW     $0x0f, Z5, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z5, Z5
+	VPXORQ     Z10, Z5, Z5
+	VMOVDQU32  (DX), Y9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
+	VMOVDQU32  Y5, (CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000020, DX
+	ADDQ       $0x00000020, CX
+	INCQ       R12
+	JMP        round16
+
+more16:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store16
+
+finish16:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+
+finish:
+	SUBQ R11, DI
+	MOVQ R12, done+80(FP)
+	MOVQ DI, read+88(FP)
+	VZEROUPPER
+	RET
+
+DATA repeated00ff00ff<>+0(SB)/1, $0xff
+DATA repeated00ff00ff<>+1(SB)/1, $0x00
+DATA repeated00ff00ff<>+2(SB)/1, $0xff
+DATA repeated00ff00ff<>+3(SB)/1, $0x00
+DATA repeated00ff00ff<>+4(SB)/1, $0xff
+DATA repeated00ff00ff<>+5(SB)/1, $0x00
+DATA repeated00ff00ff<>+6(SB)/1, $0xff
+DATA repeated00ff00ff<>+7(SB)/1, $0x00
+DATA repeated00ff00ff<>+8(SB)/1, $0xff
+DATA repeated00ff00ff<>+9(SB)/1, $0x00
+DATA repeated00ff00ff<>+10(SB)/1, $0xff
+DATA repeated00ff00ff<>+11(SB)/1, $0x00
+DATA repeated00ff00ff<>+12(SB)/1, $0xff
+DATA repeated00ff00ff<>+13(SB)/1, $0x00
+DATA repeated00ff00ff<>+14(SB)/1, $0xff
+DATA repeated00ff00ff<>+15(SB)/1, $0x00
+DATA repeated00ff00ff<>+16(SB)/1, $0xff
+DATA repeated00ff00ff<>+17(SB)/1, $0x00
+DATA repeated00ff00ff<>+18(SB)/1, $0xff
+DATA repeated00ff00ff<>+19(SB)/1, $0x00
+DATA repeated00ff00ff<>+20(SB)/1, $0xff
+DATA repeated00ff00ff<>+21(SB)/1, $0x00
+DATA repeated00ff00ff<>+22(SB)/1, $0xff
+DATA repeated00ff00ff<>+23(SB)/1, $0x00
+DATA repeated00ff00ff<>+24(SB)/1, $0xff
+DATA repeated00ff00ff<>+25(SB)/1, $0x00
+DATA repeated00ff00ff<>+26(SB)/1, $0xff
+DATA repeated00ff00ff<>+27(SB)/1, $0x00
+DATA repeated00ff00ff<>+28(SB)/1, $0xff
+DATA repeated00ff00ff<>+29(SB)/1, $0x00
+DATA repeated00ff00ff<>+30(SB)/1, $0xff
+DATA repeated00ff00ff<>+31(SB)/1, $0x00
+DATA repeated00ff00ff<>+32(SB)/1, $0xff
+DATA repeated00ff00ff<>+33(SB)/1, $0x00
+DATA repeated00ff00ff<>+34(SB)/1, $0xff
+DATA repeated00ff00ff<>+35(SB)/1, $0x00
+DATA repeated00ff00ff<>+36(SB)/1, $0xff
+DATA repeated00ff00ff<>+37(SB)/1, $0x00
+DATA repeated00ff00ff<>+38(SB)/1, $0xff
+DATA repeated00ff00ff<>+39(SB)/1, $0x00
+DATA repeated00ff00ff<>+40(SB)/1, $0xff
+DATA repeated00ff00ff<>+41(SB)/1, $0x00
+DATA repeated00ff00ff<>+42(SB)/1, $0xff
+DATA repeated00ff00ff<>+43(SB)/1, $0x00
+DATA repeated00ff00ff<>+44(SB)/1, $0xff
+DATA repeated00ff00ff<>+45(SB)/1, $0x00
+DATA repeated00ff00ff<>+46(SB)/1, $0xff
+DATA repeated00ff00ff<>+47(SB)/1, $0x00
+DATA repeated00ff00ff<>+48(SB)/1, $0xff
+DATA repeated00ff00ff<>+49(SB)/1, $0x00
+DATA repeated00ff00ff<>+50(SB)/1, $0xff
+DATA repeated00ff00ff<>+51(SB)/1, $0x00
+DATA repeated00ff00ff<>+52(SB)/1, $0xff
+DATA repeated00ff00ff<>+53(SB)/1, $0x00
+DATA repeated00ff00ff<>+54(SB)/1, $0xff
+DATA repeated00ff00ff<>+55(SB)/1, $0x00
+DATA repeated00ff00ff<>+56(SB)/1, $0xff
+DATA repeated00ff00ff<>+57(SB)/1, $0x00
+DATA repeated00ff00ff<>+58(SB)/1, $0xff
+DATA repeated00ff00ff<>+59(SB)/1, $0x00
+DATA repeated00ff00ff<>+60(SB)/1, $0xff
+DATA repeated00ff00ff<>+61(SB)/1, $0x00
+DATA repeated00ff00ff<>+62(SB)/1, $0xff
+DATA repeated00ff00ff<>+63(SB)/1, $0x00
+GLOBL repeated00ff00ff<>(SB), RODATA|NOPTR, $64
+
+DATA repeated001f001f<>+0(SB)/1, $0x1f
+DATA repeated001f001f<>+1(SB)/1, $0x00
+DATA repeated001f001f<>+2(SB)/1, $0x1f
+DATA repeated001f001f<>+3(SB)/1, $0x00
+DATA repeated001f001f<>+4(SB)/1, $0x1f
+DATA repeated001f001f<>+5(SB)/1, $0x00
+DATA repeated001f001f<>+6(SB)/1, $0x1f
+DATA repeated001f001f<>+7(SB)/1, $0x00
+DATA repeated001f001f<>+8(SB)/1, $0x1f
+DATA repeated001f001f<>+9(SB)/1, $0x00
+DATA repeated001f001f<>+10(SB)/1, $0x1f
+DATA repeated001f001f<>+11(SB)/1, $0x00
+DATA repeated001f001f<>+12(SB)/1, $0x1f
+DATA repeated001f001f<>+13(SB)/1, $0x00
+DATA repeated001f001f<>+14(SB)/1, $0x1f
+DATA repeated001f001f<>+15(SB)/1, $0x00
+DATA repeated001f001f<>+16(SB)/1, $0x1f
+DATA repeated001f001f<>+17(SB)/1, $0x00
+DATA repeated001f001f<>+18(SB)/1, $0x1f
+DATA repeated001f001f<>+19(SB)/1, $0x00
+DATA repeated001f001f<>+20(SB)/1, $0x1f
+DATA repeated001f001f<>+21(SB)/1, $0x00
+DATA repeated001f001f<>+22(SB)/1, $0x1f
+DATA repeated001f001f<>+23(SB)/1, $0x00
+DATA repeated001f001f<>+24(SB)/1, $0x1f
+DATA repeated001f001f<>+25(SB)/1, $0x00
+DATA repeated001f001f<>+26(SB)/1, $0x1f
+DATA repeated001f001f<>+27(SB)/1, $0x00
+DATA repeated001f001f<>+28(SB)/1, $0x1f
+DATA repeated001f001f<>+29(SB)/1, $0x00
+DATA repeated001f001f<>+30(SB)/1, $0x1f
+DATA repeated001f001f<>+31(SB)/1, $0x00
+DATA repeated001f001f<>+32(SB)/1, $0x1f
+DATA repeated001f001f<>+33(SB)/1, $0x00
+DATA repeated001f001f<>+34(SB)/1, $0x1f
+DATA repeated001f001f<>+35(SB)/1, $0x00
+DATA repeated001f001f<>+36(SB)/1, $0x1f
+DATA repeated001f001f<>+37(SB)/1, $0x00
+DATA repeated001f001f<>+38(SB)/1, $0x1f
+DATA repeated001f001f<>+39(SB)/1, $0x00
+DATA repeated001f001f<>+40(SB)/1, $0x1f
+DATA repeated001f001f<>+41(SB)/1, $0x00
+DATA repeated001f001f<>+42(SB)/1, $0x1f
+DATA repeated001f001f<>+43(SB)/1, $0x00
+DATA repeated001f001f<>+44(SB)/1, $0x1f
+DATA repeated001f001f<>+45(SB)/1, $0x00
+DATA repeated001f001f<>+46(SB)/1, $0x1f
+DATA repeated001f001f<>+47(SB)/1, $0x00
+DATA repeated001f001f<>+48(SB)/1, $0x1f
+DATA repeated001f001f<>+49(SB)/1, $0x00
+DATA repeated001f001f<>+50(SB)/1, $0x1f
+DATA repeated001f001f<>+51(SB)/1, $0x00
+DATA repeated001f001f<>+52(SB)/1, $0x1f
+DATA repeated001f001f<>+53(SB)/1, $0x00
+DATA repeated001f001f<>+54(SB)/1, $0x1f
+DATA repeated001f001f<>+55(SB)/1, $0x00
+DATA repeated001f001f<>+56(SB)/1, $0x1f
+DATA repeated001f001f<>+57(SB)/1, $0x00
+DATA repeated001f001f<>+58(SB)/1, $0x1f
+DATA repeated001f001f<>+59(SB)/1, $0x00
+DATA repeated001f001f<>+60(SB)/1, $0x1f
+DATA repeated001f001f<>+61(SB)/1, $0x00
+DATA repeated001f001f<>+62(SB)/1, $0x1f
+DATA repeated001f001f<>+63(SB)/1, $0x00
+GLOBL repeated001f001f<>(SB), RODATA|NOPTR, $64
+
+DATA repeated3f3f3f3f<>+0(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+1(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+2(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+3(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+4(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+5(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+6(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+7(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+8(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+9(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+10(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+11(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+12(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+13(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+14(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+15(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+16(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+17(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+18(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+19(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+20(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+21(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+22(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+23(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+24(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+25(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+26(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+27(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+28(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+29(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+30(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+31(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+32(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+33(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+34(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+35(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+36(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+37(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+38(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+39(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+40(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+41(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+42(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+43(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+44(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+45(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+46(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+47(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+48(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+49(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+50(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+51(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+52(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+53(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+54(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+55(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+56(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+57(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+58(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+59(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+60(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+61(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+62(SB)/1, $0x3f
+DATA repeated3f3f3f3f<>+63(SB)/1, $0x3f
+GLOBL repeated3f3f3f3f<>(SB), RODATA|NOPTR, $64
+
+DATA repeated80008000<>+0(SB)/1, $0x00
+DATA repeated80008000<>+1(SB)/1, $0x80
+DATA repeated80008000<>+2(SB)/1, $0x00
+DATA repeated80008000<>+3(SB)/1, $0x80
+DATA repeated80008000<>+4(SB)/1, $0x00
+DATA repeated80008000<>+5(SB)/1, $0x80
+DATA repeated80008000<>+6(SB)/1, $0x00
+DATA repeated80008000<>+7(SB)/1, $0x80
+DATA repeated80008000<>+8(SB)/1, $0x00
+DATA repeated80008000<>+9(SB)/1, $0x80
+DATA repeated80008000<>+10(SB)/1, $0x00
+DATA repeated80008000<>+11(SB)/1, $0x80
+DATA repeated80008000<>+12(SB)/1, $0x00
+DATA repeated80008000<>+13(SB)/1, $0x80
+DATA repeated80008000<>+14(SB)/1, $0x00
+DATA repeated80008000<>+15(SB)/1, $0x80
+DATA repeated80008000<>+16(SB)/1, $0x00
+DATA repeated80008000<>+17(SB)/1, $0x80
+DATA repeated80008000<>+18(SB)/1, $0x00
+DATA repeated80008000<>+19(SB)/1, $0x80
+DATA repeated80008000<>+20(SB)/1, $0x00
+DATA repeated80008000<>+21(SB)/1, $0x80
+DATA repeated80008000<>+22(SB)/1, $0x00
+DATA repeated80008000<>+23(SB)/1, $0x80
+DATA repeated80008000<>+24(SB)/1, $0x00
+DATA repeated80008000<>+25(SB)/1, $0x80
+DATA repeated80008000<>+26(SB)/1, $0x00
+DATA repeated80008000<>+27(SB)/1, $0x80
+DATA repeated80008000<>+28(SB)/1, $0x00
+DATA repeated80008000<>+29(SB)/1, $0x80
+DATA repeated80008000<>+30(SB)/1, $0x00
+DATA repeated80008000<>+31(SB)/1, $0x80
+DATA repeated80008000<>+32(SB)/1, $0x00
+DATA repeated80008000<>+33(SB)/1, $0x80
+DATA repeated80008000<>+34(SB)/1, $0x00
+DATA repeated80008000<>+35(SB)/1, $0x80
+DATA repeated80008000<>+36(SB)/1, $0x00
+DATA repeated80008000<>+37(SB)/1, $0x80
+DATA repeated80008000<>+38(SB)/1, $0x00
+DATA repeated80008000<>+39(SB)/1, $0x80
+DATA repeated80008000<>+40(SB)/1, $0x00
+DATA repeated80008000<>+41(SB)/1, $0x80
+DATA repeated80008000<>+42(SB)/1, $0x00
+DATA repeated80008000<>+43(SB)/1, $0x80
+DATA repeated80008000<>+44(SB)/1, $0x00
+DATA repeated80008000<>+45(SB)/1, $0x80
+DATA repeated80008000<>+46(SB)/1, $0x00
+DATA repeated80008000<>+47(SB)/1, $0x80
+DATA repeated80008000<>+48(SB)/1, $0x00
+DATA repeated80008000<>+49(SB)/1, $0x80
+DATA repeated80008000<>+50(SB)/1, $0x00
+DATA repeated80008000<>+51(SB)/1, $0x80
+DATA repeated80008000<>+52(SB)/1, $0x00
+DATA repeated80008000<>+53(SB)/1, $0x80
+DATA repeated80008000<>+54(SB)/1, $0x00
+DATA repeated80008000<>+55(SB)/1, $0x80
+DATA repeated80008000<>+56(SB)/1, $0x00
+DATA repeated80008000<>+57(SB)/1, $0x80
+DATA repeated80008000<>+58(SB)/1, $0x00
+DATA repeated80008000<>+59(SB)/1, $0x80
+DATA repeated80008000<>+60(SB)/1, $0x00
+DATA repeated80008000<>+61(SB)/1, $0x80
+DATA repeated80008000<>+62(SB)/1, $0x00
+DATA repeated80008000<>+63(SB)/1, $0x80
+GLOBL repeated80008000<>(SB), RODATA|NOPTR, $64
+
+// func decodeF16AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, POPCNT
+TEXT ·decodeF16AVX512(SB), NOSPLIT, $0-96
+	MOVQ         d+0(FP), AX
+	VMOVDQU64    weaveBytes<>+0(SB), Z31
+	VPTERNLOGD   $0xff, Z30, Z30, Z30
+	MOVL         $0x000000ff, CX
+	VPBROADCASTW CX, Z29
+	MOVL         $0x00000303, CX
+	VPBROADCASTW CX, Z28
+	MOVL         $0x00000101, CX
+	VPBROADCASTW CX, Z27
+	MOVL         $0x00001f1f, CX
+	VPBROADCASTW CX, Z26
+	MOVL         $0x00000f0f, CX
+	VPBROADCASTW CX, Z25
+	VMOVDQU64    576(AX), Z24
+	VMOVDQU64    1088(AX), Z23
+	VMOVDQU64    1216(AX), Z22
+	VMOVDQU64    1344(AX), Z21
+	VMOVDQU64    704(AX), Z13
+	VMOVDQU64    832(AX), Z14
+	VMOVDQU64    960(AX), Z15
+	MOVQ         dst+8(FP), CX
+	MOVQ         base+16(FP), DX
+	MOVQ         shift+24(FP), BX
+	MOVQ         stride+64(FP), SI
+	MOVQ         top+72(FP), DI
+	VPBROADCASTW DI, Z16
+	MOVQ         src+32(FP), DI
+	MOVQ         size+40(FP), R8
+	ADDQ         DI, R8
+	MOVQ         rounds+48(FP), R9
+	MOVQ         lanes+56(FP), R10
+	MOVQ         DI, R11
+	XORQ         R12, R12
+	SUBQ         $0x00000200, R8
+	CMPQ         R10, $0x20
+	JEQ          lanes32
+	JL           lanes16
+	MOVQ         $0x00000000ffffffff, R10
+	KMOVQ        R10, K7
+	MOVQ         $0xffffffffffffffff, R10
+	KMOVQ        R10, K6
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z18
+	VMOVDQU64    oddWords<>+0(SB), Z20
+	VPERMI2W     Z1, Z0, Z18
+	VPERMI2W     Z1, Z0, Z20
+
+round64:
+	CMPQ       R9, R12
+	JLE        finish64
+	CMPQ       DI, R8
+	JA         finish64
+	VMOVDQU64  (BX), Z0
+	VPERMB     Z0, Z31, Z0
+	VPSRLW     $0x0a, (DX), Z1
+	VPANDQ     repeated001f001f<>+0(SB), Z1, Z1
+	VPSUBUSW   Z1, Z16, Z1
+	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VPSRLW     $0x0a, 64(DX), Z2
+	VPANDQ     repeated001f001f<>+0(SB), Z2, Z2
+	VPSUBUSW   Z2, Z16, Z2
+	VPMINUW    repeated001f001f<>+0(SB), Z2, Z2
+	VPSLLW     $0x08, Z2, Z2
+	VPORQ      Z2, Z1, Z1
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSRLW     $0x08, Z12, Z4
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPSLLVW    Z4, Z30, Z2
+	VPANDNQ    Z18, Z2, Z2
+	VPMINUW    Z29, Z1, Z10
+	VPMINUW    Z29, Z2, Z11
+	VPSLLW     $0x08, Z11, Z11
+	VPORQ      Z11, Z10, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSRLW     $0x08, Z5, Z8
+	VPTERNLOGD $0xf4, Z29, Z6, Z8
+	VPSRLW     $0x08, Z7, Z11
+	VPSUBW     Z11, Z2, Z2
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z18, Z20
+	VPMULLW    Z8, Z18, Z18
+	VPADDW     Z10, Z20, Z20
+	VPADDW     Z18, Z2, Z10
+	VPANDNQ    Z18, Z10, Z18
+	VPSRLW     $0x0f, Z18, Z18
+	VPADDW     Z18, Z20, Z20
+	VMOVDQA64  Z10, Z18
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VPSRLW     $0x08, Z12, Z0
+	VPSRLW     $0x08, Z11, Z4
+	VPSRLW     $0x08, Z10, Z6
+	VPSLLVW    Z0, Z6, Z6
+	VPSLLVW    Z4, Z30, Z9
+	VPTERNLOGD $0xf2, Z18, Z9, Z6
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z20
+	VPSUBW     Z4, Z0, Z2
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z18, Z20, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z18, K1, Z20
+	VPEXPANDW  Z10, K1, Z18
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	KORTESTQ   K5, K5
+	JNE        more64
+
+store64:
+	VPADDW     Z30, Z5, Z5
+	VPSLLW     $0x0f, Z5, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z5, Z5
+	VPXORQ     Z10, Z5, Z5
+	VMOVDQU64  (DX), Z9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
+	VMOVDQU64  Z5, (CX)
+	VPADDW     Z30, Z6, Z6
+	VPSLLW     $0x0f, Z6, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z6, Z6
+	VPXORQ     Z10, Z6, Z6
+	VMOVDQU64  64(DX), Z9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z6, Z6
+	VPSRAW     $0x0f, Z6, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z6
+	VMOVDQU64  Z6, 64(CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000080, DX
+	ADDQ       $0x00000080, CX
+	INCQ       R12
+	JMP        round64
+
+more64:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z2, Z10
+	VPSUBW       Z10, Z2, Z2
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z18, Z12, Z12
+	VPSHRDVW     Z10, Z20, Z18
+	VPSRLVW      Z10, Z20, Z20
+	VPSLLVW      Z4, Z12, Z10
+	VPORQ        Z10, Z6, Z6
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store64
+
+finish64:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z20, Z18, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z20, Z18, Z1
+	VMOVDQU64 Z1, 192(AX)
+	JMP       finish
+
+lanes32:
+	MOVQ      $0x00000000ffffffff, R10
+	KMOVQ     R10, K7
+	MOVQ      $0x5555555555555555, R10
+	KMOVQ     R10, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round32:
+	CMPQ       R9, R12
+	JLE        finish32
+	CMPQ       DI, R8
+	JA         finish32
+	VMOVDQU32  (BX), Y0
+	VPERMB     Z0, Z31, Z0
+	VPSRLW     $0x0a, (DX), Z1
+	VPANDQ     repeated001f001f<>+0(SB), Z1, Z1
+	VPSUBUSW   Z1, Z16, Z1
+	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPMINUW    Z29, Z1, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	KORTESTQ   K5, K5
+	JNE        more32
+
+store32:
+	VPADDW     Z30, Z5, Z5
+	VPSLLW     $0x0f, Z5, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z5, Z5
+	VPXORQ     Z10, Z5, Z5
+	VMOVDQU64  (DX), Z9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
+	VMOVDQU64  Z5, (CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, CX
+	INCQ       R12
+	JMP        round32
+
+more32:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store32
+
+finish32:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	JMP       finish
+
+lanes16:
+	MOVQ      $0x000000000000ffff, R10
+	KMOVQ     R10, K7
+	MOVQ      $0x0000000055555555, R10
+	KMOVQ     R10, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round16:
+	CMPQ       R9, R12
+	JLE        finish16
+	CMPQ       DI, R8
+	JA         finish16
+	VMOVDQU32  (BX), X0
+	VPERMB     Z0, Z31, Z0
+	VPSRLW     $0x0a, (DX), Y1
+	VPANDQ     repeated001f001f<>+0(SB), Z1, Z1
+	VPSUBUSW   Z1, Z16, Z1
+	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPMINUW    Z29, Z1, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z10
+	VPMULLW    Z8, Z10, Z10
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z10, Z19, Z19
+	VPADDW     Z17, Z1, Z10
+	VPANDNQ    Z17, Z10, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z10, Z17
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (DI), Z10
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z10, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	KORTESTQ   K5, K5
+	JNE        more16
+
+store16:
+	VPADDW     Z30, Z5, Z5
+	VPSLLW     $0x0f, Z5, Z10
+	VPSRAW     $0x0f, Z10, Z10
+	VPSRLW     $0x01, Z5, Z5
+	VPXORQ     Z10, Z5, Z5
+	VMOVDQU32  (DX), Y9
+	VPSRAW     $0x0f, Z9, Z10
+	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
+	VPADDW     Z9, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z10
+	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
+	VMOVDQU32  Y5, (CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000020, DX
+	ADDQ       $0x00000020, CX
+	INCQ       R12
+	JMP        round16
+
+more16:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store16
+
+finish16:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+
+finish:
+	SUBQ R11, DI
+	MOVQ R12, done+80(FP)
+	MOVQ DI, read+88(FP)
+	VZEROUPPER
+	RET
+
+// func decodeF32AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, POPCNT
+TEXT ·decodeF32AVX512(SB), NOSPLIT, $0-96
+	MOVQ         d+0(FP), AX
+	VMOVDQU64    weaveBytes<>+0(SB), Z31
+	VPTERNLOGD   $0xff, Z30, Z30, Z30
+	MOVL         $0x000000ff, CX
+	VPBROADCASTW CX, Z29
+	MOVL         $0x00000303, CX
+	VPBROADCASTW CX, Z28
+	MOVL         $0x00000101, CX
+	VPBROADCASTW CX, Z27
+	MOVL         $0x00001f1f, CX
+	VPBROADCASTW CX, Z26
+	MOVL         $0x00000f0f, CX
+	VPBROADCASTW CX, Z25
+	VMOVDQU64    576(AX), Z24
+	VMOVDQU64    1088(AX), Z23
+	VMOVDQU64    1216(AX), Z22
+	VMOVDQU64    1344(AX), Z21
+	VMOVDQU64    704(AX), Z13
+	VMOVDQU64    832(AX), Z14
+	VMOVDQU64    960(AX), Z15
+	MOVQ         dst+8(FP), CX
+	MOVQ         base+16(FP), DX
+	MOVQ         shift+24(FP), BX
+	MOVQ         stride+64(FP), SI
+	MOVQ         top+72(FP), DI
+	VPBROADCASTD DI, Z16
+	MOVQ         src+32(FP), DI
+	MOVQ         size+40(FP), R8
+	ADDQ         DI, R8
+	MOVQ         rounds+48(FP), R9
+	MOVQ         lanes+56(FP), R10
+	MOVQ         DI, R11
+	XORQ         R12, R12
+	SUBQ         $0x00000200, R8
+	CMPQ         R10, $0x20
+	JEQ          lanes32
+	JL           lanes16
+	MOVQ         $0x00000000ffffffff, R10
+	KMOVQ        R10, K7
+	MOVQ         $0xffffffffffffffff, R10
+	KMOVQ        R10, K6
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z18
+	VMOVDQU64    oddWords<>+0(SB), Z20
+	VPERMI2W     Z1, Z0, Z18
+	VPERMI2W     Z1, Z0, Z20
+
+round64:
+	CMPQ         R9, R12
+	JLE          finish64
+	CMPQ         DI, R8
+	JA           finish64
+	VMOVDQU64    (BX), Z0
+	VPERMB       Z0, Z31, Z0
+	VPSRLD       $0x17, (DX), Z3
+	VPANDD       repeated000000ff<>+0(SB), Z3, Z3
+	VPSUBUSW     Z3, Z16, Z3
+	VPMINUD      repeated0000001f<>+0(SB), Z3, Z3
+	VPSRLD       $0x17, 64(DX), Z4
+	VPANDD       repeated000000ff<>+0(SB), Z4, Z4
+	VPSUBUSW     Z4, Z16, Z4
+	VPMINUD      repeated0000001f<>+0(SB), Z4, Z4
+	VMOVDQU64    evenWords<>+0(SB), Z1
+	VPERMI2W     Z4, Z3, Z1
+	VPSRLD       $0x17, 128(DX), Z3
+	VPANDD       repeated000000ff<>+0(SB), Z3, Z3
+	VPSUBUSW     Z3, Z16, Z3
+	VPMINUD      repeated0000001f<>+0(SB), Z3, Z3
+	VPSRLD       $0x17, 192(DX), Z4
+	VPANDD       repeated000000ff<>+0(SB), Z4, Z4
+	VPSUBUSW     Z4, Z16, Z4
+	VPMINUD      repeated0000001f<>+0(SB), Z4, Z4
+	VMOVDQU64    evenWords<>+0(SB), Z2
+	VPERMI2W     Z4, Z3, Z2
+	VPSLLW       $0x08, Z2, Z2
+	VPORQ        Z2, Z1, Z1
+	VPADDB       Z1, Z1, Z1
+	VPADDB       Z1, Z0, Z0
+	VPXORQ       Z1, Z1, Z1
+	VPMAXSB      Z1, Z0, Z0
+	VPMINSB      repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB       320(AX), Z0, Z12
+	VPERMB       256(AX), Z0, Z9
+	VPANDQ       Z29, Z12, Z3
+	VPSRLW       $0x08, Z12, Z4
+	VPSLLVW      Z3, Z30, Z1
+	VPANDNQ      Z17, Z1, Z1
+	VPSLLVW      Z4, Z30, Z2
+	VPANDNQ      Z18, Z2, Z2
+	VPMINUW      Z29, Z1, Z10
+	VPMINUW      Z29, Z2, Z11
+	VPSLLW       $0x08, Z11, Z11
+	VPORQ        Z11, Z10, Z10
+	VPERMB       384(AX), Z0, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VPERMB       448(AX), Z0, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VPERMB       512(AX), Z0, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z5, Z6, Z6
+	VPADDB       Z6, Z7, Z7
+	VPSLLW       $0x02, Z7, Z7
+	VPSUBB       Z7, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VPERMI2B     768(AX), Z13, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VMOVDQA64    Z9, Z6
+	VPERMI2B     896(AX), Z14, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1024(AX), Z15, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z28, Z9, Z9
+	VPADDB       Z5, Z6, Z6
+	VPSUBB       Z7, Z9, Z9
+	VPSUBB       Z6, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VMOVDQA64    Z9, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1152(AX), Z23, Z5
+	VPERMI2B     1280(AX), Z22, Z6
+	VPERMI2B     640(AX), Z24, Z7
+	VPERMI2B     1408(AX), Z21, Z9
+	VPSLLW       $0x08, Z6, Z11
+	VMOVDQA64    Z5, Z8
+	VPTERNLOGD   $0xea, Z11, Z29, Z8
+	VPANDQ       Z29, Z7, Z11
+	VPSUBW       Z11, Z1, Z1
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z10
+	VPMULLW      Z8, Z10, Z10
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z10, Z19, Z19
+	VPADDW       Z17, Z1, Z10
+	VPANDNQ      Z17, Z10, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z10, Z17
+	VPSRLW       $0x08, Z5, Z8
+	VPTERNLOGD   $0xf4, Z29, Z6, Z8
+	VPSRLW       $0x08, Z7, Z11
+	VPSUBW       Z11, Z2, Z2
+	VPSHRDVW     Z4, Z20, Z18
+	VPSRLVW      Z4, Z20, Z10
+	VPMULLW      Z8, Z10, Z10
+	VPMULHUW     Z8, Z18, Z20
+	VPMULLW      Z8, Z18, Z18
+	VPADDW       Z10, Z20, Z20
+	VPADDW       Z18, Z2, Z10
+	VPANDNQ      Z18, Z10, Z18
+	VPSRLW       $0x0f, Z18, Z18
+	VPADDW       Z18, Z20, Z20
+	VMOVDQA64    Z10, Z18
+	VPSUBB       Z12, Z25, Z11
+	VPSRLW       $0x03, Z9, Z12
+	VPANDQ       Z26, Z12, Z12
+	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB      $0x06, Z11, Z12, K6, K5
+	VPMINUB      Z12, Z11, Z11
+	VPANDQ       Z29, Z12, Z0
+	VPANDQ       Z29, Z11, Z3
+	VPANDQ       Z29, Z10, Z5
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z9
+	VPSUBW       Z0, Z9, Z1
+	VPSRLVW      Z1, Z5, Z7
+	VPSUBW       Z9, Z0, Z1
+	VPSLLVW      Z1, Z5, Z1
+	VPORQ        Z1, Z7, Z7
+	VPSLLVW      Z0, Z5, Z5
+	VPSLLVW      Z3, Z30, Z9
+	VPTERNLOGD   $0xf2, Z17, Z9, Z5
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z19
+	VPSUBW       Z3, Z0, Z1
+	VPSRLW       $0x08, Z12, Z0
+	VPSRLW       $0x08, Z11, Z4
+	VPSRLW       $0x08, Z10, Z6
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z9
+	VPSUBW       Z0, Z9, Z2
+	VPSRLVW      Z2, Z6, Z8
+	VPSUBW       Z9, Z0, Z2
+	VPSLLVW      Z2, Z6, Z2
+	VPORQ        Z2, Z8, Z8
+	VPSLLVW      Z0, Z6, Z6
+	VPSLLVW      Z4, Z30, Z9
+	VPTERNLOGD   $0xf2, Z18, Z9, Z6
+	VPSHRDVW     Z4, Z20, Z18
+	VPSRLVW      Z4, Z20, Z20
+	VPSUBW       Z4, Z0, Z2
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	KORTESTQ     K5, K5
+	JNE          more64
+
+store64:
+	VMOVDQU64  pairedWords0<>+0(SB), Z9
+	VPERMI2W   Z7, Z5, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  (DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, (CX)
+	VMOVDQU64  pairedWords1<>+0(SB), Z9
+	VPERMI2W   Z7, Z5, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  64(DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, 64(CX)
+	VMOVDQU64  pairedWords0<>+0(SB), Z9
+	VPERMI2W   Z8, Z6, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  128(DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, 128(CX)
+	VMOVDQU64  pairedWords1<>+0(SB), Z9
+	VPERMI2W   Z8, Z6, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  192(DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, 192(CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000100, DX
+	ADDQ       $0x00000100, CX
+	INCQ       R12
+	JMP        round64
+
+more64:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z10
+	VPSUBW       Z3, Z10, Z10
+	VPSRLVW      Z10, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z2, Z10
+	VPSUBW       Z10, Z2, Z2
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z18, Z12, Z12
+	VPSHRDVW     Z10, Z20, Z18
+	VPSRLVW      Z10, Z20, Z20
+	VPSLLVW      Z4, Z12, Z10
+	VPORQ        Z10, Z6, Z6
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z10
+	VPSUBW       Z4, Z10, Z10
+	VPSRLVW      Z10, Z12, Z12
+	VPORQ        Z12, Z8, Z8
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VMOVDQA64    Z1, Z10
+	VPORQ        Z2, Z10, Z10
+	VPTESTMW     Z10, Z10, K7, K1
+	KORTESTD     K1, K1
+	JEQ          store64
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPADDW       Z30, Z3, Z3
+	VPSLLVW      Z3, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z2, Z10
+	VPSUBW       Z10, Z2, Z2
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z18, Z12, Z12
+	VPSHRDVW     Z10, Z20, Z18
+	VPSRLVW      Z10, Z20, Z20
+	VPADDW       Z30, Z4, Z4
+	VPSLLVW      Z4, Z12, Z12
+	VPORQ        Z12, Z8, Z8
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z10, K1, Z18
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store64
+
+finish64:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z20, Z18, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z20, Z18, Z1
+	VMOVDQU64 Z1, 192(AX)
+	JMP       finish
+
+lanes32:
+	MOVQ      $0x00000000ffffffff, R10
+	KMOVQ     R10, K7
+	MOVQ      $0x5555555555555555, R10
+	KMOVQ     R10, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round32:
+	CMPQ         R9, R12
+	JLE          finish32
+	CMPQ         DI, R8
+	JA           finish32
+	VMOVDQU32    (BX), Y0
+	VPERMB       Z0, Z31, Z0
+	VPSRLD       $0x17, (DX), Z3
+	VPANDD       repeated000000ff<>+0(SB), Z3, Z3
+	VPSUBUSW     Z3, Z16, Z3
+	VPMINUD      repeated0000001f<>+0(SB), Z3, Z3
+	VPSRLD       $0x17, 64(DX), Z4
+	VPANDD       repeated000000ff<>+0(SB), Z4, Z4
+	VPSUBUSW     Z4, Z16, Z4
+	VPMINUD      repeated0000001f<>+0(SB), Z4, Z4
+	VMOVDQU64    evenWords<>+0(SB), Z1
+	VPERMI2W     Z4, Z3, Z1
+	VPADDB       Z1, Z1, Z1
+	VPADDB       Z1, Z0, Z0
+	VPXORQ       Z1, Z1, Z1
+	VPMAXSB      Z1, Z0, Z0
+	VPMINSB      repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB       320(AX), Z0, Z12
+	VPERMB       256(AX), Z0, Z9
+	VPANDQ       Z29, Z12, Z3
+	VPSLLVW      Z3, Z30, Z1
+	VPANDNQ      Z17, Z1, Z1
+	VPMINUW      Z29, Z1, Z10
+	VPERMB       384(AX), Z0, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VPERMB       448(AX), Z0, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VPERMB       512(AX), Z0, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z5, Z6, Z6
+	VPADDB       Z6, Z7, Z7
+	VPSLLW       $0x02, Z7, Z7
+	VPSUBB       Z7, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VPERMI2B     768(AX), Z13, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VMOVDQA64    Z9, Z6
+	VPERMI2B     896(AX), Z14, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1024(AX), Z15, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z28, Z9, Z9
+	VPADDB       Z5, Z6, Z6
+	VPSUBB       Z7, Z9, Z9
+	VPSUBB       Z6, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VMOVDQA64    Z9, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1152(AX), Z23, Z5
+	VPERMI2B     1280(AX), Z22, Z6
+	VPERMI2B     640(AX), Z24, Z7
+	VPERMI2B     1408(AX), Z21, Z9
+	VPSLLW       $0x08, Z6, Z11
+	VMOVDQA64    Z5, Z8
+	VPTERNLOGD   $0xea, Z11, Z29, Z8
+	VPANDQ       Z29, Z7, Z11
+	VPSUBW       Z11, Z1, Z1
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z10
+	VPMULLW      Z8, Z10, Z10
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z10, Z19, Z19
+	VPADDW       Z17, Z1, Z10
+	VPANDNQ      Z17, Z10, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z10, Z17
+	VPSUBB       Z12, Z25, Z11
+	VPSRLW       $0x03, Z9, Z12
+	VPANDQ       Z26, Z12, Z12
+	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB      $0x06, Z11, Z12, K6, K5
+	VPMINUB      Z12, Z11, Z11
+	VPANDQ       Z29, Z12, Z0
+	VPANDQ       Z29, Z11, Z3
+	VPANDQ       Z29, Z10, Z5
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z9
+	VPSUBW       Z0, Z9, Z1
+	VPSRLVW      Z1, Z5, Z7
+	VPSUBW       Z9, Z0, Z1
+	VPSLLVW      Z1, Z5, Z1
+	VPORQ        Z1, Z7, Z7
+	VPSLLVW      Z0, Z5, Z5
+	VPSLLVW      Z3, Z30, Z9
+	VPTERNLOGD   $0xf2, Z17, Z9, Z5
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z19
+	VPSUBW       Z3, Z0, Z1
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	KORTESTQ     K5, K5
+	JNE          more32
+
+store32:
+	VMOVDQU64  pairedWords0<>+0(SB), Z9
+	VPERMI2W   Z7, Z5, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  (DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, (CX)
+	VMOVDQU64  pairedWords1<>+0(SB), Z9
+	VPERMI2W   Z7, Z5, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  64(DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, 64(CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000080, DX
+	ADDQ       $0x00000080, CX
+	INCQ       R12
+	JMP        round32
+
+more32:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z10
+	VPSUBW       Z3, Z10, Z10
+	VPSRLVW      Z10, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VMOVDQA64    Z1, Z10
+	VPTESTMW     Z10, Z10, K7, K1
+	KORTESTD     K1, K1
+	JEQ          store32
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPADDW       Z30, Z3, Z3
+	VPSLLVW      Z3, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store32
+
+finish32:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	JMP       finish
+
+lanes16:
+	MOVQ      $0x000000000000ffff, R10
+	KMOVQ     R10, K7
+	MOVQ      $0x0000000055555555, R10
+	KMOVQ     R10, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round16:
+	CMPQ         R9, R12
+	JLE          finish16
+	CMPQ         DI, R8
+	JA           finish16
+	VMOVDQU32    (BX), X0
+	VPERMB       Z0, Z31, Z0
+	VPSRLD       $0x17, (DX), Z3
+	VPANDD       repeated000000ff<>+0(SB), Z3, Z3
+	VPSUBUSW     Z3, Z16, Z3
+	VPMINUD      repeated0000001f<>+0(SB), Z3, Z3
+	VPXORQ       Z4, Z4, Z4
+	VMOVDQU64    evenWords<>+0(SB), Z1
+	VPERMI2W     Z4, Z3, Z1
+	VPADDB       Z1, Z1, Z1
+	VPADDB       Z1, Z0, Z0
+	VPXORQ       Z1, Z1, Z1
+	VPMAXSB      Z1, Z0, Z0
+	VPMINSB      repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB       320(AX), Z0, Z12
+	VPERMB       256(AX), Z0, Z9
+	VPANDQ       Z29, Z12, Z3
+	VPSLLVW      Z3, Z30, Z1
+	VPANDNQ      Z17, Z1, Z1
+	VPMINUW      Z29, Z1, Z10
+	VPERMB       384(AX), Z0, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VPERMB       448(AX), Z0, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VPERMB       512(AX), Z0, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z5, Z6, Z6
+	VPADDB       Z6, Z7, Z7
+	VPSLLW       $0x02, Z7, Z7
+	VPSUBB       Z7, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VPERMI2B     768(AX), Z13, Z5
+	VPSUBUSB     Z10, Z5, Z5
+	VPMINUB      Z27, Z5, Z5
+	VMOVDQA64    Z9, Z6
+	VPERMI2B     896(AX), Z14, Z6
+	VPSUBUSB     Z10, Z6, Z6
+	VPMINUB      Z27, Z6, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1024(AX), Z15, Z7
+	VPSUBUSB     Z10, Z7, Z7
+	VPMINUB      Z27, Z7, Z7
+	VPADDB       Z28, Z9, Z9
+	VPADDB       Z5, Z6, Z6
+	VPSUBB       Z7, Z9, Z9
+	VPSUBB       Z6, Z9, Z9
+	VMOVDQA64    Z9, Z5
+	VMOVDQA64    Z9, Z6
+	VMOVDQA64    Z9, Z7
+	VPERMI2B     1152(AX), Z23, Z5
+	VPERMI2B     1280(AX), Z22, Z6
+	VPERMI2B     640(AX), Z24, Z7
+	VPERMI2B     1408(AX), Z21, Z9
+	VPSLLW       $0x08, Z6, Z11
+	VMOVDQA64    Z5, Z8
+	VPTERNLOGD   $0xea, Z11, Z29, Z8
+	VPANDQ       Z29, Z7, Z11
+	VPSUBW       Z11, Z1, Z1
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z10
+	VPMULLW      Z8, Z10, Z10
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z10, Z19, Z19
+	VPADDW       Z17, Z1, Z10
+	VPANDNQ      Z17, Z10, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z10, Z17
+	VPSUBB       Z12, Z25, Z11
+	VPSRLW       $0x03, Z9, Z12
+	VPANDQ       Z26, Z12, Z12
+	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB      $0x06, Z11, Z12, K6, K5
+	VPMINUB      Z12, Z11, Z11
+	VPANDQ       Z29, Z12, Z0
+	VPANDQ       Z29, Z11, Z3
+	VPANDQ       Z29, Z10, Z5
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z9
+	VPSUBW       Z0, Z9, Z1
+	VPSRLVW      Z1, Z5, Z7
+	VPSUBW       Z9, Z0, Z1
+	VPSLLVW      Z1, Z5, Z1
+	VPORQ        Z1, Z7, Z7
+	VPSLLVW      Z0, Z5, Z5
+	VPSLLVW      Z3, Z30, Z9
+	VPTERNLOGD   $0xf2, Z17, Z9, Z5
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z19
+	VPSUBW       Z3, Z0, Z1
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	KORTESTQ     K5, K5
+	JNE          more16
+
+store16:
+	VMOVDQU64  pairedWords0<>+0(SB), Z9
+	VPERMI2W   Z7, Z5, Z9
+	VPADDD     Z30, Z9, Z9
+	VPSLLD     $0x1f, Z9, Z11
+	VPSRAD     $0x1f, Z11, Z11
+	VPSRLD     $0x01, Z9, Z9
+	VPXORQ     Z11, Z9, Z9
+	VMOVDQU64  (DX), Z10
+	VPSRAD     $0x1f, Z10, Z11
+	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
+	VPADDD     Z10, Z9, Z9
+	VPSRAD     $0x1f, Z9, Z11
+	VPTERNLOGD $0x4b, repeated80000000<>+0(SB), Z11, Z9
+	VMOVDQU64  Z9, (CX)
+	ADDQ       SI, BX
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, CX
+	INCQ       R12
+	JMP        round16
+
+more16:
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	MOVL         $0x00000010, R10
+	VPBROADCASTW R10, Z10
+	VPSUBW       Z3, Z10, Z10
+	VPSRLVW      Z10, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VMOVDQA64    Z1, Z10
+	VPTESTMW     Z10, Z10, K7, K1
+	KORTESTD     K1, K1
+	JEQ          store16
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPADDW       Z30, Z3, Z3
+	VPSLLVW      Z3, Z12, Z12
+	VPORQ        Z12, Z7, Z7
+	VMOVDQU64    (DI), Z10
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z10, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	MOVL         $0x0000000f, R10
+	VPBROADCASTW R10, Z11
+	JMP          store16
+
+finish16:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+
+finish:
+	SUBQ R11, DI
+	MOVQ R12, done+80(FP)
+	MOVQ DI, read+88(FP)
+	VZEROUPPER
+	RET
+
+DATA repeated000000ff<>+0(SB)/1, $0xff
+DATA repeated000000ff<>+1(SB)/1, $0x00
+DATA repeated000000ff<>+2(SB)/1, $0x00
+DATA repeated000000ff<>+3(SB)/1, $0x00
+DATA repeated000000ff<>+4(SB)/1, $0xff
+DATA repeated000000ff<>+5(SB)/1, $0x00
+DATA repeated000000ff<>+6(SB)/1, $0x00
+DATA repeated000000ff<>+7(SB)/1, $0x00
+DATA repeated000000ff<>+8(SB)/1, $0xff
+DATA repeated000000ff<>+9(SB)/1, $0x00
+DATA repeated000000ff<>+10(SB)/1, $0x00
+DATA repeated000000ff<>+11(SB)/1, $0x00
+DATA repeated000000ff<>+12(SB)/1, $0xff
+DATA repeated000000ff<>+13(SB)/1, $0x00
+DATA repeated000000ff<>+14(SB)/1, $0x00
+DATA repeated000000ff<>+15(SB)/1, $0x00
+DATA repeated000000ff<>+16(SB)/1, $0xff
+DATA repeated000000ff<>+17(SB)/1, $0x00
+DATA repeated000000ff<>+18(SB)/1, $0x00
+DATA repeated000000ff<>+19(SB)/1, $0x00
+DATA repeated000000ff<>+20(SB)/1, $0xff
+DATA repeated000000ff<>+21(SB)/1, $0x00
+DATA repeated000000ff<>+22(SB)/1, $0x00
+DATA repeated000000ff<>+23(SB)/1, $0x00
+DATA repeated000000ff<>+24(SB)/1, $0xff
+DATA repeated000000ff<>+25(SB)/1, $0x00
+DATA repeated000000ff<>+26(SB)/1, $0x00
+DATA repeated000000ff<>+27(SB)/1, $0x00
+DATA repeated000000ff<>+28(SB)/1, $0xff
+DATA repeated000000ff<>+29(SB)/1, $0x00
+DATA repeated000000ff<>+30(SB)/1, $0x00
+DATA repeated000000ff<>+31(SB)/1, $0x00
+DATA repeated000000ff<>+32(SB)/1, $0xff
+DATA repeated000000ff<>+33(SB)/1, $0x00
+DATA repeated000000ff<>+34(SB)/1, $0x00
+DATA repeated000000ff<>+35(SB)/1, $0x00
+DATA repeated000000ff<>+36(SB)/1, $0xff
+DATA repeated000000ff<>+37(SB)/1, $0x00
+DATA repeated000000ff<>+38(SB)/1, $0x00
+DATA repeated000000ff<>+39(SB)/1, $0x00
+DATA repeated000000ff<>+40(SB)/1, $0xff
+DATA repeated000000ff<>+41(SB)/1, $0x00
+DATA repeated000000ff<>+42(SB)/1, $0x00
+DATA repeated000000ff<>+43(SB)/1, $0x00
+DATA repeated000000ff<>+44(SB)/1, $0xff
+DATA repeated000000ff<>+45(SB)/1, $0x00
+DATA repeated000000ff<>+46(SB)/1, $0x00
+DATA repeated000000ff<>+47(SB)/1, $0x00
+DATA repeated000000ff<>+48(SB)/1, $0xff
+DATA repeated000000ff<>+49(SB)/1, $0x00
+DATA repeated000000ff<>+50(SB)/1, $0x00
+DATA repeated000000ff<>+51(SB)/1, $0x00
+DATA repeated000000ff<>+52(SB)/1, $0xff
+DATA repeated000000ff<>+53(SB)/1, $0x00
+DATA repeated000000ff<>+54(SB)/1, $0x00
+DATA repeated000000ff<>+55(SB)/1, $0x00
+DATA repeated000000ff<>+56(SB)/1, $0xff
+DATA repeated000000ff<>+57(SB)/1, $0x00
+DATA repeated000000ff<>+58(SB)/1, $0x00
+DATA repeated000000ff<>+59(SB)/1, $0x00
+DATA repeated000000ff<>+60(SB)/1, $0xff
+DATA repeated000000ff<>+61(SB)/1, $0x00
+DATA repeated000000ff<>+62(SB)/1, $0x00
+DATA repeated000000ff<>+63(SB)/1, $0x00
+GLOBL repeated000000ff<>(SB), RODATA|NOPTR, $64
+
+DATA repeated0000001f<>+0(SB)/1, $0x1f
+DATA repeated0000001f<>+1(SB)/1, $0x00
+DATA repeated0000001f<>+2(SB)/1, $0x00
+DATA repeated0000001f<>+3(SB)/1, $0x00
+DATA repeated0000001f<>+4(SB)/1, $0x1f
+DATA repeated0000001f<>+5(SB)/1, $0x00
+DATA repeated0000001f<>+6(SB)/1, $0x00
+DATA repeated0000001f<>+7(SB)/1, $0x00
+DATA repeated0000001f<>+8(SB)/1, $0x1f
+DATA repeated0000001f<>+9(SB)/1, $0x00
+DATA repeated0000001f<>+10(SB)/1, $0x00
+DATA repeated0000001f<>+11(SB)/1, $0x00
+DATA repeated0000001f<>+12(SB)/1, $0x1f
+DATA repeated0000001f<>+13(SB)/1, $0x00
+DATA repeated0000001f<>+14(SB)/1, $0x00
+DATA repeated0000001f<>+15(SB)/1, $0x00
+DATA repeated0000001f<>+16(SB)/1, $0x1f
+DATA repeated0000001f<>+17(SB)/1, $0x00
+DATA repeated0000001f<>+18(SB)/1, $0x00
+DATA repeated0000001f<>+19(SB)/1, $0x00
+DATA repeated0000001f<>+20(SB)/1, $0x1f
+DATA repeated0000001f<>+21(SB)/1, $0x00
+DATA repeated0000001f<>+22(SB)/1, $0x00
+DATA repeated0000001f<>+23(SB)/1, $0x00
+DATA repeated0000001f<>+24(SB)/1, $0x1f
+DATA repeated0000001f<>+25(SB)/1, $0x00
+DATA repeated0000001f<>+26(SB)/1, $0x00
+DATA repeated0000001f<>+27(SB)/1, $0x00
+DATA repeated0000001f<>+28(SB)/1, $0x1f
+DATA repeated0000001f<>+29(SB)/1, $0x00
+DATA repeated0000001f<>+30(SB)/1, $0x00
+DATA repeated0000001f<>+31(SB)/1, $0x00
+DATA repeated0000001f<>+32(SB)/1, $0x1f
+DATA repeated0000001f<>+33(SB)/1, $0x00
+DATA repeated0000001f<>+34(SB)/1, $0x00
+DATA repeated0000001f<>+35(SB)/1, $0x00
+DATA repeated0000001f<>+36(SB)/1, $0x1f
+DATA repeated0000001f<>+37(SB)/1, $0x00
+DATA repeated0000001f<>+38(SB)/1, $0x00
+DATA repeated0000001f<>+39(SB)/1, $0x00
+DATA repeated0000001f<>+40(SB)/1, $0x1f
+DATA repeated0000001f<>+41(SB)/1, $0x00
+DATA repeated0000001f<>+42(SB)/1, $0x00
+DATA repeated0000001f<>+43(SB)/1, $0x00
+DATA repeated0000001f<>+44(SB)/1, $0x1f
+DATA repeated0000001f<>+45(SB)/1, $0x00
+DATA repeated0000001f<>+46(SB)/1, $0x00
+DATA repeated0000001f<>+47(SB)/1, $0x00
+DATA repeated0000001f<>+48(SB)/1, $0x1f
+DATA repeated0000001f<>+49(SB)/1, $0x00
+DATA repeated0000001f<>+50(SB)/1, $0x00
+DATA repeated0000001f<>+51(SB)/1, $0x00
+DATA repeated0000001f<>+52(SB)/1, $0x1f
+DATA repeated0000001f<>+53(SB)/1, $0x00
+DATA repeated0000001f<>+54(SB)/1, $0x00
+DATA repeated0000001f<>+55(SB)/1, $0x00
+DATA repeated0000001f<>+56(SB)/1, $0x1f
+DATA repeated0000001f<>+57(SB)/1, $0x00
+DATA repeated0000001f<>+58(SB)/1, $0x00
+DATA repeated0000001f<>+59(SB)/1, $0x00
+DATA repeated0000001f<>+60(SB)/1, $0x1f
+DATA repeated0000001f<>+61(SB)/1, $0x00
+DATA repeated0000001f<>+62(SB)/1, $0x00
+DATA repeated0000001f<>+63(SB)/1, $0x00
+GLOBL repeated0000001f<>(SB), RODATA|NOPTR, $64
+
+DATA repeated80000000<>+0(SB)/1, $0x00
+DATA repeated80000000<>+1(SB)/1, $0x00
+DATA repeated80000000<>+2(SB)/1, $0x00
+DATA repeated80000000<>+3(SB)/1, $0x80
+DATA repeated80000000<>+4(SB)/1, $0x00
+DATA repeated80000000<>+5(SB)/1, $0x00
+DATA repeated80000000<>+6(SB)/1, $0x00
+DATA repeated80000000<>+7(SB)/1, $0x80
+DATA repeated80000000<>+8(SB)/1, $0x00
+DATA repeated80000000<>+9(SB)/1, $0x00
+DATA repeated80000000<>+10(SB)/1, $0x00
+DATA repeated80000000<>+11(SB)/1, $0x80
+DATA repeated80000000<>+12(SB)/1, $0x00
+DATA repeated80000000<>+13(SB)/1, $0x00
+DATA repeated80000000<>+14(SB)/1, $0x00
+DATA repeated80000000<>+15(SB)/1, $0x80
+DATA repeated80000000<>+16(SB)/1, $0x00
+DATA repeated80000000<>+17(SB)/1, $0x00
+DATA repeated80000000<>+18(SB)/1, $0x00
+DATA repeated80000000<>+19(SB)/1, $0x80
+DATA repeated80000000<>+20(SB)/1, $0x00
+DATA repeated80000000<>+21(SB)/1, $0x00
+DATA repeated80000000<>+22(SB)/1, $0x00
+DATA repeated80000000<>+23(SB)/1, $0x80
+DATA repeated80000000<>+24(SB)/1, $0x00
+DATA repeated80000000<>+25(SB)/1, $0x00
+DATA repeated80000000<>+26(SB)/1, $0x00
+DATA repeated80000000<>+27(SB)/1, $0x80
+DATA repeated80000000<>+28(SB)/1, $0x00
+DATA repeated80000000<>+29(SB)/1, $0x00
+DATA repeated80000000<>+30(SB)/1, $0x00
+DATA repeated80000000<>+31(SB)/1, $0x80
+DATA repeated80000000<>+32(SB)/1, $0x00
+DATA repeated80000000<>+33(SB)/1, $0x00
+DATA repeated80000000<>+34(SB)/1, $0x00
+DATA repeated80000000<>+35(SB)/1, $0x80
+DATA repeated80000000<>+36(SB)/1, $0x00
+DATA repeated80000000<>+37(SB)/1, $0x00
+DATA repeated80000000<>+38(SB)/1, $0x00
+DATA repeated80000000<>+39(SB)/1, $0x80
+DATA repeated80000000<>+40(SB)/1, $0x00
+DATA repeated80000000<>+41(SB)/1, $0x00
+DATA repeated80000000<>+42(SB)/1, $0x00
+DATA repeated80000000<>+43(SB)/1, $0x80
+DATA repeated80000000<>+44(SB)/1, $0x00
+DATA repeated80000000<>+45(SB)/1, $0x00
+DATA repeated80000000<>+46(SB)/1, $0x00
+DATA repeated80000000<>+47(SB)/1, $0x80
+DATA repeated80000000<>+48(SB)/1, $0x00
+DATA repeated80000000<>+49(SB)/1, $0x00
+DATA repeated80000000<>+50(SB)/1, $0x00
+DATA repeated80000000<>+51(SB)/1, $0x80
+DATA repeated80000000<>+52(SB)/1, $0x00
+DATA repeated80000000<>+53(SB)/1, $0x00
+DATA repeated80000000<>+54(SB)/1, $0x00
+DATA repeated80000000<>+55(SB)/1, $0x80
+DATA repeated80000000<>+56(SB)/1, $0x00
+DATA repeated80000000<>+57(SB)/1, $0x00
+DATA repeated80000000<>+58(SB)/1, $0x00
+DATA repeated80000000<>+59(SB)/1, $0x80
+DATA repeated80000000<>+60(SB)/1, $0x00
+DATA repeated80000000<>+61(SB)/1, $0x00
+DATA repeated80000000<>+62(SB)/1, $0x00
+DATA repeated80000000<>+63(SB)/1, $0x80
+GLOBL repeated80000000<>(SB), RODATA|NOPTR, $64
+
+// func rowShiftsAVX512(dst *byte, cols *byte, n int, shift int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·rowShiftsAVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         cols+8(FP), DX
+	MOVQ         n+16(FP), BX
+	MOVQ         shift+24(FP), CX
+	VPBROADCASTB CX, Z0
+	VMOVDQA64    Z0, Z1
+	XORQ         SI, SI
+	KXNORQ       K1, K1, K1
+
+loop:
+	CMPQ  BX, $0x40
+	JGE   whole
+	TESTQ BX, BX
+	JLE   done
+	MOVQ  $-1, CX
+	BZHIQ BX, CX, CX
+	KMOVQ CX, K1
+
+whole:
+	TESTQ      DX, DX
+	JEQ        put
+	VMOVDQU8.Z (DX)(SI*1), K1, Z1
+	VPADDB     Z0, Z1, Z1
+
+put:
+	VMOVDQU8 Z1, K1, (AX)(SI*1)
+	ADDQ     $0x40, SI
+	SUBQ     $0x40, BX
+	JMP      loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func decodeBytesAVX512(d *byte, p *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+// Requires: AVX, AVX512F, AVX512VL, POPCNT
+TEXT ·decodeBytesAVX512(SB), NOSPLIT, $0-64
+	MOVQ         d+0(FP), AX
+	MOVQ         p+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         size+24(FP), BX
 	ADDQ         DX, BX
-	MOVQ         rounds+40(FP), SI
-	MOVQ         lanes+48(FP), DI
+	MOVQ         rounds+32(FP), SI
+	MOVQ         lanes+40(FP), DI
 	MOVQ         DX, R8
 	XORQ         R9, R9
-	LEAQ         256(AX), R10
+	LEAQ         1712(AX), R10
 	SUBQ         $0x00000200, BX
-	VMOVDQU64    65792(AX), Z24
 	MOVL         $0x00000fff, R11
 	VPBROADCASTD R11, Z25
 	MOVL         $0x00008000, R11
 	VPBROADCASTD R11, Z26
-	MOVL         $0x00000001, R11
-	VPBROADCASTD R11, Z27
-	MOVL         $0x00000005, R11
-	VPBROADCASTD R11, Z28
-	MOVL         $0x0000000f, R11
-	VPBROADCASTD R11, Z29
-	MOVL         $0x00000014, R11
-	VPBROADCASTD R11, Z23
-	MOVL         $0x000000ff, R11
-	VPBROADCASTD R11, Z22
-	VPTERNLOGD   $0xff, Z30, Z30, Z30
-	VPSLLW       $0x02, Z24, Z24
-	MOVQ         $0x2222222222222222, R11
-	KMOVQ        R11, K7
 	VMOVDQU32    (AX), Z0
 	VMOVDQU32    64(AX), Z1
 	VMOVDQU32    128(AX), Z2
@@ -1382,7 +4242,8 @@ lanes64:
 	VPSRLD      $0x08, Z13, Z14
 	VPANDD      Z25, Z14, Z14
 	VPADDD      Z14, Z0, Z0
-	VMOVDQA32   Z13, Z4
+	VPMOVDB     Z13, X13
+	VMOVDQU32   X13, (CX)
 	VPMOVZXWD   (DX), Z16
 	VPCMPUD     $0x01, Z26, Z0, K2
 	VPEXPANDD.Z Z16, K2, Z16
@@ -1401,7 +4262,8 @@ lanes64:
 	VPSRLD      $0x08, Z13, Z14
 	VPANDD      Z25, Z14, Z14
 	VPADDD      Z14, Z1, Z1
-	VMOVDQA32   Z13, Z5
+	VPMOVDB     Z13, X13
+	VMOVDQU32   X13, 16(CX)
 	VPMOVZXWD   (DX), Z16
 	VPCMPUD     $0x01, Z26, Z1, K2
 	VPEXPANDD.Z Z16, K2, Z16
@@ -1420,7 +4282,8 @@ lanes64:
 	VPSRLD      $0x08, Z13, Z14
 	VPANDD      Z25, Z14, Z14
 	VPADDD      Z14, Z2, Z2
-	VMOVDQA32   Z13, Z6
+	VPMOVDB     Z13, X13
+	VMOVDQU32   X13, 32(CX)
 	VPMOVZXWD   (DX), Z16
 	VPCMPUD     $0x01, Z26, Z2, K2
 	VPEXPANDD.Z Z16, K2, Z16
@@ -1439,7 +4302,8 @@ lanes64:
 	VPSRLD      $0x08, Z13, Z14
 	VPANDD      Z25, Z14, Z14
 	VPADDD      Z14, Z3, Z3
-	VMOVDQA32   Z13, Z7
+	VPMOVDB     Z13, X13
+	VMOVDQU32   X13, 48(CX)
 	VPMOVZXWD   (DX), Z16
 	VPCMPUD     $0x01, Z26, Z3, K2
 	VPEXPANDD.Z Z16, K2, Z16
@@ -1448,15 +4312,7 @@ lanes64:
 	KMOVW       K2, DI
 	POPCNTL     DI, DI
 	LEAQ        (DX)(DI*2), DX
-	VPMOVDB     Z4, X12
-	VMOVDQU32   X12, (CX)
-	VPMOVDB     Z5, X12
-	VMOVDQU32   X12, 16(CX)
-	VPMOVDB     Z6, X12
-	VMOVDQU32   X12, 32(CX)
-	VPMOVDB     Z7, X12
-	VMOVDQU32   X12, 48(CX)
-	ADDQ        $0x00000040, CX
+	ADDQ        $0x40, CX
 	INCQ        R9
 	JMP         lanes64
 
@@ -1475,7 +4331,8 @@ lanes32:
 	VPSRLD      $0x08, Z13, Z14
 	VPANDD      Z25, Z14, Z14
 	VPADDD      Z14, Z0, Z0
-	VMOVDQA32   Z13, Z4
+	VPMOVDB     Z13, X13
+	VMOVDQU32   X13, (CX)
 	VPMOVZXWD   (DX), Z16
 	VPCMPUD     $0x01, Z26, Z0, K2
 	VPEXPANDD.Z Z16, K2, Z16
@@ -1494,7 +4351,8 @@ lanes32:
 	VPSRLD      $0x08, Z13, Z14
 	VPANDD      Z25, Z14, Z14
 	VPADDD      Z14, Z1, Z1
-	VMOVDQA32   Z13, Z5
+	VPMOVDB     Z13, X13
+	VMOVDQU32   X13, 16(CX)
 	VPMOVZXWD   (DX), Z16
 	VPCMPUD     $0x01, Z26, Z1, K2
 	VPEXPANDD.Z Z16, K2, Z16
@@ -1503,11 +4361,7 @@ lanes32:
 	KMOVW       K2, DI
 	POPCNTL     DI, DI
 	LEAQ        (DX)(DI*2), DX
-	VPMOVDB     Z4, X12
-	VMOVDQU32   X12, (CX)
-	VPMOVDB     Z5, X12
-	VMOVDQU32   X12, 16(CX)
-	ADDQ        $0x00000020, CX
+	ADDQ        $0x20, CX
 	INCQ        R9
 	JMP         lanes32
 
@@ -1526,7 +4380,8 @@ lanes16:
 	VPSRLD      $0x08, Z13, Z14
 	VPANDD      Z25, Z14, Z14
 	VPADDD      Z14, Z0, Z0
-	VMOVDQA32   Z13, Z4
+	VPMOVDB     Z13, X13
+	VMOVDQU32   X13, (CX)
 	VPMOVZXWD   (DX), Z16
 	VPCMPUD     $0x01, Z26, Z0, K2
 	VPEXPANDD.Z Z16, K2, Z16
@@ -1535,9 +4390,7 @@ lanes16:
 	KMOVW       K2, DI
 	POPCNTL     DI, DI
 	LEAQ        (DX)(DI*2), DX
-	VPMOVDB     Z4, X12
-	VMOVDQU32   X12, (CX)
-	ADDQ        $0x00000010, CX
+	ADDQ        $0x10, CX
 	INCQ        R9
 	JMP         lanes16
 
@@ -1547,8 +4400,8 @@ finish:
 	VMOVDQU32 Z2, 128(AX)
 	VMOVDQU32 Z3, 192(AX)
 	SUBQ      R8, DX
-	MOVQ      R9, done+56(FP)
-	MOVQ      DX, read+64(FP)
+	MOVQ      R9, done+48(FP)
+	MOVQ      DX, read+56(FP)
 	VZEROUPPER
 	RET
 
@@ -1569,22 +4422,16 @@ TEXT ·encode16AVX512(SB), NOSPLIT, $0-64
 	LEAQ         (CX)(SI*2), CX
 	LEAQ         (DX)(SI*2), DX
 	LEAQ         256(AX), SI
-	MOVL         $0x000003ff, R10
-	VPBROADCASTD R10, Z20
-	MOVL         $0x000000ff, R10
-	VPBROADCASTD R10, Z21
 	MOVL         $0x00000001, R10
 	VPBROADCASTD R10, Z22
-	MOVL         $0x00000005, R10
-	VPBROADCASTD R10, Z23
 	MOVL         $0x0000000f, R10
 	VPBROADCASTD R10, Z24
 	MOVL         $0x0000001f, R10
 	VPBROADCASTD R10, Z26
-	MOVL         $0x00000015, R10
-	VPBROADCASTD R10, Z27
-	MOVL         $0x00000014, R10
-	VPBROADCASTD R10, Z30
+	MOVL         $0x0000001f, R10
+	VPBROADCASTD R10, Z21
+	MOVL         $0x000000ff, R10
+	VPBROADCASTD R10, Z23
 	VPTERNLOGD   $0xff, Z25, Z25, Z25
 	VMOVDQU32    iotaWords<>+0(SB), Y28
 	VMOVDQU32    (AX), Z0
@@ -1596,44 +4443,76 @@ TEXT ·encode16AVX512(SB), NOSPLIT, $0-64
 	JL           lanes16
 
 lanes64:
-	SUBQ      $0x01, DI
-	JL        finish
-	SUBQ      $0x00000080, CX
-	SUBQ      $0x00000080, DX
-	VPMOVZXWD (CX), Z4
-	VPMOVZXWD (DX), Z8
-	VPMOVZXWD 32(CX), Z5
-	VPMOVZXWD 32(DX), Z9
-	VPMOVZXWD 64(CX), Z6
-	VPMOVZXWD 64(DX), Z10
-	VPMOVZXWD 96(CX), Z7
-	VPMOVZXWD 96(DX), Z11
-	VPANDD    Z21, Z4, Z12
-	VPSRLD    $0x03, Z12, Z12
-	VPSUBUSW  Z22, Z12, Z12
-	VPANDD    Z21, Z5, Z13
-	VPSRLD    $0x03, Z13, Z13
-	VPSUBUSW  Z22, Z13, Z13
-	VPANDD    Z21, Z6, Z14
-	VPSRLD    $0x03, Z14, Z14
-	VPSUBUSW  Z22, Z14, Z14
-	VPANDD    Z21, Z7, Z15
-	VPSRLD    $0x03, Z15, Z15
-	VPSUBUSW  Z22, Z15, Z15
-	VPMAXUD   Z12, Z13, Z16
-	VPMAXUD   Z14, Z15, Z17
-	VPMAXUD   Z17, Z16, Z16
-	VPCMPUD   $0x06, Z23, Z16, K2
-	KORTESTW  K2, K2
-	JNE       more64
+	SUBQ       $0x01, DI
+	JL         finish
+	SUBQ       $0x00000080, CX
+	SUBQ       $0x00000080, DX
+	VPMOVZXWD  (CX), Z4
+	VPMOVZXWD  (DX), Z8
+	VPADDD     Z22, Z8, Z8
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z4*4), K1, Z31
+	VMOVDQA32  Z31, Z4
+	VPANDD     Z21, Z4, Z17
+	VPSRLD     $0x07, Z4, Z12
+	VPANDD     Z24, Z12, Z12
+	VPSUBD     Z12, Z24, Z12
+	VPMINUD    Z12, Z17, Z12
+	VPSUBD     Z12, Z17, Z17
+	VMOVDQA32  Z17, Z16
+	VPMOVZXWD  32(CX), Z5
+	VPMOVZXWD  32(DX), Z9
+	VPADDD     Z22, Z9, Z9
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z5*4), K1, Z31
+	VMOVDQA32  Z31, Z5
+	VPANDD     Z21, Z5, Z17
+	VPSRLD     $0x07, Z5, Z13
+	VPANDD     Z24, Z13, Z13
+	VPSUBD     Z13, Z24, Z13
+	VPMINUD    Z13, Z17, Z13
+	VPSUBD     Z13, Z17, Z17
+	VPMAXUD    Z17, Z16, Z16
+	VPMOVZXWD  64(CX), Z6
+	VPMOVZXWD  64(DX), Z10
+	VPADDD     Z22, Z10, Z10
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z6*4), K1, Z31
+	VMOVDQA32  Z31, Z6
+	VPANDD     Z21, Z6, Z17
+	VPSRLD     $0x07, Z6, Z14
+	VPANDD     Z24, Z14, Z14
+	VPSUBD     Z14, Z24, Z14
+	VPMINUD    Z14, Z17, Z14
+	VPSUBD     Z14, Z17, Z17
+	VPMAXUD    Z17, Z16, Z16
+	VPMOVZXWD  96(CX), Z7
+	VPMOVZXWD  96(DX), Z11
+	VPADDD     Z22, Z11, Z11
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z7*4), K1, Z31
+	VMOVDQA32  Z31, Z7
+	VPANDD     Z21, Z7, Z17
+	VPSRLD     $0x07, Z7, Z15
+	VPANDD     Z24, Z15, Z15
+	VPSUBD     Z15, Z24, Z15
+	VPMINUD    Z15, Z17, Z15
+	VPSUBD     Z15, Z17, Z17
+	VPMAXUD    Z17, Z16, Z16
+	VPTESTMD   Z16, Z16, K2
+	KORTESTW   K2, K2
+	JNE        more64
 
 symbols64:
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z7*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z15, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z7, Z16
+	VPSRLD        $0x07, Z7, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z15, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z3, K2
 	VPCOMPRESSD.Z Z3, K2, Z17
@@ -1647,13 +4526,13 @@ symbols64:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z3, K2, Z3
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z15, Z25, Z17
 	VPANDND       Z11, Z17, Z17
-	VPSLLVD       Z19, Z3, Z3
+	VPSLLVD       Z15, Z3, Z3
 	VPORD         Z17, Z3, Z3
-	VCVTDQ2PS     Z16, Z7
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z3, Z18
-	VDIVPS        Z7, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z3, Z18
@@ -1663,16 +4542,16 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z7, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z3
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z6*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z14, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z6, Z16
+	VPSRLD        $0x07, Z6, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z14, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z2, K2
 	VPCOMPRESSD.Z Z2, K2, Z17
@@ -1686,13 +4565,13 @@ symbols64:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z2, K2, Z2
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z14, Z25, Z17
 	VPANDND       Z10, Z17, Z17
-	VPSLLVD       Z19, Z2, Z2
+	VPSLLVD       Z14, Z2, Z2
 	VPORD         Z17, Z2, Z2
-	VCVTDQ2PS     Z16, Z6
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z2, Z18
-	VDIVPS        Z6, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z2, Z18
@@ -1702,16 +4581,16 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z6, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z2
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z5*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z13, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z5, Z16
+	VPSRLD        $0x07, Z5, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z13, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z1, K2
 	VPCOMPRESSD.Z Z1, K2, Z17
@@ -1725,13 +4604,13 @@ symbols64:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z13, Z25, Z17
 	VPANDND       Z9, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
+	VPSLLVD       Z13, Z1, Z1
 	VPORD         Z17, Z1, Z1
-	VCVTDQ2PS     Z16, Z5
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z5, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z1, Z18
@@ -1741,16 +4620,16 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z5, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z1
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z4*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z12, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z4, Z16
+	VPSRLD        $0x07, Z4, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z12, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
@@ -1764,13 +4643,13 @@ symbols64:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z12, Z25, Z17
 	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
+	VPSLLVD       Z12, Z0, Z0
 	VPORD         Z17, Z0, Z0
-	VCVTDQ2PS     Z16, Z4
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z4, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z0, Z18
@@ -1780,14 +4659,16 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z4, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes64
 
 more64:
-	VPSUBUSW      Z23, Z15, Z19
+	VPANDD        Z21, Z7, Z19
+	VPSUBD        Z15, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -1804,11 +4685,12 @@ more64:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z3, K2, Z3
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z11, Z18
+	VPSRLVD       Z15, Z11, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z3, Z3
 	VPORD         Z17, Z3, Z3
-	VPSUBUSW      Z23, Z14, Z19
+	VPANDD        Z21, Z6, Z19
+	VPSUBD        Z14, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -1825,11 +4707,12 @@ more64:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z2, K2, Z2
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z10, Z18
+	VPSRLVD       Z14, Z10, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z2, Z2
 	VPORD         Z17, Z2, Z2
-	VPSUBUSW      Z23, Z13, Z19
+	VPANDD        Z21, Z5, Z19
+	VPSUBD        Z13, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -1846,11 +4729,12 @@ more64:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z1, K2, Z1
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z9, Z18
+	VPSRLVD       Z13, Z9, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z1, Z1
 	VPORD         Z17, Z1, Z1
-	VPSUBUSW      Z23, Z12, Z19
+	VPANDD        Z21, Z4, Z19
+	VPSUBD        Z12, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -1867,39 +4751,55 @@ more64:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z8, Z18
+	VPSRLVD       Z12, Z8, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z0, Z0
 	VPORD         Z17, Z0, Z0
 	JMP           symbols64
 
 lanes32:
-	SUBQ      $0x01, DI
-	JL        finish
-	SUBQ      $0x00000040, CX
-	SUBQ      $0x00000040, DX
-	VPMOVZXWD (CX), Z4
-	VPMOVZXWD (DX), Z8
-	VPMOVZXWD 32(CX), Z5
-	VPMOVZXWD 32(DX), Z9
-	VPANDD    Z21, Z4, Z12
-	VPSRLD    $0x03, Z12, Z12
-	VPSUBUSW  Z22, Z12, Z12
-	VPANDD    Z21, Z5, Z13
-	VPSRLD    $0x03, Z13, Z13
-	VPSUBUSW  Z22, Z13, Z13
-	VPMAXUD   Z12, Z13, Z16
-	VPCMPUD   $0x06, Z23, Z16, K2
-	KORTESTW  K2, K2
-	JNE       more32
+	SUBQ       $0x01, DI
+	JL         finish
+	SUBQ       $0x00000040, CX
+	SUBQ       $0x00000040, DX
+	VPMOVZXWD  (CX), Z4
+	VPMOVZXWD  (DX), Z8
+	VPADDD     Z22, Z8, Z8
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z4*4), K1, Z31
+	VMOVDQA32  Z31, Z4
+	VPANDD     Z21, Z4, Z17
+	VPSRLD     $0x07, Z4, Z12
+	VPANDD     Z24, Z12, Z12
+	VPSUBD     Z12, Z24, Z12
+	VPMINUD    Z12, Z17, Z12
+	VPSUBD     Z12, Z17, Z17
+	VMOVDQA32  Z17, Z16
+	VPMOVZXWD  32(CX), Z5
+	VPMOVZXWD  32(DX), Z9
+	VPADDD     Z22, Z9, Z9
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z5*4), K1, Z31
+	VMOVDQA32  Z31, Z5
+	VPANDD     Z21, Z5, Z17
+	VPSRLD     $0x07, Z5, Z13
+	VPANDD     Z24, Z13, Z13
+	VPSUBD     Z13, Z24, Z13
+	VPMINUD    Z13, Z17, Z13
+	VPSUBD     Z13, Z17, Z17
+	VPMAXUD    Z17, Z16, Z16
+	VPTESTMD   Z16, Z16, K2
+	KORTESTW   K2, K2
+	JNE        more32
 
 symbols32:
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z5*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z13, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z5, Z16
+	VPSRLD        $0x07, Z5, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z13, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z1, K2
 	VPCOMPRESSD.Z Z1, K2, Z17
@@ -1913,13 +4813,13 @@ symbols32:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z13, Z25, Z17
 	VPANDND       Z9, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
+	VPSLLVD       Z13, Z1, Z1
 	VPORD         Z17, Z1, Z1
-	VCVTDQ2PS     Z16, Z5
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z5, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z1, Z18
@@ -1929,16 +4829,16 @@ symbols32:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z5, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z1
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z4*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z12, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z4, Z16
+	VPSRLD        $0x07, Z4, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z12, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
@@ -1952,13 +4852,13 @@ symbols32:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z12, Z25, Z17
 	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
+	VPSLLVD       Z12, Z0, Z0
 	VPORD         Z17, Z0, Z0
-	VCVTDQ2PS     Z16, Z4
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z4, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z0, Z18
@@ -1968,14 +4868,16 @@ symbols32:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z4, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes32
 
 more32:
-	VPSUBUSW      Z23, Z13, Z19
+	VPANDD        Z21, Z5, Z19
+	VPSUBD        Z13, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -1992,11 +4894,12 @@ more32:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z1, K2, Z1
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z9, Z18
+	VPSRLVD       Z13, Z9, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z1, Z1
 	VPORD         Z17, Z1, Z1
-	VPSUBUSW      Z23, Z12, Z19
+	VPANDD        Z21, Z4, Z19
+	VPSUBD        Z12, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2013,34 +4916,41 @@ more32:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z8, Z18
+	VPSRLVD       Z12, Z8, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z0, Z0
 	VPORD         Z17, Z0, Z0
 	JMP           symbols32
 
 lanes16:
-	SUBQ      $0x01, DI
-	JL        finish
-	SUBQ      $0x00000020, CX
-	SUBQ      $0x00000020, DX
-	VPMOVZXWD (CX), Z4
-	VPMOVZXWD (DX), Z8
-	VPANDD    Z21, Z4, Z12
-	VPSRLD    $0x03, Z12, Z12
-	VPSUBUSW  Z22, Z12, Z12
-	VMOVDQA32 Z12, Z16
-	VPCMPUD   $0x06, Z23, Z16, K2
-	KORTESTW  K2, K2
-	JNE       more16
+	SUBQ       $0x01, DI
+	JL         finish
+	SUBQ       $0x00000020, CX
+	SUBQ       $0x00000020, DX
+	VPMOVZXWD  (CX), Z4
+	VPMOVZXWD  (DX), Z8
+	VPADDD     Z22, Z8, Z8
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z4*4), K1, Z31
+	VMOVDQA32  Z31, Z4
+	VPANDD     Z21, Z4, Z17
+	VPSRLD     $0x07, Z4, Z12
+	VPANDD     Z24, Z12, Z12
+	VPSUBD     Z12, Z24, Z12
+	VPMINUD    Z12, Z17, Z12
+	VPSUBD     Z12, Z17, Z17
+	VMOVDQA32  Z17, Z16
+	VPTESTMD   Z16, Z16, K2
+	KORTESTW   K2, K2
+	JNE        more16
 
 symbols16:
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z4*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z12, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z4, Z16
+	VPSRLD        $0x07, Z4, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z12, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
@@ -2054,13 +4964,13 @@ symbols16:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z12, Z25, Z17
 	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
+	VPSLLVD       Z12, Z0, Z0
 	VPORD         Z17, Z0, Z0
-	VCVTDQ2PS     Z16, Z4
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z4, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z0, Z18
@@ -2070,14 +4980,16 @@ symbols16:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z4, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes16
 
 more16:
-	VPSUBUSW      Z23, Z12, Z19
+	VPANDD        Z21, Z4, Z19
+	VPSUBD        Z12, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2094,7 +5006,7 @@ more16:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z8, Z18
+	VPSRLVD       Z12, Z8, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z0, Z0
 	VPORD         Z17, Z0, Z0
@@ -2161,22 +5073,16 @@ TEXT ·encode32AVX512(SB), NOSPLIT, $0-64
 	LEAQ         (CX)(SI*2), CX
 	LEAQ         (DX)(SI*4), DX
 	LEAQ         256(AX), SI
-	MOVL         $0x000003ff, R10
-	VPBROADCASTD R10, Z20
-	MOVL         $0x000000ff, R10
-	VPBROADCASTD R10, Z21
 	MOVL         $0x00000001, R10
 	VPBROADCASTD R10, Z22
-	MOVL         $0x00000005, R10
-	VPBROADCASTD R10, Z23
 	MOVL         $0x0000000f, R10
 	VPBROADCASTD R10, Z24
 	MOVL         $0x0000001f, R10
 	VPBROADCASTD R10, Z26
-	MOVL         $0x00000015, R10
-	VPBROADCASTD R10, Z27
-	MOVL         $0x00000014, R10
-	VPBROADCASTD R10, Z30
+	MOVL         $0x0000001f, R10
+	VPBROADCASTD R10, Z21
+	MOVL         $0x000000ff, R10
+	VPBROADCASTD R10, Z23
 	VPTERNLOGD   $0xff, Z25, Z25, Z25
 	VMOVDQU32    iotaWords<>+0(SB), Y28
 	VMOVDQU32    (AX), Z0
@@ -2188,44 +5094,76 @@ TEXT ·encode32AVX512(SB), NOSPLIT, $0-64
 	JL           lanes16
 
 lanes64:
-	SUBQ      $0x01, DI
-	JL        finish
-	SUBQ      $0x00000080, CX
-	SUBQ      $0x00000100, DX
-	VPMOVZXWD (CX), Z4
-	VMOVDQU32 (DX), Z8
-	VPMOVZXWD 32(CX), Z5
-	VMOVDQU32 64(DX), Z9
-	VPMOVZXWD 64(CX), Z6
-	VMOVDQU32 128(DX), Z10
-	VPMOVZXWD 96(CX), Z7
-	VMOVDQU32 192(DX), Z11
-	VPANDD    Z21, Z4, Z12
-	VPSRLD    $0x03, Z12, Z12
-	VPSUBUSW  Z22, Z12, Z12
-	VPANDD    Z21, Z5, Z13
-	VPSRLD    $0x03, Z13, Z13
-	VPSUBUSW  Z22, Z13, Z13
-	VPANDD    Z21, Z6, Z14
-	VPSRLD    $0x03, Z14, Z14
-	VPSUBUSW  Z22, Z14, Z14
-	VPANDD    Z21, Z7, Z15
-	VPSRLD    $0x03, Z15, Z15
-	VPSUBUSW  Z22, Z15, Z15
-	VPMAXUD   Z12, Z13, Z16
-	VPMAXUD   Z14, Z15, Z17
-	VPMAXUD   Z17, Z16, Z16
-	VPCMPUD   $0x06, Z23, Z16, K2
-	KORTESTW  K2, K2
-	JNE       more64
+	SUBQ       $0x01, DI
+	JL         finish
+	SUBQ       $0x00000080, CX
+	SUBQ       $0x00000100, DX
+	VPMOVZXWD  (CX), Z4
+	VMOVDQU32  (DX), Z8
+	VPADDD     Z22, Z8, Z8
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z4*4), K1, Z31
+	VMOVDQA32  Z31, Z4
+	VPANDD     Z21, Z4, Z17
+	VPSRLD     $0x07, Z4, Z12
+	VPANDD     Z24, Z12, Z12
+	VPSUBD     Z12, Z24, Z12
+	VPMINUD    Z12, Z17, Z12
+	VPSUBD     Z12, Z17, Z17
+	VMOVDQA32  Z17, Z16
+	VPMOVZXWD  32(CX), Z5
+	VMOVDQU32  64(DX), Z9
+	VPADDD     Z22, Z9, Z9
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z5*4), K1, Z31
+	VMOVDQA32  Z31, Z5
+	VPANDD     Z21, Z5, Z17
+	VPSRLD     $0x07, Z5, Z13
+	VPANDD     Z24, Z13, Z13
+	VPSUBD     Z13, Z24, Z13
+	VPMINUD    Z13, Z17, Z13
+	VPSUBD     Z13, Z17, Z17
+	VPMAXUD    Z17, Z16, Z16
+	VPMOVZXWD  64(CX), Z6
+	VMOVDQU32  128(DX), Z10
+	VPADDD     Z22, Z10, Z10
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z6*4), K1, Z31
+	VMOVDQA32  Z31, Z6
+	VPANDD     Z21, Z6, Z17
+	VPSRLD     $0x07, Z6, Z14
+	VPANDD     Z24, Z14, Z14
+	VPSUBD     Z14, Z24, Z14
+	VPMINUD    Z14, Z17, Z14
+	VPSUBD     Z14, Z17, Z17
+	VPMAXUD    Z17, Z16, Z16
+	VPMOVZXWD  96(CX), Z7
+	VMOVDQU32  192(DX), Z11
+	VPADDD     Z22, Z11, Z11
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z7*4), K1, Z31
+	VMOVDQA32  Z31, Z7
+	VPANDD     Z21, Z7, Z17
+	VPSRLD     $0x07, Z7, Z15
+	VPANDD     Z24, Z15, Z15
+	VPSUBD     Z15, Z24, Z15
+	VPMINUD    Z15, Z17, Z15
+	VPSUBD     Z15, Z17, Z17
+	VPMAXUD    Z17, Z16, Z16
+	VPTESTMD   Z16, Z16, K2
+	KORTESTW   K2, K2
+	JNE        more64
 
 symbols64:
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z7*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z15, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z7, Z16
+	VPSRLD        $0x07, Z7, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z15, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z3, K2
 	VPCOMPRESSD.Z Z3, K2, Z17
@@ -2239,13 +5177,13 @@ symbols64:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z3, K2, Z3
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z15, Z25, Z17
 	VPANDND       Z11, Z17, Z17
-	VPSLLVD       Z19, Z3, Z3
+	VPSLLVD       Z15, Z3, Z3
 	VPORD         Z17, Z3, Z3
-	VCVTDQ2PS     Z16, Z7
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z3, Z18
-	VDIVPS        Z7, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z3, Z18
@@ -2255,16 +5193,16 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z7, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z3
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z6*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z14, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z6, Z16
+	VPSRLD        $0x07, Z6, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z14, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z2, K2
 	VPCOMPRESSD.Z Z2, K2, Z17
@@ -2278,13 +5216,13 @@ symbols64:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z2, K2, Z2
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z14, Z25, Z17
 	VPANDND       Z10, Z17, Z17
-	VPSLLVD       Z19, Z2, Z2
+	VPSLLVD       Z14, Z2, Z2
 	VPORD         Z17, Z2, Z2
-	VCVTDQ2PS     Z16, Z6
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z2, Z18
-	VDIVPS        Z6, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z2, Z18
@@ -2294,16 +5232,16 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z6, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z2
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z5*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z13, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z5, Z16
+	VPSRLD        $0x07, Z5, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z13, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z1, K2
 	VPCOMPRESSD.Z Z1, K2, Z17
@@ -2317,13 +5255,13 @@ symbols64:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z13, Z25, Z17
 	VPANDND       Z9, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
+	VPSLLVD       Z13, Z1, Z1
 	VPORD         Z17, Z1, Z1
-	VCVTDQ2PS     Z16, Z5
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z5, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z1, Z18
@@ -2333,16 +5271,16 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z5, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z1
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z4*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z12, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z4, Z16
+	VPSRLD        $0x07, Z4, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z12, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
@@ -2356,13 +5294,13 @@ symbols64:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z12, Z25, Z17
 	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
+	VPSLLVD       Z12, Z0, Z0
 	VPORD         Z17, Z0, Z0
-	VCVTDQ2PS     Z16, Z4
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z4, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z0, Z18
@@ -2372,17 +5310,20 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z4, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes64
 
 more64:
-	VPCMPUD       $0x06, Z30, Z16, K2
+	VPCMPUD       $0x06, Z24, Z16, K2
 	KORTESTW      K2, K2
 	JEQ           second64
-	VPSUBUSW      Z30, Z15, Z19
+	VPANDD        Z21, Z7, Z19
+	VPSUBD        Z15, Z19, Z19
+	VPSUBUSW      Z24, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2399,11 +5340,14 @@ more64:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z3, K2, Z3
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x14, Z11, Z18
+	VPSRLVD       Z15, Z11, Z18
+	VPSRLD        $0x0f, Z18, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z3, Z3
 	VPORD         Z17, Z3, Z3
-	VPSUBUSW      Z30, Z14, Z19
+	VPANDD        Z21, Z6, Z19
+	VPSUBD        Z14, Z19, Z19
+	VPSUBUSW      Z24, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2420,11 +5364,14 @@ more64:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z2, K2, Z2
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x14, Z10, Z18
+	VPSRLVD       Z14, Z10, Z18
+	VPSRLD        $0x0f, Z18, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z2, Z2
 	VPORD         Z17, Z2, Z2
-	VPSUBUSW      Z30, Z13, Z19
+	VPANDD        Z21, Z5, Z19
+	VPSUBD        Z13, Z19, Z19
+	VPSUBUSW      Z24, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2441,11 +5388,14 @@ more64:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z1, K2, Z1
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x14, Z9, Z18
+	VPSRLVD       Z13, Z9, Z18
+	VPSRLD        $0x0f, Z18, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z1, Z1
 	VPORD         Z17, Z1, Z1
-	VPSUBUSW      Z30, Z12, Z19
+	VPANDD        Z21, Z4, Z19
+	VPSUBD        Z12, Z19, Z19
+	VPSUBUSW      Z24, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2462,13 +5412,15 @@ more64:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x14, Z8, Z18
+	VPSRLVD       Z12, Z8, Z18
+	VPSRLD        $0x0f, Z18, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z0, Z0
 	VPORD         Z17, Z0, Z0
 
 second64:
-	VPSUBUSW      Z23, Z15, Z19
+	VPANDD        Z21, Z7, Z19
+	VPSUBD        Z15, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2485,11 +5437,12 @@ second64:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z3, K2, Z3
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z11, Z18
+	VPSRLVD       Z15, Z11, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z3, Z3
 	VPORD         Z17, Z3, Z3
-	VPSUBUSW      Z23, Z14, Z19
+	VPANDD        Z21, Z6, Z19
+	VPSUBD        Z14, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2506,11 +5459,12 @@ second64:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z2, K2, Z2
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z10, Z18
+	VPSRLVD       Z14, Z10, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z2, Z2
 	VPORD         Z17, Z2, Z2
-	VPSUBUSW      Z23, Z13, Z19
+	VPANDD        Z21, Z5, Z19
+	VPSUBD        Z13, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2527,11 +5481,12 @@ second64:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z1, K2, Z1
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z9, Z18
+	VPSRLVD       Z13, Z9, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z1, Z1
 	VPORD         Z17, Z1, Z1
-	VPSUBUSW      Z23, Z12, Z19
+	VPANDD        Z21, Z4, Z19
+	VPSUBD        Z12, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2548,39 +5503,55 @@ second64:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z8, Z18
+	VPSRLVD       Z12, Z8, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z0, Z0
 	VPORD         Z17, Z0, Z0
 	JMP           symbols64
 
 lanes32:
-	SUBQ      $0x01, DI
-	JL        finish
-	SUBQ      $0x00000040, CX
-	SUBQ      $0x00000080, DX
-	VPMOVZXWD (CX), Z4
-	VMOVDQU32 (DX), Z8
-	VPMOVZXWD 32(CX), Z5
-	VMOVDQU32 64(DX), Z9
-	VPANDD    Z21, Z4, Z12
-	VPSRLD    $0x03, Z12, Z12
-	VPSUBUSW  Z22, Z12, Z12
-	VPANDD    Z21, Z5, Z13
-	VPSRLD    $0x03, Z13, Z13
-	VPSUBUSW  Z22, Z13, Z13
-	VPMAXUD   Z12, Z13, Z16
-	VPCMPUD   $0x06, Z23, Z16, K2
-	KORTESTW  K2, K2
-	JNE       more32
+	SUBQ       $0x01, DI
+	JL         finish
+	SUBQ       $0x00000040, CX
+	SUBQ       $0x00000080, DX
+	VPMOVZXWD  (CX), Z4
+	VMOVDQU32  (DX), Z8
+	VPADDD     Z22, Z8, Z8
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z4*4), K1, Z31
+	VMOVDQA32  Z31, Z4
+	VPANDD     Z21, Z4, Z17
+	VPSRLD     $0x07, Z4, Z12
+	VPANDD     Z24, Z12, Z12
+	VPSUBD     Z12, Z24, Z12
+	VPMINUD    Z12, Z17, Z12
+	VPSUBD     Z12, Z17, Z17
+	VMOVDQA32  Z17, Z16
+	VPMOVZXWD  32(CX), Z5
+	VMOVDQU32  64(DX), Z9
+	VPADDD     Z22, Z9, Z9
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z5*4), K1, Z31
+	VMOVDQA32  Z31, Z5
+	VPANDD     Z21, Z5, Z17
+	VPSRLD     $0x07, Z5, Z13
+	VPANDD     Z24, Z13, Z13
+	VPSUBD     Z13, Z24, Z13
+	VPMINUD    Z13, Z17, Z13
+	VPSUBD     Z13, Z17, Z17
+	VPMAXUD    Z17, Z16, Z16
+	VPTESTMD   Z16, Z16, K2
+	KORTESTW   K2, K2
+	JNE        more32
 
 symbols32:
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z5*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z13, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z5, Z16
+	VPSRLD        $0x07, Z5, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z13, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z1, K2
 	VPCOMPRESSD.Z Z1, K2, Z17
@@ -2594,13 +5565,13 @@ symbols32:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z13, Z25, Z17
 	VPANDND       Z9, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
+	VPSLLVD       Z13, Z1, Z1
 	VPORD         Z17, Z1, Z1
-	VCVTDQ2PS     Z16, Z5
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z5, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z1, Z18
@@ -2610,16 +5581,16 @@ symbols32:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z5, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z1
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z4*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z12, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z4, Z16
+	VPSRLD        $0x07, Z4, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z12, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
@@ -2633,13 +5604,13 @@ symbols32:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z12, Z25, Z17
 	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
+	VPSLLVD       Z12, Z0, Z0
 	VPORD         Z17, Z0, Z0
-	VCVTDQ2PS     Z16, Z4
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z4, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z0, Z18
@@ -2649,17 +5620,20 @@ symbols32:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z4, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes32
 
 more32:
-	VPCMPUD       $0x06, Z30, Z16, K2
+	VPCMPUD       $0x06, Z24, Z16, K2
 	KORTESTW      K2, K2
 	JEQ           second32
-	VPSUBUSW      Z30, Z13, Z19
+	VPANDD        Z21, Z5, Z19
+	VPSUBD        Z13, Z19, Z19
+	VPSUBUSW      Z24, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2676,11 +5650,14 @@ more32:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z1, K2, Z1
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x14, Z9, Z18
+	VPSRLVD       Z13, Z9, Z18
+	VPSRLD        $0x0f, Z18, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z1, Z1
 	VPORD         Z17, Z1, Z1
-	VPSUBUSW      Z30, Z12, Z19
+	VPANDD        Z21, Z4, Z19
+	VPSUBD        Z12, Z19, Z19
+	VPSUBUSW      Z24, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2697,13 +5674,15 @@ more32:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x14, Z8, Z18
+	VPSRLVD       Z12, Z8, Z18
+	VPSRLD        $0x0f, Z18, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z0, Z0
 	VPORD         Z17, Z0, Z0
 
 second32:
-	VPSUBUSW      Z23, Z13, Z19
+	VPANDD        Z21, Z5, Z19
+	VPSUBD        Z13, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2720,11 +5699,12 @@ second32:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z1, K2, Z1
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z9, Z18
+	VPSRLVD       Z13, Z9, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z1, Z1
 	VPORD         Z17, Z1, Z1
-	VPSUBUSW      Z23, Z12, Z19
+	VPANDD        Z21, Z4, Z19
+	VPSUBD        Z12, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2741,34 +5721,41 @@ second32:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z8, Z18
+	VPSRLVD       Z12, Z8, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z0, Z0
 	VPORD         Z17, Z0, Z0
 	JMP           symbols32
 
 lanes16:
-	SUBQ      $0x01, DI
-	JL        finish
-	SUBQ      $0x00000020, CX
-	SUBQ      $0x00000040, DX
-	VPMOVZXWD (CX), Z4
-	VMOVDQU32 (DX), Z8
-	VPANDD    Z21, Z4, Z12
-	VPSRLD    $0x03, Z12, Z12
-	VPSUBUSW  Z22, Z12, Z12
-	VMOVDQA32 Z12, Z16
-	VPCMPUD   $0x06, Z23, Z16, K2
-	KORTESTW  K2, K2
-	JNE       more16
+	SUBQ       $0x01, DI
+	JL         finish
+	SUBQ       $0x00000020, CX
+	SUBQ       $0x00000040, DX
+	VPMOVZXWD  (CX), Z4
+	VMOVDQU32  (DX), Z8
+	VPADDD     Z22, Z8, Z8
+	KXNORW     K1, K1, K1
+	VPXORD     Z31, Z31, Z31
+	VPGATHERDD (SI)(Z4*4), K1, Z31
+	VMOVDQA32  Z31, Z4
+	VPANDD     Z21, Z4, Z17
+	VPSRLD     $0x07, Z4, Z12
+	VPANDD     Z24, Z12, Z12
+	VPSUBD     Z12, Z24, Z12
+	VPMINUD    Z12, Z17, Z12
+	VPSUBD     Z12, Z17, Z17
+	VMOVDQA32  Z17, Z16
+	VPTESTMD   Z16, Z16, K2
+	KORTESTW   K2, K2
+	JNE        more16
 
 symbols16:
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (SI)(Z4*4), K1, Z31
-	VPSRLD        $0x0a, Z31, Z16
-	VPMINUD       Z23, Z12, Z19
-	VPSUBD        Z19, Z27, Z17
+	VPSRLD        $0x13, Z4, Z16
+	VPSRLD        $0x07, Z4, Z19
+	VPANDD        Z24, Z19, Z19
+	VPSUBD        Z19, Z26, Z17
+	VPSUBD        Z12, Z17, Z17
 	VPSLLVD       Z17, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
@@ -2782,13 +5769,13 @@ symbols16:
 	NEGQ          R8
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
+	VPSLLVD       Z12, Z25, Z17
 	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
+	VPSLLVD       Z12, Z0, Z0
 	VPORD         Z17, Z0, Z0
-	VCVTDQ2PS     Z16, Z4
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z4, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z0, Z18
@@ -2798,17 +5785,20 @@ symbols16:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0a, Z17, Z17
+	VPSLLVD       Z19, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPSRLD        $0x0b, Z4, Z18
+	VPANDD        Z23, Z18, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes16
 
 more16:
-	VPCMPUD       $0x06, Z30, Z16, K2
+	VPCMPUD       $0x06, Z24, Z16, K2
 	KORTESTW      K2, K2
 	JEQ           second16
-	VPSUBUSW      Z30, Z12, Z19
+	VPANDD        Z21, Z4, Z19
+	VPSUBD        Z12, Z19, Z19
+	VPSUBUSW      Z24, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2825,13 +5815,15 @@ more16:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x14, Z8, Z18
+	VPSRLVD       Z12, Z8, Z18
+	VPSRLD        $0x0f, Z18, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z0, Z0
 	VPORD         Z17, Z0, Z0
 
 second16:
-	VPSUBUSW      Z23, Z12, Z19
+	VPANDD        Z21, Z4, Z19
+	VPSUBD        Z12, Z19, Z19
 	VPMINUD       Z24, Z19, Z19
 	VPSUBD        Z19, Z26, Z17
 	VPSLLVD       Z17, Z22, Z17
@@ -2848,7 +5840,7 @@ second16:
 	LEAQ          (BX)(R8*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
 	VPSLLVD       Z19, Z25, Z17
-	VPSRLD        $0x05, Z8, Z18
+	VPSRLVD       Z12, Z8, Z18
 	VPANDND       Z18, Z17, Z17
 	VPSLLVD       Z19, Z0, Z0
 	VPORD         Z17, Z0, Z0
@@ -2883,20 +5875,16 @@ TEXT ·encodeBytesAVX512(SB), NOSPLIT, $0-64
 	LEAQ         256(AX), DX
 	MOVL         $0x00000fff, SI
 	VPBROADCASTD SI, Z20
-	MOVL         $0x000000ff, SI
-	VPBROADCASTD SI, Z21
 	MOVL         $0x00000001, SI
 	VPBROADCASTD SI, Z22
-	MOVL         $0x00000005, SI
-	VPBROADCASTD SI, Z23
 	MOVL         $0x0000000f, SI
 	VPBROADCASTD SI, Z24
 	MOVL         $0x0000001f, SI
 	VPBROADCASTD SI, Z26
-	MOVL         $0x00000015, SI
-	VPBROADCASTD SI, Z27
-	MOVL         $0x00000014, SI
-	VPBROADCASTD SI, Z30
+	MOVL         $0x0000001f, SI
+	VPBROADCASTD SI, Z21
+	MOVL         $0x000000ff, SI
+	VPBROADCASTD SI, Z23
 	VPTERNLOGD   $0xff, Z25, Z25, Z25
 	VMOVDQU32    iotaWords<>+0(SB), Y28
 	VMOVDQU32    (AX), Z0
@@ -2915,7 +5903,8 @@ lanes64:
 	KXNORW        K1, K1, K1
 	VPXORD        Z31, Z31, Z31
 	VPGATHERDD    (DX)(Z7*4), K1, Z31
-	VPSRLD        $0x0c, Z31, Z16
+	VMOVDQA32     Z31, Z7
+	VPSRLD        $0x0c, Z7, Z16
 	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z3, K2
 	VPCOMPRESSD.Z Z3, K2, Z17
@@ -2929,9 +5918,9 @@ lanes64:
 	NEGQ          SI
 	LEAQ          (BX)(SI*2), BX
 	VPSRLD        $0x10, Z3, K2, Z3
-	VCVTDQ2PS     Z16, Z7
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z3, Z18
-	VDIVPS        Z7, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z3, Z18
@@ -2943,13 +5932,14 @@ lanes64:
 	VPSUBD        Z25, Z17, K2, Z17
 	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPANDD        Z20, Z7, Z18
 	VPADDD        Z18, Z17, Z3
 	VPMOVZXBD     32(CX), Z6
 	KXNORW        K1, K1, K1
 	VPXORD        Z31, Z31, Z31
 	VPGATHERDD    (DX)(Z6*4), K1, Z31
-	VPSRLD        $0x0c, Z31, Z16
+	VMOVDQA32     Z31, Z6
+	VPSRLD        $0x0c, Z6, Z16
 	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z2, K2
 	VPCOMPRESSD.Z Z2, K2, Z17
@@ -2963,9 +5953,9 @@ lanes64:
 	NEGQ          SI
 	LEAQ          (BX)(SI*2), BX
 	VPSRLD        $0x10, Z2, K2, Z2
-	VCVTDQ2PS     Z16, Z6
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z2, Z18
-	VDIVPS        Z6, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z2, Z18
@@ -2977,13 +5967,14 @@ lanes64:
 	VPSUBD        Z25, Z17, K2, Z17
 	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPANDD        Z20, Z6, Z18
 	VPADDD        Z18, Z17, Z2
 	VPMOVZXBD     16(CX), Z5
 	KXNORW        K1, K1, K1
 	VPXORD        Z31, Z31, Z31
 	VPGATHERDD    (DX)(Z5*4), K1, Z31
-	VPSRLD        $0x0c, Z31, Z16
+	VMOVDQA32     Z31, Z5
+	VPSRLD        $0x0c, Z5, Z16
 	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z1, K2
 	VPCOMPRESSD.Z Z1, K2, Z17
@@ -2997,9 +5988,9 @@ lanes64:
 	NEGQ          SI
 	LEAQ          (BX)(SI*2), BX
 	VPSRLD        $0x10, Z1, K2, Z1
-	VCVTDQ2PS     Z16, Z5
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z5, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z1, Z18
@@ -3011,13 +6002,14 @@ lanes64:
 	VPSUBD        Z25, Z17, K2, Z17
 	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPANDD        Z20, Z5, Z18
 	VPADDD        Z18, Z17, Z1
 	VPMOVZXBD     (CX), Z4
 	KXNORW        K1, K1, K1
 	VPXORD        Z31, Z31, Z31
 	VPGATHERDD    (DX)(Z4*4), K1, Z31
-	VPSRLD        $0x0c, Z31, Z16
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
 	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
@@ -3031,9 +6023,9 @@ lanes64:
 	NEGQ          SI
 	LEAQ          (BX)(SI*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VCVTDQ2PS     Z16, Z4
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z4, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z0, Z18
@@ -3045,7 +6037,7 @@ lanes64:
 	VPSUBD        Z25, Z17, K2, Z17
 	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes64
 
@@ -3057,7 +6049,8 @@ lanes32:
 	KXNORW        K1, K1, K1
 	VPXORD        Z31, Z31, Z31
 	VPGATHERDD    (DX)(Z5*4), K1, Z31
-	VPSRLD        $0x0c, Z31, Z16
+	VMOVDQA32     Z31, Z5
+	VPSRLD        $0x0c, Z5, Z16
 	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z1, K2
 	VPCOMPRESSD.Z Z1, K2, Z17
@@ -3071,9 +6064,9 @@ lanes32:
 	NEGQ          SI
 	LEAQ          (BX)(SI*2), BX
 	VPSRLD        $0x10, Z1, K2, Z1
-	VCVTDQ2PS     Z16, Z5
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z5, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z1, Z18
@@ -3085,13 +6078,14 @@ lanes32:
 	VPSUBD        Z25, Z17, K2, Z17
 	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPANDD        Z20, Z5, Z18
 	VPADDD        Z18, Z17, Z1
 	VPMOVZXBD     (CX), Z4
 	KXNORW        K1, K1, K1
 	VPXORD        Z31, Z31, Z31
 	VPGATHERDD    (DX)(Z4*4), K1, Z31
-	VPSRLD        $0x0c, Z31, Z16
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
 	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
@@ -3105,9 +6099,9 @@ lanes32:
 	NEGQ          SI
 	LEAQ          (BX)(SI*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VCVTDQ2PS     Z16, Z4
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z4, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z0, Z18
@@ -3119,7 +6113,7 @@ lanes32:
 	VPSUBD        Z25, Z17, K2, Z17
 	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes32
 
@@ -3131,7 +6125,8 @@ lanes16:
 	KXNORW        K1, K1, K1
 	VPXORD        Z31, Z31, Z31
 	VPGATHERDD    (DX)(Z4*4), K1, Z31
-	VPSRLD        $0x0c, Z31, Z16
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
 	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
@@ -3145,9 +6140,9 @@ lanes16:
 	NEGQ          SI
 	LEAQ          (BX)(SI*2), BX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VCVTDQ2PS     Z16, Z4
+	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z4, Z18, Z18
+	VDIVPS        Z31, Z18, Z18
 	VCVTTPS2DQ    Z18, Z17
 	VPMULLD       Z16, Z17, Z18
 	VPSUBD        Z18, Z0, Z18
@@ -3159,7 +6154,7 @@ lanes16:
 	VPSUBD        Z25, Z17, K2, Z17
 	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z31, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes16
 
@@ -3185,6 +6180,9 @@ TEXT ·stepsFloat16AVX512(SB), NOSPLIT, $0-40
 	VPBROADCASTW DI, Z31
 	MOVL         $0x0000001c, DI
 	VPBROADCASTD DI, Z30
+	MOVL         $0x00000001, DI
+	VPBROADCASTW DI, Z29
+	VPTERNLOGD   $0xff, Z28, Z28, Z28
 
 loop:
 	SUBQ          $0x20, SI
@@ -3202,6 +6200,7 @@ loop:
 	VPADDW        Z0, Z0, Z0
 	VPXORQ        Z2, Z0, Z0
 	VMOVDQU64     Z0, (AX)
+	VPADDW        Z29, Z0, Z0
 	VPMOVZXWD     Y0, Z4
 	VPLZCNTD      Z4, Z5
 	VPMINUD       Z30, Z5, Z5
@@ -3209,6 +6208,7 @@ loop:
 	VPSRLVD       Z5, Z4, Z4
 	VPSLLD        $0x03, Z5, Z5
 	VPADDD        Z5, Z4, Z4
+	VPADDD        Z28, Z4, Z4
 	VPMOVDB       Z4, X4
 	VMOVDQU32     X4, (CX)
 	VEXTRACTI64X4 $0x01, Z0, Y6
@@ -3219,6 +6219,7 @@ loop:
 	VPSRLVD       Z7, Z6, Z6
 	VPSLLD        $0x03, Z7, Z7
 	VPADDD        Z7, Z6, Z6
+	VPADDD        Z28, Z6, Z6
 	VPMOVDB       Z6, X6
 	VMOVDQU32     X6, 16(CX)
 	ADDQ          $0x40, DX
@@ -3550,6 +6551,7 @@ TEXT ·stepsFloat32AVX512(SB), NOSPLIT, $0-40
 	VPBROADCASTD DI, Z31
 	MOVL         $0x0000001c, DI
 	VPBROADCASTD DI, Z30
+	VPTERNLOGD   $0xff, Z29, Z29, Z29
 
 loop:
 	SUBQ      $0x10, SI
@@ -3567,12 +6569,14 @@ loop:
 	VPADDD    Z0, Z0, Z0
 	VPXORD    Z2, Z0, Z0
 	VMOVDQU32 Z0, (AX)
+	VPSUBD    Z29, Z0, Z0
 	VPLZCNTD  Z0, Z2
 	VPMINUD   Z30, Z2, Z2
 	VPSUBD    Z2, Z30, Z2
 	VPSRLVD   Z2, Z0, Z0
 	VPSLLD    $0x03, Z2, Z2
 	VPADDD    Z2, Z0, Z0
+	VPADDD    Z29, Z0, Z0
 	VPMOVDB   Z0, X0
 	VMOVDQU32 X0, (CX)
 	ADDQ      $0x40, DX
@@ -3880,1053 +6884,1519 @@ done:
 
 // func decode16AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·decode16AVX2(SB), NOSPLIT, $320-72
+TEXT ·decode16AVX2(SB), NOSPLIT, $448-72
 	MOVQ         d+0(FP), AX
 	MOVQ         z+8(FP), CX
 	MOVQ         ctx+16(FP), DX
 	MOVQ         src+24(FP), BX
-	MOVQ         size+32(FP), SI
-	ADDQ         BX, SI
-	MOVQ         rounds+40(FP), DI
-	MOVQ         lanes+48(FP), R8
-	MOVQ         BX, R9
-	XORQ         R10, R10
-	LEAQ         256(AX), R11
-	LEAQ         wordsOfMask<>+0(SB), R12
-	SUBQ         $0x00000200, SI
-	MOVL         $0x000003ff, R13
-	VMOVD        R13, X15
+	MOVQ         size+32(FP), DI
+	ADDQ         BX, DI
+	MOVQ         rounds+40(FP), R8
+	MOVQ         lanes+48(FP), R9
+	MOVQ         BX, R10
+	XORQ         R11, R11
+	LEAQ         wordsOfMask<>+0(SB), SI
+	SUBQ         $0x00000200, DI
+	MOVL         $0x00008000, R12
+	VMOVD        R12, X15
 	VPBROADCASTD X15, Y15
-	MOVL         $0x00000005, R13
-	VMOVD        R13, X12
-	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, R13
-	VMOVD        R13, X11
-	VPBROADCASTD X11, Y11
-	MOVL         $0x00008000, R13
-	VMOVD        R13, X14
-	VPBROADCASTD X14, Y14
-	MOVL         $0x000000ff, R13
-	VMOVD        R13, X10
-	VPBROADCASTD X10, Y10
-	VPCMPEQD     Y13, Y13, Y13
-	CMPQ         R8, $0x20
+	VPCMPEQD     Y14, Y14, Y14
+	CMPQ         R9, $0x20
 	JEQ          lanes32
 	JL           lanes16
 
 lanes64:
-	CMPQ           DI, R10
+	CMPQ           R8, R11
 	JLE            finish
-	CMPQ           BX, SI
+	CMPQ           BX, DI
 	JA             finish
+	VPXOR          Y12, Y12, Y12
 	VMOVDQU        (DX), Y0
-	VBROADCASTI128 65792(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VBROADCASTI128 65808(AX), Y3
-	VPSHUFB        Y0, Y3, Y3
-	VBROADCASTI128 65824(AX), Y4
+	VBROADCASTI128 1472(AX), Y4
 	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 65840(AX), Y5
+	VBROADCASTI128 1488(AX), Y5
 	VPSHUFB        Y0, Y5, Y5
+	VBROADCASTI128 1504(AX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VBROADCASTI128 1520(AX), Y7
+	VPSHUFB        Y0, Y7, Y7
 	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y3, Y2, Y2
 	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
 	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y4, Y2, Y2
-	VMOVDQU        Y2, (SP)
-	VMOVDQU        32(DX), Y0
-	VBROADCASTI128 65792(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VBROADCASTI128 65808(AX), Y3
-	VPSHUFB        Y0, Y3, Y3
-	VBROADCASTI128 65824(AX), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 65840(AX), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y3, Y2, Y2
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y4, Y2, Y2
-	VMOVDQU        Y2, 32(SP)
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VBROADCASTI128 1536(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VMOVDQU        Y4, (SP)
+	VPMOVZXBD      (SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         (AX), Y8, Y4
+	VMOVDQU        Y4, 32(SP)
+	VPMOVZXBD      8(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         32(AX), Y8, Y5
+	VMOVDQU        Y5, 64(SP)
+	VPMOVZXBD      16(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         64(AX), Y8, Y6
+	VMOVDQU        Y6, 96(SP)
+	VPMOVZXBD      24(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         96(AX), Y8, Y7
+	VMOVDQU        Y7, 128(SP)
+	VPACKUSDW      Y5, Y4, Y4
+	VPACKUSDW      Y7, Y6, Y6
+	VPACKUSWB      Y6, Y4, Y4
+	VMOVDQU        packedOrder<>+0(SB), Y5
+	VPERMD         Y4, Y5, Y2
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y3, Y3
 	VPXOR          Y9, Y9, Y9
-	VMOVDQU        (AX), Y0
-	VPMOVZXBD      (SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y7
-	VPAND          Y10, Y7, Y7
-	VPSRLD         $0x03, Y7, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 64(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y7, Y7
-	VPSLLVD        Y4, Y7, Y7
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y7, Y7
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
-	VMOVDQU        Y0, (AX)
-	VMOVDQU        32(AX), Y0
-	VPMOVZXBD      8(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y8
-	VPAND          Y10, Y8, Y8
-	VPSRLD         $0x03, Y8, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 96(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y8, Y8
-	VPSLLVD        Y4, Y8, Y8
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y8, Y8
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
-	VMOVDQU        Y0, 32(AX)
-	VPACKUSDW      Y8, Y7, Y7
-	VPERMQ         $0xd8, Y7, Y7
-	VMOVDQU        Y7, (CX)
-	VMOVDQU        64(AX), Y0
-	VPMOVZXBD      16(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y7
-	VPAND          Y10, Y7, Y7
-	VPSRLD         $0x03, Y7, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 128(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y7, Y7
-	VPSLLVD        Y4, Y7, Y7
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y7, Y7
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
-	VMOVDQU        Y0, 64(AX)
-	VMOVDQU        96(AX), Y0
-	VPMOVZXBD      24(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y8
-	VPAND          Y10, Y8, Y8
-	VPSRLD         $0x03, Y8, Y4
-	VPSUBUSW       Y11, Y4, Y4
+	VBROADCASTI128 1552(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1568(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1584(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1600(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1616(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y4
+	VPCMPEQB       Y2, Y4, Y4
+	VPAND          Y4, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1632(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1648(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPAND          Y5, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1664(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1680(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y6
+	VPCMPEQB       Y2, Y6, Y6
+	VPAND          Y6, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VMOVDQU        Y9, 224(SP)
+	VPADDB         Y3, Y3, Y3
+	VPADDB         Y3, Y3, Y3
+	VPSUBB         Y4, Y3, Y3
+	VPSUBB         Y5, Y3, Y3
+	VPSUBB         Y6, Y3, Y3
+	VBROADCASTI128 1696(AX), Y0
+	VPSHUFB        Y1, Y0, Y0
+	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
+	VPCMPEQB       Y14, Y4, Y4
+	VPAND          Y4, Y0, Y0
+	VBROADCASTI128 1088(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1104(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1120(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1136(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1152(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1168(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1184(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1200(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPUNPCKLBW     Y0, Y1, Y4
+	VPUNPCKHBW     Y0, Y1, Y5
 	VMOVDQU        Y4, 160(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y8, Y8
-	VPSLLVD        Y4, Y8, Y8
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
+	VMOVDQU        Y5, 192(SP)
+	VBROADCASTI128 1344(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1360(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1376(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1392(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1408(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1424(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1440(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1456(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPAND          repeated07070707<>+0(SB), Y1, Y0
+	VMOVDQU        Y0, 256(SP)
+	VPSRLW         $0x03, Y1, Y5
+	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
+	VMOVDQU        Y5, 288(SP)
+	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
+	VPSUBB         (SP), Y4, Y4
+	VPMINUB        Y5, Y4, Y4
+	VMOVDQU        Y4, 320(SP)
+	VPSUBB         Y4, Y5, Y5
+	VMOVDQU        Y5, 384(SP)
+	VPOR           Y5, Y12, Y12
+	VPMOVZXBD      (SP), Y1
+	VMOVDQU        (AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      160(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         32(SP), Y0, Y0
+	VPMOVZXBD      224(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      288(SP), Y4
+	VPMOVZXBD      320(SP), Y5
+	VPMOVZXBD      256(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
 	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y8, Y8
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
 	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
 	VPMOVZXWD      (BX), Y2
 	VPERMD         Y2, Y3, Y2
 	VPSLLD         $0x10, Y0, Y3
 	VPOR           Y2, Y3, Y3
 	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, (AX)
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, (CX)
+	VPMOVZXBD      8(SP), Y1
+	VMOVDQU        32(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      192(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         64(SP), Y0, Y0
+	VPMOVZXBD      232(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      296(SP), Y4
+	VPMOVZXBD      328(SP), Y5
+	VPMOVZXBD      264(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, 32(AX)
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, 16(CX)
+	VPMOVZXBD      16(SP), Y1
+	VMOVDQU        64(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      176(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         96(SP), Y0, Y0
+	VPMOVZXBD      240(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      304(SP), Y4
+	VPMOVZXBD      336(SP), Y5
+	VPMOVZXBD      272(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, 64(AX)
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, 32(CX)
+	VPMOVZXBD      24(SP), Y1
+	VMOVDQU        96(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      208(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         128(SP), Y0, Y0
+	VPMOVZXBD      248(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      312(SP), Y4
+	VPMOVZXBD      344(SP), Y5
+	VPMOVZXBD      280(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
 	VMOVDQU        Y0, 96(AX)
-	VPACKUSDW      Y8, Y7, Y7
-	VPERMQ         $0xd8, Y7, Y7
-	VMOVDQU        Y7, 32(CX)
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, 48(CX)
+	VMOVDQU        32(DX), Y0
+	VBROADCASTI128 1472(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VBROADCASTI128 1488(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VBROADCASTI128 1504(AX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VBROADCASTI128 1520(AX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPSLLW         $0x03, Y0, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x02, Y0, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VBROADCASTI128 1536(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VMOVDQU        Y4, (SP)
+	VPMOVZXBD      (SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         128(AX), Y8, Y4
+	VMOVDQU        Y4, 32(SP)
+	VPMOVZXBD      8(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         160(AX), Y8, Y5
+	VMOVDQU        Y5, 64(SP)
+	VPMOVZXBD      16(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         192(AX), Y8, Y6
+	VMOVDQU        Y6, 96(SP)
+	VPMOVZXBD      24(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         224(AX), Y8, Y7
+	VMOVDQU        Y7, 128(SP)
+	VPACKUSDW      Y5, Y4, Y4
+	VPACKUSDW      Y7, Y6, Y6
+	VPACKUSWB      Y6, Y4, Y4
+	VMOVDQU        packedOrder<>+0(SB), Y5
+	VPERMD         Y4, Y5, Y2
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y3, Y3
+	VPXOR          Y9, Y9, Y9
+	VBROADCASTI128 1552(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1568(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1584(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1600(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1616(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y4
+	VPCMPEQB       Y2, Y4, Y4
+	VPAND          Y4, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1632(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1648(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPAND          Y5, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1664(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1680(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y6
+	VPCMPEQB       Y2, Y6, Y6
+	VPAND          Y6, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VMOVDQU        Y9, 224(SP)
+	VPADDB         Y3, Y3, Y3
+	VPADDB         Y3, Y3, Y3
+	VPSUBB         Y4, Y3, Y3
+	VPSUBB         Y5, Y3, Y3
+	VPSUBB         Y6, Y3, Y3
+	VBROADCASTI128 1696(AX), Y0
+	VPSHUFB        Y1, Y0, Y0
+	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
+	VPCMPEQB       Y14, Y4, Y4
+	VPAND          Y4, Y0, Y0
+	VBROADCASTI128 1088(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1104(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1120(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1136(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1152(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1168(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1184(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1200(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPUNPCKLBW     Y0, Y1, Y4
+	VPUNPCKHBW     Y0, Y1, Y5
+	VMOVDQU        Y4, 160(SP)
+	VMOVDQU        Y5, 192(SP)
+	VBROADCASTI128 1344(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1360(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1376(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1392(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1408(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1424(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1440(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1456(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPAND          repeated07070707<>+0(SB), Y1, Y0
+	VMOVDQU        Y0, 256(SP)
+	VPSRLW         $0x03, Y1, Y5
+	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
+	VMOVDQU        Y5, 288(SP)
+	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
+	VPSUBB         (SP), Y4, Y4
+	VPMINUB        Y5, Y4, Y4
+	VMOVDQU        Y4, 352(SP)
+	VPSUBB         Y4, Y5, Y5
+	VMOVDQU        Y5, 416(SP)
+	VPOR           Y5, Y12, Y12
+	VPMOVZXBD      (SP), Y1
 	VMOVDQU        128(AX), Y0
-	VPMOVZXBD      32(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y7
-	VPAND          Y10, Y7, Y7
-	VPSRLD         $0x03, Y7, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 192(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y7, Y7
-	VPSLLVD        Y4, Y7, Y7
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      160(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         32(SP), Y0, Y0
+	VPMOVZXBD      224(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      288(SP), Y4
+	VPMOVZXBD      352(SP), Y5
+	VPMOVZXBD      256(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
 	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y7, Y7
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
 	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
 	VPMOVZXWD      (BX), Y2
 	VPERMD         Y2, Y3, Y2
 	VPSLLD         $0x10, Y0, Y3
 	VPOR           Y2, Y3, Y3
 	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
 	VMOVDQU        Y0, 128(AX)
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, 64(CX)
+	VPMOVZXBD      8(SP), Y1
 	VMOVDQU        160(AX), Y0
-	VPMOVZXBD      40(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y8
-	VPAND          Y10, Y8, Y8
-	VPSRLD         $0x03, Y8, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 224(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y8, Y8
-	VPSLLVD        Y4, Y8, Y8
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      192(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         64(SP), Y0, Y0
+	VPMOVZXBD      232(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      296(SP), Y4
+	VPMOVZXBD      360(SP), Y5
+	VPMOVZXBD      264(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
 	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y8, Y8
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
 	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
 	VPMOVZXWD      (BX), Y2
 	VPERMD         Y2, Y3, Y2
 	VPSLLD         $0x10, Y0, Y3
 	VPOR           Y2, Y3, Y3
 	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
 	VMOVDQU        Y0, 160(AX)
-	VPACKUSDW      Y8, Y7, Y7
-	VPERMQ         $0xd8, Y7, Y7
-	VMOVDQU        Y7, 64(CX)
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, 80(CX)
+	VPMOVZXBD      16(SP), Y1
 	VMOVDQU        192(AX), Y0
-	VPMOVZXBD      48(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y7
-	VPAND          Y10, Y7, Y7
-	VPSRLD         $0x03, Y7, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 256(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y7, Y7
-	VPSLLVD        Y4, Y7, Y7
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      176(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         96(SP), Y0, Y0
+	VPMOVZXBD      240(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      304(SP), Y4
+	VPMOVZXBD      368(SP), Y5
+	VPMOVZXBD      272(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
 	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y7, Y7
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
 	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
 	VPMOVZXWD      (BX), Y2
 	VPERMD         Y2, Y3, Y2
 	VPSLLD         $0x10, Y0, Y3
 	VPOR           Y2, Y3, Y3
 	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
 	VMOVDQU        Y0, 192(AX)
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, 96(CX)
+	VPMOVZXBD      24(SP), Y1
 	VMOVDQU        224(AX), Y0
-	VPMOVZXBD      56(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y8
-	VPAND          Y10, Y8, Y8
-	VPSRLD         $0x03, Y8, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 288(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y8, Y8
-	VPSLLVD        Y4, Y8, Y8
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      208(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         128(SP), Y0, Y0
+	VPMOVZXBD      248(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      312(SP), Y4
+	VPMOVZXBD      376(SP), Y5
+	VPMOVZXBD      280(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
 	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y8, Y8
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
 	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
 	VPMOVZXWD      (BX), Y2
 	VPERMD         Y2, Y3, Y2
 	VPSLLD         $0x10, Y0, Y3
 	VPOR           Y2, Y3, Y3
 	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
 	VMOVDQU        Y0, 224(AX)
-	VPACKUSDW      Y8, Y7, Y7
-	VPERMQ         $0xd8, Y7, Y7
-	VMOVDQU        Y7, 96(CX)
-	VPCMPGTD       Y12, Y9, Y0
-	VPTEST         Y0, Y0
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, 112(CX)
+	VPTEST         Y12, Y12
 	JNE            more64
 
 next64:
 	ADDQ $0x40, DX
 	ADDQ $0x00000080, CX
-	INCQ R10
+	INCQ R11
 	JMP  lanes64
 
 more64:
-	MOVL         $0x00000005, R8
-	VMOVD        R8, X7
-	VPBROADCASTD X7, Y7
-	MOVL         $0x0000000f, R8
-	VMOVD        R8, X8
-	VPBROADCASTD X8, Y8
-	VMOVDQU      64(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      (AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         (CX), X6, X6
-	VMOVDQU      X6, (CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      96(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      32(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         16(CX), X6, X6
-	VMOVDQU      X6, 16(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 32(AX)
-	VMOVDQU      128(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      64(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         32(CX), X6, X6
-	VMOVDQU      X6, 32(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 64(AX)
-	VMOVDQU      160(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      96(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         48(CX), X6, X6
-	VMOVDQU      X6, 48(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 96(AX)
-	VMOVDQU      192(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      128(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         64(CX), X6, X6
-	VMOVDQU      X6, 64(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 128(AX)
-	VMOVDQU      224(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      160(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         80(CX), X6, X6
-	VMOVDQU      X6, 80(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 160(AX)
-	VMOVDQU      256(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      192(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         96(CX), X6, X6
-	VMOVDQU      X6, 96(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 192(AX)
-	VMOVDQU      288(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      224(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         112(CX), X6, X6
-	VMOVDQU      X6, 112(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 224(AX)
-	JMP          next64
+	VPMOVZXBD 384(SP), Y4
+	VPMOVZXBD 320(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   (AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, (AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    (CX), X6, X6
+	VMOVDQU   X6, (CX)
+	VPMOVZXBD 392(SP), Y4
+	VPMOVZXBD 328(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   32(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 32(AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    16(CX), X6, X6
+	VMOVDQU   X6, 16(CX)
+	VPMOVZXBD 400(SP), Y4
+	VPMOVZXBD 336(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   64(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 64(AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    32(CX), X6, X6
+	VMOVDQU   X6, 32(CX)
+	VPMOVZXBD 408(SP), Y4
+	VPMOVZXBD 344(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   96(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 96(AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    48(CX), X6, X6
+	VMOVDQU   X6, 48(CX)
+	VPMOVZXBD 416(SP), Y4
+	VPMOVZXBD 352(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   128(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 128(AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    64(CX), X6, X6
+	VMOVDQU   X6, 64(CX)
+	VPMOVZXBD 424(SP), Y4
+	VPMOVZXBD 360(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   160(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 160(AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    80(CX), X6, X6
+	VMOVDQU   X6, 80(CX)
+	VPMOVZXBD 432(SP), Y4
+	VPMOVZXBD 368(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   192(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 192(AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    96(CX), X6, X6
+	VMOVDQU   X6, 96(CX)
+	VPMOVZXBD 440(SP), Y4
+	VPMOVZXBD 376(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   224(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 224(AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    112(CX), X6, X6
+	VMOVDQU   X6, 112(CX)
+	JMP       next64
 
 lanes32:
-	CMPQ           DI, R10
+	CMPQ           R8, R11
 	JLE            finish
-	CMPQ           BX, SI
+	CMPQ           BX, DI
 	JA             finish
+	VPXOR          Y12, Y12, Y12
 	VMOVDQU        (DX), Y0
-	VBROADCASTI128 65792(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VBROADCASTI128 65808(AX), Y3
-	VPSHUFB        Y0, Y3, Y3
-	VBROADCASTI128 65824(AX), Y4
+	VBROADCASTI128 1472(AX), Y4
 	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 65840(AX), Y5
+	VBROADCASTI128 1488(AX), Y5
 	VPSHUFB        Y0, Y5, Y5
+	VBROADCASTI128 1504(AX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VBROADCASTI128 1520(AX), Y7
+	VPSHUFB        Y0, Y7, Y7
 	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y3, Y2, Y2
 	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
 	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y4, Y2, Y2
-	VMOVDQU        Y2, (SP)
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VBROADCASTI128 1536(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VMOVDQU        Y4, (SP)
+	VPMOVZXBD      (SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         (AX), Y8, Y4
+	VMOVDQU        Y4, 32(SP)
+	VPMOVZXBD      8(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         32(AX), Y8, Y5
+	VMOVDQU        Y5, 64(SP)
+	VPMOVZXBD      16(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         64(AX), Y8, Y6
+	VMOVDQU        Y6, 96(SP)
+	VPMOVZXBD      24(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         96(AX), Y8, Y7
+	VMOVDQU        Y7, 128(SP)
+	VPACKUSDW      Y5, Y4, Y4
+	VPACKUSDW      Y7, Y6, Y6
+	VPACKUSWB      Y6, Y4, Y4
+	VMOVDQU        packedOrder<>+0(SB), Y5
+	VPERMD         Y4, Y5, Y2
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y3, Y3
 	VPXOR          Y9, Y9, Y9
-	VMOVDQU        (AX), Y0
-	VPMOVZXBD      (SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y7
-	VPAND          Y10, Y7, Y7
-	VPSRLD         $0x03, Y7, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 64(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y7, Y7
-	VPSLLVD        Y4, Y7, Y7
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y7, Y7
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
-	VMOVDQU        Y0, (AX)
-	VMOVDQU        32(AX), Y0
-	VPMOVZXBD      8(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y8
-	VPAND          Y10, Y8, Y8
-	VPSRLD         $0x03, Y8, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 96(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y8, Y8
-	VPSLLVD        Y4, Y8, Y8
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y8, Y8
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
-	VMOVDQU        Y0, 32(AX)
-	VPACKUSDW      Y8, Y7, Y7
-	VPERMQ         $0xd8, Y7, Y7
-	VMOVDQU        Y7, (CX)
-	VMOVDQU        64(AX), Y0
-	VPMOVZXBD      16(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y7
-	VPAND          Y10, Y7, Y7
-	VPSRLD         $0x03, Y7, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 128(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y7, Y7
-	VPSLLVD        Y4, Y7, Y7
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y7, Y7
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
-	VMOVDQU        Y0, 64(AX)
-	VMOVDQU        96(AX), Y0
-	VPMOVZXBD      24(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y8
-	VPAND          Y10, Y8, Y8
-	VPSRLD         $0x03, Y8, Y4
-	VPSUBUSW       Y11, Y4, Y4
+	VBROADCASTI128 1552(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1568(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1584(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1600(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1616(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y4
+	VPCMPEQB       Y2, Y4, Y4
+	VPAND          Y4, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1632(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1648(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPAND          Y5, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1664(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1680(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y6
+	VPCMPEQB       Y2, Y6, Y6
+	VPAND          Y6, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VMOVDQU        Y9, 224(SP)
+	VPADDB         Y3, Y3, Y3
+	VPADDB         Y3, Y3, Y3
+	VPSUBB         Y4, Y3, Y3
+	VPSUBB         Y5, Y3, Y3
+	VPSUBB         Y6, Y3, Y3
+	VBROADCASTI128 1696(AX), Y0
+	VPSHUFB        Y1, Y0, Y0
+	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
+	VPCMPEQB       Y14, Y4, Y4
+	VPAND          Y4, Y0, Y0
+	VBROADCASTI128 1088(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1104(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1120(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1136(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1152(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1168(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1184(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1200(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPUNPCKLBW     Y0, Y1, Y4
+	VPUNPCKHBW     Y0, Y1, Y5
 	VMOVDQU        Y4, 160(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y8, Y8
-	VPSLLVD        Y4, Y8, Y8
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
+	VMOVDQU        Y5, 192(SP)
+	VBROADCASTI128 1344(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1360(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1376(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1392(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1408(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1424(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1440(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1456(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPAND          repeated07070707<>+0(SB), Y1, Y0
+	VMOVDQU        Y0, 256(SP)
+	VPSRLW         $0x03, Y1, Y5
+	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
+	VMOVDQU        Y5, 288(SP)
+	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
+	VPSUBB         (SP), Y4, Y4
+	VPMINUB        Y5, Y4, Y4
+	VMOVDQU        Y4, 320(SP)
+	VPSUBB         Y4, Y5, Y5
+	VMOVDQU        Y5, 384(SP)
+	VPOR           Y5, Y12, Y12
+	VPMOVZXBD      (SP), Y1
+	VMOVDQU        (AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      160(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         32(SP), Y0, Y0
+	VPMOVZXBD      224(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      288(SP), Y4
+	VPMOVZXBD      320(SP), Y5
+	VPMOVZXBD      256(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
 	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y8, Y8
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
 	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
 	VPMOVZXWD      (BX), Y2
 	VPERMD         Y2, Y3, Y2
 	VPSLLD         $0x10, Y0, Y3
 	VPOR           Y2, Y3, Y3
 	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, (AX)
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, (CX)
+	VPMOVZXBD      8(SP), Y1
+	VMOVDQU        32(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      192(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         64(SP), Y0, Y0
+	VPMOVZXBD      232(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      296(SP), Y4
+	VPMOVZXBD      328(SP), Y5
+	VPMOVZXBD      264(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, 32(AX)
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, 16(CX)
+	VPMOVZXBD      16(SP), Y1
+	VMOVDQU        64(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      176(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         96(SP), Y0, Y0
+	VPMOVZXBD      240(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      304(SP), Y4
+	VPMOVZXBD      336(SP), Y5
+	VPMOVZXBD      272(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, 64(AX)
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, 32(CX)
+	VPMOVZXBD      24(SP), Y1
+	VMOVDQU        96(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      208(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         128(SP), Y0, Y0
+	VPMOVZXBD      248(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      312(SP), Y4
+	VPMOVZXBD      344(SP), Y5
+	VPMOVZXBD      280(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
 	VMOVDQU        Y0, 96(AX)
-	VPACKUSDW      Y8, Y7, Y7
-	VPERMQ         $0xd8, Y7, Y7
-	VMOVDQU        Y7, 32(CX)
-	VPCMPGTD       Y12, Y9, Y0
-	VPTEST         Y0, Y0
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, 48(CX)
+	VPTEST         Y12, Y12
 	JNE            more32
 
 next32:
 	ADDQ $0x20, DX
 	ADDQ $0x00000040, CX
-	INCQ R10
+	INCQ R11
 	JMP  lanes32
 
 more32:
-	MOVL         $0x00000005, R8
-	VMOVD        R8, X7
-	VPBROADCASTD X7, Y7
-	MOVL         $0x0000000f, R8
-	VMOVD        R8, X8
-	VPBROADCASTD X8, Y8
-	VMOVDQU      64(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      (AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         (CX), X6, X6
-	VMOVDQU      X6, (CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      96(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      32(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         16(CX), X6, X6
-	VMOVDQU      X6, 16(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 32(AX)
-	VMOVDQU      128(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      64(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         32(CX), X6, X6
-	VMOVDQU      X6, 32(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 64(AX)
-	VMOVDQU      160(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      96(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         48(CX), X6, X6
-	VMOVDQU      X6, 48(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 96(AX)
-	JMP          next32
+	VPMOVZXBD 384(SP), Y4
+	VPMOVZXBD 320(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   (AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, (AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    (CX), X6, X6
+	VMOVDQU   X6, (CX)
+	VPMOVZXBD 392(SP), Y4
+	VPMOVZXBD 328(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   32(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 32(AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    16(CX), X6, X6
+	VMOVDQU   X6, 16(CX)
+	VPMOVZXBD 400(SP), Y4
+	VPMOVZXBD 336(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   64(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 64(AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    32(CX), X6, X6
+	VMOVDQU   X6, 32(CX)
+	VPMOVZXBD 408(SP), Y4
+	VPMOVZXBD 344(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   96(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 96(AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    48(CX), X6, X6
+	VMOVDQU   X6, 48(CX)
+	JMP       next32
 
 lanes16:
-	CMPQ       DI, R10
-	JLE        finish
-	CMPQ       BX, SI
-	JA         finish
-	VMOVDQU    (DX), X0
-	VMOVDQU    65792(AX), X2
-	VPSHUFB    X0, X2, X2
-	VMOVDQU    65808(AX), X3
-	VPSHUFB    X0, X3, X3
-	VMOVDQU    65824(AX), X4
-	VPSHUFB    X0, X4, X4
-	VMOVDQU    65840(AX), X5
-	VPSHUFB    X0, X5, X5
-	VPSLLW     $0x03, X0, X1
-	VPBLENDVB  X1, X3, X2, X2
-	VPBLENDVB  X1, X5, X4, X4
-	VPSLLW     $0x02, X0, X1
-	VPBLENDVB  X1, X4, X2, X2
-	VMOVDQU    X2, (SP)
-	VPXOR      Y9, Y9, Y9
-	VMOVDQU    (AX), Y0
-	VPMOVZXBD  (SP), Y1
-	VPSLLD     $0x0a, Y1, Y1
-	VPAND      Y15, Y0, Y3
-	VPOR       Y3, Y1, Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (R11)(Y1*4), Y3
-	VPSRLD     $0x0a, Y0, Y0
-	VPSRLD     $0x12, Y3, Y1
-	VPMULLD    Y1, Y0, Y0
-	VPAND      Y15, Y3, Y1
-	VPADDD     Y1, Y0, Y0
-	VPSRLD     $0x0a, Y3, Y7
-	VPAND      Y10, Y7, Y7
-	VPSRLD     $0x03, Y7, Y4
-	VPSUBUSW   Y11, Y4, Y4
-	VMOVDQU    Y4, 64(SP)
-	VPMAXUD    Y4, Y9, Y9
-	VPSLLD     $0x03, Y4, Y1
-	VPSUBD     Y1, Y7, Y7
-	VPSLLVD    Y4, Y7, Y7
-	VPMINUD    Y12, Y4, Y5
-	VPSLLVD    Y5, Y13, Y1
-	VPANDN     Y0, Y1, Y1
-	VPOR       Y1, Y7, Y7
-	VPSRLVD    Y5, Y0, Y0
-	VPCMPGTD   Y0, Y14, Y1
-	VMOVMSKPS  Y1, R8
-	VPMOVZXBD  (R12)(R8*8), Y3
-	VPMOVZXWD  (BX), Y2
-	VPERMD     Y2, Y3, Y2
-	VPSLLD     $0x10, Y0, Y3
-	VPOR       Y2, Y3, Y3
-	VPBLENDVB  Y1, Y3, Y0, Y0
-	POPCNTL    R8, R8
-	LEAQ       (BX)(R8*2), BX
-	VMOVDQU    Y0, (AX)
-	VMOVDQU    32(AX), Y0
-	VPMOVZXBD  8(SP), Y1
-	VPSLLD     $0x0a, Y1, Y1
-	VPAND      Y15, Y0, Y3
-	VPOR       Y3, Y1, Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (R11)(Y1*4), Y3
-	VPSRLD     $0x0a, Y0, Y0
-	VPSRLD     $0x12, Y3, Y1
-	VPMULLD    Y1, Y0, Y0
-	VPAND      Y15, Y3, Y1
-	VPADDD     Y1, Y0, Y0
-	VPSRLD     $0x0a, Y3, Y8
-	VPAND      Y10, Y8, Y8
-	VPSRLD     $0x03, Y8, Y4
-	VPSUBUSW   Y11, Y4, Y4
-	VMOVDQU    Y4, 96(SP)
-	VPMAXUD    Y4, Y9, Y9
-	VPSLLD     $0x03, Y4, Y1
-	VPSUBD     Y1, Y8, Y8
-	VPSLLVD    Y4, Y8, Y8
-	VPMINUD    Y12, Y4, Y5
-	VPSLLVD    Y5, Y13, Y1
-	VPANDN     Y0, Y1, Y1
-	VPOR       Y1, Y8, Y8
-	VPSRLVD    Y5, Y0, Y0
-	VPCMPGTD   Y0, Y14, Y1
-	VMOVMSKPS  Y1, R8
-	VPMOVZXBD  (R12)(R8*8), Y3
-	VPMOVZXWD  (BX), Y2
-	VPERMD     Y2, Y3, Y2
-	VPSLLD     $0x10, Y0, Y3
-	VPOR       Y2, Y3, Y3
-	VPBLENDVB  Y1, Y3, Y0, Y0
-	POPCNTL    R8, R8
-	LEAQ       (BX)(R8*2), BX
-	VMOVDQU    Y0, 32(AX)
-	VPACKUSDW  Y8, Y7, Y7
-	VPERMQ     $0xd8, Y7, Y7
-	VMOVDQU    Y7, (CX)
-	VPCMPGTD   Y12, Y9, Y0
-	VPTEST     Y0, Y0
-	JNE        more16
+	CMPQ           R8, R11
+	JLE            finish
+	CMPQ           BX, DI
+	JA             finish
+	VPXOR          Y12, Y12, Y12
+	VMOVDQU        (DX), X0
+	VBROADCASTI128 1472(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VBROADCASTI128 1488(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VBROADCASTI128 1504(AX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VBROADCASTI128 1520(AX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPSLLW         $0x03, Y0, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x02, Y0, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VBROADCASTI128 1536(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VMOVDQU        Y4, (SP)
+	VPMOVZXBD      (SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         (AX), Y8, Y4
+	VMOVDQU        Y4, 32(SP)
+	VPMOVZXBD      8(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         32(AX), Y8, Y5
+	VMOVDQU        Y5, 64(SP)
+	VPXOR          Y6, Y6, Y6
+	VPXOR          Y7, Y7, Y7
+	VPACKUSDW      Y5, Y4, Y4
+	VPACKUSDW      Y7, Y6, Y6
+	VPACKUSWB      Y6, Y4, Y4
+	VMOVDQU        packedOrder<>+0(SB), Y5
+	VPERMD         Y4, Y5, Y2
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y3, Y3
+	VPXOR          Y9, Y9, Y9
+	VBROADCASTI128 1552(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1568(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1584(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1600(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1616(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y4
+	VPCMPEQB       Y2, Y4, Y4
+	VPAND          Y4, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1632(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1648(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPAND          Y5, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1664(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1680(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y6
+	VPCMPEQB       Y2, Y6, Y6
+	VPAND          Y6, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VMOVDQU        Y9, 224(SP)
+	VPADDB         Y3, Y3, Y3
+	VPADDB         Y3, Y3, Y3
+	VPSUBB         Y4, Y3, Y3
+	VPSUBB         Y5, Y3, Y3
+	VPSUBB         Y6, Y3, Y3
+	VBROADCASTI128 1696(AX), Y0
+	VPSHUFB        Y1, Y0, Y0
+	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
+	VPCMPEQB       Y14, Y4, Y4
+	VPAND          Y4, Y0, Y0
+	VBROADCASTI128 1088(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1104(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1120(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1136(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1152(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1168(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1184(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1200(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPUNPCKLBW     Y0, Y1, Y4
+	VPUNPCKHBW     Y0, Y1, Y5
+	VMOVDQU        Y4, 160(SP)
+	VMOVDQU        Y5, 192(SP)
+	VBROADCASTI128 1344(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1360(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1376(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1392(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1408(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1424(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1440(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1456(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPAND          repeated07070707<>+0(SB), Y1, Y0
+	VMOVDQU        Y0, 256(SP)
+	VPSRLW         $0x03, Y1, Y5
+	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
+	VMOVDQU        Y5, 288(SP)
+	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
+	VPSUBB         (SP), Y4, Y4
+	VPMINUB        Y5, Y4, Y4
+	VMOVDQU        Y4, 320(SP)
+	VPSUBB         Y4, Y5, Y5
+	VMOVDQU        Y5, 384(SP)
+	VMOVDQU        X5, X5
+	VPOR           Y5, Y12, Y12
+	VPMOVZXBD      (SP), Y1
+	VMOVDQU        (AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      160(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         32(SP), Y0, Y0
+	VPMOVZXBD      224(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      288(SP), Y4
+	VPMOVZXBD      320(SP), Y5
+	VPMOVZXBD      256(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, (AX)
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, (CX)
+	VPMOVZXBD      8(SP), Y1
+	VMOVDQU        32(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      192(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         64(SP), Y0, Y0
+	VPMOVZXBD      232(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      296(SP), Y4
+	VPMOVZXBD      328(SP), Y5
+	VPMOVZXBD      264(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, 32(AX)
+	VPSHUFB        lowWords<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VMOVDQU        X6, 16(CX)
+	VPTEST         Y12, Y12
+	JNE            more16
 
 next16:
 	ADDQ $0x10, DX
 	ADDQ $0x00000020, CX
-	INCQ R10
+	INCQ R11
 	JMP  lanes16
 
 more16:
-	MOVL         $0x00000005, R8
-	VMOVD        R8, X7
-	VPBROADCASTD X7, Y7
-	MOVL         $0x0000000f, R8
-	VMOVD        R8, X8
-	VPBROADCASTD X8, Y8
-	VMOVDQU      64(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      (AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         (CX), X6, X6
-	VMOVDQU      X6, (CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      96(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      32(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VEXTRACTI128 $0x01, Y5, X6
-	VPACKUSDW    X6, X5, X6
-	VPOR         16(CX), X6, X6
-	VMOVDQU      X6, 16(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 32(AX)
-	JMP          next16
+	VPMOVZXBD 384(SP), Y4
+	VPMOVZXBD 320(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   (AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, (AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    (CX), X6, X6
+	VMOVDQU   X6, (CX)
+	VPMOVZXBD 392(SP), Y4
+	VPMOVZXBD 328(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   32(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 32(AX)
+	VPSHUFB   lowWords<>+0(SB), Y6, Y6
+	VPERMQ    $0x08, Y6, Y6
+	VPADDW    16(CX), X6, X6
+	VMOVDQU   X6, 16(CX)
+	JMP       next16
 
 finish:
-	SUBQ R9, BX
-	MOVQ R10, done+56(FP)
+	SUBQ R10, BX
+	MOVQ R11, done+56(FP)
 	MOVQ BX, read+64(FP)
 	VZEROUPPER
 	RET
@@ -6981,1368 +10451,2136 @@ DATA wordsOfMask<>+2046(SB)/1, $0x06
 DATA wordsOfMask<>+2047(SB)/1, $0x07
 GLOBL wordsOfMask<>(SB), RODATA|NOPTR, $2048
 
+DATA packedOrder<>+0(SB)/1, $0x00
+DATA packedOrder<>+1(SB)/1, $0x00
+DATA packedOrder<>+2(SB)/1, $0x00
+DATA packedOrder<>+3(SB)/1, $0x00
+DATA packedOrder<>+4(SB)/1, $0x04
+DATA packedOrder<>+5(SB)/1, $0x00
+DATA packedOrder<>+6(SB)/1, $0x00
+DATA packedOrder<>+7(SB)/1, $0x00
+DATA packedOrder<>+8(SB)/1, $0x01
+DATA packedOrder<>+9(SB)/1, $0x00
+DATA packedOrder<>+10(SB)/1, $0x00
+DATA packedOrder<>+11(SB)/1, $0x00
+DATA packedOrder<>+12(SB)/1, $0x05
+DATA packedOrder<>+13(SB)/1, $0x00
+DATA packedOrder<>+14(SB)/1, $0x00
+DATA packedOrder<>+15(SB)/1, $0x00
+DATA packedOrder<>+16(SB)/1, $0x02
+DATA packedOrder<>+17(SB)/1, $0x00
+DATA packedOrder<>+18(SB)/1, $0x00
+DATA packedOrder<>+19(SB)/1, $0x00
+DATA packedOrder<>+20(SB)/1, $0x06
+DATA packedOrder<>+21(SB)/1, $0x00
+DATA packedOrder<>+22(SB)/1, $0x00
+DATA packedOrder<>+23(SB)/1, $0x00
+DATA packedOrder<>+24(SB)/1, $0x03
+DATA packedOrder<>+25(SB)/1, $0x00
+DATA packedOrder<>+26(SB)/1, $0x00
+DATA packedOrder<>+27(SB)/1, $0x00
+DATA packedOrder<>+28(SB)/1, $0x07
+DATA packedOrder<>+29(SB)/1, $0x00
+DATA packedOrder<>+30(SB)/1, $0x00
+DATA packedOrder<>+31(SB)/1, $0x00
+GLOBL packedOrder<>(SB), RODATA|NOPTR, $32
+
+DATA repeatedf0f0f0f0<>+0(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+1(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+2(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+3(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+4(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+5(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+6(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+7(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+8(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+9(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+10(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+11(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+12(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+13(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+14(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+15(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+16(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+17(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+18(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+19(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+20(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+21(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+22(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+23(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+24(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+25(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+26(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+27(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+28(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+29(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+30(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+31(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+32(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+33(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+34(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+35(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+36(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+37(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+38(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+39(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+40(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+41(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+42(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+43(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+44(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+45(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+46(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+47(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+48(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+49(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+50(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+51(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+52(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+53(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+54(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+55(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+56(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+57(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+58(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+59(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+60(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+61(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+62(SB)/1, $0xf0
+DATA repeatedf0f0f0f0<>+63(SB)/1, $0xf0
+GLOBL repeatedf0f0f0f0<>(SB), RODATA|NOPTR, $64
+
+DATA repeated1f1f1f1f<>+0(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+1(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+2(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+3(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+4(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+5(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+6(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+7(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+8(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+9(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+10(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+11(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+12(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+13(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+14(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+15(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+16(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+17(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+18(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+19(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+20(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+21(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+22(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+23(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+24(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+25(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+26(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+27(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+28(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+29(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+30(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+31(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+32(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+33(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+34(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+35(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+36(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+37(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+38(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+39(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+40(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+41(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+42(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+43(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+44(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+45(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+46(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+47(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+48(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+49(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+50(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+51(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+52(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+53(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+54(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+55(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+56(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+57(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+58(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+59(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+60(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+61(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+62(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+63(SB)/1, $0x1f
+GLOBL repeated1f1f1f1f<>(SB), RODATA|NOPTR, $64
+
+DATA repeated0f0f0f0f<>+0(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+1(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+2(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+3(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+4(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+5(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+6(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+7(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+8(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+9(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+10(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+11(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+12(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+13(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+14(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+15(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+16(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+17(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+18(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+19(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+20(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+21(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+22(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+23(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+24(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+25(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+26(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+27(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+28(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+29(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+30(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+31(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+32(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+33(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+34(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+35(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+36(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+37(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+38(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+39(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+40(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+41(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+42(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+43(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+44(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+45(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+46(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+47(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+48(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+49(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+50(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+51(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+52(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+53(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+54(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+55(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+56(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+57(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+58(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+59(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+60(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+61(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+62(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+63(SB)/1, $0x0f
+GLOBL repeated0f0f0f0f<>(SB), RODATA|NOPTR, $64
+
+DATA lowWords<>+0(SB)/1, $0x00
+DATA lowWords<>+1(SB)/1, $0x01
+DATA lowWords<>+2(SB)/1, $0x04
+DATA lowWords<>+3(SB)/1, $0x05
+DATA lowWords<>+4(SB)/1, $0x08
+DATA lowWords<>+5(SB)/1, $0x09
+DATA lowWords<>+6(SB)/1, $0x0c
+DATA lowWords<>+7(SB)/1, $0x0d
+DATA lowWords<>+8(SB)/1, $0x80
+DATA lowWords<>+9(SB)/1, $0x80
+DATA lowWords<>+10(SB)/1, $0x80
+DATA lowWords<>+11(SB)/1, $0x80
+DATA lowWords<>+12(SB)/1, $0x80
+DATA lowWords<>+13(SB)/1, $0x80
+DATA lowWords<>+14(SB)/1, $0x80
+DATA lowWords<>+15(SB)/1, $0x80
+DATA lowWords<>+16(SB)/1, $0x00
+DATA lowWords<>+17(SB)/1, $0x01
+DATA lowWords<>+18(SB)/1, $0x04
+DATA lowWords<>+19(SB)/1, $0x05
+DATA lowWords<>+20(SB)/1, $0x08
+DATA lowWords<>+21(SB)/1, $0x09
+DATA lowWords<>+22(SB)/1, $0x0c
+DATA lowWords<>+23(SB)/1, $0x0d
+DATA lowWords<>+24(SB)/1, $0x80
+DATA lowWords<>+25(SB)/1, $0x80
+DATA lowWords<>+26(SB)/1, $0x80
+DATA lowWords<>+27(SB)/1, $0x80
+DATA lowWords<>+28(SB)/1, $0x80
+DATA lowWords<>+29(SB)/1, $0x80
+DATA lowWords<>+30(SB)/1, $0x80
+DATA lowWords<>+31(SB)/1, $0x80
+GLOBL lowWords<>(SB), RODATA|NOPTR, $32
+
+DATA repeated0000000f<>+0(SB)/1, $0x0f
+DATA repeated0000000f<>+1(SB)/1, $0x00
+DATA repeated0000000f<>+2(SB)/1, $0x00
+DATA repeated0000000f<>+3(SB)/1, $0x00
+DATA repeated0000000f<>+4(SB)/1, $0x0f
+DATA repeated0000000f<>+5(SB)/1, $0x00
+DATA repeated0000000f<>+6(SB)/1, $0x00
+DATA repeated0000000f<>+7(SB)/1, $0x00
+DATA repeated0000000f<>+8(SB)/1, $0x0f
+DATA repeated0000000f<>+9(SB)/1, $0x00
+DATA repeated0000000f<>+10(SB)/1, $0x00
+DATA repeated0000000f<>+11(SB)/1, $0x00
+DATA repeated0000000f<>+12(SB)/1, $0x0f
+DATA repeated0000000f<>+13(SB)/1, $0x00
+DATA repeated0000000f<>+14(SB)/1, $0x00
+DATA repeated0000000f<>+15(SB)/1, $0x00
+DATA repeated0000000f<>+16(SB)/1, $0x0f
+DATA repeated0000000f<>+17(SB)/1, $0x00
+DATA repeated0000000f<>+18(SB)/1, $0x00
+DATA repeated0000000f<>+19(SB)/1, $0x00
+DATA repeated0000000f<>+20(SB)/1, $0x0f
+DATA repeated0000000f<>+21(SB)/1, $0x00
+DATA repeated0000000f<>+22(SB)/1, $0x00
+DATA repeated0000000f<>+23(SB)/1, $0x00
+DATA repeated0000000f<>+24(SB)/1, $0x0f
+DATA repeated0000000f<>+25(SB)/1, $0x00
+DATA repeated0000000f<>+26(SB)/1, $0x00
+DATA repeated0000000f<>+27(SB)/1, $0x00
+DATA repeated0000000f<>+28(SB)/1, $0x0f
+DATA repeated0000000f<>+29(SB)/1, $0x00
+DATA repeated0000000f<>+30(SB)/1, $0x00
+DATA repeated0000000f<>+31(SB)/1, $0x00
+DATA repeated0000000f<>+32(SB)/1, $0x0f
+DATA repeated0000000f<>+33(SB)/1, $0x00
+DATA repeated0000000f<>+34(SB)/1, $0x00
+DATA repeated0000000f<>+35(SB)/1, $0x00
+DATA repeated0000000f<>+36(SB)/1, $0x0f
+DATA repeated0000000f<>+37(SB)/1, $0x00
+DATA repeated0000000f<>+38(SB)/1, $0x00
+DATA repeated0000000f<>+39(SB)/1, $0x00
+DATA repeated0000000f<>+40(SB)/1, $0x0f
+DATA repeated0000000f<>+41(SB)/1, $0x00
+DATA repeated0000000f<>+42(SB)/1, $0x00
+DATA repeated0000000f<>+43(SB)/1, $0x00
+DATA repeated0000000f<>+44(SB)/1, $0x0f
+DATA repeated0000000f<>+45(SB)/1, $0x00
+DATA repeated0000000f<>+46(SB)/1, $0x00
+DATA repeated0000000f<>+47(SB)/1, $0x00
+DATA repeated0000000f<>+48(SB)/1, $0x0f
+DATA repeated0000000f<>+49(SB)/1, $0x00
+DATA repeated0000000f<>+50(SB)/1, $0x00
+DATA repeated0000000f<>+51(SB)/1, $0x00
+DATA repeated0000000f<>+52(SB)/1, $0x0f
+DATA repeated0000000f<>+53(SB)/1, $0x00
+DATA repeated0000000f<>+54(SB)/1, $0x00
+DATA repeated0000000f<>+55(SB)/1, $0x00
+DATA repeated0000000f<>+56(SB)/1, $0x0f
+DATA repeated0000000f<>+57(SB)/1, $0x00
+DATA repeated0000000f<>+58(SB)/1, $0x00
+DATA repeated0000000f<>+59(SB)/1, $0x00
+DATA repeated0000000f<>+60(SB)/1, $0x0f
+DATA repeated0000000f<>+61(SB)/1, $0x00
+DATA repeated0000000f<>+62(SB)/1, $0x00
+DATA repeated0000000f<>+63(SB)/1, $0x00
+GLOBL repeated0000000f<>(SB), RODATA|NOPTR, $64
+
 // func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·decode32AVX2(SB), NOSPLIT, $320-72
+TEXT ·decode32AVX2(SB), NOSPLIT, $448-72
 	MOVQ         d+0(FP), AX
 	MOVQ         z+8(FP), CX
 	MOVQ         ctx+16(FP), DX
 	MOVQ         src+24(FP), BX
-	MOVQ         size+32(FP), SI
-	ADDQ         BX, SI
-	MOVQ         rounds+40(FP), DI
-	MOVQ         lanes+48(FP), R8
-	MOVQ         BX, R9
-	XORQ         R10, R10
-	LEAQ         256(AX), R11
-	LEAQ         wordsOfMask<>+0(SB), R12
-	SUBQ         $0x00000200, SI
-	MOVL         $0x000003ff, R13
-	VMOVD        R13, X15
+	MOVQ         size+32(FP), DI
+	ADDQ         BX, DI
+	MOVQ         rounds+40(FP), R8
+	MOVQ         lanes+48(FP), R9
+	MOVQ         BX, R10
+	XORQ         R11, R11
+	LEAQ         wordsOfMask<>+0(SB), SI
+	SUBQ         $0x00000200, DI
+	MOVL         $0x00008000, R12
+	VMOVD        R12, X15
 	VPBROADCASTD X15, Y15
-	MOVL         $0x00000005, R13
-	VMOVD        R13, X12
-	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, R13
-	VMOVD        R13, X11
-	VPBROADCASTD X11, Y11
-	MOVL         $0x00008000, R13
-	VMOVD        R13, X14
-	VPBROADCASTD X14, Y14
-	MOVL         $0x000000ff, R13
-	VMOVD        R13, X10
-	VPBROADCASTD X10, Y10
-	VPCMPEQD     Y13, Y13, Y13
-	CMPQ         R8, $0x20
+	VPCMPEQD     Y14, Y14, Y14
+	CMPQ         R9, $0x20
 	JEQ          lanes32
 	JL           lanes16
 
 lanes64:
-	CMPQ           DI, R10
+	CMPQ           R8, R11
 	JLE            finish
-	CMPQ           BX, SI
+	CMPQ           BX, DI
 	JA             finish
+	VPXOR          Y12, Y12, Y12
 	VMOVDQU        (DX), Y0
-	VBROADCASTI128 65792(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VBROADCASTI128 65808(AX), Y3
-	VPSHUFB        Y0, Y3, Y3
-	VBROADCASTI128 65824(AX), Y4
+	VBROADCASTI128 1472(AX), Y4
 	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 65840(AX), Y5
+	VBROADCASTI128 1488(AX), Y5
 	VPSHUFB        Y0, Y5, Y5
+	VBROADCASTI128 1504(AX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VBROADCASTI128 1520(AX), Y7
+	VPSHUFB        Y0, Y7, Y7
 	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y3, Y2, Y2
 	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
 	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y4, Y2, Y2
-	VMOVDQU        Y2, (SP)
-	VMOVDQU        32(DX), Y0
-	VBROADCASTI128 65792(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VBROADCASTI128 65808(AX), Y3
-	VPSHUFB        Y0, Y3, Y3
-	VBROADCASTI128 65824(AX), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 65840(AX), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y3, Y2, Y2
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y4, Y2, Y2
-	VMOVDQU        Y2, 32(SP)
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VBROADCASTI128 1536(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VMOVDQU        Y4, (SP)
+	VPMOVZXBD      (SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         (AX), Y8, Y4
+	VMOVDQU        Y4, 32(SP)
+	VPMOVZXBD      8(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         32(AX), Y8, Y5
+	VMOVDQU        Y5, 64(SP)
+	VPMOVZXBD      16(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         64(AX), Y8, Y6
+	VMOVDQU        Y6, 96(SP)
+	VPMOVZXBD      24(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         96(AX), Y8, Y7
+	VMOVDQU        Y7, 128(SP)
+	VPACKUSDW      Y5, Y4, Y4
+	VPACKUSDW      Y7, Y6, Y6
+	VPACKUSWB      Y6, Y4, Y4
+	VMOVDQU        packedOrder<>+0(SB), Y5
+	VPERMD         Y4, Y5, Y2
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y3, Y3
 	VPXOR          Y9, Y9, Y9
-	VMOVDQU        (AX), Y0
-	VPMOVZXBD      (SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y7
-	VPAND          Y10, Y7, Y7
-	VPSRLD         $0x03, Y7, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 64(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y7, Y7
-	VPSLLVD        Y4, Y7, Y7
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y7, Y7
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
-	VMOVDQU        Y0, (AX)
-	VMOVDQU        Y7, (CX)
-	VMOVDQU        32(AX), Y0
-	VPMOVZXBD      8(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y8
-	VPAND          Y10, Y8, Y8
-	VPSRLD         $0x03, Y8, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 96(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y8, Y8
-	VPSLLVD        Y4, Y8, Y8
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y8, Y8
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
-	VMOVDQU        Y0, 32(AX)
-	VMOVDQU        Y8, 32(CX)
-	VMOVDQU        64(AX), Y0
-	VPMOVZXBD      16(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y7
-	VPAND          Y10, Y7, Y7
-	VPSRLD         $0x03, Y7, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 128(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y7, Y7
-	VPSLLVD        Y4, Y7, Y7
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y7, Y7
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
-	VMOVDQU        Y0, 64(AX)
-	VMOVDQU        Y7, 64(CX)
-	VMOVDQU        96(AX), Y0
-	VPMOVZXBD      24(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y8
-	VPAND          Y10, Y8, Y8
-	VPSRLD         $0x03, Y8, Y4
-	VPSUBUSW       Y11, Y4, Y4
+	VBROADCASTI128 1552(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1568(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1584(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1600(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1616(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y4
+	VPCMPEQB       Y2, Y4, Y4
+	VPAND          Y4, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1632(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1648(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPAND          Y5, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1664(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1680(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y6
+	VPCMPEQB       Y2, Y6, Y6
+	VPAND          Y6, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VMOVDQU        Y9, 224(SP)
+	VPADDB         Y3, Y3, Y3
+	VPADDB         Y3, Y3, Y3
+	VPSUBB         Y4, Y3, Y3
+	VPSUBB         Y5, Y3, Y3
+	VPSUBB         Y6, Y3, Y3
+	VBROADCASTI128 1696(AX), Y0
+	VPSHUFB        Y1, Y0, Y0
+	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
+	VPCMPEQB       Y14, Y4, Y4
+	VPAND          Y4, Y0, Y0
+	VBROADCASTI128 1088(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1104(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1120(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1136(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1152(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1168(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1184(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1200(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPUNPCKLBW     Y0, Y1, Y4
+	VPUNPCKHBW     Y0, Y1, Y5
 	VMOVDQU        Y4, 160(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y8, Y8
-	VPSLLVD        Y4, Y8, Y8
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
+	VMOVDQU        Y5, 192(SP)
+	VBROADCASTI128 1344(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1360(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1376(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1392(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1408(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1424(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1440(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1456(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPAND          repeated07070707<>+0(SB), Y1, Y0
+	VMOVDQU        Y0, 256(SP)
+	VPSRLW         $0x03, Y1, Y5
+	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
+	VMOVDQU        Y5, 288(SP)
+	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
+	VPSUBB         (SP), Y4, Y4
+	VPMINUB        Y5, Y4, Y4
+	VMOVDQU        Y4, 320(SP)
+	VPSUBB         Y4, Y5, Y5
+	VMOVDQU        Y5, 384(SP)
+	VPOR           Y5, Y12, Y12
+	VPMOVZXBD      (SP), Y1
+	VMOVDQU        (AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      160(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         32(SP), Y0, Y0
+	VPMOVZXBD      224(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      288(SP), Y4
+	VPMOVZXBD      320(SP), Y5
+	VPMOVZXBD      256(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
 	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y8, Y8
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
 	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
 	VPMOVZXWD      (BX), Y2
 	VPERMD         Y2, Y3, Y2
 	VPSLLD         $0x10, Y0, Y3
 	VPOR           Y2, Y3, Y3
 	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, (AX)
+	VMOVDQU        Y6, (CX)
+	VPMOVZXBD      8(SP), Y1
+	VMOVDQU        32(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      192(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         64(SP), Y0, Y0
+	VPMOVZXBD      232(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      296(SP), Y4
+	VPMOVZXBD      328(SP), Y5
+	VPMOVZXBD      264(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, 32(AX)
+	VMOVDQU        Y6, 32(CX)
+	VPMOVZXBD      16(SP), Y1
+	VMOVDQU        64(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      176(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         96(SP), Y0, Y0
+	VPMOVZXBD      240(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      304(SP), Y4
+	VPMOVZXBD      336(SP), Y5
+	VPMOVZXBD      272(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, 64(AX)
+	VMOVDQU        Y6, 64(CX)
+	VPMOVZXBD      24(SP), Y1
+	VMOVDQU        96(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      208(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         128(SP), Y0, Y0
+	VPMOVZXBD      248(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      312(SP), Y4
+	VPMOVZXBD      344(SP), Y5
+	VPMOVZXBD      280(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
 	VMOVDQU        Y0, 96(AX)
-	VMOVDQU        Y8, 96(CX)
+	VMOVDQU        Y6, 96(CX)
+	VMOVDQU        32(DX), Y0
+	VBROADCASTI128 1472(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VBROADCASTI128 1488(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VBROADCASTI128 1504(AX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VBROADCASTI128 1520(AX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPSLLW         $0x03, Y0, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x02, Y0, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VBROADCASTI128 1536(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VMOVDQU        Y4, (SP)
+	VPMOVZXBD      (SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         128(AX), Y8, Y4
+	VMOVDQU        Y4, 32(SP)
+	VPMOVZXBD      8(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         160(AX), Y8, Y5
+	VMOVDQU        Y5, 64(SP)
+	VPMOVZXBD      16(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         192(AX), Y8, Y6
+	VMOVDQU        Y6, 96(SP)
+	VPMOVZXBD      24(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         224(AX), Y8, Y7
+	VMOVDQU        Y7, 128(SP)
+	VPACKUSDW      Y5, Y4, Y4
+	VPACKUSDW      Y7, Y6, Y6
+	VPACKUSWB      Y6, Y4, Y4
+	VMOVDQU        packedOrder<>+0(SB), Y5
+	VPERMD         Y4, Y5, Y2
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y3, Y3
+	VPXOR          Y9, Y9, Y9
+	VBROADCASTI128 1552(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1568(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1584(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1600(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1616(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y4
+	VPCMPEQB       Y2, Y4, Y4
+	VPAND          Y4, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1632(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1648(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPAND          Y5, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1664(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1680(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y6
+	VPCMPEQB       Y2, Y6, Y6
+	VPAND          Y6, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VMOVDQU        Y9, 224(SP)
+	VPADDB         Y3, Y3, Y3
+	VPADDB         Y3, Y3, Y3
+	VPSUBB         Y4, Y3, Y3
+	VPSUBB         Y5, Y3, Y3
+	VPSUBB         Y6, Y3, Y3
+	VBROADCASTI128 1696(AX), Y0
+	VPSHUFB        Y1, Y0, Y0
+	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
+	VPCMPEQB       Y14, Y4, Y4
+	VPAND          Y4, Y0, Y0
+	VBROADCASTI128 1088(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1104(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1120(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1136(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1152(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1168(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1184(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1200(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPUNPCKLBW     Y0, Y1, Y4
+	VPUNPCKHBW     Y0, Y1, Y5
+	VMOVDQU        Y4, 160(SP)
+	VMOVDQU        Y5, 192(SP)
+	VBROADCASTI128 1344(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1360(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1376(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1392(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1408(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1424(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1440(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1456(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPAND          repeated07070707<>+0(SB), Y1, Y0
+	VMOVDQU        Y0, 256(SP)
+	VPSRLW         $0x03, Y1, Y5
+	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
+	VMOVDQU        Y5, 288(SP)
+	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
+	VPSUBB         (SP), Y4, Y4
+	VPMINUB        Y5, Y4, Y4
+	VMOVDQU        Y4, 352(SP)
+	VPSUBB         Y4, Y5, Y5
+	VMOVDQU        Y5, 416(SP)
+	VPOR           Y5, Y12, Y12
+	VPMOVZXBD      (SP), Y1
 	VMOVDQU        128(AX), Y0
-	VPMOVZXBD      32(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y7
-	VPAND          Y10, Y7, Y7
-	VPSRLD         $0x03, Y7, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 192(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y7, Y7
-	VPSLLVD        Y4, Y7, Y7
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      160(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         32(SP), Y0, Y0
+	VPMOVZXBD      224(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      288(SP), Y4
+	VPMOVZXBD      352(SP), Y5
+	VPMOVZXBD      256(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
 	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y7, Y7
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
 	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
 	VPMOVZXWD      (BX), Y2
 	VPERMD         Y2, Y3, Y2
 	VPSLLD         $0x10, Y0, Y3
 	VPOR           Y2, Y3, Y3
 	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
 	VMOVDQU        Y0, 128(AX)
-	VMOVDQU        Y7, 128(CX)
+	VMOVDQU        Y6, 128(CX)
+	VPMOVZXBD      8(SP), Y1
 	VMOVDQU        160(AX), Y0
-	VPMOVZXBD      40(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y8
-	VPAND          Y10, Y8, Y8
-	VPSRLD         $0x03, Y8, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 224(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y8, Y8
-	VPSLLVD        Y4, Y8, Y8
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      192(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         64(SP), Y0, Y0
+	VPMOVZXBD      232(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      296(SP), Y4
+	VPMOVZXBD      360(SP), Y5
+	VPMOVZXBD      264(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
 	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y8, Y8
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
 	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
 	VPMOVZXWD      (BX), Y2
 	VPERMD         Y2, Y3, Y2
 	VPSLLD         $0x10, Y0, Y3
 	VPOR           Y2, Y3, Y3
 	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
 	VMOVDQU        Y0, 160(AX)
-	VMOVDQU        Y8, 160(CX)
+	VMOVDQU        Y6, 160(CX)
+	VPMOVZXBD      16(SP), Y1
 	VMOVDQU        192(AX), Y0
-	VPMOVZXBD      48(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y7
-	VPAND          Y10, Y7, Y7
-	VPSRLD         $0x03, Y7, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 256(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y7, Y7
-	VPSLLVD        Y4, Y7, Y7
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      176(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         96(SP), Y0, Y0
+	VPMOVZXBD      240(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      304(SP), Y4
+	VPMOVZXBD      368(SP), Y5
+	VPMOVZXBD      272(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
 	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y7, Y7
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
 	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
 	VPMOVZXWD      (BX), Y2
 	VPERMD         Y2, Y3, Y2
 	VPSLLD         $0x10, Y0, Y3
 	VPOR           Y2, Y3, Y3
 	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
 	VMOVDQU        Y0, 192(AX)
-	VMOVDQU        Y7, 192(CX)
+	VMOVDQU        Y6, 192(CX)
+	VPMOVZXBD      24(SP), Y1
 	VMOVDQU        224(AX), Y0
-	VPMOVZXBD      56(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y8
-	VPAND          Y10, Y8, Y8
-	VPSRLD         $0x03, Y8, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 288(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y8, Y8
-	VPSLLVD        Y4, Y8, Y8
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      208(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         128(SP), Y0, Y0
+	VPMOVZXBD      248(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      312(SP), Y4
+	VPMOVZXBD      376(SP), Y5
+	VPMOVZXBD      280(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
 	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y8, Y8
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
 	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
 	VPMOVZXWD      (BX), Y2
 	VPERMD         Y2, Y3, Y2
 	VPSLLD         $0x10, Y0, Y3
 	VPOR           Y2, Y3, Y3
 	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
 	VMOVDQU        Y0, 224(AX)
-	VMOVDQU        Y8, 224(CX)
-	VPCMPGTD       Y12, Y9, Y0
-	VPTEST         Y0, Y0
+	VMOVDQU        Y6, 224(CX)
+	VPTEST         Y12, Y12
 	JNE            more64
 
 next64:
 	ADDQ $0x40, DX
 	ADDQ $0x00000100, CX
-	INCQ R10
+	INCQ R11
 	JMP  lanes64
 
 more64:
-	MOVL         $0x00000005, R8
-	VMOVD        R8, X7
-	VPBROADCASTD X7, Y7
-	MOVL         $0x0000000f, R8
-	VMOVD        R8, X8
-	VPBROADCASTD X8, Y8
-	VMOVDQU      64(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      (AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         (CX), Y5, Y6
-	VMOVDQU      Y6, (CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      96(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      32(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         32(CX), Y5, Y6
-	VMOVDQU      Y6, 32(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 32(AX)
-	VMOVDQU      128(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      64(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         64(CX), Y5, Y6
-	VMOVDQU      Y6, 64(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 64(AX)
-	VMOVDQU      160(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      96(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         96(CX), Y5, Y6
-	VMOVDQU      Y6, 96(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 96(AX)
-	VMOVDQU      192(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      128(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         128(CX), Y5, Y6
-	VMOVDQU      Y6, 128(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 128(AX)
-	VMOVDQU      224(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      160(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         160(CX), Y5, Y6
-	VMOVDQU      Y6, 160(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 160(AX)
-	VMOVDQU      256(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      192(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         192(CX), Y5, Y6
-	VMOVDQU      Y6, 192(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 192(AX)
-	VMOVDQU      288(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      224(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         224(CX), Y5, Y6
-	VMOVDQU      Y6, 224(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 224(AX)
-	MOVL         $0x00000014, R8
-	VMOVD        R8, X1
-	VPBROADCASTD X1, Y1
-	VPCMPGTD     Y1, Y9, Y0
-	VPTEST       Y0, Y0
-	JEQ          next64
-	MOVL         $0x00000014, R8
-	VMOVD        R8, X7
-	VPBROADCASTD X7, Y7
-	MOVL         $0x0000000f, R8
-	VMOVD        R8, X8
-	VPBROADCASTD X8, Y8
-	VMOVDQU      64(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      (AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         (CX), Y5, Y6
-	VMOVDQU      Y6, (CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      96(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      32(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         32(CX), Y5, Y6
-	VMOVDQU      Y6, 32(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 32(AX)
-	VMOVDQU      128(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      64(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         64(CX), Y5, Y6
-	VMOVDQU      Y6, 64(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 64(AX)
-	VMOVDQU      160(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      96(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         96(CX), Y5, Y6
-	VMOVDQU      Y6, 96(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 96(AX)
-	VMOVDQU      192(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      128(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         128(CX), Y5, Y6
-	VMOVDQU      Y6, 128(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 128(AX)
-	VMOVDQU      224(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      160(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         160(CX), Y5, Y6
-	VMOVDQU      Y6, 160(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 160(AX)
-	VMOVDQU      256(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      192(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         192(CX), Y5, Y6
-	VMOVDQU      Y6, 192(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 192(AX)
-	VMOVDQU      288(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      224(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         224(CX), Y5, Y6
-	VMOVDQU      Y6, 224(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 224(AX)
-	JMP          next64
+	VPMOVZXBD 384(SP), Y4
+	VPMOVZXBD 320(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   (AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, (AX)
+	VPADDD    (CX), Y6, Y6
+	VMOVDQU   Y6, (CX)
+	VPMOVZXBD 392(SP), Y4
+	VPMOVZXBD 328(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   32(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 32(AX)
+	VPADDD    32(CX), Y6, Y6
+	VMOVDQU   Y6, 32(CX)
+	VPMOVZXBD 400(SP), Y4
+	VPMOVZXBD 336(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   64(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 64(AX)
+	VPADDD    64(CX), Y6, Y6
+	VMOVDQU   Y6, 64(CX)
+	VPMOVZXBD 408(SP), Y4
+	VPMOVZXBD 344(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   96(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 96(AX)
+	VPADDD    96(CX), Y6, Y6
+	VMOVDQU   Y6, 96(CX)
+	VPMOVZXBD 416(SP), Y4
+	VPMOVZXBD 352(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   128(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 128(AX)
+	VPADDD    128(CX), Y6, Y6
+	VMOVDQU   Y6, 128(CX)
+	VPMOVZXBD 424(SP), Y4
+	VPMOVZXBD 360(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   160(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 160(AX)
+	VPADDD    160(CX), Y6, Y6
+	VMOVDQU   Y6, 160(CX)
+	VPMOVZXBD 432(SP), Y4
+	VPMOVZXBD 368(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   192(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 192(AX)
+	VPADDD    192(CX), Y6, Y6
+	VMOVDQU   Y6, 192(CX)
+	VPMOVZXBD 440(SP), Y4
+	VPMOVZXBD 376(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   224(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 224(AX)
+	VPADDD    224(CX), Y6, Y6
+	VMOVDQU   Y6, 224(CX)
+	VPMOVZXBD 384(SP), Y4
+	VPMOVZXBD 320(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   (AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, (AX)
+	VPADDD    (CX), Y6, Y6
+	VMOVDQU   Y6, (CX)
+	VPMOVZXBD 392(SP), Y4
+	VPMOVZXBD 328(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   32(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 32(AX)
+	VPADDD    32(CX), Y6, Y6
+	VMOVDQU   Y6, 32(CX)
+	VPMOVZXBD 400(SP), Y4
+	VPMOVZXBD 336(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   64(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 64(AX)
+	VPADDD    64(CX), Y6, Y6
+	VMOVDQU   Y6, 64(CX)
+	VPMOVZXBD 408(SP), Y4
+	VPMOVZXBD 344(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   96(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 96(AX)
+	VPADDD    96(CX), Y6, Y6
+	VMOVDQU   Y6, 96(CX)
+	VPMOVZXBD 416(SP), Y4
+	VPMOVZXBD 352(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   128(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 128(AX)
+	VPADDD    128(CX), Y6, Y6
+	VMOVDQU   Y6, 128(CX)
+	VPMOVZXBD 424(SP), Y4
+	VPMOVZXBD 360(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   160(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 160(AX)
+	VPADDD    160(CX), Y6, Y6
+	VMOVDQU   Y6, 160(CX)
+	VPMOVZXBD 432(SP), Y4
+	VPMOVZXBD 368(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   192(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 192(AX)
+	VPADDD    192(CX), Y6, Y6
+	VMOVDQU   Y6, 192(CX)
+	VPMOVZXBD 440(SP), Y4
+	VPMOVZXBD 376(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   224(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 224(AX)
+	VPADDD    224(CX), Y6, Y6
+	VMOVDQU   Y6, 224(CX)
+	JMP       next64
 
 lanes32:
-	CMPQ           DI, R10
+	CMPQ           R8, R11
 	JLE            finish
-	CMPQ           BX, SI
+	CMPQ           BX, DI
 	JA             finish
+	VPXOR          Y12, Y12, Y12
 	VMOVDQU        (DX), Y0
-	VBROADCASTI128 65792(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VBROADCASTI128 65808(AX), Y3
-	VPSHUFB        Y0, Y3, Y3
-	VBROADCASTI128 65824(AX), Y4
+	VBROADCASTI128 1472(AX), Y4
 	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 65840(AX), Y5
+	VBROADCASTI128 1488(AX), Y5
 	VPSHUFB        Y0, Y5, Y5
+	VBROADCASTI128 1504(AX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VBROADCASTI128 1520(AX), Y7
+	VPSHUFB        Y0, Y7, Y7
 	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y3, Y2, Y2
 	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
 	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y4, Y2, Y2
-	VMOVDQU        Y2, (SP)
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VBROADCASTI128 1536(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VMOVDQU        Y4, (SP)
+	VPMOVZXBD      (SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         (AX), Y8, Y4
+	VMOVDQU        Y4, 32(SP)
+	VPMOVZXBD      8(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         32(AX), Y8, Y5
+	VMOVDQU        Y5, 64(SP)
+	VPMOVZXBD      16(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         64(AX), Y8, Y6
+	VMOVDQU        Y6, 96(SP)
+	VPMOVZXBD      24(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         96(AX), Y8, Y7
+	VMOVDQU        Y7, 128(SP)
+	VPACKUSDW      Y5, Y4, Y4
+	VPACKUSDW      Y7, Y6, Y6
+	VPACKUSWB      Y6, Y4, Y4
+	VMOVDQU        packedOrder<>+0(SB), Y5
+	VPERMD         Y4, Y5, Y2
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y3, Y3
 	VPXOR          Y9, Y9, Y9
-	VMOVDQU        (AX), Y0
-	VPMOVZXBD      (SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y7
-	VPAND          Y10, Y7, Y7
-	VPSRLD         $0x03, Y7, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 64(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y7, Y7
-	VPSLLVD        Y4, Y7, Y7
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y7, Y7
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
-	VMOVDQU        Y0, (AX)
-	VMOVDQU        Y7, (CX)
-	VMOVDQU        32(AX), Y0
-	VPMOVZXBD      8(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y8
-	VPAND          Y10, Y8, Y8
-	VPSRLD         $0x03, Y8, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 96(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y8, Y8
-	VPSLLVD        Y4, Y8, Y8
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y8, Y8
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
-	VMOVDQU        Y0, 32(AX)
-	VMOVDQU        Y8, 32(CX)
-	VMOVDQU        64(AX), Y0
-	VPMOVZXBD      16(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y7
-	VPAND          Y10, Y7, Y7
-	VPSRLD         $0x03, Y7, Y4
-	VPSUBUSW       Y11, Y4, Y4
-	VMOVDQU        Y4, 128(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y7, Y7
-	VPSLLVD        Y4, Y7, Y7
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y7, Y7
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
-	VMOVDQU        Y0, 64(AX)
-	VMOVDQU        Y7, 64(CX)
-	VMOVDQU        96(AX), Y0
-	VPMOVZXBD      24(SP), Y1
-	VPSLLD         $0x0a, Y1, Y1
-	VPAND          Y15, Y0, Y3
-	VPOR           Y3, Y1, Y1
-	VPCMPEQD       Y2, Y2, Y2
-	VPXOR          Y3, Y3, Y3
-	VPGATHERDD     Y2, (R11)(Y1*4), Y3
-	VPSRLD         $0x0a, Y0, Y0
-	VPSRLD         $0x12, Y3, Y1
-	VPMULLD        Y1, Y0, Y0
-	VPAND          Y15, Y3, Y1
-	VPADDD         Y1, Y0, Y0
-	VPSRLD         $0x0a, Y3, Y8
-	VPAND          Y10, Y8, Y8
-	VPSRLD         $0x03, Y8, Y4
-	VPSUBUSW       Y11, Y4, Y4
+	VBROADCASTI128 1552(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1568(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1584(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1600(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1616(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y4
+	VPCMPEQB       Y2, Y4, Y4
+	VPAND          Y4, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1632(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1648(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPAND          Y5, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1664(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1680(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y6
+	VPCMPEQB       Y2, Y6, Y6
+	VPAND          Y6, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VMOVDQU        Y9, 224(SP)
+	VPADDB         Y3, Y3, Y3
+	VPADDB         Y3, Y3, Y3
+	VPSUBB         Y4, Y3, Y3
+	VPSUBB         Y5, Y3, Y3
+	VPSUBB         Y6, Y3, Y3
+	VBROADCASTI128 1696(AX), Y0
+	VPSHUFB        Y1, Y0, Y0
+	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
+	VPCMPEQB       Y14, Y4, Y4
+	VPAND          Y4, Y0, Y0
+	VBROADCASTI128 1088(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1104(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1120(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1136(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1152(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1168(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1184(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1200(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPUNPCKLBW     Y0, Y1, Y4
+	VPUNPCKHBW     Y0, Y1, Y5
 	VMOVDQU        Y4, 160(SP)
-	VPMAXUD        Y4, Y9, Y9
-	VPSLLD         $0x03, Y4, Y1
-	VPSUBD         Y1, Y8, Y8
-	VPSLLVD        Y4, Y8, Y8
-	VPMINUD        Y12, Y4, Y5
-	VPSLLVD        Y5, Y13, Y1
+	VMOVDQU        Y5, 192(SP)
+	VBROADCASTI128 1344(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1360(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1376(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1392(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1408(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1424(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1440(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1456(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPAND          repeated07070707<>+0(SB), Y1, Y0
+	VMOVDQU        Y0, 256(SP)
+	VPSRLW         $0x03, Y1, Y5
+	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
+	VMOVDQU        Y5, 288(SP)
+	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
+	VPSUBB         (SP), Y4, Y4
+	VPMINUB        Y5, Y4, Y4
+	VMOVDQU        Y4, 320(SP)
+	VPSUBB         Y4, Y5, Y5
+	VMOVDQU        Y5, 384(SP)
+	VPOR           Y5, Y12, Y12
+	VPMOVZXBD      (SP), Y1
+	VMOVDQU        (AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      160(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         32(SP), Y0, Y0
+	VPMOVZXBD      224(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      288(SP), Y4
+	VPMOVZXBD      320(SP), Y5
+	VPMOVZXBD      256(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
 	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y8, Y8
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
 	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y14, Y1
-	VMOVMSKPS      Y1, R8
-	VPMOVZXBD      (R12)(R8*8), Y3
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
 	VPMOVZXWD      (BX), Y2
 	VPERMD         Y2, Y3, Y2
 	VPSLLD         $0x10, Y0, Y3
 	VPOR           Y2, Y3, Y3
 	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R8, R8
-	LEAQ           (BX)(R8*2), BX
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, (AX)
+	VMOVDQU        Y6, (CX)
+	VPMOVZXBD      8(SP), Y1
+	VMOVDQU        32(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      192(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         64(SP), Y0, Y0
+	VPMOVZXBD      232(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      296(SP), Y4
+	VPMOVZXBD      328(SP), Y5
+	VPMOVZXBD      264(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, 32(AX)
+	VMOVDQU        Y6, 32(CX)
+	VPMOVZXBD      16(SP), Y1
+	VMOVDQU        64(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      176(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         96(SP), Y0, Y0
+	VPMOVZXBD      240(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      304(SP), Y4
+	VPMOVZXBD      336(SP), Y5
+	VPMOVZXBD      272(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, 64(AX)
+	VMOVDQU        Y6, 64(CX)
+	VPMOVZXBD      24(SP), Y1
+	VMOVDQU        96(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      208(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         128(SP), Y0, Y0
+	VPMOVZXBD      248(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      312(SP), Y4
+	VPMOVZXBD      344(SP), Y5
+	VPMOVZXBD      280(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
 	VMOVDQU        Y0, 96(AX)
-	VMOVDQU        Y8, 96(CX)
-	VPCMPGTD       Y12, Y9, Y0
-	VPTEST         Y0, Y0
+	VMOVDQU        Y6, 96(CX)
+	VPTEST         Y12, Y12
 	JNE            more32
 
 next32:
 	ADDQ $0x20, DX
 	ADDQ $0x00000080, CX
-	INCQ R10
+	INCQ R11
 	JMP  lanes32
 
 more32:
-	MOVL         $0x00000005, R8
-	VMOVD        R8, X7
-	VPBROADCASTD X7, Y7
-	MOVL         $0x0000000f, R8
-	VMOVD        R8, X8
-	VPBROADCASTD X8, Y8
-	VMOVDQU      64(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      (AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         (CX), Y5, Y6
-	VMOVDQU      Y6, (CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      96(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      32(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         32(CX), Y5, Y6
-	VMOVDQU      Y6, 32(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 32(AX)
-	VMOVDQU      128(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      64(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         64(CX), Y5, Y6
-	VMOVDQU      Y6, 64(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 64(AX)
-	VMOVDQU      160(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      96(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         96(CX), Y5, Y6
-	VMOVDQU      Y6, 96(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 96(AX)
-	MOVL         $0x00000014, R8
-	VMOVD        R8, X1
-	VPBROADCASTD X1, Y1
-	VPCMPGTD     Y1, Y9, Y0
-	VPTEST       Y0, Y0
-	JEQ          next32
-	MOVL         $0x00000014, R8
-	VMOVD        R8, X7
-	VPBROADCASTD X7, Y7
-	MOVL         $0x0000000f, R8
-	VMOVD        R8, X8
-	VPBROADCASTD X8, Y8
-	VMOVDQU      64(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      (AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         (CX), Y5, Y6
-	VMOVDQU      Y6, (CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      96(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      32(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         32(CX), Y5, Y6
-	VMOVDQU      Y6, 32(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 32(AX)
-	VMOVDQU      128(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      64(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         64(CX), Y5, Y6
-	VMOVDQU      Y6, 64(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 64(AX)
-	VMOVDQU      160(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      96(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         96(CX), Y5, Y6
-	VMOVDQU      Y6, 96(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 96(AX)
-	JMP          next32
+	VPMOVZXBD 384(SP), Y4
+	VPMOVZXBD 320(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   (AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, (AX)
+	VPADDD    (CX), Y6, Y6
+	VMOVDQU   Y6, (CX)
+	VPMOVZXBD 392(SP), Y4
+	VPMOVZXBD 328(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   32(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 32(AX)
+	VPADDD    32(CX), Y6, Y6
+	VMOVDQU   Y6, 32(CX)
+	VPMOVZXBD 400(SP), Y4
+	VPMOVZXBD 336(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   64(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 64(AX)
+	VPADDD    64(CX), Y6, Y6
+	VMOVDQU   Y6, 64(CX)
+	VPMOVZXBD 408(SP), Y4
+	VPMOVZXBD 344(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   96(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 96(AX)
+	VPADDD    96(CX), Y6, Y6
+	VMOVDQU   Y6, 96(CX)
+	VPMOVZXBD 384(SP), Y4
+	VPMOVZXBD 320(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   (AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, (AX)
+	VPADDD    (CX), Y6, Y6
+	VMOVDQU   Y6, (CX)
+	VPMOVZXBD 392(SP), Y4
+	VPMOVZXBD 328(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   32(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 32(AX)
+	VPADDD    32(CX), Y6, Y6
+	VMOVDQU   Y6, 32(CX)
+	VPMOVZXBD 400(SP), Y4
+	VPMOVZXBD 336(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   64(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 64(AX)
+	VPADDD    64(CX), Y6, Y6
+	VMOVDQU   Y6, 64(CX)
+	VPMOVZXBD 408(SP), Y4
+	VPMOVZXBD 344(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   96(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 96(AX)
+	VPADDD    96(CX), Y6, Y6
+	VMOVDQU   Y6, 96(CX)
+	JMP       next32
 
 lanes16:
-	CMPQ       DI, R10
-	JLE        finish
-	CMPQ       BX, SI
-	JA         finish
-	VMOVDQU    (DX), X0
-	VMOVDQU    65792(AX), X2
-	VPSHUFB    X0, X2, X2
-	VMOVDQU    65808(AX), X3
-	VPSHUFB    X0, X3, X3
-	VMOVDQU    65824(AX), X4
-	VPSHUFB    X0, X4, X4
-	VMOVDQU    65840(AX), X5
-	VPSHUFB    X0, X5, X5
-	VPSLLW     $0x03, X0, X1
-	VPBLENDVB  X1, X3, X2, X2
-	VPBLENDVB  X1, X5, X4, X4
-	VPSLLW     $0x02, X0, X1
-	VPBLENDVB  X1, X4, X2, X2
-	VMOVDQU    X2, (SP)
-	VPXOR      Y9, Y9, Y9
-	VMOVDQU    (AX), Y0
-	VPMOVZXBD  (SP), Y1
-	VPSLLD     $0x0a, Y1, Y1
-	VPAND      Y15, Y0, Y3
-	VPOR       Y3, Y1, Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (R11)(Y1*4), Y3
-	VPSRLD     $0x0a, Y0, Y0
-	VPSRLD     $0x12, Y3, Y1
-	VPMULLD    Y1, Y0, Y0
-	VPAND      Y15, Y3, Y1
-	VPADDD     Y1, Y0, Y0
-	VPSRLD     $0x0a, Y3, Y7
-	VPAND      Y10, Y7, Y7
-	VPSRLD     $0x03, Y7, Y4
-	VPSUBUSW   Y11, Y4, Y4
-	VMOVDQU    Y4, 64(SP)
-	VPMAXUD    Y4, Y9, Y9
-	VPSLLD     $0x03, Y4, Y1
-	VPSUBD     Y1, Y7, Y7
-	VPSLLVD    Y4, Y7, Y7
-	VPMINUD    Y12, Y4, Y5
-	VPSLLVD    Y5, Y13, Y1
-	VPANDN     Y0, Y1, Y1
-	VPOR       Y1, Y7, Y7
-	VPSRLVD    Y5, Y0, Y0
-	VPCMPGTD   Y0, Y14, Y1
-	VMOVMSKPS  Y1, R8
-	VPMOVZXBD  (R12)(R8*8), Y3
-	VPMOVZXWD  (BX), Y2
-	VPERMD     Y2, Y3, Y2
-	VPSLLD     $0x10, Y0, Y3
-	VPOR       Y2, Y3, Y3
-	VPBLENDVB  Y1, Y3, Y0, Y0
-	POPCNTL    R8, R8
-	LEAQ       (BX)(R8*2), BX
-	VMOVDQU    Y0, (AX)
-	VMOVDQU    Y7, (CX)
-	VMOVDQU    32(AX), Y0
-	VPMOVZXBD  8(SP), Y1
-	VPSLLD     $0x0a, Y1, Y1
-	VPAND      Y15, Y0, Y3
-	VPOR       Y3, Y1, Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (R11)(Y1*4), Y3
-	VPSRLD     $0x0a, Y0, Y0
-	VPSRLD     $0x12, Y3, Y1
-	VPMULLD    Y1, Y0, Y0
-	VPAND      Y15, Y3, Y1
-	VPADDD     Y1, Y0, Y0
-	VPSRLD     $0x0a, Y3, Y8
-	VPAND      Y10, Y8, Y8
-	VPSRLD     $0x03, Y8, Y4
-	VPSUBUSW   Y11, Y4, Y4
-	VMOVDQU    Y4, 96(SP)
-	VPMAXUD    Y4, Y9, Y9
-	VPSLLD     $0x03, Y4, Y1
-	VPSUBD     Y1, Y8, Y8
-	VPSLLVD    Y4, Y8, Y8
-	VPMINUD    Y12, Y4, Y5
-	VPSLLVD    Y5, Y13, Y1
-	VPANDN     Y0, Y1, Y1
-	VPOR       Y1, Y8, Y8
-	VPSRLVD    Y5, Y0, Y0
-	VPCMPGTD   Y0, Y14, Y1
-	VMOVMSKPS  Y1, R8
-	VPMOVZXBD  (R12)(R8*8), Y3
-	VPMOVZXWD  (BX), Y2
-	VPERMD     Y2, Y3, Y2
-	VPSLLD     $0x10, Y0, Y3
-	VPOR       Y2, Y3, Y3
-	VPBLENDVB  Y1, Y3, Y0, Y0
-	POPCNTL    R8, R8
-	LEAQ       (BX)(R8*2), BX
-	VMOVDQU    Y0, 32(AX)
-	VMOVDQU    Y8, 32(CX)
-	VPCMPGTD   Y12, Y9, Y0
-	VPTEST     Y0, Y0
-	JNE        more16
+	CMPQ           R8, R11
+	JLE            finish
+	CMPQ           BX, DI
+	JA             finish
+	VPXOR          Y12, Y12, Y12
+	VMOVDQU        (DX), X0
+	VBROADCASTI128 1472(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VBROADCASTI128 1488(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VBROADCASTI128 1504(AX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VBROADCASTI128 1520(AX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPSLLW         $0x03, Y0, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x02, Y0, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VBROADCASTI128 1536(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VMOVDQU        Y4, (SP)
+	VPMOVZXBD      (SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         (AX), Y8, Y4
+	VMOVDQU        Y4, 32(SP)
+	VPMOVZXBD      8(SP), Y8
+	VPSLLVD        Y8, Y14, Y8
+	VPANDN         32(AX), Y8, Y5
+	VMOVDQU        Y5, 64(SP)
+	VPXOR          Y6, Y6, Y6
+	VPXOR          Y7, Y7, Y7
+	VPACKUSDW      Y5, Y4, Y4
+	VPACKUSDW      Y7, Y6, Y6
+	VPACKUSWB      Y6, Y4, Y4
+	VMOVDQU        packedOrder<>+0(SB), Y5
+	VPERMD         Y4, Y5, Y2
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y3, Y3
+	VPXOR          Y9, Y9, Y9
+	VBROADCASTI128 1552(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1568(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1584(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPMAXUB        Y2, Y4, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPSUBB         Y5, Y3, Y3
+	VPAND          Y5, Y4, Y4
+	VPMAXUB        Y4, Y9, Y9
+	VBROADCASTI128 1600(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1616(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y4
+	VPCMPEQB       Y2, Y4, Y4
+	VPAND          Y4, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1632(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1648(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y5
+	VPCMPEQB       Y2, Y5, Y5
+	VPAND          Y5, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VBROADCASTI128 1664(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1680(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VPSLLW         $0x03, Y3, Y10
+	VPBLENDVB      Y10, Y8, Y7, Y10
+	VPMAXUB        Y2, Y10, Y6
+	VPCMPEQB       Y2, Y6, Y6
+	VPAND          Y6, Y10, Y10
+	VPMAXUB        Y10, Y9, Y9
+	VMOVDQU        Y9, 224(SP)
+	VPADDB         Y3, Y3, Y3
+	VPADDB         Y3, Y3, Y3
+	VPSUBB         Y4, Y3, Y3
+	VPSUBB         Y5, Y3, Y3
+	VPSUBB         Y6, Y3, Y3
+	VBROADCASTI128 1696(AX), Y0
+	VPSHUFB        Y1, Y0, Y0
+	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
+	VPCMPEQB       Y14, Y4, Y4
+	VPAND          Y4, Y0, Y0
+	VBROADCASTI128 1088(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1104(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1120(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1136(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1152(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1168(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1184(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1200(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPUNPCKLBW     Y0, Y1, Y4
+	VPUNPCKHBW     Y0, Y1, Y5
+	VMOVDQU        Y4, 160(SP)
+	VMOVDQU        Y5, 192(SP)
+	VBROADCASTI128 1344(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 1360(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 1376(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 1392(AX), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 1408(AX), Y8
+	VPSHUFB        Y3, Y8, Y8
+	VBROADCASTI128 1424(AX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VBROADCASTI128 1440(AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VBROADCASTI128 1456(AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSLLW         $0x03, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPBLENDVB      Y1, Y9, Y8, Y6
+	VPBLENDVB      Y1, Y11, Y10, Y7
+	VPSLLW         $0x02, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y4
+	VPBLENDVB      Y1, Y7, Y6, Y5
+	VPSLLW         $0x01, Y3, Y1
+	VPBLENDVB      Y1, Y5, Y4, Y1
+	VPAND          repeated07070707<>+0(SB), Y1, Y0
+	VMOVDQU        Y0, 256(SP)
+	VPSRLW         $0x03, Y1, Y5
+	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
+	VMOVDQU        Y5, 288(SP)
+	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
+	VPSUBB         (SP), Y4, Y4
+	VPMINUB        Y5, Y4, Y4
+	VMOVDQU        Y4, 320(SP)
+	VPSUBB         Y4, Y5, Y5
+	VMOVDQU        Y5, 384(SP)
+	VMOVDQU        X5, X5
+	VPOR           Y5, Y12, Y12
+	VPMOVZXBD      (SP), Y1
+	VMOVDQU        (AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      160(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         32(SP), Y0, Y0
+	VPMOVZXBD      224(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      288(SP), Y4
+	VPMOVZXBD      320(SP), Y5
+	VPMOVZXBD      256(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, (AX)
+	VMOVDQU        Y6, (CX)
+	VPMOVZXBD      8(SP), Y1
+	VMOVDQU        32(AX), Y0
+	VPSRLVD        Y1, Y0, Y0
+	VPMOVZXWD      192(SP), Y2
+	VPMULLD        Y2, Y0, Y0
+	VPADDD         64(SP), Y0, Y0
+	VPMOVZXBD      232(SP), Y1
+	VPSUBD         Y1, Y0, Y0
+	VPMOVZXBD      296(SP), Y4
+	VPMOVZXBD      328(SP), Y5
+	VPMOVZXBD      264(SP), Y6
+	VPSLLVD        Y4, Y6, Y6
+	VPSLLVD        Y5, Y14, Y1
+	VPANDN         Y0, Y1, Y1
+	VPOR           Y1, Y6, Y6
+	VPADDD         Y14, Y6, Y6
+	VPSRLVD        Y5, Y0, Y0
+	VPCMPGTD       Y0, Y15, Y1
+	VMOVMSKPS      Y1, R9
+	VPMOVZXBD      (SI)(R9*8), Y3
+	VPMOVZXWD      (BX), Y2
+	VPERMD         Y2, Y3, Y2
+	VPSLLD         $0x10, Y0, Y3
+	VPOR           Y2, Y3, Y3
+	VPBLENDVB      Y1, Y3, Y0, Y0
+	POPCNTL        R9, R9
+	LEAQ           (BX)(R9*2), BX
+	VMOVDQU        Y0, 32(AX)
+	VMOVDQU        Y6, 32(CX)
+	VPTEST         Y12, Y12
+	JNE            more16
 
 next16:
 	ADDQ $0x10, DX
 	ADDQ $0x00000040, CX
-	INCQ R10
+	INCQ R11
 	JMP  lanes16
 
 more16:
-	MOVL         $0x00000005, R8
-	VMOVD        R8, X7
-	VPBROADCASTD X7, Y7
-	MOVL         $0x0000000f, R8
-	VMOVD        R8, X8
-	VPBROADCASTD X8, Y8
-	VMOVDQU      64(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      (AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         (CX), Y5, Y6
-	VMOVDQU      Y6, (CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      96(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      32(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPOR         32(CX), Y5, Y6
-	VMOVDQU      Y6, 32(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 32(AX)
-	MOVL         $0x00000014, R8
-	VMOVD        R8, X1
-	VPBROADCASTD X1, Y1
-	VPCMPGTD     Y1, Y9, Y0
-	VPTEST       Y0, Y0
-	JEQ          next16
-	MOVL         $0x00000014, R8
-	VMOVD        R8, X7
-	VPBROADCASTD X7, Y7
-	MOVL         $0x0000000f, R8
-	VMOVD        R8, X8
-	VPBROADCASTD X8, Y8
-	VMOVDQU      64(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      (AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         (CX), Y5, Y6
-	VMOVDQU      Y6, (CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      96(SP), Y4
-	VPSUBUSW     Y7, Y4, Y4
-	VPMINUD      Y8, Y4, Y4
-	VMOVDQU      32(AX), Y0
-	VPSLLVD      Y4, Y13, Y5
-	VPANDN       Y0, Y5, Y5
-	VPSLLD       $0x14, Y5, Y5
-	VPOR         32(CX), Y5, Y6
-	VMOVDQU      Y6, 32(CX)
-	VPSRLVD      Y4, Y0, Y0
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, R8
-	VPMOVZXBD    (R12)(R8*8), Y3
-	VPMOVZXWD    (BX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU      Y0, 32(AX)
-	JMP          next16
+	VPMOVZXBD 384(SP), Y4
+	VPMOVZXBD 320(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   (AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, (AX)
+	VPADDD    (CX), Y6, Y6
+	VMOVDQU   Y6, (CX)
+	VPMOVZXBD 392(SP), Y4
+	VPMOVZXBD 328(SP), Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   32(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 32(AX)
+	VPADDD    32(CX), Y6, Y6
+	VMOVDQU   Y6, 32(CX)
+	VPMOVZXBD 384(SP), Y4
+	VPMOVZXBD 320(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   (AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, (AX)
+	VPADDD    (CX), Y6, Y6
+	VMOVDQU   Y6, (CX)
+	VPMOVZXBD 392(SP), Y4
+	VPMOVZXBD 328(SP), Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
+	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   32(AX), Y0
+	VPSLLVD   Y4, Y14, Y6
+	VPANDN    Y0, Y6, Y6
+	VPSLLVD   Y5, Y6, Y6
+	VPSRLVD   Y4, Y0, Y0
+	VPCMPGTD  Y0, Y15, Y1
+	VMOVMSKPS Y1, R9
+	VPMOVZXBD (SI)(R9*8), Y3
+	VPMOVZXWD (BX), Y2
+	VPERMD    Y2, Y3, Y2
+	VPSLLD    $0x10, Y0, Y3
+	VPOR      Y2, Y3, Y3
+	VPBLENDVB Y1, Y3, Y0, Y0
+	POPCNTL   R9, R9
+	LEAQ      (BX)(R9*2), BX
+	VMOVDQU   Y0, 32(AX)
+	VPADDD    32(CX), Y6, Y6
+	VMOVDQU   Y6, 32(CX)
+	JMP       next16
 
 finish:
-	SUBQ R9, BX
-	MOVQ R10, done+56(FP)
+	SUBQ R10, BX
+	MOVQ R11, done+56(FP)
 	MOVQ BX, read+64(FP)
 	VZEROUPPER
 	RET
 
-// func decodeBytesAVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+// func decodeBytesAVX2(d *byte, p *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·decodeBytesAVX2(SB), NOSPLIT, $0-72
+TEXT ·decodeBytesAVX2(SB), NOSPLIT, $0-64
 	MOVQ         d+0(FP), AX
-	MOVQ         z+8(FP), CX
-	MOVQ         ctx+16(FP), DX
-	MOVQ         src+24(FP), DX
-	MOVQ         size+32(FP), BX
+	MOVQ         p+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         size+24(FP), BX
 	ADDQ         DX, BX
-	MOVQ         rounds+40(FP), SI
-	MOVQ         lanes+48(FP), DI
+	MOVQ         rounds+32(FP), SI
+	MOVQ         lanes+40(FP), DI
 	MOVQ         DX, R8
 	XORQ         R9, R9
-	LEAQ         256(AX), R10
+	LEAQ         1712(AX), R10
 	LEAQ         wordsOfMask<>+0(SB), R11
 	SUBQ         $0x00000200, BX
 	MOVL         $0x00000fff, R12
@@ -8354,7 +12592,6 @@ TEXT ·decodeBytesAVX2(SB), NOSPLIT, $0-72
 	MOVL         $0x000000ff, R12
 	VMOVD        R12, X10
 	VPBROADCASTD X10, Y10
-	VPCMPEQD     Y13, Y13, Y13
 	CMPQ         DI, $0x20
 	JEQ          lanes32
 	JL           lanes16
@@ -8568,7 +12805,7 @@ lanes64:
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSWB    X8, X7, X7
 	VMOVDQU      X7, 48(CX)
-	ADDQ         $0x00000040, CX
+	ADDQ         $0x40, CX
 	INCQ         R9
 	JMP          lanes64
 
@@ -8679,7 +12916,7 @@ lanes32:
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSWB    X8, X7, X7
 	VMOVDQU      X7, 16(CX)
-	ADDQ         $0x00000020, CX
+	ADDQ         $0x20, CX
 	INCQ         R9
 	JMP          lanes32
 
@@ -8739,14 +12976,14 @@ lanes16:
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSWB    X8, X7, X7
 	VMOVDQU      X7, (CX)
-	ADDQ         $0x00000010, CX
+	ADDQ         $0x10, CX
 	INCQ         R9
 	JMP          lanes16
 
 finish:
 	SUBQ R8, DX
-	MOVQ R9, done+56(FP)
-	MOVQ DX, read+64(FP)
+	MOVQ R9, done+48(FP)
+	MOVQ DX, read+56(FP)
 	VZEROUPPER
 	RET
 

@@ -66,7 +66,7 @@ func (s *scratch) readLanePlane(p, src []byte) error {
 	for b, n := range f.freq {
 		e := decEntry(uint32(n)<<20 | uint32(b))
 		for i := range int(n) {
-			d.table[at+i] = e | decEntry(i<<8)
+			d.plane[at+i] = e | decEntry(i<<8)
 		}
 		at += int(n)
 	}
@@ -89,7 +89,7 @@ func decodeBytesRound(d *laneDecoder, p, src []byte) ([]byte, error) {
 	at, words := 0, d.roundWords(src)
 	for j := range p {
 		x := d.states[j&(maxLanes-1)]
-		e := d.table[x&ransMask]
+		e := d.plane[x&ransMask]
 		x = uint32(e>>20)*(x>>ransBits) + uint32(e>>8&ransMask)
 		p[j] = byte(e)
 		low := (x - laneLow) >> 31 // as in decodeRound

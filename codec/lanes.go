@@ -1,31 +1,28 @@
 package codec
 
 // Interleaved rANS (Duda, arXiv:1311.2540; Giesen, arXiv:1402.3392) of steps in
-// contexts. A lane's state is at least 2^15 and below 2^31, probabilities are
-// multiples of 2^-10, and 16 bits move at a time, so that one vector holds 16
-// lanes and no lane waits for another.
+// contexts. A lane's state is at least 2^15 and below 2^31, and 16 bits move at a
+// time, so that no lane waits for another.
 //
 // Symbols are dealt to the lanes in turn. A round is one symbol for each lane,
 // the last perhaps for fewer. In a round, first each lane takes its symbol and
-// up to five of its raw bits, as if they were one symbol of probability
-// frequency/2^(10+raw); then each lane whose state fell below 2^15 takes a word,
-// from lane 0 up. Then, if any symbol of the round has more raw bits, those
+// as many of its raw bits as make 15 with the bits of its table's probabilities,
+// as if they were one symbol; then each lane whose state fell below 2^15 takes a
+// word, from lane 0 up. Then, if any symbol of the round has more raw bits, those
 // lanes take up to 15 more each, and then a word each if they are low; then, if
 // any has more still, the rest likewise. A decoder ends with each state back at
 // 2^15 and no word left.
 const (
-	laneBits = 10 // of probability
-	laneMask = 1<<laneBits - 1
 	laneLow  = 1 << 15
 	maxLanes = 64
-	// firstRaw is how many raw bits are taken with the symbol, otherRaw how many
-	// in each portion after that.
-	firstRaw = 15 - laneBits
+	// stepBits is how many bits of a state a symbol and its first raw bits take,
+	// otherRaw how many raw bits each portion after that.
+	stepBits = 15
 	otherRaw = 15
 
 	contexts   = 64  // fine ones, at most
-	maxTables  = 16  // into which they are merged
-	maxSymbols = 256 // room for them; a step of 32 bits has 240
+	maxTables  = 8   // into which they are merged
+	maxSymbols = 256 // fine ones
 )
 
 // lanesFor returns in how many lanes n symbols are coded: with more lanes a
@@ -42,33 +39,56 @@ func lanesFor(n int) int {
 	return 64
 }
 
-// An encEntry is how a symbol is encoded in one context: its frequency, from 1
-// to 2^10, from bit 10 up, and the first of its slots below.
+// An encEntry is how a step of one fine symbol is encoded in one context: the
+// frequency of its symbol from bit 19 up, the first of its slots from bit 11, the
+// bits of the table's probabilities from bit 7, and below the symbol's raw bits.
+// Of byte planes: the frequency from bit 12 up, and the first slot.
 type encEntry uint32
 
-// A decEntry is what a slot decodes to: the symbol's frequency from bit 18 up,
-// the symbol from bit 10, and the slot less the first of the symbol's.
+// A decEntry is what a slot of a byte plane decodes to: the byte's frequency from
+// bit 20 up, the slot less the first of the byte's from bit 8, and the byte.
 type decEntry uint32
 
 // The kernels know where its first two fields are.
 type laneEncoder struct {
 	states [maxLanes]uint32
-	table  [contexts * maxSymbols]encEntry // by context<<8 | symbol
+	table  [contexts * maxSymbols]encEntry // by context<<8 | fine symbol
 	words  []uint16                        // filled from the end
 }
 
-// The kernels know where its first three fields are.
+// A laneDecoder is the states of a decoder, and its tables twice: as kernels look
+// symbols up, by the context or by the table's number and the symbol's, and as
+// portable code does. The kernels know where the fields are.
 type laneDecoder struct {
 	states [maxLanes]uint32
-	table  [maxTables << laneBits]decEntry
-	of     [contexts]uint8 // the table of each context
-	tail   [1 << 10]byte
+	of     [contexts]uint8    // 12 and 16 times the number of the context's table
+	bits   [contexts]uint8    // of its probabilities
+	quarts [3][contexts]uint8 // the first slots of its symbols 4, 8 and 12
+
+	start  [tableSymbols]uint8    // the first slot of each symbol
+	after  [3][tableSymbols]uint8 // and of those one, two and three after it
+	freqLo [tableSymbols]uint8
+	freqHi [tableSymbols]uint8
+	code   [tableSymbols]uint8
+
+	number      [contexts]uint8         // of the context's table
+	tableBits   [16]uint8               // bits, by table
+	tableQuarts [3][16]uint8            // quarts, by table
+	tableAfter  [3][4 * maxTables]uint8 // after, of every fourth symbol
+	tableLast   [16]uint8               // freqHi of the last symbol, by table
+
+	plane [1 << ransBits]decEntry // of a byte plane
+	slots [maxTables << 8]uint32  // frequency<<19 | start<<11 | code, by table and slot, of 255 and more together
+	tail  [1 << 10]byte
 }
+
+// tableSymbols are the symbols of all tables.
+const tableSymbols = maxTables * stepSymbols
 
 // A step is what a stream of the lanes carries.
 type step interface{ uint16 | uint32 }
 
-// encode encodes steps z, whose contexts and symbols are keys, context<<8 |
+// encode encodes steps z, whose contexts and fine symbols are keys, context<<8 |
 // symbol, with e.table, and appends states and words to dst.
 func encodeLanes[Z step](e *laneEncoder, dst []byte, keys []uint16, z []Z, lanes int) []byte {
 	e.start(len(z)*3 + 2*maxLanes) // at most a word for each symbol and each portion
@@ -103,47 +123,57 @@ func (e *laneEncoder) appendTo(dst []byte, lanes, p int) []byte {
 	return appendWords(dst, e.words[p:])
 }
 
+// raws returns how many raw bits e has, and how many of them go with the symbol.
+func (e encEntry) raws() (all, first uint32) {
+	all = uint32(e & 31)
+	return all, min(all, stepBits-uint32(e>>7&15))
+}
+
 // encodeRound encodes a round, words below e.words[p], and returns where they
 // begin.
 func encodeRound[Z step](e *laneEncoder, keys []uint16, z []Z, p int) int {
 	words := e.words
+	var entries [maxLanes]encEntry
 	most := uint32(0)
-	for _, k := range keys {
-		most = max(most, rawOf(uint32(k&0xff)))
+	for j, k := range keys {
+		entry := e.table[k&(contexts*maxSymbols-1)]
+		entries[j&(maxLanes-1)] = entry
+		all, first := entry.raws()
+		most = max(most, all-first)
 	}
-	for _, from := range [2]uint32{firstRaw + otherRaw, firstRaw} {
+	for _, from := range [2]uint32{otherRaw, 0} {
 		if most <= from {
 			continue
 		}
 		for j := len(keys) - 1; j >= 0; j-- {
-			raw := rawOf(uint32(keys[j] & 0xff))
-			if raw <= from {
+			all, first := entries[j&(maxLanes-1)].raws()
+			if all-first <= from {
 				continue
 			}
-			n := min(raw-from, otherRaw)
+			n := min(all-first-from, otherRaw)
 			x := e.states[j]
 			if x >= 1<<(31-n) {
 				p--
 				words[p] = uint16(x)
 				x >>= 16
 			}
-			e.states[j] = x<<n | uint32(z[j])>>from&(1<<n-1)
+			e.states[j] = x<<n | uint32(z[j]+1)>>(first+from)&(1<<n-1)
 		}
 	}
 	for j := len(keys) - 1; j >= 0; j-- {
-		k := keys[j]
-		entry := e.table[k&(contexts*maxSymbols-1)]
-		f, start := uint32(entry>>laneBits), uint32(entry&laneMask)
-		n := min(rawOf(uint32(k&0xff)), firstRaw)
+		entry := entries[j&(maxLanes-1)]
+		bits := uint32(entry >> 7 & 15)
+		f, start := uint32(entry>>19), uint32(entry>>11&255)
+		_, n := entry.raws()
 		x := e.states[j]
 		// A lane is full as good as at random: no branch. Both sides are below 2^31.
 		words[p-1] = uint16(x)
-		full := (f<<((31-laneBits-n)&31) - 1 - x) >> 31
+		full := (f<<((31-bits-n)&31) - 1 - x) >> 31
 		p -= int(full)
 		x >>= full << 4 & 31
-		x = x<<(n&31) | uint32(z[j])&(1<<(n&31)-1)
+		x = x<<(n&31) | uint32(z[j]+1)&(1<<(n&31)-1)
 		q := x / f
-		e.states[j] = q<<laneBits + x - q*f + start
+		e.states[j] = q<<(bits&31) + x - q*f + start
 	}
 	return p
 }
@@ -168,40 +198,40 @@ func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte
 	most := uint32(0)
 	p := 0
 	ctx = ctx[:len(z)]
-	var raws [maxLanes]uint8
+	var rest, first [maxLanes]uint8
 	words := d.roundWords(src)
-	states, table, of := &d.states, &d.table, &d.of
+	states, slots, of, widths := &d.states, &d.slots, &d.of, &d.bits
 	for j := range z {
 		x := states[j&(maxLanes-1)]
-		t := uint32(of[ctx[j]&(contexts-1)])
-		e := table[(t<<laneBits|x&laneMask)&(maxTables<<laneBits-1)]
-		x = uint32(e>>18)*(x>>laneBits) + uint32(e&laneMask)
-		s := uint32(e>>10) & 0xff
-		raw := rawOf(s)
-		m := s - raw<<3
-		n := min(raw, firstRaw)
-		z[j] = Z(m<<(raw&31) | x&(1<<(n&31)-1))
+		c := ctx[j] & (contexts - 1)
+		bits := uint32(widths[c]) & 15
+		slot := x & (1<<bits - 1)
+		e := slots[(uint32(of[c])&^15<<4|min(slot, 255))&(maxTables<<8-1)]
+		x = e>>19*(x>>bits) + slot - e>>11&255
+		raw := e >> codeRaw & 31
+		n := min(raw, stepBits-bits)
+		z[j] = Z(e&7<<raw|x&(1<<(n&31)-1)) - 1
 		x >>= n & 31
 		// A lane is low as good as at random: no branch. States are below 2^31.
 		low := (x - laneLow) >> 31
 		x = x<<(low<<4&31) | uint32(le.Uint16(words[p&(2*maxLanes-2):]))&-low
 		p += int(2 * low)
-		raws[j&(maxLanes-1)] = uint8(raw)
-		most = max(most, raw)
+		rest[j&(maxLanes-1)], first[j&(maxLanes-1)] = uint8(raw-n), uint8(n)
+		most = max(most, raw-n)
 		states[j&(maxLanes-1)] = x
 	}
 	if p > len(src) {
 		return nil, corrupt("steps: out of words")
 	}
-	for from := uint32(firstRaw); from < most; from += otherRaw {
+	for from := uint32(0); from < most; from += otherRaw {
 		for j := range z {
-			raw := uint32(raws[j&(maxLanes-1)])
-			if raw <= from {
+			left := uint32(rest[j&(maxLanes-1)])
+			if left <= from {
 				continue
 			}
-			n := min(raw-from, otherRaw)
+			n := min(left-from, otherRaw)
 			x := d.states[j&(maxLanes-1)]
-			z[j] |= Z(x & (1<<n - 1) << from)
+			z[j] += Z(x & (1<<n - 1) << (uint32(first[j&(maxLanes-1)]) + from))
 			x >>= n
 			if x < laneLow {
 				if p+2 > len(src) {

@@ -90,20 +90,14 @@ func (o ordering) walk(b, z uint32) uint32 {
 	return o.unorder((o.order(b) + (z>>1 ^ -(z & 1))) & o.mask)
 }
 
-// Steps are coded as a symbol and raw bits, like a float of three mantissa bits:
-// those below 16 are their own symbol, each further octave has eight.
+// Steps are counted by fine symbols, which tell a step z as a float of three
+// mantissa bits tells z+1: those below 15 are their own symbol, each further
+// octave has eight.
 
-// symbolOf returns the symbol of step z and how many raw bits follow.
-func symbolOf(z uint32) (symbol, raw uint32) {
-	raw = uint32(max(bits.Len32(z), 4) - 4)
-	return 8*raw + z>>raw, raw
-}
-
-// rawOf returns how many raw bits follow symbol.
-func rawOf(symbol uint32) uint32 { return max(symbol>>3, 1) - 1 }
-
-// maxSymbol returns the highest symbol that a step of n can have.
-func (n number) maxSymbol() uint32 {
-	s, _ := symbolOf(1<<n.bits() - 1)
-	return s
+// symbolOf returns the fine symbol of step z. The highest step of Z, after which
+// there is none, has symbol 255.
+func symbolOf[Z step](z Z) uint8 {
+	v := uint32(z + 1)
+	raw := uint32(max(bits.Len32(v), 4) - 4)
+	return uint8(8*raw + v>>raw - 1)
 }

@@ -23,8 +23,21 @@ type refiner struct {
 	costs []uint32                               // of each shift of each column
 }
 
-// learn sets the prices to what counts say.
-func (f *refiner) learn(counts *stepCounts) {
+// learn sets the prices to what counts say, added up over the contexts that share
+// a table, as of says.
+func (f *refiner) learn(counts *stepCounts, of *[contexts]uint8) {
+	for c := 1; c < contexts; c++ {
+		if of[c] == of[c-1] {
+			for s, n := range counts[c-1] {
+				counts[c][s] += n
+			}
+		}
+	}
+	for c := contexts - 1; c > 0; c-- {
+		if of[c] == of[c-1] {
+			counts[c-1] = counts[c]
+		}
+	}
 	var all [maxSymbols]uint64
 	total := uint64(0)
 	for c := range counts {
@@ -92,8 +105,8 @@ func (d *deltaCoder) refine(count int, g grid, columns bool) {
 		d.scale.cols = append(d.scale.cols, 0)
 	}
 	for range refinements {
-		d.countKeys(count)
-		f.learn(&d.counts)
+		d.count(count)
+		f.learn(&d.counts, &d.tables.of)
 		f.rows(d.scale.rows, ctx, symbols, g)
 		d.scale.contexts(ctx, depth, g)
 		if columns {

@@ -76,6 +76,40 @@ func (sc *scaling) contexts(ctx, depth []uint8, g grid) {
 	}
 }
 
+// shifts returns what is added to twice the depths of n elements, for each, or if
+// all have the same, of that maxLanes times; in dst.
+func (sc *scaling) shifts(dst []int8, n int, g grid) []int8 {
+	if len(sc.rows) == 0 && len(sc.cols) == 0 {
+		dst = grow(dst, maxLanes)
+		rowShifts(dst, nil, anchor)
+		return dst
+	}
+	dst = grow(dst, max(n, maxLanes+1))
+	for r := range g.rows(n) {
+		from, to := g.span(r, n)
+		shift := anchor
+		if len(sc.rows) > 0 {
+			shift += int(sc.rows[r])
+		}
+		var cols []int8
+		if len(sc.cols) > 0 {
+			cols = sc.cols[from+g.phase-r*g.row:][:to-from]
+		}
+		rowShifts(dst[from:to], cols, shift)
+	}
+	return dst
+}
+
+// rowShifts fills dst with shift + cols. Cols may be nil.
+func rowShifts(dst, cols []int8, shift int) {
+	for i := rowShiftsFast(dst, cols, shift); i < len(dst); i++ {
+		dst[i] = int8(shift)
+		if cols != nil {
+			dst[i] += cols[i]
+		}
+	}
+}
+
 // rowContexts fills ctx with the contexts of elements of one row. Cols may be
 // nil.
 func rowContexts(ctx, depth []uint8, cols []int8, shift int) {

@@ -10,87 +10,274 @@ import "math/bits"
 
 // A stepTables are the tables of a stream.
 type stepTables struct {
-	n       int                          // tables
-	of      [contexts]uint8              // which one a context has
-	symbols int                          // one more than the highest symbol with a frequency
-	index   [maxTables][maxSymbols]uint8 // log-scaled frequencies; 0 for none
-	freq    [maxTables][maxSymbols]uint16
+	n     int             // tables
+	of    [contexts]uint8 // which one a context has
+	table [maxTables]stepTable
+
+	symbols   int // of the encoder: one more than the highest fine symbol that was counted
+	intervals []interval
 }
 
-// Frequencies are written on a logarithmic scale of four steps an octave: index
-// i ≥ 1 weighs 2^((i-1)/4). The rounding costs about a tenth of a percent, the
-// frequencies themselves would cost more.
+// stepSymbols is how many symbols a table has at most.
+const stepSymbols = 16
+
+// A stepTable is the symbols of a table, in the order of the steps they stand
+// for. One of them, at best the most frequent, comes last in the slots and takes
+// what the others leave of 2^bits; these have at most maxRare slots together, so
+// that a slot's lowest byte finds its symbol, or that it is 255 or more. So rare
+// symbols have fine probabilities beside a frequent one, and all tables lie in
+// few registers.
+type stepTable struct {
+	bits   uint8 // of probability, minBits to maxBits
+	n      uint8 // symbols
+	last   uint8 // which one is last
+	symbol [stepSymbols]stepSymbol
+}
+
 const (
-	maxIndex   = 41 // 2^10
-	weightBits = 6
+	minBits = 8
+	maxBits = 12
+	maxRare = 255
 )
 
-// indexWeights[i] is 2^((i-1)/4), times 2^weightBits.
-var indexWeights = func() (w [maxIndex + 1]uint32) {
-	quarter := [4]uint32{1 << 16, 77936, 92682, 110218} // 2^(k/4), times 2^16
-	for i := 1; i <= maxIndex; i++ {
-		w[i] = (quarter[(i-1)&3]<<((i-1)>>2) + 1<<(15-weightBits)) >> (16 - weightBits)
-	}
-	return w
-}()
-
-// setFreqs makes the frequencies that the indices of table t stand for, which
-// add up to 2^laneBits. It returns false if all are zero, or if there are more
-// symbols than frequencies.
-func (st *stepTables) setFreqs(t int) bool {
-	index, freq := &st.index[t], &st.freq[t]
-	total, count := uint32(0), 0
-	for s := range st.symbols {
-		if index[s] != 0 {
-			total += indexWeights[index[s]]
-			count++
-		}
-	}
-	if count == 0 || count > 1<<laneBits {
-		return false
-	}
-	sum, top := 0, -1
-	for s := range st.symbols {
-		freq[s] = 0
-		if index[s] == 0 {
-			continue
-		}
-		f := max(1, (uint64(indexWeights[index[s]])<<laneBits+uint64(total)/2)/uint64(total))
-		freq[s] = uint16(f)
-		sum += int(f)
-		if top < 0 || freq[s] > freq[top] {
-			top = s
-		}
-	}
-	for sum > 1<<laneBits {
-		big := 0
-		for s := range st.symbols {
-			if freq[s] > freq[big] {
-				big = s
-			}
-		}
-		take := min(sum-1<<laneBits, max(1, int(freq[big])/16))
-		freq[big] -= uint16(take)
-		sum -= take
-	}
-	freq[top] += uint16(1<<laneBits - sum)
-	return true
+// A stepSymbol stands for the steps z with z+1 in [head<<raw, (head+1)<<raw).
+type stepSymbol struct {
+	head, raw uint8 // head is at most 7
+	freq      uint16
 }
 
-// fit sets index of table t to the counts h of its symbols.
-func (st *stepTables) fit(t int, h *[maxSymbols]uint32) {
-	total := uint64(0)
-	for _, c := range h[:st.symbols] {
-		total += uint64(c)
+// codeRaw is from which bit of a symbol's code its raw bits are; below is its
+// head.
+const codeRaw = 3
+
+// freqOf returns the frequency that index i stands for: i below 16, above that
+// one of eight in an octave.
+func freqOf(i uint32) uint32 {
+	raw := max(i>>3, 1) - 1
+	return (i - 8*raw) << raw
+}
+
+// freqIndex returns the index of the frequency nearest to f that is not above
+// most.
+func freqIndex(f, most uint32) uint32 {
+	f = min(f, most)
+	raw := uint32(max(bits.Len32(f), 4) - 4)
+	if up := f + 1<<raw>>1; raw > 0 && up <= most && bits.Len32(up) <= 8 {
+		f = up
+		raw = uint32(max(bits.Len32(f), 4) - 4)
 	}
-	for s, c := range h[:st.symbols] {
-		st.index[t][s] = 0
-		if c == 0 {
+	return 8*raw + f>>raw
+}
+
+// maxFreqIndex is the highest index of a frequency up to maxRare.
+const maxFreqIndex = 47
+
+// sideModels are the models of a stream's tables.
+type sideModels struct {
+	cut  [2]model
+	raw  [3]intModel
+	freq [3]intModel
+}
+
+// write writes st, whose highest context is last.
+func (st *stepTables) write(e *adaptiveEncoder, last int) {
+	var m sideModels
+	e.raw(uint32(last), 6)
+	cut := uint32(0)
+	for c := 1; c <= last; c++ {
+		next := uint32(st.of[c] - st.of[c-1])
+		e.bit(&m.cut[cut], next)
+		cut = next
+	}
+	for t := range st.n {
+		st.table[t].write(e, &m)
+	}
+}
+
+func (t *stepTable) write(e *adaptiveEncoder, m *sideModels) {
+	e.raw(uint32(t.bits-minBits), 3)
+	e.raw(uint32(t.n-1), 4)
+	e.raw(uint32(t.last), 4)
+	raw, freq := 0, 0
+	rawState, freqState := 0, 0
+	for i, s := range t.symbol[:t.n] {
+		z := zigzag(int(s.raw) - raw)
+		e.int(&m.raw[rawState], z)
+		raw, rawState = int(s.raw), int(min(z, 2))
+		if i != int(t.last) {
+			index := int(freqIndex(uint32(s.freq), maxRare))
+			z := zigzag(index - freq)
+			e.int(&m.freq[freqState], z)
+			freq, freqState = index, int(min(z, 2))
+		}
+	}
+}
+
+// read reads what write wrote, for steps of at most 16 bits or of 32.
+func (st *stepTables) read(d *adaptiveDecoder, wide bool) error {
+	var m sideModels
+	last := int(d.raw(6))
+	st.of, st.n = [contexts]uint8{}, 1
+	cut := uint32(0)
+	for c := 1; c <= last; c++ {
+		cut = d.bit(&m.cut[cut])
+		st.n += int(cut)
+		if st.n > maxTables {
+			return corrupt("more than %d tables", maxTables)
+		}
+		st.of[c] = uint8(st.n - 1)
+	}
+	for c := last + 1; c < contexts; c++ {
+		st.of[c] = uint8(st.n - 1)
+	}
+	most := maxRaw16
+	if wide {
+		most = maxRaw32
+	}
+	for t := range st.n {
+		if err := st.table[t].read(d, &m, most); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The most raw bits of a symbol, of steps of 16 bits and of 32.
+const (
+	maxRaw16 = 16
+	maxRaw32 = 31
+)
+
+func (t *stepTable) read(d *adaptiveDecoder, m *sideModels, maxRaw int) error {
+	t.bits = uint8(minBits + d.raw(3))
+	t.n = uint8(1 + d.raw(4))
+	t.last = uint8(d.raw(4))
+	if t.bits > maxBits || t.last >= t.n {
+		return corrupt("table of %d bits, %d symbols, the last %d", t.bits, t.n, t.last)
+	}
+	raw, freq, sum := 0, 0, 0
+	rawState, freqState := 0, 0
+	next := uint64(1)
+	for i := range t.n {
+		z := d.int(&m.raw[rawState])
+		raw, rawState = raw+unzigzag(z&0xff), int(min(z, 2))
+		if z > 0xff || raw < 0 || raw > maxRaw || next>>raw > 7 {
+			return corrupt("a symbol that no step has")
+		}
+		s := &t.symbol[i]
+		s.head, s.raw = uint8(next>>raw), uint8(raw)
+		next = uint64(s.head+1) << raw
+		if i == t.last {
 			continue
 		}
-		// four times log2 of the frequency in 2^-10, rounded
-		l := int(log2of(uint64(c))) - int(log2of(total)) + laneBits<<logBits
-		st.index[t][s] = uint8(min(maxIndex, max(1, 1+(l+1<<(logBits-3))>>(logBits-2))))
+		z = d.int(&m.freq[freqState])
+		freq, freqState = freq+unzigzag(z&0xff), int(min(z, 2))
+		if z > 0xff || freq < 0 || freq > maxFreqIndex {
+			return corrupt("frequency out of range")
+		}
+		s.freq = uint16(freqOf(uint32(freq)))
+		sum += int(s.freq)
+	}
+	if sum > maxRare {
+		return corrupt("frequencies add up to %d", sum)
+	}
+	t.symbol[t.last].freq = uint16(1<<t.bits - sum)
+	return nil
+}
+
+// inSlots calls fn for each symbol in the order of the slots, with the first of
+// its own.
+func (t *stepTable) inSlots(fn func(i, start int)) {
+	start := 0
+	for i, s := range t.symbol[:t.n] {
+		if i != int(t.last) {
+			fn(i, start)
+			start += int(s.freq)
+		}
+	}
+	fn(int(t.last), start)
+}
+
+// forEncoding fills the encoder's table for contexts up to last.
+func (st *stepTables) forEncoding(e *laneEncoder, last int) {
+	for c := 0; c <= last; c++ {
+		row := e.table[c*maxSymbols:][:maxSymbols]
+		t := st.of[c]
+		if c > 0 && t == st.of[c-1] {
+			copy(row, e.table[(c-1)*maxSymbols:])
+			continue
+		}
+		st.table[t].entries(row)
+	}
+}
+
+// entries fills row with how each fine symbol is encoded. Of two symbols that
+// stand for the same steps, the one of fewer raw bits does.
+func (t *stepTable) entries(row []encEntry) {
+	var starts [stepSymbols]int
+	t.inSlots(func(i, start int) { starts[i] = start })
+	clear(row)
+	for i, s := range t.symbol[:t.n] {
+		if s.freq == 0 {
+			continue
+		}
+		entry := encEntry(s.freq)<<19 | encEntry(starts[i])<<11 | encEntry(t.bits)<<7 | encEntry(s.raw)
+		from, to := uint64(s.head)<<s.raw, uint64(s.head+1)<<s.raw
+		for f := fineAt(from); f < min(fineAt(to), maxSymbols); f++ {
+			if u := uint8(f - 1); row[u] == 0 || row[u]&31 > entry&31 {
+				row[u] = entry
+			}
+		}
+	}
+}
+
+// fineAt returns one more than the fine symbol of the steps z with z+1 = v, which
+// is the first that a fine symbol has.
+func fineAt(v uint64) int {
+	raw := max(bits.Len64(v), 4) - 4
+	return 8*raw + int(v>>raw)
+}
+
+// forDecoding fills the decoder's tables.
+func (st *stepTables) forDecoding(d *laneDecoder) {
+	for t := range st.n {
+		st.table[t].forDecoding(d, t)
+	}
+	for c, t := range st.of {
+		at := int(t) * stepSymbols
+		d.of[c], d.bits[c], d.number[c] = uint8(at+12), st.table[t].bits, t
+		for q := range d.quarts {
+			d.quarts[q][c] = d.start[at+4*(q+1)]
+		}
+	}
+}
+
+// forDecoding fills the decoder's t'th table. The symbols are the last ones of
+// their sixteen, with unused ones before them that have no slot.
+func (t *stepTable) forDecoding(d *laneDecoder, number int) {
+	at := number * stepSymbols
+	to := at + stepSymbols - int(t.n)
+	clear(d.start[at:to])
+	t.inSlots(func(i, start int) {
+		s := t.symbol[i]
+		code := s.raw<<codeRaw | s.head
+		d.start[to], d.code[to] = uint8(start), code
+		d.freqLo[to], d.freqHi[to] = uint8(s.freq), uint8(s.freq>>8)
+		to++
+		end := min(start+int(s.freq), 256)
+		entry := uint32(s.freq)<<19 | uint32(start)<<11 | uint32(code)
+		slots := d.slots[number<<8:][start:max(start, end)]
+		for i := range slots {
+			slots[i] = entry
+		}
+	})
+	d.tableBits[number], d.tableLast[number] = t.bits, d.freqHi[at+stepSymbols-1]
+	for k := range d.after {
+		copy(d.after[k][at:at+stepSymbols-1-k], d.start[at+1+k:at+stepSymbols])
+		d.tableQuarts[k][number] = d.start[at+4*(k+1)]
+		for q := range 4 {
+			d.tableAfter[k][4*number+q] = d.start[at+4*q+k+1]
+		}
 	}
 }
 
@@ -110,125 +297,4 @@ func log2of(x uint64) uint32 {
 	frac := x & (1<<shift - 1)
 	a, b := log2[hi], log2[hi+1]
 	return a + uint32(uint64(b-a)*frac>>shift) + uint32(shift)<<logBits
-}
-
-// sideModels are the models of a stream's tables.
-type sideModels struct {
-	cut   [2]model
-	index [3]intModel
-}
-
-// write writes st, whose highest context is last.
-func (st *stepTables) write(e *adaptiveEncoder, last int) {
-	var m sideModels
-	e.raw(uint32(last), 6)
-	cut := uint32(0)
-	for c := 1; c <= last; c++ {
-		next := uint32(st.of[c] - st.of[c-1])
-		e.bit(&m.cut[cut], next)
-		cut = next
-	}
-	e.raw(uint32(st.symbols-1), 8)
-	for t := range st.n {
-		state := 0
-		for s := range st.symbols {
-			z := zigzag(int(st.index[t][s]) - st.expect(t, s))
-			e.int(&m.index[state], z)
-			state = int(min(z, 2))
-		}
-	}
-}
-
-// expect predicts the index of symbol s of table t: like that of the table
-// before, as far as the symbol before was.
-func (st *stepTables) expect(t, s int) int {
-	left, up, corner := 0, 0, 0
-	if s > 0 {
-		left = int(st.index[t][s-1])
-	}
-	if t == 0 {
-		return left
-	}
-	up = int(st.index[t-1][s])
-	if s == 0 {
-		return up
-	}
-	corner = int(st.index[t-1][s-1])
-	if left == 0 && corner == 0 {
-		return up
-	}
-	return min(maxIndex, max(0, up+(left-corner)/2))
-}
-
-// read reads what write wrote. Symbols have to be at most maxSymbol.
-func (st *stepTables) read(d *adaptiveDecoder, maxSymbol uint32) error {
-	var m sideModels
-	last := int(d.raw(6))
-	st.of, st.n = [contexts]uint8{}, 1
-	cut := uint32(0)
-	for c := 1; c <= last; c++ {
-		cut = d.bit(&m.cut[cut])
-		st.n += int(cut)
-		if st.n > maxTables {
-			return corrupt("more than %d tables", maxTables)
-		}
-		st.of[c] = uint8(st.n - 1)
-	}
-	for c := last + 1; c < contexts; c++ {
-		st.of[c] = uint8(st.n - 1)
-	}
-	st.symbols = int(d.raw(8)) + 1
-	if uint32(st.symbols) > maxSymbol+1 {
-		return corrupt("a symbol that no step has")
-	}
-	for t := range st.n {
-		state := 0
-		for s := range st.symbols {
-			z := d.int(&m.index[state])
-			i := st.expect(t, s) + unzigzag(z)
-			if z > 4*maxIndex || i < 0 || i > maxIndex {
-				return corrupt("frequency out of range")
-			}
-			st.index[t][s] = uint8(i)
-			state = int(min(z, 2))
-		}
-		if !st.setFreqs(t) {
-			return corrupt("empty table")
-		}
-	}
-	return nil
-}
-
-// forEncoding fills the encoder's table for contexts up to last.
-func (st *stepTables) forEncoding(e *laneEncoder, last int) {
-	for c := 0; c <= last; c++ {
-		row := e.table[c*maxSymbols:][:maxSymbols]
-		t := st.of[c]
-		if c > 0 && t == st.of[c-1] {
-			copy(row[:st.symbols], e.table[(c-1)*maxSymbols:])
-			continue
-		}
-		start := uint32(0)
-		for s, f := range st.freq[t][:st.symbols] {
-			row[s] = encEntry(uint32(f)<<laneBits | start)
-			start += uint32(f)
-		}
-	}
-}
-
-// forDecoding fills the decoder's tables.
-func (st *stepTables) forDecoding(d *laneDecoder) {
-	d.of = st.of
-	for t := range st.n {
-		row := d.table[t<<laneBits:][:1<<laneBits]
-		at := 0
-		for s, f := range st.freq[t][:st.symbols] {
-			e := decEntry(uint32(f)<<18 | uint32(s)<<10)
-			slots := row[at : at+int(f)]
-			for i := range slots {
-				slots[i] = e | decEntry(i)
-			}
-			at += int(f)
-		}
-	}
 }

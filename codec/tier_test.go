@@ -28,7 +28,7 @@ func testTiers[Z step](t *testing.T, r *rand.Rand, n, width int, best tier) {
 	for i := range z {
 		ctx[i] = uint8(r.IntN(contexts))
 		z[i] = Z(r.Uint64() & (1<<wide - 1) >> r.IntN(wide))
-		s, _ := symbolOf(uint32(z[i]))
+		s := symbolOf(z[i])
 		keys[i] = uint16(ctx[i])<<8 | uint16(s)
 		counts[ctx[i]][s]++
 	}

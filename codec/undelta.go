@@ -68,7 +68,7 @@ func (d *deltaCoder) decodeMoved(dst, base []byte, in *adaptiveDecoder, words []
 	if err := d.readScale(in, flags, g, count); err != nil {
 		return err
 	}
-	if err := d.tables.read(in, n.maxSymbol()); err != nil {
+	if err := d.tables.read(in, n.width == 4); err != nil {
 		return err
 	}
 	if err := in.end(); err != nil {
@@ -80,28 +80,44 @@ func (d *deltaCoder) decodeMoved(dst, base []byte, in *adaptiveDecoder, words []
 	if err != nil {
 		return err
 	}
-	d.depth, d.ctx = grow(d.depth, block), grow(d.ctx, block)
-	d.z16, d.z32 = grow(d.z16, block), grow(d.z32, block)
 	for at := 0; at < count; at += block {
-		k := min(block, count-at)
-		b := base[at*n.width : (at+k)*n.width]
-		n.depths(d.depth[:k], b, top)
-		d.scale.from(g, at).contexts(d.ctx[:k], d.depth[:k], g.from(at))
-		out := dst[at*n.width : (at+k)*n.width]
-		if n.width == 4 {
-			if words, err = decodeLanes(&d.dec, d.z32[:k], d.ctx[:k], words, lanes); err == nil {
-				n.walk32(out, b, d.z32[:k])
-			}
-		} else {
-			if words, err = decodeLanes(&d.dec, d.z16[:k], d.ctx[:k], words, lanes); err == nil {
-				n.walk16(out, b, d.z16[:k])
-			}
-		}
-		if err != nil {
+		from, to := at*n.width, min(at+block, count)*n.width
+		sc := d.scale.from(g, at)
+		if words, err = d.decodeBlock(dst[from:to], base[from:to], sc, n, g.from(at), top, words, lanes); err != nil {
 			return err
 		}
 	}
 	return d.dec.end(words)
+}
+
+// decodeBlock fills dst, at most a block, and returns the words that are left.
+func (d *deltaCoder) decodeBlock(dst, base []byte, sc *scaling, n number, g grid, top uint32, words []byte, lanes int) ([]byte, error) {
+	k := len(dst) / n.width
+	done := 0
+	if fused(n, lanes) {
+		d.shifts = sc.shifts(d.shifts, k, g)
+		done, words = decodeFloatsFast(&d.dec, n, dst, base, d.shifts, top, words, lanes)
+		if done == k {
+			return words, nil
+		}
+	}
+	d.depth, d.ctx = grow(d.depth, k), grow(d.ctx, k)
+	n.depths(d.depth, base, top)
+	sc.contexts(d.ctx, d.depth, g)
+	ctx, out, b := d.ctx[done:], dst[done*n.width:], base[done*n.width:]
+	var err error
+	if n.width == 4 {
+		d.z32 = grow(d.z32, k-done)
+		if words, err = decodeLanes(&d.dec, d.z32, ctx, words, lanes); err == nil {
+			n.walk32(out, b, d.z32)
+		}
+		return words, err
+	}
+	d.z16 = grow(d.z16, k-done)
+	if words, err = decodeLanes(&d.dec, d.z16, ctx, words, lanes); err == nil {
+		n.walk16(out, b, d.z16)
+	}
+	return words, err
 }
 
 // block is how many elements are decoded together: a multiple of all numbers of

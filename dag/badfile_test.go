@@ -146,7 +146,7 @@ func TestFileTooDeep(t *testing.T) {
 		if depth > 32 && (!isCorrupt(walk) || !isCorrupt(read)) {
 			t.Errorf("%d deep: %v, %v, want *CorruptError", depth, walk, read)
 		}
-		if _, ok, err := dag.Part(t.Context(), m, dag.Child{CID: c, Size: 6}, 1, 2); ok || err != nil {
+		if _, ok, err := dag.NewReader(t.Context(), m, c, 6).Part(1, 2); ok || err != nil {
 			t.Errorf("part of a chain %d deep: %v, %v", depth, ok, err)
 		}
 	}

@@ -28,6 +28,11 @@ func Leaf(data []byte) Child {
 	return Child{CID: Raw(data), Size: int64(len(data)), DagSize: uint64(len(data))}
 }
 
+// LeafOf is Leaf of size bytes that hash to sum.
+func LeafOf(sum [32]byte, size int) Child {
+	return Child{CID: named(cid.Raw, sum), Size: int64(size), DagSize: uint64(size)}
+}
+
 // EmptyFile is the CID of a file of no bytes: the empty leaf.
 var EmptyFile = Raw(nil)
 

@@ -125,26 +125,24 @@ func (n *Node) At(off int64) (c Child, start int64) {
 	return c, start - c.Size
 }
 
-// Part returns the topmost node of file root that stands for exactly bytes
-// [off, off+size), and false when there is none.
-func Part(ctx context.Context, g Getter, root Child, off, size int64) (Child, bool, error) {
+// Part returns the topmost node that stands for exactly bytes [off, off+size) of
+// the file, and false when there is none. The nodes on the way stay open: all
+// parts, in order, take each node once.
+func (r *Reader) Part(off, size int64) (Child, bool, error) {
+	c := r.root
 	for depth := 0; depth <= maxDepth; depth++ {
-		if off == 0 && root.Size == size {
-			return root, true, nil
+		if off == 0 && c.Size == size {
+			return c, true, nil
 		}
-		if root.CID.Type() == cid.Raw {
+		if c.CID.Type() == cid.Raw {
 			return Child{}, false, nil
 		}
-		b, err := g.Get(ctx, root.CID)
+		o, err := r.open(c, depth)
 		if err != nil {
 			return Child{}, false, err
 		}
-		n, err := DecodeFile(b, root.Size)
-		if err != nil {
-			return Child{}, false, err
-		}
-		c, start := n.At(off)
-		root, off = c, off-start
+		child, start := o.node.At(off)
+		c, off = child, off-start
 	}
 	return Child{}, false, nil
 }

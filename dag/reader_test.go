@@ -82,10 +82,11 @@ func TestPart(t *testing.T) {
 	for seed := range uint64(10) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		f := newRandomFile(t, r)
+		in := dag.NewReader(t.Context(), f.m, f.root.CID, f.root.Size)
 		off := 0
 		for i, n := range f.parts {
 			if n > 0 {
-				c, ok, err := dag.Part(t.Context(), f.m, f.root, int64(off), int64(n))
+				c, ok, err := in.Part(int64(off), int64(n))
 				if err != nil || !ok {
 					t.Fatalf("seed %d: extent %d is not found: %v", seed, i, err)
 				}
@@ -95,7 +96,7 @@ func TestPart(t *testing.T) {
 		}
 		for range 300 {
 			off, n := r.IntN(len(f.data)+3), r.IntN(40)
-			c, ok, err := dag.Part(t.Context(), f.m, f.root, int64(off), int64(n))
+			c, ok, err := in.Part(int64(off), int64(n))
 			if err != nil {
 				t.Fatalf("seed %d: Part(%d, %d): %v", seed, off, n, err)
 			}

@@ -65,7 +65,7 @@ var ops = map[string]bool{
 	"pin.add": true, "pin.rm": true, "pin.ls": true, "verify": true, "gc": true,
 	"repack": true, "family": true, "diff": true,
 	"export": true, "import": true, "id": true, "peers.ls": true,
-	"peers.connect": true, "status": true,
+	"peers.connect": true, "status": true, "memory": true,
 }
 
 type request struct {

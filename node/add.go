@@ -3,10 +3,8 @@ package node
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"iter"
 	"os"
@@ -22,6 +20,7 @@ import (
 
 	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/dag"
+	"github.com/zipnode/zipnode/dag/twin"
 	"github.com/zipnode/zipnode/family"
 	"github.com/zipnode/zipnode/store"
 	"github.com/zipnode/zipnode/tensor"
@@ -138,7 +137,7 @@ func (a *adding) file(ctx context.Context, src sourceFile) (dag.Child, [32]byte,
 	if err != nil {
 		return dag.Child{}, [32]byte{}, err
 	}
-	p := &pass{a: a, f: f, path: src.path, sum: sha256.New()}
+	p := &pass{a: a, f: f, path: src.path, sum: new(twin.Hash)}
 	extents, err := p.run(ctx, lay)
 	if err != nil {
 		return dag.Child{}, [32]byte{}, err
@@ -165,7 +164,7 @@ func (a *adding) file(ctx context.Context, src sourceFile) (dag.Child, [32]byte,
 	if err == nil {
 		err = a.bases.endFile()
 	}
-	return c, [32]byte(p.sum.Sum(nil)), err
+	return c, p.sum.Sum(), err
 }
 
 var errChanged = errors.New("the file changed while it was read: add it again when nothing writes to it")
@@ -174,14 +173,15 @@ func sameFile(a, b os.FileInfo) bool {
 	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
 }
 
-// A pass reads one file from first byte to last, and hands its leaves to
-// workers that hash and encode them.
+// A pass reads one file from first byte to last, hashes it and its leaves, and
+// hands these to workers that encode and store them.
 type pass struct {
 	a    *adding
 	f    *os.File
 	path string
-	sum  hash.Hash
-	jobs []*job
+	sum  *twin.Hash // of the file
+
+	children []dag.Child // of the extents that are not empty
 }
 
 // run returns the children of the file, one for each extent that is not empty.
@@ -196,7 +196,7 @@ func (p *pass) run(ctx context.Context, lay tensor.Layout) ([]dag.Child, error) 
 	for range workers {
 		g.Go(func() error {
 			for l := range work {
-				if err := l.job.leaf(ctx, l.i, l.data); err != nil {
+				if err := l.job.leaf(ctx, l.i, l.data, l.leaf); err != nil {
 					return err
 				}
 				free <- l.data[:0]
@@ -211,20 +211,25 @@ func (p *pass) run(ctx context.Context, lay tensor.Layout) ([]dag.Child, error) 
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	out := make([]dag.Child, 0, len(p.jobs))
-	for _, j := range p.jobs {
-		out = append(out, j.child)
-	}
-	return out, nil
+	return p.children, nil
 }
 
 type leafJob struct {
 	job  *job
 	i    int64
 	data []byte
+	leaf dag.Child
 }
 
 func (p *pass) read(ctx context.Context, lay tensor.Layout, free chan []byte, work chan<- leafJob) error {
+	full := 0
+	for _, e := range lay.Extents {
+		if e.Size > 0 {
+			full++
+		}
+	}
+	p.children = make([]dag.Child, full)
+	next := 0
 	for _, e := range lay.Extents {
 		named := isTensor(lay.Format, e)
 		if named {
@@ -235,12 +240,12 @@ func (p *pass) read(ctx context.Context, lay tensor.Layout, free chan []byte, wo
 		if e.Size == 0 {
 			continue
 		}
-		j := &job{p: p, extent: e, named: named, leaves: make([]leafResult, dag.Leaves(e.Size))}
+		j := &job{p: p, extent: e, named: named, leaves: make([]leafResult, dag.Leaves(e.Size)), child: &p.children[next]}
+		next++
 		j.left.Store(int64(len(j.leaves)))
 		if rows, ok := family.RowsOf(e); ok && named && e.Size >= family.MinSize {
 			j.rows, j.have = rows, make([]family.Row, rows.Count)
 		}
-		p.jobs = append(p.jobs, j)
 		for i := range dag.Leaves(e.Size) {
 			var buf []byte
 			select {
@@ -255,10 +260,10 @@ func (p *pass) read(ctx context.Context, lay tensor.Layout, free chan []byte, wo
 			if err := readFull(p.f, buf, e.Offset+i*dag.MaxLeaf); err != nil {
 				return err
 			}
-			p.sum.Write(buf)
+			leaf := dag.LeafOf(p.sum.WriteSum(buf), len(buf)) // both at once: little more than one
 			p.progress(int64(len(buf)))
 			select {
-			case work <- leafJob{j, i, buf}:
+			case work <- leafJob{j, i, buf, leaf}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -300,7 +305,7 @@ type job struct {
 	err    error // of choose
 
 	leaves []leafResult
-	child  dag.Child
+	child  *dag.Child // once finished
 
 	rows family.Rows
 	have []family.Row // of the leaves so far; nil where rows say nothing
@@ -311,11 +316,11 @@ type leafResult struct {
 	entry dag.Entry // Undef until encoded
 }
 
-// leaf hashes leaf i, and encodes it unless every leaf so far is known: then
-// the tensor may be known too, and costs its hashing only.
-func (j *job) leaf(ctx context.Context, i int64, data []byte) error {
+// leaf encodes leaf i unless every leaf so far is known: then the tensor may be
+// known too, and costs its hashing only.
+func (j *job) leaf(ctx context.Context, i int64, data []byte, leaf dag.Child) error {
 	r := &j.leaves[i]
-	r.leaf = dag.Leaf(data)
+	r.leaf = leaf
 	if j.have != nil {
 		j.rows.Scan(j.have, i*dag.MaxLeaf, data)
 	}
@@ -428,7 +433,7 @@ func (j *job) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j.child = c
+	*j.child = c
 	_, known, err := a.n.store.Tensor(c.CID)
 	if err == nil && known {
 		_, err = a.lease.Keep(c.CID)

@@ -64,6 +64,7 @@ var operations = map[string]operation{
 	"peers.ls":      quick(false, (*Node).Peers),
 	"peers.connect": quick(false, (*Node).Connect),
 	"status":        quick(false, (*Node).Status),
+	"memory":        quick(false, (*Node).Memory),
 }
 
 // Call runs the operation op with args, a JSON object, and returns its result.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
@@ -203,7 +204,7 @@ func (m *moving) fetch(ctx context.Context) error {
 			return err
 		}
 		m.progress(int64(len(a.Block.RawData())))
-		if err := m.arrive(of[a.Range], a.Index, a.Block.RawData()); err != nil {
+		if err := m.arrive(of[a.Range], a.Index, a.Block); err != nil {
 			return err
 		}
 	}
@@ -241,11 +242,17 @@ func (m *moving) progress(n int64) {
 // leaf, without a frame: it is written where it belongs, and need not be read and
 // hashed again if it turns out to be the right one. If not, the file never gets
 // its name.
-func (m *moving) arrive(u *unit, i int, chunk []byte) error {
+func (m *moving) arrive(u *unit, i int, b blocks.Block) error {
+	chunk := b.RawData()
 	whole := len(chunk) == dag.LeafSize(u.recipe.Size, int64(i))
 	if whole {
 		if err := u.write(chunk, int64(i)); err != nil {
 			return err
+		}
+		if u.writes() { // what reads it will read the file
+			if err := m.p.lease.Spent(b.Cid()); err != nil {
+				return err
+			}
 		}
 	}
 	m.mu.Lock()
@@ -268,6 +275,11 @@ func (m *moving) written(u *unit, i int64) bool {
 	defer m.mu.Unlock()
 	c := m.coming[u]
 	return c.written != nil && c.written[i/8]&(1<<(i%8)) != 0
+}
+
+// writes tells whether u goes to a file.
+func (u *unit) writes() bool {
+	return slices.ContainsFunc(u.places, func(pl place) bool { return pl.file.writes() })
 }
 
 // write puts leaf i of u in all its places.
@@ -443,7 +455,7 @@ func (m *moving) deliverHere(ctx context.Context, u *unit) error {
 	if len(u.places) == 0 || u.c.Size == 0 {
 		return m.finished(u)
 	}
-	if !slices.ContainsFunc(u.places, func(pl place) bool { return pl.file.writes() }) {
+	if !u.writes() {
 		return m.finished(u) // nothing is written, and it was checked when it came
 	}
 	return m.leaves(ctx, u, nil, func(ctx context.Context, _ int64, leaf cid.Cid) ([]byte, error) {

@@ -177,7 +177,7 @@ func TestHostileModels(t *testing.T) {
 					t.Errorf("heap of %d MiB", peak>>20)
 				}
 			}
-			if took := time.Since(began); took > time.Minute {
+			if took := time.Since(began); took > 5*time.Minute { // a second or two, but for the race detector on a busy machine
 				t.Errorf("it took %v", took)
 			}
 			err := filepath.WalkDir(room, func(p string, _ os.DirEntry, err error) error {

@@ -75,7 +75,8 @@ func (n *Node) modelFile(ctx context.Context, f dag.File) (modelFile, error) {
 		return mf, fmt.Errorf("%q: %w", f.Path, err)
 	}
 	mf.child = dag.Child{CID: f.CID, Size: size}
-	lay, err := layout.Of(dag.NewReader(ctx, n.store, f.CID, size), size)
+	in := dag.NewReader(ctx, n.store, f.CID, size)
+	lay, err := layout.Of(in, size)
 	if err != nil {
 		return mf, fmt.Errorf("%q: %w", f.Path, err)
 	}
@@ -84,7 +85,7 @@ func (n *Node) modelFile(ctx context.Context, f dag.File) (modelFile, error) {
 		p := part{extent: e}
 		if e.Size > 0 {
 			var ok bool
-			if p.child, ok, err = dag.Part(ctx, n.store, mf.child, e.Offset, e.Size); err != nil {
+			if p.child, ok, err = in.Part(e.Offset, e.Size); err != nil {
 				return mf, fmt.Errorf("%q: %w", f.Path, err)
 			}
 			if !ok { // cut by another rule than ours: a foreign file

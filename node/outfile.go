@@ -133,8 +133,14 @@ func (f *outFile) open() error {
 	o.mu.Unlock()
 	t, err := o.root.OpenFile(f.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	f.temp = t
+	if err == nil && f.size >= allocateFrom {
+		err = allocate(t, f.size)
+	}
 	return err
 }
+
+// allocateFrom is the size of files that get room at once.
+const allocateFrom = 1 << 20
 
 // writes tells whether f is written at all.
 func (f *outFile) writes() bool { return f.out != nil }

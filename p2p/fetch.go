@@ -414,7 +414,7 @@ func (f *fetch) call(ctx context.Context, b *batch) error {
 			}
 			return nil
 		}
-		if err := dag.Check(b.wants[i].c, body); err != nil {
+		if err := f.s.h.checks.check(b.wants[i].c, body); err != nil {
 			if bad, ok := errors.AsType[*dag.CorruptError](err); ok {
 				bad.From = b.m.id.String()
 			}

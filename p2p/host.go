@@ -81,6 +81,7 @@ type Host struct {
 	closed error
 
 	swarms *swarms
+	checks *checker
 
 	mu       sync.Mutex
 	remotes  map[peer.ID]*remote
@@ -92,7 +93,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	silence()
 	cfg.ensureDefaults()
 	h := &Host{
-		cfg: cfg, log: cfg.Log, gater: &gater{public: cfg.Public}, gate: newGate(), swarms: newSwarms(),
+		cfg: cfg, log: cfg.Log, gater: &gater{public: cfg.Public}, gate: newGate(), swarms: newSwarms(), checks: newChecker(),
 		remotes: map[peer.ID]*remote{}, sessions: map[cid.Cid][]*Session{},
 	}
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))

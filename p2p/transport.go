@@ -26,6 +26,10 @@ const (
 	firstWindow = 1 << 20
 	maxWindow   = 8 << 20
 
+	// maxFrame is yamux's, at the sender. libp2p's is 64 KiB: four records of TLS,
+	// and a switch between goroutines for each.
+	maxFrame = 128 << 10
+
 	lowPeers  = 192 // the connection manager trims to this
 	highPeers = 256 // when there are more than this
 
@@ -55,7 +59,7 @@ func transportOptions(cfg *Config, g *gater) ([]libp2p.Option, error) {
 		libp2p.ListenAddrs(cfg.Listen...),
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
 		libp2p.Transport(quic.NewTransport),
-		libp2p.Security(tls.ID, tls.New),
+		libp2p.Security(tls.ID, newTLS),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, muxer()),
 		libp2p.ResourceManager(limits),
@@ -72,6 +76,7 @@ func muxer() *yamux.Transport {
 	t := *yamux.DefaultTransport
 	t.InitialStreamWindowSize = firstWindow
 	t.MaxStreamWindowSize = maxWindow
+	t.MaxMessageSize = maxFrame
 	return &t
 }
 

@@ -241,7 +241,7 @@ func (x *index) write(extra map[string][]byte) error {
 	x.mu.RLock()
 	layer := x.frozen
 	x.mu.RUnlock()
-	batch := new(leveldb.Batch)
+	batch := leveldb.MakeBatch(layer.Size() + 16*layer.Len()) // else it grows to twice what it needs
 	it := layer.NewIterator(nil)
 	defer it.Release()
 	for it.Next() {
@@ -352,7 +352,11 @@ func (p place) encode() []byte {
 	b := binary.BigEndian.AppendUint32(nil, p.pack)
 	b = binary.BigEndian.AppendUint64(b, p.offset)
 	b = binary.BigEndian.AppendUint32(b, p.length)
-	return binary.AppendUvarint(b, p.codec)
+	b = binary.AppendUvarint(b, p.codec)
+	if p.summed {
+		b = binary.BigEndian.AppendUint32(b, p.sum)
+	}
+	return b
 }
 
 func decodePlace(b []byte) (place, error) {
@@ -363,10 +367,14 @@ func decodePlace(b []byte) (place, error) {
 	if n <= 0 {
 		return place{}, errors.New("store: an index entry without codec")
 	}
-	return place{
+	p := place{
 		pack:   binary.BigEndian.Uint32(b),
 		offset: binary.BigEndian.Uint64(b[4:]),
 		length: binary.BigEndian.Uint32(b[12:]),
 		codec:  codec,
-	}, nil
+	}
+	if sum := b[16+n:]; len(sum) >= 4 {
+		p.sum, p.summed = binary.BigEndian.Uint32(sum), true
+	}
+	return p, nil
 }

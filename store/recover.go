@@ -91,9 +91,7 @@ func (s *Store) recoverPack(p *pack, from int64) (int, error) {
 		if _, ok, err := s.find(d); ok || err != nil {
 			return err // a copy that a rewrite left
 		}
-		s.index.put(key(tabBlock, d[:]), place{
-			pack: p.number, offset: uint64(sec.offset), length: uint32(len(sec.data)), codec: sec.cid.Type(),
-		}.encode())
+		s.index.put(key(tabBlock, d[:]), placed(p.number, sec.offset, sec.cid.Type(), sec.data).encode())
 		if s.index.size() > flushIndex {
 			// The journal is not open yet, and the end not known: the layer alone
 			// may go to disk, since these bytes are synced.

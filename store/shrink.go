@@ -186,9 +186,10 @@ func (s *Store) blocksOf(ctx context.Context, n uint32) ([]located, error) {
 // move copies block d to the end of the last pack. A damaged one stays behind:
 // the index forgets it.
 func (s *Store) move(d digest, at place) error {
-	data, codec, err := s.read(nil, d)
+	data, from, err := s.read(nil, d)
+	c := d.cid(from.codec)
 	if err == nil {
-		err = dag.Check(d.cid(codec), data)
+		err = dag.Check(c, data)
 	}
 	if skip, err := absent(err); err != nil {
 		return err
@@ -203,7 +204,7 @@ func (s *Store) move(d digest, at place) error {
 	}
 	s.moving = true // the old copy goes: for a moment there are two
 	defer func() { s.moving = false }()
-	_, err = s.append(d, d.cid(codec), data)
+	_, err = s.append(d, c, data)
 	return err
 }
 

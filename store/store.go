@@ -77,6 +77,7 @@ type Store struct {
 	appendMu sync.Mutex       // one append at a time
 	unsynced map[uint32]int64 // pack → bytes appended to it since it was opened or synced
 	waiting  int64            // bytes appended since the last flush
+	spent    span             // the end of a pack that is read no more; guarded by appendMu
 
 	flushMu sync.Mutex   // held by a flush, and from a journal record to its effect on the index
 	flushes int          // begun so far; guarded by flushMu
@@ -376,32 +377,28 @@ func (s *Store) put(c cid.Cid, data []byte) (int64, error) {
 // append writes a section at the end of the last pack, and returns its length.
 // appendMu is held.
 func (s *Store) append(d digest, c cid.Cid, data []byte) (int64, error) {
-	buf := s.buffers.Get().(*[]byte)
-	defer s.buffers.Put(buf)
-	b := append((*buf)[:0], dag.CARSection(c, len(data))...)
-	head := len(b)
-	b = append(b, data...)
-	*buf = b[:0]
-
-	p, at, err := s.tail(int64(len(b)))
+	head := dag.CARSection(c, len(data))
+	n := int64(len(head) + len(data))
+	p, at, err := s.tail(n)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := p.file.Write(b); err != nil {
+	if err := s.writeSection(p.file, head, data); err != nil {
 		if diskFull(err) {
 			err = fmt.Errorf("%w: %w", ErrFull, err)
 		}
 		return 0, fmt.Errorf("write %s: %w", packName(p.number), err)
 	}
-	s.unsynced[p.number] += int64(len(b))
-	s.waiting += int64(len(b))
+	if f, ok := p.file.(behind); ok && at/startEvery != (at+n)/startEvery {
+		f.startWriting(at/startEvery*startEvery, startEvery)
+	}
+	s.unsynced[p.number] += n
+	s.waiting += n
 	s.packMu.Lock()
-	s.total += int64(len(b))
+	s.total += n
 	s.packMu.Unlock()
-	s.index.put(key(tabBlock, d[:]), place{
-		pack: p.number, offset: uint64(at) + uint64(head), length: uint32(len(data)), codec: c.Type(),
-	}.encode())
-	return int64(len(b)), nil
+	s.index.put(key(tabBlock, d[:]), placed(p.number, at+int64(len(head)), c.Type(), data).encode())
+	return n, nil
 }
 
 // tail returns the pack to append n bytes to, and its size. appendMu is held.
@@ -437,19 +434,19 @@ func (s *Store) settle() error {
 	return nil
 }
 
-// read returns the bytes of block d as they lie in its pack, unchecked, or an
-// error wrapping dag.ErrNotFound. They are appended to dst.
-func (s *Store) read(dst []byte, d digest) ([]byte, uint64, error) {
+// read returns the bytes of block d as they lie in its pack, unchecked, and
+// that place, or an error wrapping dag.ErrNotFound. They are appended to dst.
+func (s *Store) read(dst []byte, d digest) ([]byte, place, error) {
 	for range 4 { // a pack may be rewritten between finding and reading
 		at, ok, err := s.find(d)
 		if err != nil {
-			return nil, 0, err
+			return nil, place{}, err
 		}
 		if !ok {
-			return nil, 0, fmt.Errorf("block %s: %w", d.cid(cid.Raw), dag.ErrNotFound)
+			return nil, place{}, fmt.Errorf("block %s: %w", d.cid(cid.Raw), dag.ErrNotFound)
 		}
 		if at.length > dag.MaxBlock {
-			return nil, 0, &dag.CorruptError{CID: d.cid(at.codec), From: "the index", Reason: "too long for a block"}
+			return nil, place{}, &dag.CorruptError{CID: d.cid(at.codec), From: "the index", Reason: "too long for a block"}
 		}
 		p := s.pack(at.pack)
 		if p == nil {
@@ -459,16 +456,16 @@ func (s *Store) read(dst []byte, d digest) ([]byte, uint64, error) {
 		dst = slices.Grow(dst, int(at.length))[:n+int(at.length)]
 		switch err := p.readAt(dst[n:], int64(at.offset)); {
 		case err == nil:
-			return dst, at.codec, nil
+			return dst, at, nil
 		case errors.Is(err, errPackGone):
 			dst = dst[:n]
 		case errors.Is(err, io.EOF):
-			return nil, 0, &dag.CorruptError{CID: d.cid(at.codec), From: packName(at.pack), Reason: "the pack ends before it"}
+			return nil, place{}, &dag.CorruptError{CID: d.cid(at.codec), From: packName(at.pack), Reason: "the pack ends before it"}
 		default:
-			return nil, 0, &diskError{fmt.Errorf("read %s: %w", packName(at.pack), err)}
+			return nil, place{}, &diskError{fmt.Errorf("read %s: %w", packName(at.pack), err)}
 		}
 	}
-	return nil, 0, fmt.Errorf("block %s: %w in any pack", d.cid(cid.Raw), dag.ErrNotFound)
+	return nil, place{}, fmt.Errorf("block %s: %w in any pack", d.cid(cid.Raw), dag.ErrNotFound)
 }
 
 // real returns block c if its bytes lie in a pack, checked against c.

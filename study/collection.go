@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -264,20 +265,20 @@ func (c *collection) model(root, dir string) int {
 		return i
 	}
 	m := &model{name: nameOf(root, dir), dir: dir}
-	for file, read := range map[string]func(*os.File) error{
-		"README.md":   func(f *os.File) error { return m.hints.ReadCard(f) },
-		"config.json": func(f *os.File) error { return m.hints.ReadConfig(f) },
-	} {
-		f, err := os.Open(filepath.Join(dir, file))
-		if err != nil {
-			continue
-		}
-		_ = read(f) // what does not parse claims nothing
-		f.Close()
-	}
+	m.hint("README.md", m.hints.ReadCard) // the card first: the config may say what it was saved as
+	m.hint("config.json", m.hints.ReadConfig)
 	c.at[dir] = len(c.models)
 	c.models = append(c.models, m)
 	return len(c.models) - 1
+}
+
+// hint reads what a file of m says of its origin. What does not parse claims
+// nothing.
+func (m *model) hint(file string, read func(io.Reader) error) {
+	if f, err := os.Open(filepath.Join(m.dir, file)); err == nil {
+		_ = read(f)
+		f.Close()
+	}
 }
 
 // layerOf returns where in a model a tensor stands: "layers.11" of

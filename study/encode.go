@@ -26,7 +26,8 @@ type encoder struct {
 func newEncoder() (*encoder, error) {
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1),
 		zstd.WithEncoderCRC(false), zstd.WithWindowSize(2<<20), zstd.WithAllLitEntropyCompression(true))
-	return &encoder{zstd: z}, err
+	// With a table of an earlier block the size would depend on what that was.
+	return &encoder{zstd: z, huff: huff0.Scratch{Reuse: huff0.ReusePolicyNone}}, err
 }
 
 // plainZstd is data by zstd, as level 3 does about.
@@ -65,9 +66,7 @@ func (e *encoder) huffman(plane []byte, part int) int64 {
 }
 
 // bitx is data as a delta of base, in BitX's way (Wang et al., arXiv:2505.06252):
-// their XOR, the exponents and the rest apart, each plane by zstd. This zstd finds
-// less in a dense plane than that in C, which codes it by Huffman: where that is
-// less here, it counts.
+// their XOR, the exponents and the rest apart, each plane by zstd.
 func (e *encoder) bitx(data, base []byte, dtype tensor.DType) int64 {
 	e.xor = append(e.xor[:0], data...)
 	n := min(len(data), len(base))
@@ -82,14 +81,7 @@ func (e *encoder) bitx(data, base []byte, dtype tensor.DType) int64 {
 	total := int64(0)
 	w := e.split(e.xor, dtype)
 	for _, plane := range e.planes[:w] {
-		e.out = e.zstd.EncodeAll(plane, e.out[:0])
-		huff := int64(0)
-		for p := plane; len(p) > 0; {
-			part := p[:min(len(p), block)]
-			p = p[len(part):]
-			huff += 3 + e.huffman(part, 1<<30)
-		}
-		total += min(int64(len(e.out)), huff)
+		total += e.plainZstd(plane)
 	}
 	return total + int64(len(data)%w)
 }

@@ -10,6 +10,9 @@ import (
 	"strings"
 )
 
+// ErrNoDirectory is wrapped by the error of Analyze for a root that is a file.
+var ErrNoDirectory = errors.New("it is no directory: give one with models in it")
+
 // A source is a regular file that is looked at.
 type source struct {
 	path string // as it was met
@@ -31,7 +34,7 @@ func walk(root string, fn func(source) error, bad func(path string, err error)) 
 		return err
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s is no directory: give one with models in it", root)
+		return fmt.Errorf("%s: %w", root, ErrNoDirectory)
 	}
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -18,8 +18,9 @@ import (
 const noiseFile = "model.safetensors"
 
 // writeNoise makes dir a model of n bytes, a little more with its header, that no
-// codec shrinks: one tensor of three quarters of it, and others of up to 64 MiB.
-func writeNoise(dir string, n int64) error {
+// codec shrinks: one tensor of three quarters of it, and others of up to 64 MiB,
+// or so many tensors of one length.
+func writeNoise(dir string, n int64, tensors int) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -31,9 +32,12 @@ func writeNoise(dir string, n int64) error {
 	for i := range seed {
 		seed[i] = byte(rand.Uint32())
 	}
-	n &^= 1
 	w := bufio.NewWriterSize(f, 1<<20)
+	n &^= 1
 	header := noiseHeader(n)
+	if tensors > 0 {
+		header, n = smallHeader(n, tensors)
+	}
 	err = binary.Write(w, binary.LittleEndian, uint64(len(header)))
 	if err == nil {
 		_, err = w.Write(header)
@@ -54,6 +58,36 @@ func noiseHeader(n int64) []byte {
 		out = fmt.Appendf(out, `,"small.%d":{"dtype":"BF16","shape":[%d],"data_offsets":[%d,%d]}`, at/most, (end-at)/2, at, end)
 	}
 	return append(out, '}')
+}
+
+// smallHeader is the header of a safetensors file of n bytes at least, in so many
+// tensors, and the bytes.
+func smallHeader(n int64, tensors int) ([]byte, int64) {
+	each := (n/int64(tensors) + 1) &^ 1
+	out := []byte("{")
+	for i := range int64(tensors) {
+		out = fmt.Appendf(out, `"layer.%d":{"dtype":"BF16","shape":[%d],"data_offsets":[%d,%d]},`, i, each/2, i*each, (i+1)*each)
+	}
+	out[len(out)-1] = '}'
+	return out, each * int64(tensors)
+}
+
+// writeFile returns how long it takes to write n bytes to a new file, which it
+// removes.
+func writeFile(path string, n int64) (took time.Duration, err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(path)) }()
+	buf := make([]byte, 1<<20)
+	began := time.Now()
+	for off := int64(0); off < n; off += int64(len(buf)) {
+		if _, err := f.WriteAt(buf[:min(int64(len(buf)), n-off)], off); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(began), nil
 }
 
 // hashFile returns how long SHA-256 of the file takes on so many cores: each

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/zipnode/zipnode/gateway"
+	"github.com/zipnode/zipnode/node"
 )
 
 // usage is what a process took during one operation. Memory is the most seen,
@@ -13,7 +17,8 @@ import (
 type usage struct {
 	CPU     float64 `json:"cpu_seconds"`
 	RSS     int64   `json:"rss"`
-	RSSAnon int64   `json:"rss_anon"` // of RSS, what is no file
+	RSSAnon int64   `json:"rss_anon"`       // of RSS, what is no file
+	Heap    int64   `json:"heap,omitempty"` // Go's objects, those not collected yet included
 }
 
 func (u *usage) cpu() string {
@@ -30,17 +35,36 @@ func (u *usage) memory() string {
 	return size(u.RSSAnon)
 }
 
-// A watcher follows a process by /proc.
+func (u *usage) heap() string {
+	if u == nil || u.Heap == 0 {
+		return ""
+	}
+	return size(u.Heap)
+}
+
+// A watcher follows a process by /proc, and the heap of a daemon by asking it.
 type watcher struct {
 	pid   int
-	began float64 // CPU seconds
+	api   *gateway.Client // nil: not asked
+	began float64         // CPU seconds
 	most  usage
 	end   chan struct{}
 	ended chan struct{}
 }
 
-func watch(pid int) *watcher {
-	w := &watcher{pid: pid, end: make(chan struct{}), ended: make(chan struct{})}
+func watch(pid int) *watcher { return watchWith(pid, nil) }
+
+// watchNode follows a daemon.
+func watchNode(ctx context.Context, c *child) (*watcher, error) {
+	api, err := gateway.Dial(ctx, c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return watchWith(c.cmd.Process.Pid, api), nil
+}
+
+func watchWith(pid int, api *gateway.Client) *watcher {
+	w := &watcher{pid: pid, api: api, end: make(chan struct{}), ended: make(chan struct{})}
 	w.began, _ = cpuOf(pid)
 	go func() {
 		defer close(w.ended)
@@ -60,6 +84,9 @@ func watch(pid int) *watcher {
 func (w *watcher) stop() *usage {
 	close(w.end)
 	<-w.ended
+	if w.api != nil {
+		w.api.Close()
+	}
 	cpu, ok := cpuOf(w.pid)
 	if !ok {
 		return nil
@@ -69,6 +96,12 @@ func (w *watcher) stop() *usage {
 }
 
 func (w *watcher) look() {
+	if w.api != nil {
+		var m node.MemoryResult
+		if w.api.Call(context.Background(), "memory", nil, 0, &m, nil) == nil {
+			w.most.Heap = max(w.most.Heap, m.Heap)
+		}
+	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.pid))
 	if err != nil {
 		return

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,7 +66,7 @@ func (a *app) analyze(ctx context.Context, roots []string, html string, o *study
 	r, err := study.Analyze(ctx, roots, *o)
 	show.done()
 	if err != nil {
-		return err
+		return analyzeCode(err)
 	}
 	if html != "" {
 		if err := writeReport(html, r); err != nil {
@@ -81,6 +82,20 @@ func (a *app) analyze(ctx context.Context, roots []string, html string, o *study
 	n := len(r.Problems) + r.More
 	return node.WithCode(node.CodePartial, fmt.Errorf("%s could not be looked at, and is not in the figures: %s: %s",
 		count(n, "file"), r.Problems[0].Path, r.Problems[0].Reason))
+}
+
+// analyzeCode gives an error about a directory that was asked for its code.
+func analyzeCode(err error) error {
+	path, ok := errors.AsType[*fs.PathError](err)
+	switch {
+	case ok && errors.Is(err, fs.ErrNotExist):
+		return node.WithCode(node.CodeNotFound, fmt.Errorf("there is no %s", path.Path))
+	case errors.Is(err, fs.ErrPermission):
+		return node.WithCode(node.CodeDenied, err)
+	case errors.Is(err, study.ErrNoDirectory):
+		return node.WithCode(node.CodeUsage, err)
+	}
+	return err
 }
 
 // keepModels adds models to a store of its own in a temporary directory in dir,

@@ -31,7 +31,7 @@ func (l *lab) capped(i, mbit int) {
 func (l *lab) seeds(n int64, seeds int) (cid, file string) {
 	l.t.Helper()
 	dir := filepath.Join(l.t.TempDir(), "model")
-	if err := writeNoise(dir, n); err != nil {
+	if err := writeNoise(dir, n, 0); err != nil {
 		l.t.Fatal(err)
 	}
 	var added struct{ CID string }

@@ -42,20 +42,18 @@ func encode512(name string, width int) {
 	state := zmm[0:4]
 	key := zmm[4:8]
 	val := zmm[8:12]
-	slots, byteMask, one, five, fifteen, ones, thirtyone := zmm[20], zmm[21], zmm[22], zmm[23], zmm[24], zmm[25], zmm[26]
-	twentyone, iota, twenty := zmm[27], zmm[28], zmm[30]
+	first := zmm[12:16]
+	slots, one, fifteen, ones, thirtyone := zmm[20], zmm[22], zmm[24], zmm[25], zmm[26]
+	iota := zmm[28]
+	k := encodeConstants{slots: slots, ones: ones, iota: iota, fifteen: fifteen, thirtyone: thirtyone, one: one, rawMask: zmm[21], starts: zmm[23]}
 	if width == 8 {
 		dwords(4095, slots)
-	} else {
-		dwords(1023, slots)
 	}
-	dwords(0xff, byteMask)
 	dwords(1, one)
-	dwords(5, five)
 	dwords(15, fifteen)
 	dwords(31, thirtyone)
-	dwords(21, twentyone)
-	dwords(20, twenty)
+	dwords(31, k.rawMask)
+	dwords(255, k.starts)
 	VPTERNLOGD(U8(0xff), ones, ones, ones)
 	VMOVDQU32(iotaWords(), iota.AsY())
 	for g := range state {
@@ -73,13 +71,15 @@ func encode512(name string, width int) {
 			SUBQ(U8(16*groups), keys)
 			for g := groups - 1; g >= 0; g-- {
 				VPMOVZXBD(Mem{Base: keys, Disp: 16 * g}, key[g])
-				symbols512(width, state[g], key[g], val[g], val[g], table, dst, slots, five, ones, twentyone, iota)
+				gatherEntries(table, key[g])
+				byte512(state[g], key[g], dst, k)
 			}
 			JMP(LabelRef("lanes" + suffix))
 			continue
 		}
 		SUBQ(U32(32*groups), keys)
 		SUBQ(U32(16*groups*width/8), z)
+		any := zmm[16]
 		for g := range groups {
 			VPMOVZXWD(Mem{Base: keys, Disp: 32 * g}, key[g])
 			if width == 32 {
@@ -87,46 +87,43 @@ func encode512(name string, width int) {
 			} else {
 				VPMOVZXWD(Mem{Base: z, Disp: 32 * g}, val[g])
 			}
+			VPADDD(one, val[g], val[g])
+			gatherEntries(table, key[g])
+			// Of its raw bits, those that go with the symbol: at most 15 - bits.
+			all := zmm[17]
+			VPANDD(k.rawMask, key[g], all)
+			VPSRLD(U8(7), key[g], first[g])
+			VPANDD(fifteen, first[g], first[g])
+			VPSUBD(first[g], fifteen, first[g])
+			VPMINUD(first[g], all, first[g])
+			VPSUBD(first[g], all, all)
+			if g == 0 {
+				VMOVDQA32(all, any)
+			} else {
+				VPMAXUD(all, any, any)
+			}
 		}
-		// raw bits of each symbol
-		raws := zmm[12:16]
-		for g := range groups {
-			VPANDD(byteMask, key[g], raws[g])
-			VPSRLD(U8(3), raws[g], raws[g])
-			VPSUBUSW(one, raws[g], raws[g])
-		}
-		any := zmm[16]
-		switch groups {
-		case 1:
-			VMOVDQA32(raws[0], any)
-		case 2:
-			VPMAXUD(raws[0], raws[1], any)
-		case 4:
-			VPMAXUD(raws[0], raws[1], any)
-			VPMAXUD(raws[2], raws[3], zmm[17])
-			VPMAXUD(zmm[17], any, any)
-		}
-		VPCMPUD(U8(6), five, any, reg.K2)
+		VPTESTMD(any, any, reg.K2)
 		KORTESTW(reg.K2, reg.K2)
 		JNE(LabelRef("more" + suffix))
 		Label("symbols" + suffix)
 		for g := groups - 1; g >= 0; g-- {
-			symbols512(width, state[g], key[g], val[g], raws[g], table, dst, slots, five, ones, twentyone, iota)
+			step512(state[g], key[g], val[g], first[g], dst, k)
 		}
 		JMP(LabelRef("lanes" + suffix))
 
 		Label("more" + suffix)
 		if width == 32 {
-			VPCMPUD(U8(6), twenty, any, reg.K2)
+			VPCMPUD(U8(6), fifteen, any, reg.K2)
 			KORTESTW(reg.K2, reg.K2)
 			JEQ(LabelRef("second" + suffix))
 			for g := groups - 1; g >= 0; g-- {
-				putPortion512(state[g], val[g], raws[g], twenty, fifteen, ones, thirtyone, one, iota, dst, 20)
+				putPortion512(state[g], key[g], val[g], first[g], dst, 15, k)
 			}
 			Label("second" + suffix)
 		}
 		for g := groups - 1; g >= 0; g-- {
-			putPortion512(state[g], val[g], raws[g], five, fifteen, ones, thirtyone, one, iota, dst, 5)
+			putPortion512(state[g], key[g], val[g], first[g], dst, 0, k)
 		}
 		JMP(LabelRef("symbols" + suffix))
 	}
@@ -168,67 +165,98 @@ func emit512(x, iota reg.VecPhysical, dst reg.Register) {
 	VPSRLD(U8(16), x, reg.K2, x)
 }
 
-// putPortion512 encodes the up to fifteen raw bits from bit at on.
-func putPortion512(x, val, raw, from, fifteen, ones, thirtyone, one, iota reg.VecPhysical, dst reg.Register, at int) {
+// encodeConstants are the registers that an encoder keeps.
+type encodeConstants struct {
+	slots, ones, one, fifteen, thirtyone, rawMask, starts, iota reg.VecPhysical
+}
+
+// gatherEntries replaces keys by their entries.
+func gatherEntries(table reg.Register, key reg.VecPhysical) {
+	entry := zmm[31]
+	KXNORW(reg.K1, reg.K1, reg.K1)
+	VPXORD(entry, entry, entry)
+	VPGATHERDD(Mem{Base: table, Index: key, Scale: 4}, reg.K1, entry)
+	VMOVDQA32(entry, key)
+}
+
+// putPortion512 encodes up to fifteen of the raw bits that do not go with the
+// symbol, from the at'th of them on.
+func putPortion512(x, entry, val, first reg.VecPhysical, dst reg.Register, at int, k encodeConstants) {
 	n, limit := zmm[19], zmm[17]
-	VPSUBUSW(from, raw, n)
-	VPMINUD(fifteen, n, n)
+	VPANDD(k.rawMask, entry, n)
+	VPSUBD(first, n, n)
+	if at > 0 {
+		VPSUBUSW(k.fifteen, n, n)
+	}
+	VPMINUD(k.fifteen, n, n)
 	// x >= 1 << (31 - n)
-	VPSUBD(n, thirtyone, limit)
-	VPSLLVD(limit, one, limit)
+	VPSUBD(n, k.thirtyone, limit)
+	VPSLLVD(limit, k.one, limit)
 	VPCMPUD(U8(5), limit, x, reg.K2)
-	emit512(x, iota, dst)
-	VPSLLVD(n, ones, zmm[17])
-	VPSRLD(U8(at), val, zmm[18])
+	emit512(x, k.iota, dst)
+	VPSLLVD(n, k.ones, zmm[17])
+	VPSRLVD(first, val, zmm[18])
+	if at > 0 {
+		VPSRLD(U8(at), zmm[18], zmm[18])
+	}
 	VPANDND(zmm[18], zmm[17], zmm[17])
 	VPSLLVD(n, x, x)
 	VPORD(zmm[17], x, x)
 }
 
-// symbols512 encodes a symbol and the first raw bits in each lane.
-func symbols512(width int, x, key, val, raw reg.VecPhysical, table, dst reg.Register, slots, five, ones, twentyone, iota reg.VecPhysical) {
-	entry, f, n, a, b := zmm[31], zmm[16], zmm[19], zmm[17], zmm[18]
-	KXNORW(reg.K1, reg.K1, reg.K1)
-	VPXORD(entry, entry, entry)
-	VPGATHERDD(Mem{Base: table, Index: key, Scale: 4}, reg.K1, entry)
-	bits := uint64(10)
-	if width == 8 {
-		bits = 12
-	}
-	VPSRLD(U8(bits), entry, f)
-	if width == 8 {
-		VPSLLD(U8(31-bits), f, a)
-	} else {
-		VPMINUD(five, raw, n)
-		VPSUBD(n, twentyone, a)
-		VPSLLVD(a, f, a)
-	}
+// step512 encodes a symbol and the n first raw bits in each lane.
+func step512(x, entry, val, n reg.VecPhysical, dst reg.Register, k encodeConstants) {
+	f, a, b, bits := zmm[16], zmm[17], zmm[18], zmm[19]
+	VPSRLD(U8(19), entry, f)
+	VPSRLD(U8(7), entry, bits)
+	VPANDD(k.fifteen, bits, bits)
+	// x >= f << (31 - bits - n)
+	VPSUBD(bits, k.thirtyone, a)
+	VPSUBD(n, a, a)
+	VPSLLVD(a, f, a)
 	VPCMPUD(U8(5), a, x, reg.K2)
-	emit512(x, iota, dst)
-	if width > 8 {
-		VPSLLVD(n, ones, a)
-		VPANDND(val, a, a)
-		VPSLLVD(n, x, x)
-		VPORD(a, x, x)
-	}
-	// q = x / f, below 2^21: by a reciprocal, then put right by at most one. x is
-	// below 2^31, as is every product here.
-	VCVTDQ2PS(f, key)
-	VCVTDQ2PS(x, b)
-	VDIVPS(key, b, b)
-	VCVTTPS2DQ(b, a) // q, perhaps one too many
-	VPMULLD(f, a, b)
-	VPSUBD(b, x, b) // remainder, perhaps negative
-	// One too many: the remainder is negative.
-	VPMOVD2M(b, reg.K2)
-	VPADDD(f, b, reg.K2, b)
-	VPADDD(ones, a, reg.K2, a)
-	// One too few: it is at least f.
-	VPCMPUD(U8(5), f, b, reg.K2)
-	VPSUBD(f, b, reg.K2, b)
-	VPSUBD(ones, a, reg.K2, a)
-	VPSLLD(U8(bits), a, a)
+	emit512(x, k.iota, dst)
+	VPSLLVD(n, k.ones, a)
+	VPANDND(val, a, a)
+	VPSLLVD(n, x, x)
+	VPORD(a, x, x)
+	divide512(x, f, a, b, zmm[31], k.ones)
+	VPSLLVD(bits, a, a)
 	VPADDD(b, a, a)
-	VPANDD(slots, entry, b)
+	VPSRLD(U8(11), entry, b)
+	VPANDD(k.starts, b, b)
 	VPADDD(b, a, x)
+}
+
+// byte512 encodes a byte in each lane.
+func byte512(x, entry reg.VecPhysical, dst reg.Register, k encodeConstants) {
+	f, a, b := zmm[16], zmm[17], zmm[18]
+	VPSRLD(U8(12), entry, f)
+	VPSLLD(U8(31-12), f, a)
+	VPCMPUD(U8(5), a, x, reg.K2)
+	emit512(x, k.iota, dst)
+	divide512(x, f, a, b, zmm[31], k.ones)
+	VPSLLD(U8(12), a, a)
+	VPADDD(b, a, a)
+	VPANDD(k.slots, entry, b)
+	VPADDD(b, a, x)
+}
+
+// divide512 sets q to x / f, below 2^23, and r to the remainder: by a reciprocal,
+// then put right by at most one. x is below 2^31, as is every product here.
+func divide512(x, f, q, r, t, ones reg.VecPhysical) {
+	VCVTDQ2PS(f, t)
+	VCVTDQ2PS(x, r)
+	VDIVPS(t, r, r)
+	VCVTTPS2DQ(r, q) // perhaps one too many
+	VPMULLD(f, q, r)
+	VPSUBD(r, x, r) // perhaps negative
+	// One too many: the remainder is negative.
+	VPMOVD2M(r, reg.K2)
+	VPADDD(f, r, reg.K2, r)
+	VPADDD(ones, q, reg.K2, q)
+	// One too few: it is at least f.
+	VPCMPUD(U8(5), f, r, reg.K2)
+	VPSUBD(f, r, reg.K2, r)
+	VPSUBD(ones, q, reg.K2, q)
 }

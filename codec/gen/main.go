@@ -13,9 +13,13 @@ import (
 
 func main() {
 	ConstraintExpr("amd64,!purego")
-	decode512("decode16AVX512", 16)
-	decode512("decode32AVX512", 32)
-	decode512("decodeBytesAVX512", 8)
+	search512("decode16AVX512", 16)
+	search512("decode32AVX512", 32)
+	searchFloat512(floatKind{"decodeBF16AVX512", 16, 7, 0xff})
+	searchFloat512(floatKind{"decodeF16AVX512", 16, 10, 0x1f})
+	searchFloat512(floatKind{"decodeF32AVX512", 32, 23, 0xff})
+	rowShifts512()
+	bytes512()
 	encode512("encode16AVX512", 16)
 	encode512("encode32AVX512", 32)
 	encode512("encodeBytesAVX512", 8)
@@ -36,9 +40,9 @@ func main() {
 	join512("joinBF16AVX512", true)
 	split512d()
 	join512d()
-	decode256("decode16AVX2", 16)
-	decode256("decode32AVX2", 32)
-	decode256("decodeBytesAVX2", 8)
+	search256("decode16AVX2", 16)
+	search256("decode32AVX2", 32)
+	bytes256()
 	walk256("walkFloat16AVX2", 16)
 	walk256("walkFloat32AVX2", 32)
 	depths256()
@@ -48,13 +52,6 @@ func main() {
 	join256("joinBF16AVX2", true)
 	Generate()
 }
-
-// Offsets in laneDecoder.
-const (
-	decStates = 0
-	decTable  = 256
-	decOf     = decTable + 16<<12
-)
 
 var zmm = []reg.VecPhysical{
 	reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10,
@@ -69,67 +66,36 @@ func dwords(x uint32, z reg.VecPhysical) {
 	VPBROADCASTD(r, z)
 }
 
-// decode512 decodes rounds of 16, 32 or 64 lanes while at least 512 bytes of
-// words are left.
-func decode512(name string, width int) {
-	TEXT(name, NOSPLIT, "func(d, z, ctx, src *byte, size, rounds, lanes int) (done, read int)")
+// bytes512 decodes rounds of 16, 32 or 64 lanes of bytes while at least 512 bytes
+// of words are left.
+func bytes512() {
+	TEXT("decodeBytesAVX512", NOSPLIT, "func(d, p, src *byte, size, rounds, lanes int) (done, read int)")
 	Pragma("noescape")
-	Doc(name + " decodes up to rounds rounds while at least 512 of the size bytes at src are left.")
+	Doc("decodeBytesAVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left.")
 	d := Load(Param("d"), GP64())
-	z := Load(Param("z"), GP64())
-	ctx := Load(Param("ctx"), GP64())
+	p := Load(Param("p"), GP64())
 	src := Load(Param("src"), GP64())
 	end := GP64()
 	Load(Param("size"), end)
 	ADDQ(src, end)
 	rounds := Load(Param("rounds"), GP64())
 	lanes := Load(Param("lanes"), GP64())
-	start := GP64()
-	done := GP64()
-	table := GP64()
+	start, done, table := GP64(), GP64(), GP64()
 	MOVQ(src, start)
 	XORQ(done, done)
-	LEAQ(Mem{Base: d, Disp: decTable}, table)
+	LEAQ(Mem{Base: d, Disp: decPlane}, table)
 	SUBQ(U32(512), end)
 
 	state := zmm[0:4]
-	value := zmm[4:8]
-	raws := zmm[8:12]
-	lut, slots, low, one, five, fifteen, ones := zmm[24], zmm[25], zmm[26], zmm[27], zmm[28], zmm[29], zmm[30]
-	byteMask, twenty, tables, evens := zmm[22], zmm[23], zmm[21], zmm[31]
-	spread := zmm[17:21]
-	VMOVDQU64(Mem{Base: d, Disp: decOf}, lut)
-	if width == 8 {
-		dwords(4095, slots)
-	} else {
-		dwords(1023, slots)
-	}
+	slots, low := zmm[25], zmm[26]
+	dwords(4095, slots)
 	dwords(1<<15, low)
-	dwords(1, one)
-	dwords(5, five)
-	dwords(15, fifteen)
-	dwords(20, twenty)
-	dwords(0xff, byteMask)
-	VPTERNLOGD(U8(0xff), ones, ones, ones)
-	// The byte of a dword that the table of a context goes to: its number times
-	// four, shifted up by eight, is where the table begins.
-	VPSLLW(U8(2), lut, lut)
-	r := GP64()
-	MOVQ(U64(0x2222222222222222), r)
-	KMOVQ(r, reg.K7)
-	if width > 8 {
-		for g := range spread {
-			VMOVDQU64(spreadBytes(g), spread[g])
-		}
-		VMOVDQU64(evenWords(), evens)
-	}
 	for g := range state {
 		VMOVDQU32(Mem{Base: d, Disp: decStates + 64*g}, state[g])
 	}
 	CMPQ(lanes, U8(32))
 	JEQ(LabelRef("lanes32"))
 	JL(LabelRef("lanes16"))
-	any := zmm[12]
 	for _, groups := range []int{4, 2, 1} {
 		suffix := map[int]string{4: "64", 2: "32", 1: "16"}[groups]
 		Label("lanes" + suffix)
@@ -137,115 +103,27 @@ func decode512(name string, width int) {
 		JLE(LabelRef("finish"))
 		CMPQ(src, end)
 		JA(LabelRef("finish"))
-		if width > 8 {
-			// Where the tables of the round's contexts begin, a byte each.
-			switch groups {
-			case 4:
-				VMOVDQU64(Mem{Base: ctx}, tables)
-			case 2:
-				VMOVDQU32(Mem{Base: ctx}, tables.AsY())
-			case 1:
-				VMOVDQU32(Mem{Base: ctx}, tables.AsX())
-			}
-			VPERMB(lut, tables, tables)
-		}
 		for g := range groups {
-			t, e, a, b, c := zmm[12], zmm[13], zmm[14], zmm[15], zmm[16]
-			x, v, raw := state[g], value[g], raws[g]
-			if width == 8 { // one table
-				VPANDD(slots, x, t)
-			} else {
-				VPERMB_Z(tables, spread[g], reg.K7, t)
-				VPTERNLOGD(U8(0xf8), slots, x, t)
-			}
+			t, e, a, c := zmm[12], zmm[13], zmm[14], zmm[16]
+			x := state[g]
+			VPANDD(slots, x, t)
 			KXNORW(reg.K1, reg.K1, reg.K1)
 			VPXORD(e, e, e)
 			VPGATHERDD(Mem{Base: table, Index: t, Scale: 4}, reg.K1, e)
-			if width == 8 {
-				// x = frequency * (x >> 12) + bias; the low byte is the symbol
-				VPSRLD(U8(12), x, x)
-				VPSRLD(U8(20), e, a)
-				VPMULLD(a, x, x)
-				VPSRLD(U8(8), e, a)
-				VPANDD(slots, a, a)
-				VPADDD(a, x, x)
-				VMOVDQA32(e, v)
-				renorm512(x, low, c, src)
-				continue
-			}
-			// x = frequency * (x >> 10) + bias
-			VPSRLD(U8(10), x, x)
-			VPSRLD(U8(18), e, a)
+			// x = frequency * (x >> 12) + bias; the low byte is the symbol
+			VPSRLD(U8(12), x, x)
+			VPSRLD(U8(20), e, a)
 			VPMULLD(a, x, x)
-			VPANDD(slots, e, a)
+			VPSRLD(U8(8), e, a)
+			VPANDD(slots, a, a)
 			VPADDD(a, x, x)
-			// raw = max(symbol>>3, 1) - 1, value = (symbol - 8·raw) << raw
-			VPSRLD(U8(10), e, v)
-			VPANDD(byteMask, v, v)
-			VPSRLD(U8(3), v, raw)
-			VPSUBUSW(one, raw, raw)
-			VPSLLD(U8(3), raw, a)
-			VPSUBD(a, v, v)
-			VPSLLVD(raw, v, v)
-			VPMINUD(five, raw, a)
-			VPSLLVD(a, ones, b)
-			VPTERNLOGD(U8(0xf2), x, b, v) // v | ^b & x
-			VPSRLVD(a, x, x)
+			VPMOVDB(e, e.AsX())
+			VMOVDQU32(e.AsX(), Mem{Base: p, Disp: 16 * g})
 			renorm512(x, low, c, src)
 		}
-		if width > 8 {
-			switch groups {
-			case 1:
-				VMOVDQA32(raws[0], any)
-			case 2:
-				VPMAXUD(raws[0], raws[1], any)
-			case 4:
-				VPMAXUD(raws[0], raws[1], any)
-				VPMAXUD(raws[2], raws[3], zmm[13])
-				VPMAXUD(zmm[13], any, any)
-			}
-			VPCMPUD(U8(6), five, any, reg.K2)
-			KORTESTW(reg.K2, reg.K2)
-			JNE(LabelRef("more" + suffix))
-		}
-		Label("store" + suffix)
-		if width == 16 && groups > 1 {
-			for g := 0; g < groups; g += 2 {
-				VPERMT2W(value[g+1], evens, value[g])
-				VMOVDQU64(value[g], Mem{Base: z, Disp: 32 * g})
-			}
-		}
-		for g := range groups {
-			switch {
-			case width == 32:
-				VMOVDQU32(value[g], Mem{Base: z, Disp: 64 * g})
-			case width == 8:
-				VPMOVDB(value[g], zmm[12].AsX())
-				VMOVDQU32(zmm[12].AsX(), Mem{Base: z, Disp: 16 * g})
-			case groups == 1:
-				VPMOVDW(value[g], zmm[12].AsY())
-				VMOVDQU32(zmm[12].AsY(), Mem{Base: z, Disp: 32 * g})
-			}
-		}
-		if width > 8 {
-			ADDQ(U8(16*groups), ctx)
-		}
-		ADDQ(U32(16*groups*width/8), z)
+		ADDQ(U8(16*groups), p)
 		INCQ(done)
 		JMP(LabelRef("lanes" + suffix))
-		if width == 8 {
-			continue
-		}
-
-		Label("more" + suffix)
-		portion512(groups, state, value, raws, five, fifteen, ones, low, 5, src)
-		if width == 32 {
-			VPCMPUD(U8(6), twenty, any, reg.K2)
-			KORTESTW(reg.K2, reg.K2)
-			JEQ(LabelRef("store" + suffix))
-			portion512(groups, state, value, raws, twenty, fifteen, ones, low, 20, src)
-		}
-		JMP(LabelRef("store" + suffix))
 	}
 	Label("finish")
 	for g := range state {
@@ -271,21 +149,6 @@ func renorm512(x, low, w reg.VecPhysical, src reg.Register) {
 	LEAQ(Mem{Base: src, Index: n, Scale: 2}, src)
 }
 
-// portion512 takes up to fifteen more raw bits, those from bit from on.
-func portion512(groups int, state, value, raws []reg.VecPhysical, from, fifteen, ones, low reg.VecPhysical, at int, src reg.Register) {
-	for g := range groups {
-		n, b, c := zmm[13], zmm[14], zmm[15]
-		VPSUBUSW(from, raws[g], n)
-		VPMINUD(fifteen, n, n)
-		VPSLLVD(n, ones, b)
-		VPANDND(state[g], b, b)
-		VPSLLD(U8(at), b, b)
-		VPORD(b, value[g], value[g])
-		VPSRLVD(n, state[g], state[g])
-		renorm512(state[g], low, c, src)
-	}
-}
-
 var constants = map[string]Mem{}
 
 // constant returns the bytes b as data called name.
@@ -299,15 +162,6 @@ func constant(name string, b []byte) Mem {
 		constants[name] = m
 	}
 	return m
-}
-
-// spreadBytes sends bytes 16g to 16g+15 to the second byte of each dword.
-func spreadBytes(g int) Mem {
-	b := make([]byte, 64)
-	for i := range 16 {
-		b[4*i+1] = byte(16*g + i)
-	}
-	return constant("spread"+string(rune('0'+g)), b)
 }
 
 // evenWords picks the even words of two vectors.

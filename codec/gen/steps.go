@@ -30,9 +30,11 @@ func steps512() {
 	base := Load(Param("base"), GP64())
 	n := Load(Param("n"), GP64())
 	top, a, b, t := zmm[31], zmm[0], zmm[1], zmm[2]
-	c28 := zmm[30]
+	c28, one, ones := zmm[30], zmm[29], zmm[28]
 	words(0x8000, top)
 	dwords(28, c28)
+	words(1, one)
+	VPTERNLOGD(U8(0xff), ones, ones, ones)
 	Label("loop")
 	SUBQ(U8(32), n)
 	JL(LabelRef("done"))
@@ -45,7 +47,8 @@ func steps512() {
 	VPADDW(a, a, a)
 	VPXORQ(t, a, a)
 	VMOVDQU64(a, Mem{Base: z})
-	// symbol = 8·raw + z>>raw with raw = max(length of z, 4) - 4 = 28 - min(lzcnt, 28)
+	// symbol = 8·raw + v>>raw - 1 with v = z+1, raw = max(length of v, 4) - 4 = 28 - min(lzcnt, 28)
+	VPADDW(one, a, a)
 	for h := range 2 {
 		v, l := zmm[4+2*h], zmm[5+2*h]
 		if h == 0 {
@@ -60,6 +63,7 @@ func steps512() {
 		VPSRLVD(l, v, v)
 		VPSLLD(U8(3), l, l)
 		VPADDD(l, v, v)
+		VPADDD(ones, v, v)
 		VPMOVDB(v, v.AsX())
 		VMOVDQU32(v.AsX(), Mem{Base: symbols, Disp: 16 * h})
 	}
@@ -358,9 +362,10 @@ func steps512d() {
 	leaf := Load(Param("leaf"), GP64())
 	base := Load(Param("base"), GP64())
 	n := Load(Param("n"), GP64())
-	top, c28, a, b, t := zmm[31], zmm[30], zmm[0], zmm[1], zmm[2]
+	top, c28, ones, a, b, t := zmm[31], zmm[30], zmm[29], zmm[0], zmm[1], zmm[2]
 	dwords(1<<31, top)
 	dwords(28, c28)
+	VPTERNLOGD(U8(0xff), ones, ones, ones)
 	Label("loop")
 	SUBQ(U8(16), n)
 	JL(LabelRef("done"))
@@ -373,12 +378,14 @@ func steps512d() {
 	VPADDD(a, a, a)
 	VPXORD(t, a, a)
 	VMOVDQU32(a, Mem{Base: z})
+	VPSUBD(ones, a, a)
 	VPLZCNTD(a, t)
 	VPMINUD(c28, t, t)
 	VPSUBD(t, c28, t)
 	VPSRLVD(t, a, a)
 	VPSLLD(U8(3), t, t)
 	VPADDD(t, a, a)
+	VPADDD(ones, a, a)
 	VPMOVDB(a, a.AsX())
 	VMOVDQU32(a.AsX(), Mem{Base: symbols})
 	ADDQ(U8(64), leaf)

@@ -231,8 +231,9 @@ def slots(freqs):
     return out
 
 
-def lane_symbols(src, lanes, contexts, tables, bits, raw_of):
-    """Returns the symbol and the value of the raw bits, for each context."""
+def lane_symbols(src, lanes, contexts, tables):
+    """Returns the symbol and the value of the raw bits, for each context. A table
+    is its bits, its slots, and the raw bits of each symbol."""
     state = [int.from_bytes(src[4 * i:4 * i + 4], "little") for i in range(lanes)]
     assert all(1 << 15 <= x < 1 << 31 for x in state)
     words = Words(src[4 * lanes:], 2)
@@ -243,20 +244,24 @@ def lane_symbols(src, lanes, contexts, tables, bits, raw_of):
 
     for first in range(0, len(contexts), lanes):
         part = contexts[first:first + lanes]
-        got = []
+        got, left = [], []
         for j, c in enumerate(part):
             x = state[j]
-            s, f, i = tables[c][x & (1 << bits) - 1]
+            bits, table, raw = tables[c]
+            s, f, i = table[x & (1 << bits) - 1]
             x = f * (x >> bits) + i
-            n = min(raw_of(s), 5)
+            n = min(raw[s], 15 - bits)
             got.append([s, x & (1 << n) - 1])
+            left.append([n, raw[s]])
             low(j, x >> n)
-        for above in (5, 20):
+        for _ in range(2):
             for j, g in enumerate(got):
-                n = min(raw_of(g[0]) - above, 15)
+                done, raw = left[j]
+                n = min(raw - done, 15)
                 if n > 0:
                     x = state[j]
-                    g[1] |= (x & (1 << n) - 1) << above
+                    g[1] |= (x & (1 << n) - 1) << done
+                    left[j][0] += n
                     low(j, x >> n)
         out += got
     assert all(x == 1 << 15 for x in state), "states do not end where they should"
@@ -318,7 +323,7 @@ def lane_bytes(src, n):
     b, freqs, src = read_table(src)
     assert b == 12
     lanes = 4 if n < 2048 else 16 if n < 16384 else 32 if n < 49152 else 64
-    return bytes(s for s, _ in lane_symbols(src, lanes, [0] * n, [slots(freqs)], 12, lambda s: 0))
+    return bytes(s for s, _ in lane_symbols(src, lanes, [0] * n, [(12, slots(freqs), [0] * 256)]))
 
 
 # --- methods
@@ -490,12 +495,13 @@ class Decoder:
             c += rows[(phase + i) // row] if rows else 0
             c += cols[(phase + i) % row] if cols else 0
             contexts.append(min(63, max(0, c)))
-        of, tables = self.tables(a)
+        of, tables, heads = self.tables(a, 31 if n.width == 4 else 16)
         a.end()
         lanes = (4, 16, 32, 64)[flags & 3]
-        raw_of = lambda s: max(s >> 3, 1) - 1
-        got = lane_symbols(words, lanes, contexts, [tables[t] for t in of], 10, raw_of)
-        new = iter([n.walk(x, (s - 8 * raw_of(s) << raw_of(s)) + v) for x, (s, v) in zip(moved, got)])
+        got = lane_symbols(words, lanes, contexts, [tables[t] for t in of])
+        bits = 32 if n.width == 4 else 16
+        steps = [(heads[of[c]][s] << tables[of[c]][2][s]) + v - 1 & (1 << bits) - 1 for c, (s, v) in zip(contexts, got)]
+        new = iter([n.walk(x, z) for x, z in zip(moved, steps)])
         out = []
         for r, (f, t) in enumerate(spans):
             out += all_[f:t] if still[r] else [next(new) for _ in range(f, t)]
@@ -514,45 +520,39 @@ class Decoder:
         return out
 
     @staticmethod
-    def tables(a):
+    def tables(a, most):
         last, of, cut, ms = a.raw(6), [0], 0, models(2)
         for _ in range(last):
             cut = a.bit(ms[cut])
             of.append(of[-1] + cut)
         of += [of[-1]] * (63 - last)
-        symbols = a.raw(8) + 1
-        ms, before, tables = [Ints() for _ in range(3)], None, []
+        raw_ms, freq_ms, tables, all_heads = [Ints() for _ in range(3)], [Ints() for _ in range(3)], [], []
         for _ in range(of[-1] + 1):
-            state, index = 0, []
-            for s in range(symbols):
-                left = index[-1] if s else 0
-                if before is None:
-                    want = left
-                else:
-                    up, corner = before[s], before[s - 1] if s else 0
-                    want = up
-                    if s and (left or corner):
-                        want = min(41, max(0, up + int((left - corner) / 2)))
-                z = a.int(ms[state])
-                index.append(want + unzigzag(z))
-                assert 0 <= index[-1] <= 41
-                state = min(z, 2)
-            tables.append(slots(frequencies(index)))
-            before = index
-        return of, tables
-
-
-def frequencies(index):
-    q = (65536, 77936, 92682, 110218)
-    weights = [(q[(i - 1) & 3] << (i - 1 >> 2)) + 512 >> 10 if i else 0 for i in index]
-    total = sum(weights)
-    freqs = [max(1, (1024 * w + total // 2) // total) if w else 0 for w in weights]
-    top = freqs.index(max(freqs))
-    while sum(freqs) > 1024:
-        big = freqs.index(max(freqs))
-        freqs[big] -= min(sum(freqs) - 1024, max(1, freqs[big] // 16))
-    freqs[top] += 1024 - sum(freqs)
-    return freqs
+            bits, n, last = 8 + a.raw(3), 1 + a.raw(4), a.raw(4)
+            assert bits <= 12 and last < n
+            raw, index, raw_state, freq_state, following = 0, 0, 0, 0, 1
+            heads, raws, freqs = [], [], []
+            for s in range(n):
+                z = a.int(raw_ms[raw_state])
+                raw, raw_state = raw + unzigzag(z), min(z, 2)
+                heads.append(following >> raw)
+                raws.append(raw)
+                assert 0 <= raw <= most and heads[-1] < 8
+                following = heads[-1] + 1 << raw
+                if s == last:
+                    freqs.append(0)
+                    continue
+                z = a.int(freq_ms[freq_state])
+                index, freq_state = index + unzigzag(z), min(z, 2)
+                assert 0 <= index < 48
+                octave = max(index >> 3, 1) - 1
+                freqs.append(index - 8 * octave << octave)
+            assert sum(freqs) < 256
+            rest = (1 << bits) - sum(freqs)
+            table = slots(freqs) + [(last, rest, i) for i in range(rest)]
+            tables.append((bits, table, raws))
+            all_heads.append(heads)
+        return of, tables, all_heads
 
 
 def main(paths):

@@ -1,0 +1,24 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
+	"github.com/mmcloughlin/avo/operand"
+)
+
+// Instructions of AVX512_VBMI2, which avo does not know. Their vectors are
+// physical registers, so that it need not know what they read and write.
+
+func vbmi2(opcode string, ops ...operand.Op) {
+	Instruction(&ir.Instruction{Opcode: opcode, Operands: ops, ISA: []string{"AVX512_VBMI2"}})
+}
+
+// VPSHRDVW shifts words of dst down by counts, and low bits of high into them.
+func VPSHRDVW(counts, high, dst operand.Op) { vbmi2("VPSHRDVW", counts, high, dst) }
+
+// VPSHLDW sets words of dst to those of high, shifted up by count, and high bits
+// of low below them.
+func VPSHLDW(count, low, high, dst operand.Op) { vbmi2("VPSHLDW", count, low, high, dst) }
+
+// VPEXPANDW sets the words of dst that are in k to those of src, in order.
+func VPEXPANDW(src, k, dst operand.Op) { vbmi2("VPEXPANDW", src, k, dst) }

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package store
+
+// startWriting and forget are for systems that can be told.
+func (f *osFile) startWriting(off, n int64) {}
+func (f *osFile) forget(off, n int64)       {}
