@@ -4,9 +4,11 @@ FUZZTIME ?= 60s
 SOAK    ?= 1h
 KILLS   ?= 60
 RANDOM  ?= 2000
+STUDY   ?= /tmp/zipnode-study
+CHECK   ?= ../shared/data
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak memory many-tensors fuzz sim soak-repack planner-million bench bench-codec bench-test generate-check clean
+.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak memory many-tensors fuzz sim soak-repack planner-million study study-check study-million bench bench-codec bench-test generate-check clean
 
 all: build
 
@@ -51,6 +53,16 @@ planner-million: ; $(GO) test ./node -run TestMillion -v -million 1000000 -timeo
 memory: build ; ./bin/zipnode bench --size 4GiB --most-memory 512MiB --most-heap 256MiB
 # A model of 100,000 tensors, added, fetched and removed.
 many-tensors: build ; ./bin/zipnode bench --size 8MiB --tensors 100000 --most-memory 768MiB --most-heap 512MiB
+# The table of docs/study.md: 2.4 GB of models and as much again under STUDY; minutes.
+study: ; $(GO) run ./simulations/hub -dir $(STUDY)
+# An analysis of a million small files: under 2 KiB of memory for each.
+study-million: ; $(GO) test ./simulations/hub -run TestManySmallFiles -v -small 1000000 -timeout 60m
+# The same files by packages from elsewhere, in an environment made for it (3 GB of
+# disk under TMPDIR): FastCDC, zstd and ZipNN. CHECK is a directory of models.
+study-check: ; @d=$$(mktemp -d) && trap 'rm -rf "$$d"' EXIT && python3 -m venv "$$d/env" && \
+	"$$d/env/bin/pip" install -q -r simulations/hub/outside/requirements.txt && \
+	$(GO) run ./simulations/hub -dir "$$d" -models '$(CHECK)' -only chunk,zstd,zipnn >/dev/null && \
+	"$$d/env/bin/python" -W ignore simulations/hub/outside/check.py '$(CHECK)' "$$d/results.json"
 bench: ; $(GO) test -run '^$$' -bench . ./codec ./store ./p2p
 # The codec beside BitX, TensorX, zstd and ZipNN: bench/README.md. Needs a C compiler.
 # make bench-codec MODELS=DIR BENCH='-only finetune -rounds 9'

@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 	"gateway":     {"tensor", "dag"},
 	"study":       {"tensor", "codec", "family"},
 	"cmd":         {"node", "gateway", "study", "testmodels"},
-	"simulations": {"node", "study", "testmodels"},
+	"simulations": {"tensor", "study", "node", "testmodels"},
 	"testmodels":  {},
 	"internal":    {},
 }
