@@ -12,7 +12,7 @@ import (
 const (
 	mostShares  = 8
 	mostTrees   = 24
-	mostMembers = 60 // of a family
+	mostMembers = 40 // of a family
 	mostAlone   = 100
 	mostWrong   = 50
 	mostRows    = 32 // of layers, below each other
@@ -76,13 +76,13 @@ func newPage(r *study.Report) (*page, error) {
 }
 
 func (p *page) ways() (err error) {
-	if len(p.Report.Ways) == 0 {
+	if len(p.Report.Ways) == 0 || p.Bytes == 0 {
 		return nil
 	}
 	rows := []bar{{name: "as it is", says: size(p.Bytes), parts: []float64{float64(p.Bytes), 0}}}
 	for i, w := range p.Report.Ways {
-		says := size(w.Stored) + " · " + percent(1-ratio(w.Stored, p.Bytes)) + " saved"
-		if w.Error > 0 {
+		says := size(w.Stored) + " · " + saved(w.Stored, p.Bytes)
+		if w.Error > 0 && w.Stored <= p.Bytes {
 			says += fmt.Sprintf(" ± %.1f", 100*w.Error*ratio(w.Stored, p.Bytes))
 		}
 		b := bar{name: w.Name, says: says, parts: []float64{float64(w.Stored), 0}}
@@ -248,6 +248,9 @@ func (p *page) layers() (err error) {
 
 func (p *page) duplicates() (err error) {
 	var rows []bar
+	if p.Bytes == 0 {
+		return nil
+	}
 	for _, d := range p.Report.Duplicates {
 		rows = append(rows, bar{name: "by " + d.By, parts: []float64{float64(d.Bytes)},
 			says: size(d.Bytes) + " · " + percent(ratio(d.Bytes, p.Bytes))})

@@ -172,7 +172,7 @@ func checkPlots(t *testing.T, page string) {
 func TestFull(t *testing.T) {
 	for _, n := range []int{1, 2, 13, 50} {
 		page := pageOf(t, made(n, same))
-		for _, want := range []string{"60.0 %", "next best, <bdi>zstd", "± 0.8", "by chunk", "(from 25.0 % of them)", "0.10"} {
+		for _, want := range []string{"60.0 %", "best other way, <bdi>zstd", "± 0.8", "by chunk", "(from 25.0 % of them)", "0.10"} {
 			if !strings.Contains(page, want) {
 				t.Errorf("%d models: the page does not say %q", n, want)
 			}
@@ -240,13 +240,22 @@ func TestOddFigures(t *testing.T) {
 }
 
 func TestEmpty(t *testing.T) {
-	page := pageOf(t, &study.Report{Roots: []string{"/nothing"}})
+	// What analyze says of an empty directory: every way stores it in no bytes.
+	nothing := &study.Report{
+		Roots: []string{"/nothing"}, Ways: []study.Way{{Name: "zstd"}, {Name: "zipnode"}},
+		Duplicates: []study.Duplicates{{By: "file", Share: 1}},
+	}
+	page := pageOf(t, nothing)
 	if !strings.Contains(page, "No files were found") || strings.Contains(page, "<svg") {
 		t.Errorf("the page of nothing:\n%s", page)
 	}
 	page = pageOf(t, &study.Report{Files: 1, Bytes: 5, Formats: []study.Share{{Name: "plain", Count: 1, Bytes: 5}}})
 	if !strings.Contains(page, "No tensors") || strings.Contains(page, "Families") {
 		t.Errorf("the page of a text:\n%s", page)
+	}
+	little := &study.Report{Files: 1, Bytes: 6, Ways: []study.Way{{Name: "zstd", Stored: 6}, {Name: "zipnode", Stored: 82, Error: 0.1}}}
+	if page = pageOf(t, little); !strings.Contains(page, "82 B · 76 B more<") || strings.Contains(page, "-1266") {
+		t.Errorf("the page of what grows:\n%s", page)
 	}
 	page = pageOf(t, &study.Report{Partial: true, Problems: []study.Problem{{Path: "x", Reason: "permission denied"}}})
 	if !strings.Contains(page, "permission denied") {

@@ -59,6 +59,14 @@ func ratio(part, whole int64) float64 {
 	return float64(part) / float64(whole)
 }
 
+// saved says what stored is beside whole: "62.5 % saved", "76 B more".
+func saved(stored, whole int64) string {
+	if stored > whole {
+		return size(stored-whole) + " more"
+	}
+	return percent(1-ratio(stored, whole)) + " saved"
+}
+
 // distance returns a number of bits for an element, "–" where it is not known.
 func distance(n float64) string {
 	switch {
