@@ -40,7 +40,7 @@ type costs struct {
 // from their bases.
 type stratum struct {
 	dtype      string
-	near, root int8 // thirds of octaves of bits an element; none for no base
+	near, root int8 // thirds of octaves of bits an element, and octaves; none for no base
 }
 
 const none = -128
@@ -165,7 +165,7 @@ func newTotals(c *collection) *totals {
 			s.near = octave(p.apart)
 		}
 		if p.root >= 0 {
-			s.root = octave(c.apart(int32(i), p.root))
+			s.root = octave(c.apart(int32(i), p.root)) / 3
 		}
 		if !p.tensor {
 			s.dtype = "" // headers and files without tensors
@@ -204,7 +204,8 @@ const (
 	// leastSample.
 	sampleOne   = 48
 	leastSample = 8 << 20
-	leastPieces = 2 // of a stratum
+	leastPieces = 2     // of a stratum, but one of those with less than
+	leastPart   = 0.002 // of the bytes
 )
 
 // pieces chooses what is encoded: all, or of each stratum its share.
@@ -224,14 +225,17 @@ func (t *totals) pieces() map[stratum][]piece {
 			}
 			continue
 		}
-		out[key] = t.draw(s, share)
+		least := int64(leastPieces)
+		if float64(s.once) < leastPart*float64(total) {
+			least = 1
+		}
+		out[key] = t.draw(s, max(least, int64(math.Ceil(share*float64(s.once)/leaf))))
 	}
 	return out
 }
 
-// draw takes leaves of s, spread evenly over its bytes.
-func (t *totals) draw(s *sum, share float64) []piece {
-	want := max(int64(math.Ceil(share*float64(s.once)/leaf)), leastPieces)
+// draw takes want leaves of s, spread evenly over its bytes.
+func (t *totals) draw(s *sum, want int64) []piece {
 	step := float64(s.once) / float64(want)
 	var out []piece
 	next, done := step/2, 0.0
