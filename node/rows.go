@@ -22,9 +22,10 @@ const (
 	// several asks for some of each.
 	tellingKept  = 16
 	tellingAsked = 64
-	// maxSharing bounds the tensors looked up by one row, and maxMapped the
-	// bases that one tensor's rows are taken from.
+	// maxSharing bounds the tensors looked up by one row, maxSharers those by
+	// all, and maxMapped the bases that one tensor's rows are taken from.
 	maxSharing = 16
+	maxSharers = 128
 	maxMapped  = 3
 	// maxTrialLeaves is how many leaves of a tensor are encoded to see what a
 	// base is worth.
@@ -69,15 +70,13 @@ func (f *baseFinder) byRows(ctx context.Context, r *os.File, e tensor.Extent, ta
 // those first that share the most. One whose rows all are another's too is left
 // out.
 func (f *baseFinder) sharing(list []family.Row, e tensor.Extent, target *family.Sample) ([]dag.Base, error) {
+	found, err := f.n.store.SharingRows(family.Telling(list, tellingAsked), maxSharing, maxSharers)
+	if err != nil {
+		return nil, err
+	}
 	have := map[cid.Cid][]int{}
-	for i, row := range family.Telling(list, tellingAsked) {
-		found, err := f.n.store.SharingRow(row, maxSharing)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range found {
-			have[c] = append(have[c], i)
-		}
+	for _, s := range found {
+		have[s.Tensor] = s.Rows
 	}
 	var out []dag.Base
 	taken := map[int]bool{}
