@@ -234,7 +234,7 @@ func (f *baseFinder) bySample(ctx context.Context, r *os.File, e tensor.Extent) 
 	if best < poor*alone {
 		return out, nil
 	}
-	bases, err := f.byRows(ctx, r, e, &target)
+	bases, err := f.byRows(ctx, r, e, &target, func(cid.Cid) bool { return true })
 	if len(bases) == 0 || err != nil {
 		return out, err
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"slices"
@@ -32,10 +33,10 @@ const (
 	maxTrialLeaves = 4
 )
 
-// byRows returns stored tensors that have rows of e, wherever these stand in
+// byRows returns stored tensors that may be used and have rows of e, wherever these stand in
 // them and whatever the tensors are called, with a map of the rows; none if none
 // has. q, k and v are found in what they were fused to, and the other way round.
-func (f *baseFinder) byRows(ctx context.Context, r *os.File, e tensor.Extent, target *family.Sample) ([]dag.Base, error) {
+func (f *baseFinder) byRows(ctx context.Context, r io.ReaderAt, e tensor.Extent, target *family.Sample, may func(cid.Cid) bool) ([]dag.Base, error) {
 	rows, ok := family.RowsOf(e)
 	if !ok {
 		return nil, nil
@@ -44,7 +45,7 @@ func (f *baseFinder) byRows(ctx context.Context, r *os.File, e tensor.Extent, ta
 	if err != nil {
 		return nil, err
 	}
-	sharing, err := f.sharing(list, e, target)
+	sharing, err := f.sharing(list, e, target, may)
 	if err != nil {
 		return nil, err
 	}
@@ -69,14 +70,16 @@ func (f *baseFinder) byRows(ctx context.Context, r *os.File, e tensor.Extent, ta
 // sharing returns the stored tensors that share most telling rows with list,
 // those first that share the most. One whose rows all are another's too is left
 // out.
-func (f *baseFinder) sharing(list []family.Row, e tensor.Extent, target *family.Sample) ([]dag.Base, error) {
+func (f *baseFinder) sharing(list []family.Row, e tensor.Extent, target *family.Sample, may func(cid.Cid) bool) ([]dag.Base, error) {
 	found, err := f.n.store.SharingRows(family.Telling(list, tellingAsked), maxSharing, maxSharers)
 	if err != nil {
 		return nil, err
 	}
 	have := map[cid.Cid][]int{}
 	for _, s := range found {
-		have[s.Tensor] = s.Rows
+		if may(s.Tensor) {
+			have[s.Tensor] = s.Rows
+		}
 	}
 	var out []dag.Base
 	taken := map[int]bool{}
