@@ -171,6 +171,42 @@ func TestLargeFamily(t *testing.T) {
 	}
 }
 
+// Entries of stores of before have no sketch, and are candidates all the same.
+func TestNoSketch(t *testing.T) {
+	s, err := store.Open(t.Context(), store.Config{FS: store.Memory()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	n := &Node{store: s, log: slog.New(slog.DiscardHandler)}
+	group := groupOf(drawn{}.extent())
+	for f := range uint64(2 * maxGlances) {
+		d := drawn{family: f}
+		sample, err := family.Take(d, d.extent())
+		if err != nil {
+			t.Fatal(err)
+		}
+		of := store.Sampled{Group: group}
+		if sampleTo(&of, &sample); f > maxGlances {
+			of.Sketch = nil
+		}
+		if err := s.PutSample(d.cid(), of); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for f := range uint64(2 * maxGlances) {
+		d := drawn{family: f, model: 1}
+		sample, err := family.Take(d, d.extent())
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := n.nearest(&sample, group)
+		if want := (drawn{family: f}).cid(); err != nil || len(found.found) == 0 || found.found[0].c != want {
+			t.Errorf("of family %d: %+v, %v, want %v", f, found.found, err, want)
+		}
+	}
+}
+
 // putDrawn keeps d as add keeps a tensor.
 func (n *Node) putDrawn(t *testing.T, d drawn) {
 	sample, err := family.Take(d, d.extent())

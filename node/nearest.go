@@ -84,16 +84,21 @@ func (n *Node) descend(target *family.Sample, group string) ([]glimpse, []level,
 	return append(path, rest[:min(len(rest), maxEstimates)]...), levels, nil
 }
 
-// likely reads those of members whose sketches are nearest to target.
+// likely reads those of members whose sketches are nearest to target, and those
+// without one, as entries of before are.
 func (n *Node) likely(target *family.Sketch, members []store.Member) []store.Candidate {
 	type entry struct {
 		at       int
 		distance float64
 	}
 	list := make([]entry, 0, len(members))
+	bare := 0
 	for i, m := range members {
 		if s, err := family.DecodeSketch(m.Sketch); err == nil {
 			list = append(list, entry{i, target.Glance(&s)})
+		} else {
+			list = append(list, entry{i, -1})
+			bare++
 		}
 	}
 	slices.SortFunc(list, func(a, b entry) int {
@@ -101,7 +106,7 @@ func (n *Node) likely(target *family.Sketch, members []store.Member) []store.Can
 	})
 	var out []store.Candidate
 	for _, e := range list {
-		if len(out) == maxGlances {
+		if len(out) == maxGlances+bare {
 			break
 		}
 		if c, ok := n.store.Candidate(members[e.at]); ok {
