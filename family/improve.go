@@ -19,6 +19,11 @@ func (s *plan) improve() {
 				s.try(x.tensor, x.edge)
 			}
 		}
+		for e := range s.p.Edges {
+			if len(s.p.Edges[e].More) > 0 {
+				s.turn(int32(e))
+			}
+		}
 		if before-s.cost <= before/leastGain {
 			return
 		}
@@ -68,6 +73,36 @@ func (s *plan) try(t, e int32) bool {
 	}
 	s.log = s.log[:0]
 	return true
+}
+
+// turn stores the target of e, an edge of several bases, by it, after what of
+// these needs the target was stored in the cheapest way that does not: what one
+// tensor was stacked of may each be a delta of a part of that, and no move of one
+// alone pays then. It takes all back unless the plan became cheaper.
+func (s *plan) turn(e int32) {
+	t, cost := s.p.Edges[e].Target, s.cost
+	if s.in[t] == e {
+		return
+	}
+	s.p.Edges[e].bases(func(b int32, _ float32) {
+		if s.in[b] < 0 || !s.needs(s.in[b], t) {
+			return
+		}
+		for o := range s.options(b) {
+			if !s.needs(o, t) && !s.needs(o, b) && s.fits(b, o) {
+				s.move(b, o)
+				return
+			}
+		}
+	})
+	if s.fits(t, e) && !s.needs(e, t) {
+		s.move(t, e)
+	}
+	if s.over() || s.cost >= cost {
+		s.undo(0)
+		return
+	}
+	s.log = s.log[:0]
 }
 
 // fits tells whether t by edge e is within the budgets that it is part of, if

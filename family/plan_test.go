@@ -277,3 +277,18 @@ func BenchmarkSolve(b *testing.B) {
 		})
 	}
 }
+
+// A stack is best a delta of its parts here, but each part, looked at alone, of
+// the stack.
+func TestSolveTurnsStack(t *testing.T) {
+	p := family.Problem{Alone: []int64{6000, 2000, 2000, 2000}, Size: []int64{9000, 3000, 3000, 3000}}
+	for part := range int32(3) {
+		p.Edges = append(p.Edges, family.Edge{Target: part + 1, Base: 0, Cost: 20, Share: 0.01})
+	}
+	p.Edges = append(p.Edges, family.Edge{Target: 0, Base: 1, Cost: 50, More: []family.Source{{Tensor: 2}, {Tensor: 3}}})
+	p.Groups = [][]int32{{0}, {1, 2, 3}}
+	got, err := p.Solve()
+	if want := []int32{3, -1, -1, -1}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("Solve = %v, %v, of %d bytes, want %v", got, err, p.Cost(got), want)
+	}
+}

@@ -48,9 +48,9 @@ func fitting(size int) int {
 	return n
 }
 
-// lately is the positions worked out last: most samples that are compared are of
-// tensors of one size.
-var lately atomic.Pointer[positions]
+// lately are positions worked out last: most samples that are compared are of
+// tensors of one size, or of a few.
+var lately [16]atomic.Pointer[positions]
 
 type positions struct {
 	grid  grid
@@ -61,11 +61,12 @@ type positions struct {
 // positions returns the numbers of the runs sampled from a tensor of so many
 // units, in ascending order. The list is not changed.
 func (g grid) positions(units uint64) []uint64 {
-	if p := lately.Load(); p != nil && p.grid == g && p.units == units {
+	slot := &lately[scramble(units, g.run*g.runs)%uint64(len(lately))]
+	if p := slot.Load(); p != nil && p.grid == g && p.units == units {
 		return p.list
 	}
 	p := &positions{g, units, g.locate(units)}
-	lately.Store(p)
+	slot.Store(p)
 	return p.list
 }
 

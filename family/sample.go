@@ -83,24 +83,32 @@ func (s *Sample) Encode(dst []byte) []byte {
 // returns an error wrapping ErrSample if Encode could not have written p, and
 // then has allocated no more than a good sample takes.
 func Decode(p []byte) (Sample, error) {
-	if len(p) < 2 || p[0] != sampleVersion {
-		return Sample{}, fmt.Errorf("%w: version", ErrSample)
-	}
-	n := int(p[1])
-	if p = p[2:]; n > len(p) {
-		return Sample{}, fmt.Errorf("%w: dtype of %d bytes", ErrSample, n)
-	}
-	dtype := tensor.DType(p[:n])
-	units, width := binary.Uvarint(p[n:])
-	if width <= 0 || width > 1 && p[n+width-1] == 0 {
-		return Sample{}, fmt.Errorf("%w: number of elements", ErrSample)
+	dtype, units, data, err := decodeHead(p)
+	if err != nil {
+		return Sample{}, err
 	}
 	s := newSample(dtype, units)
-	s.data = p[n+width:]
+	s.data = data
 	if len(s.data) != len(s.at)*s.grid.run {
 		return Sample{}, fmt.Errorf("%w: %d bytes of runs, want %d", ErrSample, len(s.data), len(s.at)*s.grid.run)
 	}
 	return s, nil
+}
+
+// decodeHead returns what samples and sketches begin with, and what follows.
+func decodeHead(p []byte) (dtype tensor.DType, units uint64, rest []byte, err error) {
+	if len(p) < 2 || p[0] != sampleVersion {
+		return "", 0, nil, fmt.Errorf("%w: version", ErrSample)
+	}
+	n := int(p[1])
+	if p = p[2:]; n > len(p) {
+		return "", 0, nil, fmt.Errorf("%w: dtype of %d bytes", ErrSample, n)
+	}
+	units, width := binary.Uvarint(p[n:])
+	if width <= 0 || width > 1 && p[n+width-1] == 0 {
+		return "", 0, nil, fmt.Errorf("%w: number of elements", ErrSample)
+	}
+	return tensor.DType(p[:n]), units, p[n+width:], nil
 }
 
 // pairs yields the runs of a and b that stand at the same positions, those of b

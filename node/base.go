@@ -234,7 +234,7 @@ func (f *baseFinder) bySample(ctx context.Context, r *os.File, e tensor.Extent) 
 	if best < poor*alone {
 		return out, nil
 	}
-	bases, err := f.byRows(ctx, r, e, &target)
+	bases, err := f.byRows(ctx, r, e, &target, func(cid.Cid) bool { return true })
 	if len(bases) == 0 || err != nil {
 		return out, err
 	}
@@ -318,12 +318,18 @@ func (f *baseFinder) seen(c cid.Cid, r *os.File, path string, e tensor.Extent, m
 		if err != nil {
 			return fmt.Errorf("sample of %q: %w", path, err)
 		}
-		cand.of.Data = s.Encode(nil)
+		sampleTo(&cand.of, &s)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.late = append(f.late, cand)
 	return nil
+}
+
+// sampleTo adds sample s to what is kept of its tensor.
+func sampleTo(of *store.Sampled, s *family.Sample) {
+	sketch := s.Sketch()
+	of.Data, of.Sketch = s.Encode(nil), sketch.Encode(nil)
 }
 
 // endFile makes the tensors of the file that was read candidates.

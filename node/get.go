@@ -509,7 +509,7 @@ func (n *Node) sampleInto(of *store.Sampled, p part, r io.ReaderAt) error {
 	if err != nil {
 		return err
 	}
-	of.Data = s.Encode(nil)
+	sampleTo(of, &s)
 	if rows, ok := family.RowsOf(e); ok {
 		list, err := rows.Read(r, 0)
 		if err != nil {

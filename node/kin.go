@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ipfs/go-cid"
 
@@ -39,6 +40,7 @@ type relative struct {
 	owned  bool // a pinned model has it; else it is here as a base only
 	lost   bool // a base of it is not here: nothing can be said of it
 	near   []int32
+	mapped []dag.Base // that have rows of it, where near ones save little
 }
 
 // A kind is the tensors of a kin that are of one group: see groupOf.
@@ -74,6 +76,7 @@ type gathering struct {
 	k           *kin
 	owned, done tensorSet
 	groups      map[string]int // place in k.kinds
+	spans       int            // of row maps
 }
 
 // add adds tensor c unless it is there, and returns its place, or -1 if it is
@@ -144,7 +147,7 @@ func (g *gathering) candidates(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			found, err := g.found(a.group, i)
+			found, err := g.found(ctx, a.group, i)
 			if err != nil {
 				return err
 			}
@@ -167,7 +170,7 @@ func (g *gathering) candidates(ctx context.Context) error {
 
 // found returns the stored tensors of group that are nearest to tensor i; some,
 // where it is too small for a sample.
-func (g *gathering) found(group string, i int32) ([]cid.Cid, error) {
+func (g *gathering) found(ctx context.Context, group string, i int32) ([]cid.Cid, error) {
 	r := &g.k.list[i]
 	if !r.member {
 		return nil, nil
@@ -188,11 +191,15 @@ func (g *gathering) found(group string, i int32) ([]cid.Cid, error) {
 	if err != nil {
 		return nil, nil // it was lost: the tensor stays as it is
 	}
-	near, err := g.n.nearest(&s, group)
-	for _, c := range near.found {
+	like, err := g.n.nearest(&s, group)
+	if err != nil {
+		return nil, err
+	}
+	others := slices.DeleteFunc(like.found, func(c near) bool { return c.c == r.c })
+	for _, c := range others {
 		out = append(out, c.c)
 	}
-	return out, err
+	return out, g.mapRows(ctx, i, &s, others)
 }
 
 // bases adds what the tensors so far are stored against, and so on.

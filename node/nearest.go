@@ -15,7 +15,10 @@ const (
 	// maxSiblings bounds the tensors kept under one, and maxRoots those under
 	// none that are looked at.
 	maxSiblings = 64
-	maxRoots    = 128
+	maxRoots    = 256
+	// maxGlances is how many of a level, those whose sketches are nearest, have
+	// their samples read.
+	maxGlances = 6
 	// maxLevels bounds how far down a group is followed: 64^4 tensors.
 	maxLevels = 4
 	// maxEstimates is how many are estimated: those that a glance finds nearest,
@@ -31,7 +34,8 @@ type near struct {
 
 // A search is what was found for one tensor in its group. A group is kept as a
 // tree, each tensor under one that it is like, with at most 64 under each: of a
-// family of thousands a few hundred are looked at.
+// family of thousands the sketches of a few hundred are looked at, and of each
+// level a few samples.
 type search struct {
 	found  []near  // the cheapest first
 	levels []level // from the top on, each under the nearest of the one above
@@ -60,23 +64,56 @@ func (n *Node) nearest(target *family.Sample, group string) (search, error) {
 func (n *Node) descend(target *family.Sample, group string) ([]glimpse, []level, error) {
 	var path, rest []glimpse
 	var levels []level
+	sketch := target.Sketch()
 	under, most := cid.Undef, maxRoots
 	for range maxLevels {
-		cs, err := n.store.Candidates(group, under, most)
+		members, err := n.store.Members(group, under, most)
 		if err != nil {
 			return nil, nil, err
 		}
-		list := glance(target, cs)
+		list := glance(target, n.likely(&sketch, members))
 		if len(list) == 0 {
 			break
 		}
 		path = append(path, list[0])
 		rest = append(rest, list[1:min(len(list), 1+maxEstimates)]...)
-		levels = append(levels, level{list[0].c, len(cs)})
+		levels = append(levels, level{list[0].c, len(members)})
 		under, most = list[0].c, maxSiblings
 	}
 	byDistance(rest)
 	return append(path, rest[:min(len(rest), maxEstimates)]...), levels, nil
+}
+
+// likely reads those of members whose sketches are nearest to target, and those
+// without one, as entries of before are.
+func (n *Node) likely(target *family.Sketch, members []store.Member) []store.Candidate {
+	type entry struct {
+		at       int
+		distance float64
+	}
+	list := make([]entry, 0, len(members))
+	bare := 0
+	for i, m := range members {
+		if s, err := family.DecodeSketch(m.Sketch); err == nil {
+			list = append(list, entry{i, target.Glance(&s)})
+		} else {
+			list = append(list, entry{i, -1})
+			bare++
+		}
+	}
+	slices.SortFunc(list, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.at, b.at))
+	})
+	var out []store.Candidate
+	for _, e := range list {
+		if len(out) == maxGlances+bare {
+			break
+		}
+		if c, ok := n.store.Candidate(members[e.at]); ok {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // glance returns those of cs that have a sample, the nearest first.

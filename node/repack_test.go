@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zipnode/zipnode/node"
+	"github.com/zipnode/zipnode/tensor"
 )
 
 // addAll adds the models of dirs in their order, each by the base that is best
@@ -116,6 +117,46 @@ func TestRepackWorstOrder(t *testing.T) {
 				t.Run("base "+base, func(t *testing.T) { testRepack(t, dirs, base, want) })
 			}
 		})
+	}
+}
+
+// What was fused, split, moved, cast or renamed and came before what it was made
+// from, or knows no base at all, is found by its rows after a repack, and takes
+// what it would take in the best order.
+func TestRepackConverted(t *testing.T) {
+	for _, set := range models(t) {
+		base, tuned := threeMoved(t, set)
+		wide := []weight{base[0].as(tensor.F32), base[1].as(tensor.F32), base[2].as(tensor.F32)}
+		moved := []weight{tuned[0].rotated("a"), tuned[1].rotated("b"), tuned[2].rotated("c")}
+		for _, tc := range []struct {
+			what      string
+			base, new []weight
+		}{
+			{"fused", base, []weight{stack("fused", tuned...)}},
+			{"split", []weight{stack("fused", base...)}, tuned},
+			{"moved and renamed", base, moved},
+			{"cast and fused", wide, []weight{stack("fused", tuned...)}},
+		} {
+			t.Run(tc.what, func(t *testing.T) {
+				dirs := []string{modelOf(t, tc.base...), modelOf(t, tc.new...)}
+				best := start(t)
+				want := stored(t, best, addAll(t, best, dirs, ""))
+				slices.Reverse(dirs)
+				for _, base := range []string{"", "none"} {
+					n := start(t)
+					cids := addAll(t, n, dirs, base)
+					before := stored(t, n, cids)
+					repack(t, n, node.RepackRequest{})
+					got := stored(t, n, cids)
+					t.Logf("base %q: stored %d in the best order, %d before, %d repacked", base, want, before, got)
+					if float64(got) > 1.01*float64(want) {
+						t.Errorf("base %q: %d bytes after the repack of %d, want %d at most and 1 %%", base, got, before, want)
+					}
+					wantWhole(t, n, cids)
+					wantBudget(t, n, cids)
+				}
+			})
+		}
 	}
 }
 

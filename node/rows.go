@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"slices"
@@ -22,19 +23,20 @@ const (
 	// several asks for some of each.
 	tellingKept  = 16
 	tellingAsked = 64
-	// maxSharing bounds the tensors looked up by one row, and maxMapped the
-	// bases that one tensor's rows are taken from.
+	// maxSharing bounds the tensors looked up by one row, maxSharers those by
+	// all, and maxMapped the bases that one tensor's rows are taken from.
 	maxSharing = 16
+	maxSharers = 128
 	maxMapped  = 3
 	// maxTrialLeaves is how many leaves of a tensor are encoded to see what a
 	// base is worth.
 	maxTrialLeaves = 4
 )
 
-// byRows returns stored tensors that have rows of e, wherever these stand in
+// byRows returns stored tensors that may be used and have rows of e, wherever these stand in
 // them and whatever the tensors are called, with a map of the rows; none if none
 // has. q, k and v are found in what they were fused to, and the other way round.
-func (f *baseFinder) byRows(ctx context.Context, r *os.File, e tensor.Extent, target *family.Sample) ([]dag.Base, error) {
+func (f *baseFinder) byRows(ctx context.Context, r io.ReaderAt, e tensor.Extent, target *family.Sample, may func(cid.Cid) bool) ([]dag.Base, error) {
 	rows, ok := family.RowsOf(e)
 	if !ok {
 		return nil, nil
@@ -43,7 +45,7 @@ func (f *baseFinder) byRows(ctx context.Context, r *os.File, e tensor.Extent, ta
 	if err != nil {
 		return nil, err
 	}
-	sharing, err := f.sharing(list, e, target)
+	sharing, err := f.sharing(list, e, target, may)
 	if err != nil {
 		return nil, err
 	}
@@ -68,15 +70,15 @@ func (f *baseFinder) byRows(ctx context.Context, r *os.File, e tensor.Extent, ta
 // sharing returns the stored tensors that share most telling rows with list,
 // those first that share the most. One whose rows all are another's too is left
 // out.
-func (f *baseFinder) sharing(list []family.Row, e tensor.Extent, target *family.Sample) ([]dag.Base, error) {
+func (f *baseFinder) sharing(list []family.Row, e tensor.Extent, target *family.Sample, may func(cid.Cid) bool) ([]dag.Base, error) {
+	found, err := f.n.store.SharingRows(family.Telling(list, tellingAsked), maxSharing, maxSharers)
+	if err != nil {
+		return nil, err
+	}
 	have := map[cid.Cid][]int{}
-	for i, row := range family.Telling(list, tellingAsked) {
-		found, err := f.n.store.SharingRow(row, maxSharing)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range found {
-			have[c] = append(have[c], i)
+	for _, s := range found {
+		if may(s.Tensor) {
+			have[s.Tensor] = s.Rows
 		}
 	}
 	var out []dag.Base

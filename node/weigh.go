@@ -7,6 +7,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/ipfs/go-cid"
+
 	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/family"
@@ -66,15 +68,7 @@ func (k *kin) addEdge(e family.Edge, by []dag.Base) int32 {
 // edgeInUse adds how tensor i is stored now.
 func (n *Node) edgeInUse(k *kin, i int32) (int32, error) {
 	r := &k.list[i]
-	e := family.Edge{Target: i, Cost: r.t.Stored}
-	for at, b := range r.t.Bases {
-		j := k.at[b]
-		if share := k.part(i, j); at == 0 {
-			e.Base, e.Share = j, share
-		} else {
-			e.More = append(e.More, family.Source{Tensor: j, Share: share})
-		}
-	}
+	e := k.edge(i, r.t.Bases, r.t.Stored)
 	recipe, err := n.store.Recipe(r.t.Recipe())
 	if err := ignoreDamage(err); err != nil {
 		return 0, err
@@ -84,6 +78,20 @@ func (n *Node) edgeInUse(k *kin, i int32) (int32, error) {
 		return k.addEdge(e, nil), nil
 	}
 	return k.addEdge(e, recipe.Bases), nil
+}
+
+// edge returns that tensor i takes cost bytes as a delta of bases, which are in k.
+func (k *kin) edge(i int32, bases []cid.Cid, cost int64) family.Edge {
+	e := family.Edge{Target: i, Cost: cost}
+	for at, b := range bases {
+		j := k.at[b]
+		if share := k.part(i, j); at == 0 {
+			e.Base, e.Share = j, share
+		} else {
+			e.More = append(e.More, family.Source{Tensor: j, Share: share})
+		}
+	}
+	return e
 }
 
 // part returns how much of tensor j a rebuild of tensor i against it needs.
@@ -246,7 +254,7 @@ func (w *weighing) tensor(ctx context.Context, at int, i int32) error {
 		b := &k.list[e.Base]
 		k.addEdge(e, []dag.Base{{Of: b.c, DType: b.t.DType}})
 	}
-	return nil
+	return w.mapped(ctx, i)
 }
 
 // candidates returns the tensors that the one at place at is compared with.

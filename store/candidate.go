@@ -1,8 +1,12 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ipfs/go-cid"
@@ -17,7 +21,21 @@ type Sampled struct {
 	Label string   // what a person would call it, unless it has a label
 	Rows  []uint64 // what tensors of any group that share rows may have in common
 	Data  []byte   // the sample; nil for none
+	// Sketch is of the sample, and at hand without reading that; nil for none.
+	Sketch []byte
 }
+
+// A Member is an entry of a group: a tensor that may be a base. [Store.Candidate]
+// tells which.
+type Member struct {
+	Sketch []byte // nil for none
+	short  [shortLen]byte
+	where  spot
+}
+
+// maxSketch bounds a sketch in bytes: what lies in goleveldb is copied again at
+// each of its compactions.
+const maxSketch = 1 << 10
 
 // A Candidate is a tensor that may be a base, with its sample if it has one.
 type Candidate struct {
@@ -40,6 +58,9 @@ func groupKey(group string) []byte {
 // PutSample keeps what p says of tensor c. A tensor may be in several groups; in
 // one that it is in already it stays where it is.
 func (s *Store) PutSample(c cid.Cid, p Sampled) error {
+	if len(p.Sketch) > maxSketch {
+		return fmt.Errorf("a sketch of %d bytes", len(p.Sketch))
+	}
 	id := idOf(c)
 	group := groupKey(p.Group)
 	member := key(tabMember, group[1:], id[:shortLen])
@@ -64,7 +85,7 @@ func (s *Store) PutSample(c cid.Cid, p Sampled) error {
 		u := idOf(p.Under)
 		copy(under[:], u[:])
 	}
-	s.index.put(append(group, slices.Concat(under[:], id[:shortLen])...), where.encode())
+	s.index.put(append(group, slices.Concat(under[:], id[:shortLen])...), append(where.encode(), p.Sketch...))
 	s.index.put(member, under[:])
 	d := digestOf(c)
 	named, err := s.index.has(key(tabLabel, d[:]))
@@ -110,56 +131,85 @@ func (s *Store) Sample(c cid.Cid) ([]byte, error) {
 	return nil, nil
 }
 
-// Candidates returns at most most tensors kept in group under the tensor under,
-// or under none if it is Undef.
-func (s *Store) Candidates(group string, under cid.Cid, most int) ([]Candidate, error) {
+// Members returns at most most entries of group under the tensor under, or under
+// none if it is Undef. No sample is read.
+func (s *Store) Members(group string, under cid.Cid, most int) ([]Member, error) {
 	u := roots
 	if under.Defined() {
 		id := idOf(under)
 		copy(u[:], id[:])
 	}
-	return s.candidates(append(groupKey(group), u[:]...), most)
-}
-
-// SharingRow returns at most most tensors that were kept with row among their
-// Rows.
-func (s *Store) SharingRow(row uint64, most int) ([]cid.Cid, error) {
-	pairs, err := s.index.prefix(rowKey(row, nil), most)
-	var out []cid.Cid
+	pairs, err := s.index.prefix(append(groupKey(group), u[:]...), most)
+	out := make([]Member, 0, len(pairs))
 	for _, p := range pairs {
-		found, err := s.index.prefix(key(tabSample, p.key[1+shortLen:]), 1)
-		if err != nil {
-			return nil, err
+		where, sketch, ok := cutSpot(p.value)
+		if !ok {
+			continue
 		}
-		if len(found) > 0 {
-			out = append(out, tensorID(found[0].key[1:]).cid())
-		}
+		m := Member{Sketch: sketch, where: where}
+		copy(m.short[:], p.key[len(p.key)-shortLen:])
+		out = append(out, m)
 	}
 	return out, err
 }
 
-func (s *Store) candidates(prefix []byte, most int) ([]Candidate, error) {
-	pairs, err := s.index.prefix(prefix, most)
+// Candidate reads the record that m tells of, and is false where it is lost.
+func (s *Store) Candidate(m Member) (Candidate, bool) {
+	id, data, ok := s.samples.read(m.where)
+	if !ok || string(id[:shortLen]) != string(m.short[:]) {
+		return Candidate{}, false
+	}
+	return Candidate{id.cid(), data}, true
+}
+
+// Candidates returns at most most tensors kept in group under the tensor under,
+// or under none if it is Undef.
+func (s *Store) Candidates(group string, under cid.Cid, most int) ([]Candidate, error) {
+	members, err := s.Members(group, under, most)
 	var out []Candidate
-	for _, p := range pairs {
-		if c, ok := s.candidate(p); ok {
+	for _, m := range members {
+		if c, ok := s.Candidate(m); ok {
 			out = append(out, c)
 		}
 	}
 	return out, err
 }
 
-// candidate reads the record that an entry of a group tells of.
-func (s *Store) candidate(p pair) (Candidate, bool) {
-	where, ok := decodeSpot(p.value)
-	if !ok {
-		return Candidate{}, false
+// A Sharing is a tensor that has some of the rows asked for.
+type Sharing struct {
+	Tensor cid.Cid
+	Rows   []int // places in the list that was asked for, ascending
+}
+
+// SharingRows returns the tensors that were kept with any of rows among their
+// Rows: of each row at most each, and at most most in all, those that share most
+// before others.
+func (s *Store) SharingRows(rows []uint64, each, most int) ([]Sharing, error) {
+	have := map[[shortLen]byte][]int{}
+	for i, row := range rows {
+		pairs, err := s.index.prefix(rowKey(row, nil), each)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range pairs {
+			short := [shortLen]byte(p.key[len(p.key)-shortLen:])
+			have[short] = append(have[short], i)
+		}
 	}
-	id, data, ok := s.samples.read(where)
-	if !ok || string(id[:shortLen]) != string(p.key[len(p.key)-shortLen:]) {
-		return Candidate{}, false
+	list := slices.SortedFunc(maps.Keys(have), func(a, b [shortLen]byte) int {
+		return cmp.Or(cmp.Compare(len(have[b]), len(have[a])), bytes.Compare(a[:], b[:]))
+	})
+	var out []Sharing
+	for _, short := range list[:min(len(list), most)] {
+		found, err := s.index.prefix(key(tabSample, short[:]), 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			out = append(out, Sharing{tensorID(found[0].key[1:]).cid(), have[short]})
+		}
 	}
-	return Candidate{id.cid(), data}, true
+	return out, nil
 }
 
 // sweepSamples forgets the samples of tensors that are gone. Those kept under
@@ -254,9 +304,17 @@ func (s *Store) shrinkSamples() error {
 		return err
 	}
 	err = s.index.scan(key(tabMember), func(k, under []byte) (bool, error) {
-		if now := moved[string(k[1+shortLen:])]; now != nil {
-			s.index.put(key(tabGroup, k[1:1+shortLen], under, k[1+shortLen:]), now)
+		now := moved[string(k[1+shortLen:])]
+		if now == nil {
+			return true, nil
 		}
+		entry := key(tabGroup, k[1:1+shortLen], under, k[1+shortLen:])
+		old, err := s.index.get(entry)
+		if err != nil {
+			return false, err
+		}
+		_, sketch, _ := cutSpot(old)
+		s.index.put(entry, slices.Concat(now, sketch))
 		return true, nil
 	})
 	if err != nil {

@@ -33,7 +33,7 @@ const (
 	tabPin    = 'p' // model digest → kind
 	tabLease  = 'l' // id → expiry, place
 	tabSample = 's' // tensor ID → where its sample lies
-	tabGroup  = 'c' // group, what it is under, tensor → where its sample lies: candidates for a base
+	tabGroup  = 'c' // group, what it is under, tensor → where its sample lies, sketch: candidates for a base
 	tabMember = 'u' // group, tensor → what it is under
 	tabRow    = 'f' // row, tensor → nothing: candidates too
 	tabLabel  = 'o' // tensor digest → what a person would call it

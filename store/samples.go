@@ -49,16 +49,22 @@ func (p spot) encode() []byte {
 }
 
 func decodeSpot(b []byte) (spot, bool) {
+	p, rest, ok := cutSpot(b)
+	return p, ok && len(rest) == 0
+}
+
+// cutSpot returns the spot that b begins with, and what follows.
+func cutSpot(b []byte) (p spot, rest []byte, ok bool) {
 	var n [3]uint64
 	for i := range n {
 		v, w := binary.Uvarint(b)
 		if w <= 0 {
-			return spot{}, false
+			return spot{}, nil, false
 		}
 		n[i], b = v, b[w:]
 	}
-	p := spot{uint32(n[0]), int64(n[1]), int(n[2])}
-	return p, len(b) == 0 && n[2] >= recordHead && n[2] <= maxRecord && p.offset >= 0
+	p = spot{uint32(n[0]), int64(n[1]), int(n[2])}
+	return p, b, n[2] >= recordHead && n[2] <= maxRecord && p.offset >= 0
 }
 
 func samplesName(n uint32) string { return fmt.Sprintf("samples/%06d", n) }

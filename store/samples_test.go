@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -26,7 +27,7 @@ func TestSamples(t *testing.T) {
 		s := open(t, fs)
 		root, first := sampled(0)
 		child, second := sampled(1)
-		second.Under = root
+		second.Under, second.Sketch = root, []byte("sketch")
 		small, third := sampled(2)
 		third.Group, third.Data, third.Rows = "small", nil, nil
 		for _, p := range []struct {
@@ -53,11 +54,16 @@ func TestSamples(t *testing.T) {
 					t.Errorf("Candidates(%q, %v) = %v, want %v", tc.group, tc.under, got, tc.want)
 				}
 			}
-			if got, err := s.SharingRow(7, 10); err != nil || len(got) != 2 {
-				t.Errorf("SharingRow of two tensors' row = %v, %v", got, err)
+			if got, err := s.SharingRows([]uint64{7}, 10, 10); err != nil || len(got) != 2 {
+				t.Errorf("SharingRows of two tensors' row = %v, %v", got, err)
 			}
-			if got, err := s.SharingRow(1001, 10); err != nil || !slices.Equal(got, []cid.Cid{child}) {
-				t.Errorf("SharingRow = %v, %v, want %v", got, err, child)
+			want := []store.Sharing{{Tensor: child, Rows: []int{1, 2}}}
+			if got, err := s.SharingRows([]uint64{6, 7, 1001}, 10, 1); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("SharingRows = %v, %v, want %v", got, err, want)
+			}
+			members, err := s.Members("g", root, 10)
+			if err != nil || len(members) != 1 || string(members[0].Sketch) != "sketch" {
+				t.Errorf("Members = %v, %v", members, err)
 			}
 			if label, err := s.Label(child); err != nil || label != "tensor 1" {
 				t.Errorf("Label = %q, %v", label, err)
@@ -156,8 +162,8 @@ func TestSamplesCollected(t *testing.T) {
 		if got := candidates(t, s, "g", cid.Undef); !slices.Equal(got, []cid.Cid{kept}) {
 			t.Errorf("candidates %v, want %v", got, kept)
 		}
-		if got, err := s.SharingRow(5, 10); err != nil || !slices.Equal(got, []cid.Cid{kept}) {
-			t.Errorf("SharingRow = %v, %v, want %v", got, err, kept)
+		if got, err := s.SharingRows([]uint64{5}, 10, 10); err != nil || len(got) != 1 || got[0].Tensor != kept {
+			t.Errorf("SharingRows = %v, %v, want %v", got, err, kept)
 		}
 		if data, err := s.Sample(gone); err != nil || data != nil {
 			t.Errorf("a sample of %d bytes is left, %v", len(data), err)

@@ -27,7 +27,7 @@ func TestShrinkSamples(t *testing.T) {
 	gone := map[digest]bool{}
 	for i := range n {
 		c := dag.Raw(fmt.Append(nil, i))
-		if err := s.PutSample(c, Sampled{Group: "g", Data: data}); err != nil {
+		if err := s.PutSample(c, Sampled{Group: "g", Data: data, Sketch: []byte("sketch")}); err != nil {
 			t.Fatal(err)
 		}
 		if i%10 > 0 {
@@ -54,6 +54,9 @@ func TestShrinkSamples(t *testing.T) {
 	all, err := s.Candidates("g", cid.Undef, n)
 	if err != nil || len(all) != (n+9)/10 {
 		t.Fatalf("%d candidates, %v, want %d", len(all), err, (n+9)/10)
+	}
+	if members, err := s.Members("g", cid.Undef, 1); err != nil || len(members) != 1 || string(members[0].Sketch) != "sketch" {
+		t.Errorf("members %v, %v: want one with its sketch", members, err)
 	}
 	for _, c := range all {
 		if got, err := s.Sample(c.Tensor); err != nil || !bytes.Equal(got, data) {

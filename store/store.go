@@ -32,7 +32,7 @@ const (
 // layer in memory, may wait for the next flush.
 const (
 	flushBytes = 512 << 20
-	flushIndex = 16 << 20
+	flushIndex = 4 << 20 // as goleveldb takes it, it is several times as much
 )
 
 var (
