@@ -25,7 +25,7 @@ const (
 	fewStill = 16
 	// exact is the number of steps that are symbols of their own; each octave
 	// above has octave symbols.
-	exact, octave = 16, 8
+	exact, octave = 8, 4
 )
 
 // paired are the runs of a target and those of a base at the same positions.
