@@ -37,17 +37,17 @@ type collection struct {
 	chunks   *chunkSet
 	dtypes   map[string]*Share
 	formats  map[string]*Share
-	total    int64 // bytes of files, as far as known
-	read_    int64
+	total    int64 // bytes of the files met so far
+	passed   int64 // of these, read or recalled
 	count    int64 // of files
-	bytes    int64
+	bytes    int64 // of these
 	again    int64 // bytes of files that were there
 	tensors  int64
-	held     int64
-	dup      int64 // bytes of tensors that were there, in files that were not
-	cached   int64
+	held     int64 // bytes of tensors
+	dup      int64 // bytes of parts that were there, in files that were not
+	cached   int64 // bytes of files that were recalled
 	problems []Problem
-	more     int
+	more     int // problems beyond maxProblems
 	partial  bool
 }
 
@@ -112,7 +112,7 @@ func (c *collection) read(ctx context.Context, roots []string) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if !c.meet(root, s) {
+			if !c.meet(s) {
 				return nil
 			}
 			turn := turns.next()
@@ -139,7 +139,7 @@ func (c *collection) read(ctx context.Context, roots []string) error {
 }
 
 // meet tells whether the file of s is met for the first time.
-func (c *collection) meet(_ string, s source) bool {
+func (c *collection) meet(s source) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if id, ok := inodeOf(s.info); ok {

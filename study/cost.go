@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/zipnode/zipnode/codec"
+	"github.com/zipnode/zipnode/tensor"
 )
 
 // leaf is how many bytes are encoded at once.
@@ -509,7 +510,7 @@ func (t *totals) fieldList() []Field {
 }
 
 // countBits compares the elements of floats that data and base have in common.
-func countBits(data, base []byte, dtype widthed) bitSum {
+func countBits(data, base []byte, dtype tensor.DType) bitSum {
 	exponent, mantissa, ok := floatOf(dtype)
 	var s bitSum
 	if !ok {

@@ -93,8 +93,8 @@ func isTensor(format string, e tensor.Extent) bool {
 // advance says that n more bytes are done.
 func (c *collection) advance(n int64) {
 	c.mu.Lock()
-	c.read_ += n
-	done, total := c.read_, c.total
+	c.passed += n
+	done, total := c.passed, c.total
 	c.mu.Unlock()
 	c.o.progress("read", done, total)
 }

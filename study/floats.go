@@ -2,8 +2,6 @@ package study
 
 import "github.com/zipnode/zipnode/tensor"
 
-type widthed = tensor.DType
-
 // floatOf returns how many bits of a float are its exponent and its mantissa.
 func floatOf(dtype tensor.DType) (exponent, mantissa int, ok bool) {
 	switch dtype {
