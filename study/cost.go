@@ -204,9 +204,9 @@ const (
 	// sampleOne of so many bytes are encoded for an estimate, but at least
 	// leastSample.
 	sampleOne   = 48
-	leastSample = 8 << 20
-	leastPieces = 2     // of a stratum, but one of those with less than
-	leastPart   = 0.002 // of the bytes
+	leastSample = 2 << 20
+	leastPieces = 2    // of a stratum, but one of those with less than
+	leastPart   = 0.01 // of the bytes
 )
 
 // pieces chooses what is encoded: all, or of each stratum its share.
