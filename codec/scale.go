@@ -64,16 +64,22 @@ func (sc *scaling) contexts(ctx, depth []uint8, g grid) {
 	}
 	for r := range g.rows(n) {
 		from, to := g.span(r, n)
-		shift := anchor
-		if len(sc.rows) > 0 {
-			shift += int(sc.rows[r])
-		}
-		var cols []int8
-		if len(sc.cols) > 0 {
-			cols = sc.cols[from+g.phase-r*g.row:][:to-from]
-		}
+		shift, cols := sc.ofRow(r, from, to, g)
 		rowContexts(ctx[from:to], depth[from:to], cols, shift)
 	}
+}
+
+// ofRow returns what is added to all of row r, which is elements from to to, and
+// the shifts of its columns, if any.
+func (sc *scaling) ofRow(r, from, to int, g grid) (shift int, cols []int8) {
+	shift = anchor
+	if len(sc.rows) > 0 {
+		shift += int(sc.rows[r])
+	}
+	if len(sc.cols) > 0 {
+		cols = sc.cols[from+g.phase-r*g.row:][:to-from]
+	}
+	return shift, cols
 }
 
 // shifts returns what is added to twice the depths of n elements, for each, or if
@@ -87,14 +93,7 @@ func (sc *scaling) shifts(dst []int8, n int, g grid) []int8 {
 	dst = grow(dst, max(n, maxLanes+1))
 	for r := range g.rows(n) {
 		from, to := g.span(r, n)
-		shift := anchor
-		if len(sc.rows) > 0 {
-			shift += int(sc.rows[r])
-		}
-		var cols []int8
-		if len(sc.cols) > 0 {
-			cols = sc.cols[from+g.phase-r*g.row:][:to-from]
-		}
+		shift, cols := sc.ofRow(r, from, to, g)
 		rowShifts(dst[from:to], cols, shift)
 	}
 	return dst

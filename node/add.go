@@ -231,7 +231,7 @@ func (p *pass) read(ctx context.Context, lay tensor.Layout, free chan []byte, wo
 	p.children = make([]dag.Child, full)
 	next := 0
 	for _, e := range lay.Extents {
-		named := isTensor(lay.Format, e)
+		named := layout.IsTensor(lay.Format, e)
 		if named {
 			p.a.mu.Lock()
 			p.a.tensors++

@@ -17,6 +17,7 @@ import (
 	"github.com/zipnode/zipnode/family"
 	"github.com/zipnode/zipnode/store"
 	"github.com/zipnode/zipnode/tensor"
+	"github.com/zipnode/zipnode/tensor/layout"
 )
 
 const (
@@ -137,27 +138,12 @@ func (n *Node) tensorsByName(ctx context.Context, c cid.Cid, into map[string][]c
 			return err
 		}
 		for _, p := range f.parts {
-			if isTensor(f.format, p.extent) && p.extent.Size > 0 {
+			if layout.IsTensor(f.format, p.extent) && p.extent.Size > 0 {
 				into[p.extent.Name] = append(into[p.extent.Name], p.child.CID)
 			}
 		}
 	}
 	return nil
-}
-
-// groupOf is the key under which the store keeps tensors that may be bases of
-// each other: of one name and row length, and of dtypes that can be cast to each
-// other.
-func groupOf(e tensor.Extent) string {
-	row := tensor.Shape{}
-	if len(e.Shape) > 1 {
-		row = e.Shape[1:]
-	}
-	dtype := string(e.DType)
-	if codec.Castable(e.DType, tensor.F32) {
-		dtype = "float"
-	}
-	return fmt.Sprintf("%s\x00%s\x00%v", e.Name, dtype, row)
 }
 
 // choose returns the base of the tensor that extent e of r is: the one that the
@@ -218,7 +204,7 @@ func (f *baseFinder) bySample(ctx context.Context, r *os.File, e tensor.Extent) 
 	if err != nil {
 		return chosenBase{}, err
 	}
-	s, err := f.n.nearest(&target, groupOf(e))
+	s, err := f.n.nearest(&target, family.GroupOf(e))
 	if err != nil {
 		return chosenBase{}, err
 	}
@@ -267,7 +253,7 @@ func (f *baseFinder) addHinted(s *search, target *family.Sample, e tensor.Extent
 // byTrial encodes a small tensor against stored ones of its name, and returns
 // the cheapest, as a list, or none.
 func (f *baseFinder) byTrial(ctx context.Context, r *os.File, e tensor.Extent) ([]dag.Base, error) {
-	stored, err := f.n.store.Candidates(groupOf(e), cid.Undef, maxSiblings)
+	stored, err := f.n.store.Candidates(family.GroupOf(e), cid.Undef, maxSiblings)
 	if err != nil {
 		return nil, err
 	}
@@ -312,7 +298,7 @@ func (f *baseFinder) byTrial(ctx context.Context, r *os.File, e tensor.Extent) (
 // seen makes tensor c, which is extent e of the file at path, a candidate for
 // the tensors of later files, under another that it is like.
 func (f *baseFinder) seen(c cid.Cid, r *os.File, path string, e tensor.Extent, model string, rows []family.Row, under cid.Cid) error {
-	cand := candidate{c: c, of: store.Sampled{Group: groupOf(e), Under: under, Label: model + "/" + e.Name, Rows: family.Telling(rows, tellingKept)}}
+	cand := candidate{c: c, of: store.Sampled{Group: family.GroupOf(e), Under: under, Label: model + "/" + e.Name, Rows: family.Telling(rows, tellingKept)}}
 	if e.Size >= family.MinSize {
 		s, err := family.Take(r, e)
 		if err != nil {

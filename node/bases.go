@@ -5,7 +5,9 @@ import (
 
 	"github.com/ipfs/go-cid"
 
+	"github.com/zipnode/zipnode/family"
 	"github.com/zipnode/zipnode/store"
+	"github.com/zipnode/zipnode/tensor/layout"
 )
 
 // maxDependants bounds the deltas of one base that are looked at.
@@ -96,7 +98,7 @@ func (n *Node) chooseBases(ctx context.Context, model cid.Cid) (baseChoice, erro
 		}
 		for _, p := range f.parts {
 			c := p.child.CID
-			if !isTensor(f.format, p.extent) || p.extent.Size == 0 || owned.has(c) {
+			if !layout.IsTensor(f.format, p.extent) || p.extent.Size == 0 || owned.has(c) {
 				continue
 			}
 			needed, err := need.asBase(ctx, c)
@@ -104,7 +106,7 @@ func (n *Node) chooseBases(ctx context.Context, model cid.Cid) (baseChoice, erro
 				return out, err
 			}
 			if needed {
-				if err := g.dependants(groupOf(p.extent), c); err != nil {
+				if err := g.dependants(family.GroupOf(p.extent), c); err != nil {
 					return out, err
 				}
 			}

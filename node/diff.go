@@ -17,6 +17,7 @@ import (
 	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/tensor"
+	"github.com/zipnode/zipnode/tensor/layout"
 )
 
 // Kinds of difference between two models' tensors of one name.
@@ -89,7 +90,7 @@ func (n *Node) diffModel(ctx context.Context, ref string) (*diffSide, error) {
 			s.plain[f.path] = f.child.CID
 		}
 		for _, p := range f.parts {
-			if isTensor(f.format, p.extent) {
+			if layout.IsTensor(f.format, p.extent) {
 				if len(s.tensors[p.extent.Name]) == 0 {
 					s.names = append(s.names, p.extent.Name)
 				}

@@ -15,6 +15,7 @@ import (
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/family"
 	"github.com/zipnode/zipnode/store"
+	"github.com/zipnode/zipnode/tensor/layout"
 )
 
 const (
@@ -127,7 +128,7 @@ func (n *Node) kindredFile(ctx context.Context, k *kindred, f dag.File) error {
 		return err
 	}
 	for _, p := range mf.parts {
-		if isTensor(mf.format, p.extent) && p.extent.Size >= family.MinSize {
+		if layout.IsTensor(mf.format, p.extent) && p.extent.Size >= family.MinSize {
 			k.telling[p.extent.Name] = p.child.CID
 		}
 	}

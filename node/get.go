@@ -19,6 +19,7 @@ import (
 	"github.com/zipnode/zipnode/family"
 	"github.com/zipnode/zipnode/p2p"
 	"github.com/zipnode/zipnode/store"
+	"github.com/zipnode/zipnode/tensor/layout"
 )
 
 // maxAttempts bounds how often a get plans anew because a recipe turned out
@@ -446,7 +447,7 @@ func (n *Node) sampleFile(ctx context.Context, mf modelFile, f *outFile, model s
 		defer written.Close()
 	}
 	for _, p := range mf.parts {
-		if !isTensor(mf.format, p.extent) || p.extent.Size == 0 {
+		if !layout.IsTensor(mf.format, p.extent) || p.extent.Size == 0 {
 			continue
 		}
 		var r io.ReaderAt = dag.NewReader(ctx, n.store, p.child.CID, p.child.Size)
@@ -492,7 +493,7 @@ func (n *Node) sampleOne(p part, r io.ReaderAt, model string) error {
 	if err != nil || label != "" { // it was sampled when it came first
 		return err
 	}
-	of := store.Sampled{Group: groupOf(p.extent), Label: model + "/" + p.extent.Name}
+	of := store.Sampled{Group: family.GroupOf(p.extent), Label: model + "/" + p.extent.Name}
 	if p.extent.Size >= family.MinSize {
 		if err := n.sampleInto(&of, p, r); err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/store"
+	"github.com/zipnode/zipnode/tensor/layout"
 )
 
 // Ls lists the models, the oldest first.
@@ -184,7 +185,7 @@ func (n *Node) showFile(ctx context.Context, f dag.File) (ShowFile, error) {
 		return out, err
 	}
 	for _, p := range mf.parts {
-		if !isTensor(mf.format, p.extent) {
+		if !layout.IsTensor(mf.format, p.extent) {
 			continue
 		}
 		st := ShowTensor{Name: p.extent.Name, DType: string(p.extent.DType), Shape: p.extent.Shape, Bytes: p.extent.Size}

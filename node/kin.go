@@ -9,6 +9,7 @@ import (
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/family"
 	"github.com/zipnode/zipnode/store"
+	"github.com/zipnode/zipnode/tensor/layout"
 )
 
 // maxKin bounds the tensors that are planned at once, but for the last model's.
@@ -43,7 +44,7 @@ type relative struct {
 	mapped []dag.Base // that have rows of it, where near ones save little
 }
 
-// A kind is the tensors of a kin that are of one group: see groupOf.
+// A kind is the tensors of a kin that are of one group: see [family.GroupOf].
 type kind struct {
 	group string
 	list  []int32
@@ -110,7 +111,7 @@ func (g *gathering) model(ctx context.Context, m cid.Cid) error {
 			continue
 		}
 		for _, p := range mf.parts {
-			if !isTensor(mf.format, p.extent) || p.extent.Size < minBase {
+			if !layout.IsTensor(mf.format, p.extent) || p.extent.Size < minBase {
 				continue
 			}
 			i, err := g.add(p.child.CID, true)
@@ -120,7 +121,7 @@ func (g *gathering) model(ctx context.Context, m cid.Cid) error {
 			if i >= 0 {
 				tensors = append(tensors, i)
 				g.k.list[i].row = p.extent.Shape.Row()
-				g.kind(groupOf(p.extent), i)
+				g.kind(family.GroupOf(p.extent), i)
 			}
 		}
 	}

@@ -144,7 +144,7 @@ func TestLargeFamily(t *testing.T) {
 	for m := range uint64(models) {
 		n.putDrawn(t, drawn{model: m})
 	}
-	group := groupOf(drawn{}.extent())
+	group := family.GroupOf(drawn{}.extent())
 	reached := 0
 	var visit func(under cid.Cid)
 	visit = func(under cid.Cid) {
@@ -179,7 +179,7 @@ func TestNoSketch(t *testing.T) {
 	}
 	defer s.Close()
 	n := &Node{store: s, log: slog.New(slog.DiscardHandler)}
-	group := groupOf(drawn{}.extent())
+	group := family.GroupOf(drawn{}.extent())
 	for f := range uint64(2 * maxGlances) {
 		d := drawn{family: f}
 		sample, err := family.Take(d, d.extent())
@@ -213,12 +213,12 @@ func (n *Node) putDrawn(t *testing.T, d drawn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	like, err := n.nearest(&sample, groupOf(d.extent()))
+	like, err := n.nearest(&sample, family.GroupOf(d.extent()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	of := store.Sampled{
-		Group: groupOf(d.extent()), Under: like.under(family.Estimate(sample, nil)), Label: "model/" + d.extent().Name,
+		Group: family.GroupOf(d.extent()), Under: like.under(family.Estimate(sample, nil)), Label: "model/" + d.extent().Name,
 		Rows: d.rows(),
 	}
 	sampleTo(&of, &sample)
@@ -242,11 +242,11 @@ func (n *Node) ask(t *testing.T, tensors int) {
 			t.Fatal(err)
 		}
 		var found search
-		glanced.time(func() { _, _, err = n.descend(&sample, groupOf(d.extent())) })
+		glanced.time(func() { _, _, err = n.descend(&sample, family.GroupOf(d.extent())) })
 		if err != nil {
 			t.Fatal(err)
 		}
-		named.time(func() { found, err = n.nearest(&sample, groupOf(d.extent())) })
+		named.time(func() { found, err = n.nearest(&sample, family.GroupOf(d.extent())) })
 		if err != nil || len(found.found) == 0 || !family.Saves(found.found[0].bits, family.Estimate(sample, nil)) {
 			t.Fatalf("no base of %+v: %+v, %v", d, found.found, err)
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/tensor"
 	"github.com/zipnode/zipnode/tensor/layout"
-	"github.com/zipnode/zipnode/tensor/torchzip"
 )
 
 // A modelFile is one file of a stored model, cut as its own bytes say.
@@ -35,20 +34,11 @@ const plain = "plain"
 func (f modelFile) tensors() int {
 	n := 0
 	for _, p := range f.parts {
-		if isTensor(f.format, p.extent) {
+		if layout.IsTensor(f.format, p.extent) {
 			n++
 		}
 	}
 	return n
-}
-
-// isTensor tells whether an extent of a file of that format is a tensor. Of a
-// PyTorch zip's records those are, that hold a storage.
-func isTensor(format string, e tensor.Extent) bool {
-	if format == torchzip.Format {
-		return torchzip.Storage(e.Name)
-	}
-	return format != plain && e.Name != ""
 }
 
 // modelFiles yields the files of model c. It reads their headers from the

@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/zipnode/zipnode/codec"
 	"github.com/zipnode/zipnode/family"
 	"github.com/zipnode/zipnode/tensor"
 )
@@ -241,22 +240,12 @@ func (c *collection) fresh(p *readPart, file int32, m int) (int32, error) {
 			return 0, err
 		}
 		x.layer = layerOf(p.extent.Name)
-		group := groupOf(p.extent)
+		group := family.GroupOf(p.extent)
 		c.groups[group] = append(c.groups[group], k)
 	}
 	c.parts = append(c.parts, x)
 	c.known[p.hash] = k
 	return k, nil
-}
-
-// groupOf names the tensors that may line up with that of e: the same name, the
-// same length of rows, and elements that one can be cast to the other.
-func groupOf(e tensor.Extent) string {
-	dtype := string(e.DType)
-	if codec.Castable(e.DType, tensor.F32) {
-		dtype = "float"
-	}
-	return fmt.Sprintf("%s\x00%s\x00%d", e.Name, dtype, e.Shape.Row())
 }
 
 // model returns the index of the model in dir.

@@ -18,7 +18,6 @@ import (
 	"github.com/zipnode/zipnode/family"
 	"github.com/zipnode/zipnode/tensor"
 	"github.com/zipnode/zipnode/tensor/layout"
-	"github.com/zipnode/zipnode/tensor/torchzip"
 )
 
 // FastCDC's bounds of a chunk in bytes: 64 KiB on average.
@@ -66,7 +65,7 @@ func (c *collection) file(ctx context.Context, s source) *readFile {
 	}
 	out.format = lay.Format
 	for _, e := range lay.Extents {
-		out.parts = append(out.parts, readPart{extent: e, tensor: isTensor(lay.Format, e)})
+		out.parts = append(out.parts, readPart{extent: e, tensor: layout.IsTensor(lay.Format, e)})
 	}
 	if c.recall(s, out) {
 		out.cached = out.size
@@ -81,13 +80,6 @@ func (c *collection) file(ctx context.Context, s source) *readFile {
 		out.err = errors.Join(errChanged, err)
 	}
 	return out
-}
-
-func isTensor(format string, e tensor.Extent) bool {
-	if format == torchzip.Format {
-		return torchzip.Storage(e.Name)
-	}
-	return format != "plain" && e.Name != ""
 }
 
 // advance says that n more bytes are done.

@@ -60,7 +60,7 @@ type Way struct {
 // A Field says which bits differ between tensors of a dtype and their bases.
 type Field struct {
 	DType    string  `json:"dtype"`
-	Tensors  int64   `json:"tensors"`
+	Leaves   int64   `json:"leaves"`   // that were compared
 	Changed  float64 `json:"changed"`  // part of the elements that differ at all
 	Sign     float64 `json:"sign"`     // differing bits of an element, on average
 	Exponent float64 `json:"exponent"` // the same

@@ -15,8 +15,8 @@ import (
 
 // keep adds every model of a collection to a node of its own under scratch, in
 // order, as a person would who has them on disk, and returns what the store is:
-// packs, and as metadata all that lies beside them, index and samples. With repack it then stores
-// everything anew where that takes less.
+// packs, and as metadata all that lies beside them, index and samples. With repack
+// it then stores everything anew where that takes less.
 func keep(ctx context.Context, models []string, scratch string, repack bool) (out outcome, err error) {
 	dir, err := os.MkdirTemp(scratch, "store")
 	if err != nil {

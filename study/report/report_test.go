@@ -31,7 +31,7 @@ func made(n int, name func(string) string) *study.Report {
 			{Name: "file dedup", Stored: int64(n) * 97 << 20}, {Name: "zstd", Stored: int64(n) * 80 << 20, Error: 0.01},
 			{Name: "zipnode", Stored: int64(n) * 40 << 20, Error: 0.005},
 		},
-		Fields:  []study.Field{{DType: "BF16", Tensors: 290, Changed: 0.7, Sign: 0.004, Exponent: 0.1, Mantissa: 1.7}},
+		Fields:  []study.Field{{DType: "BF16", Leaves: 290, Changed: 0.7, Sign: 0.004, Exponent: 0.1, Mantissa: 1.7}},
 		Sampled: 12 << 20, Seconds: 75, Hashing: 3.21,
 	}
 	for i := range n {

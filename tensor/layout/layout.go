@@ -54,3 +54,12 @@ func Of(r io.ReaderAt, size int64) (tensor.Layout, error) {
 	}
 	return tensor.Plain(size), nil
 }
+
+// IsTensor tells whether extent e of a file of format is a tensor, not what lies
+// between tensors. Of a PyTorch zip's records those are that hold a storage.
+func IsTensor(format string, e tensor.Extent) bool {
+	if format == torchzip.Format {
+		return torchzip.Storage(e.Name)
+	}
+	return e.Name != ""
+}
