@@ -40,7 +40,7 @@ const spare = 512
 
 // encodeRoundsFast encodes whole rounds, words below e.words[p], and returns
 // where they begin, and false if it did nothing.
-func encodeRoundsFast[Z step](e *laneEncoder, keys []uint16, z []Z, lanes, p int) (bool, int) {
+func encodeRoundsFast[Z step](e *laneEncoder, ctx, symbols []uint8, z []Z, lanes, p int) (bool, int) {
 	if use != avx512 || lanes < 16 {
 		return false, p
 	}
@@ -50,9 +50,9 @@ func encodeRoundsFast[Z step](e *laneEncoder, keys []uint16, z []Z, lanes, p int
 	rounds, written := len(z)/lanes, 0
 	switch z := any(z).(type) {
 	case []uint16:
-		written = encode16AVX512((*byte)(unsafe.Pointer(e)), bytesOf(keys), bytesOf(z), bytesOf(e.words), p, rounds, lanes)
+		written = encode16AVX512((*byte)(unsafe.Pointer(e)), bytesOf(ctx), bytesOf(symbols), bytesOf(z), bytesOf(e.words), p, rounds, lanes)
 	case []uint32:
-		written = encode32AVX512((*byte)(unsafe.Pointer(e)), bytesOf(keys), bytesOf(z), bytesOf(e.words), p, rounds, lanes)
+		written = encode32AVX512((*byte)(unsafe.Pointer(e)), bytesOf(ctx), bytesOf(symbols), bytesOf(z), bytesOf(e.words), p, rounds, lanes)
 	}
 	return true, p - written/2
 }
@@ -65,7 +65,7 @@ func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
 	if len(p) == 0 {
 		return true, at
 	}
-	written := encodeBytesAVX512((*byte)(unsafe.Pointer(e)), bytesOf(p), nil, bytesOf(e.words), at, len(p)/lanes, lanes)
+	written := encodeBytesAVX512((*byte)(unsafe.Pointer(e)), bytesOf(p), bytesOf(e.words), at, len(p)/lanes, lanes)
 	return true, at - written/2
 }
 

@@ -4405,131 +4405,1620 @@ finish:
 	VZEROUPPER
 	RET
 
-// func encode16AVX512(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, POPCNT
-TEXT ·encode16AVX512(SB), NOSPLIT, $0-64
+// func encode16AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, POPCNT
+TEXT ·encode16AVX512(SB), NOSPLIT, $0-72
 	MOVQ         e+0(FP), AX
-	MOVQ         keys+8(FP), CX
-	MOVQ         z+16(FP), DX
-	MOVQ         words+24(FP), BX
-	MOVQ         at+32(FP), SI
-	LEAQ         (BX)(SI*2), BX
-	MOVQ         rounds+40(FP), DI
-	MOVQ         lanes+48(FP), R8
-	MOVQ         BX, R9
-	MOVQ         DI, SI
-	IMULQ        R8, SI
-	LEAQ         (CX)(SI*2), CX
-	LEAQ         (DX)(SI*2), DX
-	LEAQ         256(AX), SI
-	MOVL         $0x00000001, R10
-	VPBROADCASTD R10, Z22
-	MOVL         $0x0000000f, R10
-	VPBROADCASTD R10, Z24
-	MOVL         $0x0000001f, R10
-	VPBROADCASTD R10, Z26
-	MOVL         $0x0000001f, R10
-	VPBROADCASTD R10, Z21
-	MOVL         $0x000000ff, R10
-	VPBROADCASTD R10, Z23
+	MOVQ         ctx+8(FP), CX
+	MOVQ         symbols+16(FP), DX
+	MOVQ         z+24(FP), BX
+	MOVQ         words+32(FP), SI
+	MOVQ         at+40(FP), DI
+	LEAQ         (SI)(DI*2), SI
+	MOVQ         $-1, DI
+	VMOVDQU64    unpackOrder<>+0(SB), Z20
+	VMOVDQU64    evenWords<>+0(SB), Z29
+	VMOVDQU64    thirdBytes<>+0(SB), Z24
+	VPTERNLOGD   $0xff, Z21, Z21, Z21
+	MOVL         $0x00000001, R8
+	VPBROADCASTD R8, Z19
+	MOVL         $0x0000001f, R8
+	VPBROADCASTD R8, Z23
+	MOVL         $0x00001fff, R8
+	VPBROADCASTD R8, Z22
+	MOVL         $0x00000101, R8
+	VPBROADCASTW R8, Z30
+	MOVL         $0x00000f0f, R8
+	VPBROADCASTW R8, Z31
+	VMOVDQU64    8960(AX), Z25
+	VMOVDQU64    9088(AX), Z26
+	VMOVDQU64    9216(AX), Z27
+	VMOVDQU64    9344(AX), Z28
+	MOVQ         rounds+48(FP), R8
+	MOVQ         lanes+56(FP), R9
+	MOVQ         SI, R10
+	MOVQ         R8, R11
+	IMULQ        R9, R11
+	ADDQ         R11, CX
+	ADDQ         R11, DX
+	LEAQ         (BX)(R11*2), BX
+	VMOVDQU32    (AX), Z0
+	VMOVDQU32    64(AX), Z1
+	VMOVDQU32    128(AX), Z2
+	VMOVDQU32    192(AX), Z3
+	CMPQ         R9, $0x20
+	JEQ          lanes32
+	JL           lanes16
+	MOVQ         $0xffffffffffffffff, R9
+	KMOVQ        R9, K7
+
+round64:
+	SUBQ       $0x01, R8
+	JL         finish
+	SUBQ       $0x40, CX
+	SUBQ       $0x40, DX
+	SUBQ       $0x00000080, BX
+	VPERMD     (CX), Z20, Z8
+	VPERMD     (DX), Z20, Z9
+	VPSUBB     Z21, Z9, Z9
+	VPERMB     8448(AX), Z8, Z10
+	VPERMB     8512(AX), Z8, Z11
+	VPERMB     8576(AX), Z8, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8640(AX), Z8, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8704(AX), Z8, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VPERMB     8768(AX), Z10, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8832(AX), Z10, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8896(AX), Z10, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPSLLW     $0x02, Z10, Z10
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VMOVDQA64  Z10, Z12
+	VPERMI2B   9408(AX), Z28, Z12
+	VMOVDQA64  Z10, Z13
+	VPERMI2B   9024(AX), Z25, Z13
+	VMOVDQA64  Z10, Z14
+	VPERMI2B   9152(AX), Z26, Z14
+	VMOVDQA64  Z10, Z15
+	VPERMI2B   9280(AX), Z27, Z15
+	VPSUBB     Z11, Z31, Z16
+	VPCMPUB    $0x06, Z16, Z12, K7, K1
+	VPMINUB    Z12, Z16, Z16
+	VPSUBB     Z16, Z12, Z12
+	VPSLLW     $0x05, Z16, Z16
+	VPORQ      Z16, Z14, Z14
+	VPUNPCKLBW Z14, Z13, Z16
+	VPUNPCKLBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z4
+	VPUNPCKHWD Z17, Z16, Z5
+	VPUNPCKHBW Z14, Z13, Z16
+	VPUNPCKHBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z6
+	VPUNPCKHWD Z17, Z16, Z7
+	KORTESTQ   K1, K1
+	JNE        more64
+
+symbols64:
+	VPANDD        Z22, Z6, Z8
+	VPSRLW        $0x0d, Z6, Z10
+	VPSRLD        $0x18, Z6, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z2, K1
+	VPANDD        Z22, Z7, Z9
+	VPSRLW        $0x0d, Z7, Z11
+	VPSRLD        $0x18, Z7, Z13
+	VPSUBD        Z13, Z23, Z14
+	VPSUBD        Z11, Z14, Z14
+	VPSLLVD       Z14, Z9, Z14
+	VPCMPUD       $0x05, Z14, Z3, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z3, Z2, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z2, K1, Z2
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMOVZXWD     64(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z2
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z2, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z2, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z6, Z14
+	VPADDD        Z14, Z2, Z2
+	VPADDD        Z15, Z2, Z2
+	VPSUBD        Z16, Z2, K1, Z2
+	VPADDD        Z16, Z2, K2, Z2
+	VPMOVZXWD     96(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z11, Z14, Z14
+	VPSHLDVD      Z11, Z14, Z3
+	VCVTDQ2PS     Z9, Z14
+	VCVTDQ2PS     Z3, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z9, Z15, Z14
+	VPSUBD        Z14, Z3, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z9, Z14, K2
+	VPSLLVD       Z13, Z19, Z16
+	VPSUBD        Z9, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z7, Z14
+	VPADDD        Z14, Z3, Z3
+	VPADDD        Z15, Z3, Z3
+	VPSUBD        Z16, Z3, K1, Z3
+	VPADDD        Z16, Z3, K2, Z3
+	VPANDD        Z22, Z4, Z8
+	VPSRLW        $0x0d, Z4, Z10
+	VPSRLD        $0x18, Z4, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPANDD        Z22, Z5, Z9
+	VPSRLW        $0x0d, Z5, Z11
+	VPSRLD        $0x18, Z5, Z13
+	VPSUBD        Z13, Z23, Z14
+	VPSUBD        Z11, Z14, Z14
+	VPSLLVD       Z14, Z9, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VPMOVZXWD     (BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z0
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z0, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z0, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z4, Z14
+	VPADDD        Z14, Z0, Z0
+	VPADDD        Z15, Z0, Z0
+	VPSUBD        Z16, Z0, K1, Z0
+	VPADDD        Z16, Z0, K2, Z0
+	VPMOVZXWD     32(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z11, Z14, Z14
+	VPSHLDVD      Z11, Z14, Z1
+	VCVTDQ2PS     Z9, Z14
+	VCVTDQ2PS     Z1, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z9, Z15, Z14
+	VPSUBD        Z14, Z1, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z9, Z14, K2
+	VPSLLVD       Z13, Z19, Z16
+	VPSUBD        Z9, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z5, Z14
+	VPADDD        Z14, Z1, Z1
+	VPADDD        Z15, Z1, Z1
+	VPSUBD        Z16, Z1, K1, Z1
+	VPADDD        Z16, Z1, K2, Z1
+	JMP           round64
+
+more64:
+	VPXORQ        Z8, Z8, Z8
+	VPUNPCKLBW    Z8, Z12, Z9
+	VPUNPCKHBW    Z8, Z12, Z10
+	VPUNPCKLWD    Z8, Z9, Z11
+	VPUNPCKHWD    Z8, Z9, Z12
+	VPUNPCKLWD    Z8, Z10, Z13
+	VPUNPCKHWD    Z8, Z10, Z15
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z13, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z2, K1
+	VPMINUD       Z8, Z15, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z3, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z3, Z2, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z2, K1, Z2
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMOVZXWD     64(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z6, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z2
+	VPMOVZXWD     96(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z7, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z3
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z11, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPMINUD       Z8, Z12, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VPMOVZXWD     (BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	VPMOVZXWD     32(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z5, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z1
+	JMP           symbols64
+
+lanes32:
+	MOVQ  $0x00ff00ff00ff00ff, R9
+	KMOVQ R9, K7
+
+round32:
+	SUBQ       $0x01, R8
+	JL         finish
+	SUBQ       $0x20, CX
+	SUBQ       $0x20, DX
+	SUBQ       $0x00000040, BX
+	VMOVDQU32  (CX), Y8
+	VPERMD     Z8, Z20, Z8
+	VMOVDQU32  (DX), Y9
+	VPERMD     Z9, Z20, Z9
+	VPSUBB     Z21, Z9, Z9
+	VPERMB     8448(AX), Z8, Z10
+	VPERMB     8512(AX), Z8, Z11
+	VPERMB     8576(AX), Z8, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8640(AX), Z8, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8704(AX), Z8, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VPERMB     8768(AX), Z10, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8832(AX), Z10, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8896(AX), Z10, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPSLLW     $0x02, Z10, Z10
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VMOVDQA64  Z10, Z12
+	VPERMI2B   9408(AX), Z28, Z12
+	VMOVDQA64  Z10, Z13
+	VPERMI2B   9024(AX), Z25, Z13
+	VMOVDQA64  Z10, Z14
+	VPERMI2B   9152(AX), Z26, Z14
+	VMOVDQA64  Z10, Z15
+	VPERMI2B   9280(AX), Z27, Z15
+	VPSUBB     Z11, Z31, Z16
+	VPCMPUB    $0x06, Z16, Z12, K7, K1
+	VPMINUB    Z12, Z16, Z16
+	VPSUBB     Z16, Z12, Z12
+	VPSLLW     $0x05, Z16, Z16
+	VPORQ      Z16, Z14, Z14
+	VPUNPCKLBW Z14, Z13, Z16
+	VPUNPCKLBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z4
+	VPUNPCKHWD Z17, Z16, Z5
+	KORTESTQ   K1, K1
+	JNE        more32
+
+symbols32:
+	VPANDD        Z22, Z4, Z8
+	VPSRLW        $0x0d, Z4, Z10
+	VPSRLD        $0x18, Z4, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPANDD        Z22, Z5, Z9
+	VPSRLW        $0x0d, Z5, Z11
+	VPSRLD        $0x18, Z5, Z13
+	VPSUBD        Z13, Z23, Z14
+	VPSUBD        Z11, Z14, Z14
+	VPSLLVD       Z14, Z9, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VPMOVZXWD     (BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z0
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z0, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z0, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z4, Z14
+	VPADDD        Z14, Z0, Z0
+	VPADDD        Z15, Z0, Z0
+	VPSUBD        Z16, Z0, K1, Z0
+	VPADDD        Z16, Z0, K2, Z0
+	VPMOVZXWD     32(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z11, Z14, Z14
+	VPSHLDVD      Z11, Z14, Z1
+	VCVTDQ2PS     Z9, Z14
+	VCVTDQ2PS     Z1, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z9, Z15, Z14
+	VPSUBD        Z14, Z1, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z9, Z14, K2
+	VPSLLVD       Z13, Z19, Z16
+	VPSUBD        Z9, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z5, Z14
+	VPADDD        Z14, Z1, Z1
+	VPADDD        Z15, Z1, Z1
+	VPSUBD        Z16, Z1, K1, Z1
+	VPADDD        Z16, Z1, K2, Z1
+	JMP           round32
+
+more32:
+	VPXORQ        Z8, Z8, Z8
+	VPUNPCKLBW    Z8, Z12, Z9
+	VPUNPCKHBW    Z8, Z12, Z10
+	VPUNPCKLWD    Z8, Z9, Z11
+	VPUNPCKHWD    Z8, Z9, Z12
+	VPUNPCKLWD    Z8, Z10, Z13
+	VPUNPCKHWD    Z8, Z10, Z15
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z11, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPMINUD       Z8, Z12, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VPMOVZXWD     (BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	VPMOVZXWD     32(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z5, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z1
+	JMP           symbols32
+
+lanes16:
+	MOVQ  $0x000f000f000f000f, R9
+	KMOVQ R9, K7
+
+round16:
+	SUBQ       $0x01, R8
+	JL         finish
+	SUBQ       $0x10, CX
+	SUBQ       $0x10, DX
+	SUBQ       $0x00000020, BX
+	VMOVDQU32  (CX), X8
+	VPERMD     Z8, Z20, Z8
+	VMOVDQU32  (DX), X9
+	VPERMD     Z9, Z20, Z9
+	VPSUBB     Z21, Z9, Z9
+	VPERMB     8448(AX), Z8, Z10
+	VPERMB     8512(AX), Z8, Z11
+	VPERMB     8576(AX), Z8, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8640(AX), Z8, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8704(AX), Z8, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VPERMB     8768(AX), Z10, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8832(AX), Z10, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8896(AX), Z10, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPSLLW     $0x02, Z10, Z10
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VMOVDQA64  Z10, Z12
+	VPERMI2B   9408(AX), Z28, Z12
+	VMOVDQA64  Z10, Z13
+	VPERMI2B   9024(AX), Z25, Z13
+	VMOVDQA64  Z10, Z14
+	VPERMI2B   9152(AX), Z26, Z14
+	VMOVDQA64  Z10, Z15
+	VPERMI2B   9280(AX), Z27, Z15
+	VPSUBB     Z11, Z31, Z16
+	VPCMPUB    $0x06, Z16, Z12, K7, K1
+	VPMINUB    Z12, Z16, Z16
+	VPSUBB     Z16, Z12, Z12
+	VPSLLW     $0x05, Z16, Z16
+	VPORQ      Z16, Z14, Z14
+	VPUNPCKLBW Z14, Z13, Z16
+	VPUNPCKLBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z4
+	KORTESTQ   K1, K1
+	JNE        more16
+
+symbols16:
+	VPANDD        Z22, Z4, Z8
+	VPSRLW        $0x0d, Z4, Z10
+	VPSRLD        $0x18, Z4, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z0, Z0, Z14
+	VPCOMPRESSW.Z Z14, K1, Z14
+	KMOVD         K1, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPMOVZXWD     (BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z0
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z0, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z0, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z4, Z14
+	VPADDD        Z14, Z0, Z0
+	VPADDD        Z15, Z0, Z0
+	VPSUBD        Z16, Z0, K1, Z0
+	VPADDD        Z16, Z0, K2, Z0
+	JMP           round16
+
+more16:
+	VPXORQ        Z8, Z8, Z8
+	VPUNPCKLBW    Z8, Z12, Z9
+	VPUNPCKHBW    Z8, Z12, Z10
+	VPUNPCKLWD    Z8, Z9, Z11
+	VPUNPCKHWD    Z8, Z9, Z12
+	VPUNPCKLWD    Z8, Z10, Z13
+	VPUNPCKHWD    Z8, Z10, Z15
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z11, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z0, Z0, Z14
+	VPCOMPRESSW.Z Z14, K1, Z14
+	KMOVD         K1, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPMOVZXWD     (BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	JMP           symbols16
+
+finish:
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z1, 64(AX)
+	VMOVDQU32 Z2, 128(AX)
+	VMOVDQU32 Z3, 192(AX)
+	SUBQ      SI, R10
+	MOVQ      R10, written+64(FP)
+	VZEROUPPER
+	RET
+
+DATA unpackOrder<>+0(SB)/1, $0x00
+DATA unpackOrder<>+1(SB)/1, $0x00
+DATA unpackOrder<>+2(SB)/1, $0x00
+DATA unpackOrder<>+3(SB)/1, $0x00
+DATA unpackOrder<>+4(SB)/1, $0x04
+DATA unpackOrder<>+5(SB)/1, $0x00
+DATA unpackOrder<>+6(SB)/1, $0x00
+DATA unpackOrder<>+7(SB)/1, $0x00
+DATA unpackOrder<>+8(SB)/1, $0x08
+DATA unpackOrder<>+9(SB)/1, $0x00
+DATA unpackOrder<>+10(SB)/1, $0x00
+DATA unpackOrder<>+11(SB)/1, $0x00
+DATA unpackOrder<>+12(SB)/1, $0x0c
+DATA unpackOrder<>+13(SB)/1, $0x00
+DATA unpackOrder<>+14(SB)/1, $0x00
+DATA unpackOrder<>+15(SB)/1, $0x00
+DATA unpackOrder<>+16(SB)/1, $0x01
+DATA unpackOrder<>+17(SB)/1, $0x00
+DATA unpackOrder<>+18(SB)/1, $0x00
+DATA unpackOrder<>+19(SB)/1, $0x00
+DATA unpackOrder<>+20(SB)/1, $0x05
+DATA unpackOrder<>+21(SB)/1, $0x00
+DATA unpackOrder<>+22(SB)/1, $0x00
+DATA unpackOrder<>+23(SB)/1, $0x00
+DATA unpackOrder<>+24(SB)/1, $0x09
+DATA unpackOrder<>+25(SB)/1, $0x00
+DATA unpackOrder<>+26(SB)/1, $0x00
+DATA unpackOrder<>+27(SB)/1, $0x00
+DATA unpackOrder<>+28(SB)/1, $0x0d
+DATA unpackOrder<>+29(SB)/1, $0x00
+DATA unpackOrder<>+30(SB)/1, $0x00
+DATA unpackOrder<>+31(SB)/1, $0x00
+DATA unpackOrder<>+32(SB)/1, $0x02
+DATA unpackOrder<>+33(SB)/1, $0x00
+DATA unpackOrder<>+34(SB)/1, $0x00
+DATA unpackOrder<>+35(SB)/1, $0x00
+DATA unpackOrder<>+36(SB)/1, $0x06
+DATA unpackOrder<>+37(SB)/1, $0x00
+DATA unpackOrder<>+38(SB)/1, $0x00
+DATA unpackOrder<>+39(SB)/1, $0x00
+DATA unpackOrder<>+40(SB)/1, $0x0a
+DATA unpackOrder<>+41(SB)/1, $0x00
+DATA unpackOrder<>+42(SB)/1, $0x00
+DATA unpackOrder<>+43(SB)/1, $0x00
+DATA unpackOrder<>+44(SB)/1, $0x0e
+DATA unpackOrder<>+45(SB)/1, $0x00
+DATA unpackOrder<>+46(SB)/1, $0x00
+DATA unpackOrder<>+47(SB)/1, $0x00
+DATA unpackOrder<>+48(SB)/1, $0x03
+DATA unpackOrder<>+49(SB)/1, $0x00
+DATA unpackOrder<>+50(SB)/1, $0x00
+DATA unpackOrder<>+51(SB)/1, $0x00
+DATA unpackOrder<>+52(SB)/1, $0x07
+DATA unpackOrder<>+53(SB)/1, $0x00
+DATA unpackOrder<>+54(SB)/1, $0x00
+DATA unpackOrder<>+55(SB)/1, $0x00
+DATA unpackOrder<>+56(SB)/1, $0x0b
+DATA unpackOrder<>+57(SB)/1, $0x00
+DATA unpackOrder<>+58(SB)/1, $0x00
+DATA unpackOrder<>+59(SB)/1, $0x00
+DATA unpackOrder<>+60(SB)/1, $0x0f
+DATA unpackOrder<>+61(SB)/1, $0x00
+DATA unpackOrder<>+62(SB)/1, $0x00
+DATA unpackOrder<>+63(SB)/1, $0x00
+GLOBL unpackOrder<>(SB), RODATA|NOPTR, $64
+
+DATA thirdBytes<>+0(SB)/1, $0x02
+DATA thirdBytes<>+1(SB)/1, $0x80
+DATA thirdBytes<>+2(SB)/1, $0x80
+DATA thirdBytes<>+3(SB)/1, $0x80
+DATA thirdBytes<>+4(SB)/1, $0x06
+DATA thirdBytes<>+5(SB)/1, $0x80
+DATA thirdBytes<>+6(SB)/1, $0x80
+DATA thirdBytes<>+7(SB)/1, $0x80
+DATA thirdBytes<>+8(SB)/1, $0x0a
+DATA thirdBytes<>+9(SB)/1, $0x80
+DATA thirdBytes<>+10(SB)/1, $0x80
+DATA thirdBytes<>+11(SB)/1, $0x80
+DATA thirdBytes<>+12(SB)/1, $0x0e
+DATA thirdBytes<>+13(SB)/1, $0x80
+DATA thirdBytes<>+14(SB)/1, $0x80
+DATA thirdBytes<>+15(SB)/1, $0x80
+DATA thirdBytes<>+16(SB)/1, $0x02
+DATA thirdBytes<>+17(SB)/1, $0x80
+DATA thirdBytes<>+18(SB)/1, $0x80
+DATA thirdBytes<>+19(SB)/1, $0x80
+DATA thirdBytes<>+20(SB)/1, $0x06
+DATA thirdBytes<>+21(SB)/1, $0x80
+DATA thirdBytes<>+22(SB)/1, $0x80
+DATA thirdBytes<>+23(SB)/1, $0x80
+DATA thirdBytes<>+24(SB)/1, $0x0a
+DATA thirdBytes<>+25(SB)/1, $0x80
+DATA thirdBytes<>+26(SB)/1, $0x80
+DATA thirdBytes<>+27(SB)/1, $0x80
+DATA thirdBytes<>+28(SB)/1, $0x0e
+DATA thirdBytes<>+29(SB)/1, $0x80
+DATA thirdBytes<>+30(SB)/1, $0x80
+DATA thirdBytes<>+31(SB)/1, $0x80
+DATA thirdBytes<>+32(SB)/1, $0x02
+DATA thirdBytes<>+33(SB)/1, $0x80
+DATA thirdBytes<>+34(SB)/1, $0x80
+DATA thirdBytes<>+35(SB)/1, $0x80
+DATA thirdBytes<>+36(SB)/1, $0x06
+DATA thirdBytes<>+37(SB)/1, $0x80
+DATA thirdBytes<>+38(SB)/1, $0x80
+DATA thirdBytes<>+39(SB)/1, $0x80
+DATA thirdBytes<>+40(SB)/1, $0x0a
+DATA thirdBytes<>+41(SB)/1, $0x80
+DATA thirdBytes<>+42(SB)/1, $0x80
+DATA thirdBytes<>+43(SB)/1, $0x80
+DATA thirdBytes<>+44(SB)/1, $0x0e
+DATA thirdBytes<>+45(SB)/1, $0x80
+DATA thirdBytes<>+46(SB)/1, $0x80
+DATA thirdBytes<>+47(SB)/1, $0x80
+DATA thirdBytes<>+48(SB)/1, $0x02
+DATA thirdBytes<>+49(SB)/1, $0x80
+DATA thirdBytes<>+50(SB)/1, $0x80
+DATA thirdBytes<>+51(SB)/1, $0x80
+DATA thirdBytes<>+52(SB)/1, $0x06
+DATA thirdBytes<>+53(SB)/1, $0x80
+DATA thirdBytes<>+54(SB)/1, $0x80
+DATA thirdBytes<>+55(SB)/1, $0x80
+DATA thirdBytes<>+56(SB)/1, $0x0a
+DATA thirdBytes<>+57(SB)/1, $0x80
+DATA thirdBytes<>+58(SB)/1, $0x80
+DATA thirdBytes<>+59(SB)/1, $0x80
+DATA thirdBytes<>+60(SB)/1, $0x0e
+DATA thirdBytes<>+61(SB)/1, $0x80
+DATA thirdBytes<>+62(SB)/1, $0x80
+DATA thirdBytes<>+63(SB)/1, $0x80
+GLOBL thirdBytes<>(SB), RODATA|NOPTR, $64
+
+// func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, POPCNT
+TEXT ·encode32AVX512(SB), NOSPLIT, $0-72
+	MOVQ         e+0(FP), AX
+	MOVQ         ctx+8(FP), CX
+	MOVQ         symbols+16(FP), DX
+	MOVQ         z+24(FP), BX
+	MOVQ         words+32(FP), SI
+	MOVQ         at+40(FP), DI
+	LEAQ         (SI)(DI*2), SI
+	MOVQ         $-1, DI
+	VMOVDQU64    unpackOrder<>+0(SB), Z20
+	VMOVDQU64    evenWords<>+0(SB), Z29
+	VMOVDQU64    thirdBytes<>+0(SB), Z24
+	VPTERNLOGD   $0xff, Z21, Z21, Z21
+	MOVL         $0x00000001, R8
+	VPBROADCASTD R8, Z19
+	MOVL         $0x0000001f, R8
+	VPBROADCASTD R8, Z23
+	MOVL         $0x00001fff, R8
+	VPBROADCASTD R8, Z22
+	MOVL         $0x00000101, R8
+	VPBROADCASTW R8, Z30
+	MOVL         $0x00000f0f, R8
+	VPBROADCASTW R8, Z31
+	VMOVDQU64    8960(AX), Z25
+	VMOVDQU64    9088(AX), Z26
+	VMOVDQU64    9216(AX), Z27
+	VMOVDQU64    9344(AX), Z28
+	MOVQ         rounds+48(FP), R8
+	MOVQ         lanes+56(FP), R9
+	MOVQ         SI, R10
+	MOVQ         R8, R11
+	IMULQ        R9, R11
+	ADDQ         R11, CX
+	ADDQ         R11, DX
+	LEAQ         (BX)(R11*4), BX
+	VMOVDQU32    (AX), Z0
+	VMOVDQU32    64(AX), Z1
+	VMOVDQU32    128(AX), Z2
+	VMOVDQU32    192(AX), Z3
+	CMPQ         R9, $0x20
+	JEQ          lanes32
+	JL           lanes16
+	MOVQ         $0xffffffffffffffff, R9
+	KMOVQ        R9, K7
+
+round64:
+	SUBQ       $0x01, R8
+	JL         finish
+	SUBQ       $0x40, CX
+	SUBQ       $0x40, DX
+	SUBQ       $0x00000100, BX
+	VPERMD     (CX), Z20, Z8
+	VPERMD     (DX), Z20, Z9
+	VPSUBB     Z21, Z9, Z9
+	VPERMB     8448(AX), Z8, Z10
+	VPERMB     8512(AX), Z8, Z11
+	VPERMB     8576(AX), Z8, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8640(AX), Z8, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8704(AX), Z8, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VPERMB     8768(AX), Z10, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8832(AX), Z10, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8896(AX), Z10, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPSLLW     $0x02, Z10, Z10
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VMOVDQA64  Z10, Z12
+	VPERMI2B   9408(AX), Z28, Z12
+	VMOVDQA64  Z10, Z13
+	VPERMI2B   9024(AX), Z25, Z13
+	VMOVDQA64  Z10, Z14
+	VPERMI2B   9152(AX), Z26, Z14
+	VMOVDQA64  Z10, Z15
+	VPERMI2B   9280(AX), Z27, Z15
+	VPSUBB     Z11, Z31, Z16
+	VPCMPUB    $0x06, Z16, Z12, K7, K1
+	VPMINUB    Z12, Z16, Z16
+	VPSUBB     Z16, Z12, Z12
+	VPSLLW     $0x05, Z16, Z16
+	VPORQ      Z16, Z14, Z14
+	VPUNPCKLBW Z14, Z13, Z16
+	VPUNPCKLBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z4
+	VPUNPCKHWD Z17, Z16, Z5
+	VPUNPCKHBW Z14, Z13, Z16
+	VPUNPCKHBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z6
+	VPUNPCKHWD Z17, Z16, Z7
+	KORTESTQ   K1, K1
+	JNE        more64
+
+symbols64:
+	VPANDD        Z22, Z6, Z8
+	VPSRLW        $0x0d, Z6, Z10
+	VPSRLD        $0x18, Z6, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z2, K1
+	VPANDD        Z22, Z7, Z9
+	VPSRLW        $0x0d, Z7, Z11
+	VPSRLD        $0x18, Z7, Z13
+	VPSUBD        Z13, Z23, Z14
+	VPSUBD        Z11, Z14, Z14
+	VPSLLVD       Z14, Z9, Z14
+	VPCMPUD       $0x05, Z14, Z3, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z3, Z2, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z2, K1, Z2
+	VPSRLD        $0x10, Z3, K2, Z3
+	VMOVDQU32     128(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z2
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z2, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z2, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z6, Z14
+	VPADDD        Z14, Z2, Z2
+	VPADDD        Z15, Z2, Z2
+	VPSUBD        Z16, Z2, K1, Z2
+	VPADDD        Z16, Z2, K2, Z2
+	VMOVDQU32     192(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z11, Z14, Z14
+	VPSHLDVD      Z11, Z14, Z3
+	VCVTDQ2PS     Z9, Z14
+	VCVTDQ2PS     Z3, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z9, Z15, Z14
+	VPSUBD        Z14, Z3, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z9, Z14, K2
+	VPSLLVD       Z13, Z19, Z16
+	VPSUBD        Z9, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z7, Z14
+	VPADDD        Z14, Z3, Z3
+	VPADDD        Z15, Z3, Z3
+	VPSUBD        Z16, Z3, K1, Z3
+	VPADDD        Z16, Z3, K2, Z3
+	VPANDD        Z22, Z4, Z8
+	VPSRLW        $0x0d, Z4, Z10
+	VPSRLD        $0x18, Z4, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPANDD        Z22, Z5, Z9
+	VPSRLW        $0x0d, Z5, Z11
+	VPSRLD        $0x18, Z5, Z13
+	VPSUBD        Z13, Z23, Z14
+	VPSUBD        Z11, Z14, Z14
+	VPSLLVD       Z14, Z9, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z0
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z0, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z0, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z4, Z14
+	VPADDD        Z14, Z0, Z0
+	VPADDD        Z15, Z0, Z0
+	VPSUBD        Z16, Z0, K1, Z0
+	VPADDD        Z16, Z0, K2, Z0
+	VMOVDQU32     64(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z11, Z14, Z14
+	VPSHLDVD      Z11, Z14, Z1
+	VCVTDQ2PS     Z9, Z14
+	VCVTDQ2PS     Z1, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z9, Z15, Z14
+	VPSUBD        Z14, Z1, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z9, Z14, K2
+	VPSLLVD       Z13, Z19, Z16
+	VPSUBD        Z9, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z5, Z14
+	VPADDD        Z14, Z1, Z1
+	VPADDD        Z15, Z1, Z1
+	VPSUBD        Z16, Z1, K1, Z1
+	VPADDD        Z16, Z1, K2, Z1
+	JMP           round64
+
+more64:
+	VPXORQ        Z8, Z8, Z8
+	VPUNPCKLBW    Z8, Z12, Z9
+	VPUNPCKHBW    Z8, Z12, Z10
+	VPUNPCKLWD    Z8, Z9, Z11
+	VPUNPCKHWD    Z8, Z9, Z12
+	VPUNPCKLWD    Z8, Z10, Z13
+	VPUNPCKHWD    Z8, Z10, Z15
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VMOVDQA32     Z11, Z9
+	VPMAXUD       Z12, Z9, Z9
+	VPMAXUD       Z13, Z9, Z9
+	VPMAXUD       Z15, Z9, Z9
+	VPCMPUD       $0x06, Z8, Z9, K1
+	KORTESTW      K1, K1
+	JEQ           second64
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPSUBUSW      Z8, Z13, Z9
+	VPMINUD       Z8, Z9, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z2, K1
+	VPSUBUSW      Z8, Z15, Z10
+	VPMINUD       Z8, Z10, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z3, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z3, Z2, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z2, K1, Z2
+	VPSRLD        $0x10, Z3, K2, Z3
+	VMOVDQU32     128(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z6, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z2
+	VMOVDQU32     192(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z7, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z3
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPSUBUSW      Z8, Z11, Z9
+	VPMINUD       Z8, Z9, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPSUBUSW      Z8, Z12, Z10
+	VPMINUD       Z8, Z10, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	VMOVDQU32     64(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z5, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z1
+
+second64:
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z13, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z2, K1
+	VPMINUD       Z8, Z15, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z3, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z3, Z2, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z2, K1, Z2
+	VPSRLD        $0x10, Z3, K2, Z3
+	VMOVDQU32     128(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z6, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z2
+	VMOVDQU32     192(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z7, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z3
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z11, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPMINUD       Z8, Z12, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	VMOVDQU32     64(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z5, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z1
+	JMP           symbols64
+
+lanes32:
+	MOVQ  $0x00ff00ff00ff00ff, R9
+	KMOVQ R9, K7
+
+round32:
+	SUBQ       $0x01, R8
+	JL         finish
+	SUBQ       $0x20, CX
+	SUBQ       $0x20, DX
+	SUBQ       $0x00000080, BX
+	VMOVDQU32  (CX), Y8
+	VPERMD     Z8, Z20, Z8
+	VMOVDQU32  (DX), Y9
+	VPERMD     Z9, Z20, Z9
+	VPSUBB     Z21, Z9, Z9
+	VPERMB     8448(AX), Z8, Z10
+	VPERMB     8512(AX), Z8, Z11
+	VPERMB     8576(AX), Z8, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8640(AX), Z8, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8704(AX), Z8, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VPERMB     8768(AX), Z10, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8832(AX), Z10, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8896(AX), Z10, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPSLLW     $0x02, Z10, Z10
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VMOVDQA64  Z10, Z12
+	VPERMI2B   9408(AX), Z28, Z12
+	VMOVDQA64  Z10, Z13
+	VPERMI2B   9024(AX), Z25, Z13
+	VMOVDQA64  Z10, Z14
+	VPERMI2B   9152(AX), Z26, Z14
+	VMOVDQA64  Z10, Z15
+	VPERMI2B   9280(AX), Z27, Z15
+	VPSUBB     Z11, Z31, Z16
+	VPCMPUB    $0x06, Z16, Z12, K7, K1
+	VPMINUB    Z12, Z16, Z16
+	VPSUBB     Z16, Z12, Z12
+	VPSLLW     $0x05, Z16, Z16
+	VPORQ      Z16, Z14, Z14
+	VPUNPCKLBW Z14, Z13, Z16
+	VPUNPCKLBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z4
+	VPUNPCKHWD Z17, Z16, Z5
+	KORTESTQ   K1, K1
+	JNE        more32
+
+symbols32:
+	VPANDD        Z22, Z4, Z8
+	VPSRLW        $0x0d, Z4, Z10
+	VPSRLD        $0x18, Z4, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPANDD        Z22, Z5, Z9
+	VPSRLW        $0x0d, Z5, Z11
+	VPSRLD        $0x18, Z5, Z13
+	VPSUBD        Z13, Z23, Z14
+	VPSUBD        Z11, Z14, Z14
+	VPSLLVD       Z14, Z9, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z0
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z0, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z0, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z4, Z14
+	VPADDD        Z14, Z0, Z0
+	VPADDD        Z15, Z0, Z0
+	VPSUBD        Z16, Z0, K1, Z0
+	VPADDD        Z16, Z0, K2, Z0
+	VMOVDQU32     64(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z11, Z14, Z14
+	VPSHLDVD      Z11, Z14, Z1
+	VCVTDQ2PS     Z9, Z14
+	VCVTDQ2PS     Z1, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z9, Z15, Z14
+	VPSUBD        Z14, Z1, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z9, Z14, K2
+	VPSLLVD       Z13, Z19, Z16
+	VPSUBD        Z9, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z5, Z14
+	VPADDD        Z14, Z1, Z1
+	VPADDD        Z15, Z1, Z1
+	VPSUBD        Z16, Z1, K1, Z1
+	VPADDD        Z16, Z1, K2, Z1
+	JMP           round32
+
+more32:
+	VPXORQ        Z8, Z8, Z8
+	VPUNPCKLBW    Z8, Z12, Z9
+	VPUNPCKHBW    Z8, Z12, Z10
+	VPUNPCKLWD    Z8, Z9, Z11
+	VPUNPCKHWD    Z8, Z9, Z12
+	VPUNPCKLWD    Z8, Z10, Z13
+	VPUNPCKHWD    Z8, Z10, Z15
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VMOVDQA32     Z11, Z9
+	VPMAXUD       Z12, Z9, Z9
+	VPCMPUD       $0x06, Z8, Z9, K1
+	KORTESTW      K1, K1
+	JEQ           second32
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPSUBUSW      Z8, Z11, Z9
+	VPMINUD       Z8, Z9, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPSUBUSW      Z8, Z12, Z10
+	VPMINUD       Z8, Z10, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	VMOVDQU32     64(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z5, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z1
+
+second32:
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z11, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPMINUD       Z8, Z12, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	VMOVDQU32     64(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z5, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z1
+	JMP           symbols32
+
+lanes16:
+	MOVQ  $0x000f000f000f000f, R9
+	KMOVQ R9, K7
+
+round16:
+	SUBQ       $0x01, R8
+	JL         finish
+	SUBQ       $0x10, CX
+	SUBQ       $0x10, DX
+	SUBQ       $0x00000040, BX
+	VMOVDQU32  (CX), X8
+	VPERMD     Z8, Z20, Z8
+	VMOVDQU32  (DX), X9
+	VPERMD     Z9, Z20, Z9
+	VPSUBB     Z21, Z9, Z9
+	VPERMB     8448(AX), Z8, Z10
+	VPERMB     8512(AX), Z8, Z11
+	VPERMB     8576(AX), Z8, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8640(AX), Z8, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8704(AX), Z8, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VPERMB     8768(AX), Z10, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8832(AX), Z10, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8896(AX), Z10, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPSLLW     $0x02, Z10, Z10
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VMOVDQA64  Z10, Z12
+	VPERMI2B   9408(AX), Z28, Z12
+	VMOVDQA64  Z10, Z13
+	VPERMI2B   9024(AX), Z25, Z13
+	VMOVDQA64  Z10, Z14
+	VPERMI2B   9152(AX), Z26, Z14
+	VMOVDQA64  Z10, Z15
+	VPERMI2B   9280(AX), Z27, Z15
+	VPSUBB     Z11, Z31, Z16
+	VPCMPUB    $0x06, Z16, Z12, K7, K1
+	VPMINUB    Z12, Z16, Z16
+	VPSUBB     Z16, Z12, Z12
+	VPSLLW     $0x05, Z16, Z16
+	VPORQ      Z16, Z14, Z14
+	VPUNPCKLBW Z14, Z13, Z16
+	VPUNPCKLBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z4
+	KORTESTQ   K1, K1
+	JNE        more16
+
+symbols16:
+	VPANDD        Z22, Z4, Z8
+	VPSRLW        $0x0d, Z4, Z10
+	VPSRLD        $0x18, Z4, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z0, Z0, Z14
+	VPCOMPRESSW.Z Z14, K1, Z14
+	KMOVD         K1, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z0
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z0, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z0, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z4, Z14
+	VPADDD        Z14, Z0, Z0
+	VPADDD        Z15, Z0, Z0
+	VPSUBD        Z16, Z0, K1, Z0
+	VPADDD        Z16, Z0, K2, Z0
+	JMP           round16
+
+more16:
+	VPXORQ        Z8, Z8, Z8
+	VPUNPCKLBW    Z8, Z12, Z9
+	VPUNPCKHBW    Z8, Z12, Z10
+	VPUNPCKLWD    Z8, Z9, Z11
+	VPUNPCKHWD    Z8, Z9, Z12
+	VPUNPCKLWD    Z8, Z10, Z13
+	VPUNPCKHWD    Z8, Z10, Z15
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VMOVDQA32     Z11, Z9
+	VPCMPUD       $0x06, Z8, Z9, K1
+	KORTESTW      K1, K1
+	JEQ           second16
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPSUBUSW      Z8, Z11, Z9
+	VPMINUD       Z8, Z9, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z0, Z0, Z14
+	VPCOMPRESSW.Z Z14, K1, Z14
+	KMOVD         K1, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+
+second16:
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z11, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z0, Z0, Z14
+	VPCOMPRESSW.Z Z14, K1, Z14
+	KMOVD         K1, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	JMP           symbols16
+
+finish:
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z1, 64(AX)
+	VMOVDQU32 Z2, 128(AX)
+	VMOVDQU32 Z3, 192(AX)
+	SUBQ      SI, R10
+	MOVQ      R10, written+64(FP)
+	VZEROUPPER
+	RET
+
+// func encodeBytesAVX512(e *byte, p *byte, words *byte, at int, rounds int, lanes int) (written int)
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, POPCNT
+TEXT ·encodeBytesAVX512(SB), NOSPLIT, $0-56
+	MOVQ         e+0(FP), AX
+	MOVQ         p+8(FP), CX
+	MOVQ         words+16(FP), DX
+	MOVQ         at+24(FP), BX
+	LEAQ         (DX)(BX*2), DX
+	MOVQ         rounds+32(FP), SI
+	MOVQ         lanes+40(FP), DI
+	MOVQ         DX, R8
+	MOVQ         SI, BX
+	IMULQ        DI, BX
+	ADDQ         BX, CX
+	LEAQ         256(AX), BX
+	MOVL         $0x00000fff, R9
+	VPBROADCASTD R9, Z20
 	VPTERNLOGD   $0xff, Z25, Z25, Z25
 	VMOVDQU32    iotaWords<>+0(SB), Y28
 	VMOVDQU32    (AX), Z0
 	VMOVDQU32    64(AX), Z1
 	VMOVDQU32    128(AX), Z2
 	VMOVDQU32    192(AX), Z3
-	CMPQ         R8, $0x20
+	CMPQ         DI, $0x20
 	JEQ          lanes32
 	JL           lanes16
 
 lanes64:
-	SUBQ       $0x01, DI
-	JL         finish
-	SUBQ       $0x00000080, CX
-	SUBQ       $0x00000080, DX
-	VPMOVZXWD  (CX), Z4
-	VPMOVZXWD  (DX), Z8
-	VPADDD     Z22, Z8, Z8
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z4*4), K1, Z31
-	VMOVDQA32  Z31, Z4
-	VPANDD     Z21, Z4, Z17
-	VPSRLD     $0x07, Z4, Z12
-	VPANDD     Z24, Z12, Z12
-	VPSUBD     Z12, Z24, Z12
-	VPMINUD    Z12, Z17, Z12
-	VPSUBD     Z12, Z17, Z17
-	VMOVDQA32  Z17, Z16
-	VPMOVZXWD  32(CX), Z5
-	VPMOVZXWD  32(DX), Z9
-	VPADDD     Z22, Z9, Z9
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z5*4), K1, Z31
-	VMOVDQA32  Z31, Z5
-	VPANDD     Z21, Z5, Z17
-	VPSRLD     $0x07, Z5, Z13
-	VPANDD     Z24, Z13, Z13
-	VPSUBD     Z13, Z24, Z13
-	VPMINUD    Z13, Z17, Z13
-	VPSUBD     Z13, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPMOVZXWD  64(CX), Z6
-	VPMOVZXWD  64(DX), Z10
-	VPADDD     Z22, Z10, Z10
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z6*4), K1, Z31
-	VMOVDQA32  Z31, Z6
-	VPANDD     Z21, Z6, Z17
-	VPSRLD     $0x07, Z6, Z14
-	VPANDD     Z24, Z14, Z14
-	VPSUBD     Z14, Z24, Z14
-	VPMINUD    Z14, Z17, Z14
-	VPSUBD     Z14, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPMOVZXWD  96(CX), Z7
-	VPMOVZXWD  96(DX), Z11
-	VPADDD     Z22, Z11, Z11
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z7*4), K1, Z31
-	VMOVDQA32  Z31, Z7
-	VPANDD     Z21, Z7, Z17
-	VPSRLD     $0x07, Z7, Z15
-	VPANDD     Z24, Z15, Z15
-	VPSUBD     Z15, Z24, Z15
-	VPMINUD    Z15, Z17, Z15
-	VPSUBD     Z15, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPTESTMD   Z16, Z16, K2
-	KORTESTW   K2, K2
-	JNE        more64
-
-symbols64:
-	VPSRLD        $0x13, Z7, Z16
-	VPSRLD        $0x07, Z7, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z15, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	SUBQ          $0x01, SI
+	JL            finish
+	SUBQ          $0x40, CX
+	VPMOVZXBD     48(CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z3, K2
 	VPCOMPRESSD.Z Z3, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z3, K2, Z3
-	VPSLLVD       Z15, Z25, Z17
-	VPANDND       Z11, Z17, Z17
-	VPSLLVD       Z15, Z3, Z3
-	VPORD         Z17, Z3, Z3
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z3, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4542,33 +6031,29 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z7, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z3
-	VPSRLD        $0x13, Z6, Z16
-	VPSRLD        $0x07, Z6, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z14, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	VPMOVZXBD     32(CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z2, K2
 	VPCOMPRESSD.Z Z2, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z2, K2, Z2
-	VPSLLVD       Z14, Z25, Z17
-	VPANDND       Z10, Z17, Z17
-	VPSLLVD       Z14, Z2, Z2
-	VPORD         Z17, Z2, Z2
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z2, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4581,33 +6066,29 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z6, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z2
-	VPSRLD        $0x13, Z5, Z16
-	VPSRLD        $0x07, Z5, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z13, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	VPMOVZXBD     16(CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z1, K2
 	VPCOMPRESSD.Z Z1, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z13, Z25, Z17
-	VPANDND       Z9, Z17, Z17
-	VPSLLVD       Z13, Z1, Z1
-	VPORD         Z17, Z1, Z1
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z1, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4620,33 +6101,29 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z5, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z1
-	VPSRLD        $0x13, Z4, Z16
-	VPSRLD        $0x07, Z4, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z12, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	VPMOVZXBD     (CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z12, Z25, Z17
-	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z12, Z0, Z0
-	VPORD         Z17, Z0, Z0
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4659,164 +6136,35 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z4, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes64
 
-more64:
-	VPANDD        Z21, Z7, Z19
-	VPSUBD        Z15, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z3, K2
-	VPCOMPRESSD.Z Z3, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z3, K2, Z3
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z15, Z11, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z3, Z3
-	VPORD         Z17, Z3, Z3
-	VPANDD        Z21, Z6, Z19
-	VPSUBD        Z14, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z2, K2
-	VPCOMPRESSD.Z Z2, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z2, K2, Z2
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z14, Z10, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z2, Z2
-	VPORD         Z17, Z2, Z2
-	VPANDD        Z21, Z5, Z19
-	VPSUBD        Z13, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z13, Z9, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	JMP           symbols64
-
 lanes32:
-	SUBQ       $0x01, DI
-	JL         finish
-	SUBQ       $0x00000040, CX
-	SUBQ       $0x00000040, DX
-	VPMOVZXWD  (CX), Z4
-	VPMOVZXWD  (DX), Z8
-	VPADDD     Z22, Z8, Z8
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z4*4), K1, Z31
-	VMOVDQA32  Z31, Z4
-	VPANDD     Z21, Z4, Z17
-	VPSRLD     $0x07, Z4, Z12
-	VPANDD     Z24, Z12, Z12
-	VPSUBD     Z12, Z24, Z12
-	VPMINUD    Z12, Z17, Z12
-	VPSUBD     Z12, Z17, Z17
-	VMOVDQA32  Z17, Z16
-	VPMOVZXWD  32(CX), Z5
-	VPMOVZXWD  32(DX), Z9
-	VPADDD     Z22, Z9, Z9
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z5*4), K1, Z31
-	VMOVDQA32  Z31, Z5
-	VPANDD     Z21, Z5, Z17
-	VPSRLD     $0x07, Z5, Z13
-	VPANDD     Z24, Z13, Z13
-	VPSUBD     Z13, Z24, Z13
-	VPMINUD    Z13, Z17, Z13
-	VPSUBD     Z13, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPTESTMD   Z16, Z16, K2
-	KORTESTW   K2, K2
-	JNE        more32
-
-symbols32:
-	VPSRLD        $0x13, Z5, Z16
-	VPSRLD        $0x07, Z5, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z13, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	SUBQ          $0x01, SI
+	JL            finish
+	SUBQ          $0x20, CX
+	VPMOVZXBD     16(CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z1, K2
 	VPCOMPRESSD.Z Z1, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z13, Z25, Z17
-	VPANDND       Z9, Z17, Z17
-	VPSLLVD       Z13, Z1, Z1
-	VPORD         Z17, Z1, Z1
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z1, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4829,33 +6177,29 @@ symbols32:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z5, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z1
-	VPSRLD        $0x13, Z4, Z16
-	VPSRLD        $0x07, Z4, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z12, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	VPMOVZXBD     (CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z12, Z25, Z17
-	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z12, Z0, Z0
-	VPORD         Z17, Z0, Z0
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4868,106 +6212,35 @@ symbols32:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z4, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes32
 
-more32:
-	VPANDD        Z21, Z5, Z19
-	VPSUBD        Z13, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z13, Z9, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	JMP           symbols32
-
 lanes16:
-	SUBQ       $0x01, DI
-	JL         finish
-	SUBQ       $0x00000020, CX
-	SUBQ       $0x00000020, DX
-	VPMOVZXWD  (CX), Z4
-	VPMOVZXWD  (DX), Z8
-	VPADDD     Z22, Z8, Z8
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z4*4), K1, Z31
-	VMOVDQA32  Z31, Z4
-	VPANDD     Z21, Z4, Z17
-	VPSRLD     $0x07, Z4, Z12
-	VPANDD     Z24, Z12, Z12
-	VPSUBD     Z12, Z24, Z12
-	VPMINUD    Z12, Z17, Z12
-	VPSUBD     Z12, Z17, Z17
-	VMOVDQA32  Z17, Z16
-	VPTESTMD   Z16, Z16, K2
-	KORTESTW   K2, K2
-	JNE        more16
-
-symbols16:
-	VPSRLD        $0x13, Z4, Z16
-	VPSRLD        $0x07, Z4, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z12, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	SUBQ          $0x01, SI
+	JL            finish
+	SUBQ          $0x10, CX
+	VPMOVZXBD     (CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z12, Z25, Z17
-	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z12, Z0, Z0
-	VPORD         Z17, Z0, Z0
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4980,45 +6253,19 @@ symbols16:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z4, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes16
-
-more16:
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	JMP           symbols16
 
 finish:
 	VMOVDQU32 Z0, (AX)
 	VMOVDQU32 Z1, 64(AX)
 	VMOVDQU32 Z2, 128(AX)
 	VMOVDQU32 Z3, 192(AX)
-	SUBQ      BX, R9
-	MOVQ      R9, written+56(FP)
+	SUBQ      DX, R8
+	MOVQ      R8, written+48(FP)
 	VZEROUPPER
 	RET
 
@@ -5055,1118 +6302,6 @@ DATA iotaWords<>+29(SB)/1, $0x00
 DATA iotaWords<>+30(SB)/1, $0x0f
 DATA iotaWords<>+31(SB)/1, $0x00
 GLOBL iotaWords<>(SB), RODATA|NOPTR, $32
-
-// func encode32AVX512(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, POPCNT
-TEXT ·encode32AVX512(SB), NOSPLIT, $0-64
-	MOVQ         e+0(FP), AX
-	MOVQ         keys+8(FP), CX
-	MOVQ         z+16(FP), DX
-	MOVQ         words+24(FP), BX
-	MOVQ         at+32(FP), SI
-	LEAQ         (BX)(SI*2), BX
-	MOVQ         rounds+40(FP), DI
-	MOVQ         lanes+48(FP), R8
-	MOVQ         BX, R9
-	MOVQ         DI, SI
-	IMULQ        R8, SI
-	LEAQ         (CX)(SI*2), CX
-	LEAQ         (DX)(SI*4), DX
-	LEAQ         256(AX), SI
-	MOVL         $0x00000001, R10
-	VPBROADCASTD R10, Z22
-	MOVL         $0x0000000f, R10
-	VPBROADCASTD R10, Z24
-	MOVL         $0x0000001f, R10
-	VPBROADCASTD R10, Z26
-	MOVL         $0x0000001f, R10
-	VPBROADCASTD R10, Z21
-	MOVL         $0x000000ff, R10
-	VPBROADCASTD R10, Z23
-	VPTERNLOGD   $0xff, Z25, Z25, Z25
-	VMOVDQU32    iotaWords<>+0(SB), Y28
-	VMOVDQU32    (AX), Z0
-	VMOVDQU32    64(AX), Z1
-	VMOVDQU32    128(AX), Z2
-	VMOVDQU32    192(AX), Z3
-	CMPQ         R8, $0x20
-	JEQ          lanes32
-	JL           lanes16
-
-lanes64:
-	SUBQ       $0x01, DI
-	JL         finish
-	SUBQ       $0x00000080, CX
-	SUBQ       $0x00000100, DX
-	VPMOVZXWD  (CX), Z4
-	VMOVDQU32  (DX), Z8
-	VPADDD     Z22, Z8, Z8
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z4*4), K1, Z31
-	VMOVDQA32  Z31, Z4
-	VPANDD     Z21, Z4, Z17
-	VPSRLD     $0x07, Z4, Z12
-	VPANDD     Z24, Z12, Z12
-	VPSUBD     Z12, Z24, Z12
-	VPMINUD    Z12, Z17, Z12
-	VPSUBD     Z12, Z17, Z17
-	VMOVDQA32  Z17, Z16
-	VPMOVZXWD  32(CX), Z5
-	VMOVDQU32  64(DX), Z9
-	VPADDD     Z22, Z9, Z9
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z5*4), K1, Z31
-	VMOVDQA32  Z31, Z5
-	VPANDD     Z21, Z5, Z17
-	VPSRLD     $0x07, Z5, Z13
-	VPANDD     Z24, Z13, Z13
-	VPSUBD     Z13, Z24, Z13
-	VPMINUD    Z13, Z17, Z13
-	VPSUBD     Z13, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPMOVZXWD  64(CX), Z6
-	VMOVDQU32  128(DX), Z10
-	VPADDD     Z22, Z10, Z10
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z6*4), K1, Z31
-	VMOVDQA32  Z31, Z6
-	VPANDD     Z21, Z6, Z17
-	VPSRLD     $0x07, Z6, Z14
-	VPANDD     Z24, Z14, Z14
-	VPSUBD     Z14, Z24, Z14
-	VPMINUD    Z14, Z17, Z14
-	VPSUBD     Z14, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPMOVZXWD  96(CX), Z7
-	VMOVDQU32  192(DX), Z11
-	VPADDD     Z22, Z11, Z11
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z7*4), K1, Z31
-	VMOVDQA32  Z31, Z7
-	VPANDD     Z21, Z7, Z17
-	VPSRLD     $0x07, Z7, Z15
-	VPANDD     Z24, Z15, Z15
-	VPSUBD     Z15, Z24, Z15
-	VPMINUD    Z15, Z17, Z15
-	VPSUBD     Z15, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPTESTMD   Z16, Z16, K2
-	KORTESTW   K2, K2
-	JNE        more64
-
-symbols64:
-	VPSRLD        $0x13, Z7, Z16
-	VPSRLD        $0x07, Z7, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z15, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z3, K2
-	VPCOMPRESSD.Z Z3, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z3, K2, Z3
-	VPSLLVD       Z15, Z25, Z17
-	VPANDND       Z11, Z17, Z17
-	VPSLLVD       Z15, Z3, Z3
-	VPORD         Z17, Z3, Z3
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z3, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z3, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z7, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z3
-	VPSRLD        $0x13, Z6, Z16
-	VPSRLD        $0x07, Z6, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z14, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z2, K2
-	VPCOMPRESSD.Z Z2, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z2, K2, Z2
-	VPSLLVD       Z14, Z25, Z17
-	VPANDND       Z10, Z17, Z17
-	VPSLLVD       Z14, Z2, Z2
-	VPORD         Z17, Z2, Z2
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z2, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z2, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z6, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z2
-	VPSRLD        $0x13, Z5, Z16
-	VPSRLD        $0x07, Z5, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z13, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z13, Z25, Z17
-	VPANDND       Z9, Z17, Z17
-	VPSLLVD       Z13, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z1, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z5, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z1
-	VPSRLD        $0x13, Z4, Z16
-	VPSRLD        $0x07, Z4, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z12, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z12, Z25, Z17
-	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z12, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z4, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes64
-
-more64:
-	VPCMPUD       $0x06, Z24, Z16, K2
-	KORTESTW      K2, K2
-	JEQ           second64
-	VPANDD        Z21, Z7, Z19
-	VPSUBD        Z15, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z3, K2
-	VPCOMPRESSD.Z Z3, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z3, K2, Z3
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z15, Z11, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z3, Z3
-	VPORD         Z17, Z3, Z3
-	VPANDD        Z21, Z6, Z19
-	VPSUBD        Z14, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z2, K2
-	VPCOMPRESSD.Z Z2, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z2, K2, Z2
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z14, Z10, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z2, Z2
-	VPORD         Z17, Z2, Z2
-	VPANDD        Z21, Z5, Z19
-	VPSUBD        Z13, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z13, Z9, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-
-second64:
-	VPANDD        Z21, Z7, Z19
-	VPSUBD        Z15, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z3, K2
-	VPCOMPRESSD.Z Z3, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z3, K2, Z3
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z15, Z11, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z3, Z3
-	VPORD         Z17, Z3, Z3
-	VPANDD        Z21, Z6, Z19
-	VPSUBD        Z14, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z2, K2
-	VPCOMPRESSD.Z Z2, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z2, K2, Z2
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z14, Z10, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z2, Z2
-	VPORD         Z17, Z2, Z2
-	VPANDD        Z21, Z5, Z19
-	VPSUBD        Z13, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z13, Z9, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	JMP           symbols64
-
-lanes32:
-	SUBQ       $0x01, DI
-	JL         finish
-	SUBQ       $0x00000040, CX
-	SUBQ       $0x00000080, DX
-	VPMOVZXWD  (CX), Z4
-	VMOVDQU32  (DX), Z8
-	VPADDD     Z22, Z8, Z8
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z4*4), K1, Z31
-	VMOVDQA32  Z31, Z4
-	VPANDD     Z21, Z4, Z17
-	VPSRLD     $0x07, Z4, Z12
-	VPANDD     Z24, Z12, Z12
-	VPSUBD     Z12, Z24, Z12
-	VPMINUD    Z12, Z17, Z12
-	VPSUBD     Z12, Z17, Z17
-	VMOVDQA32  Z17, Z16
-	VPMOVZXWD  32(CX), Z5
-	VMOVDQU32  64(DX), Z9
-	VPADDD     Z22, Z9, Z9
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z5*4), K1, Z31
-	VMOVDQA32  Z31, Z5
-	VPANDD     Z21, Z5, Z17
-	VPSRLD     $0x07, Z5, Z13
-	VPANDD     Z24, Z13, Z13
-	VPSUBD     Z13, Z24, Z13
-	VPMINUD    Z13, Z17, Z13
-	VPSUBD     Z13, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPTESTMD   Z16, Z16, K2
-	KORTESTW   K2, K2
-	JNE        more32
-
-symbols32:
-	VPSRLD        $0x13, Z5, Z16
-	VPSRLD        $0x07, Z5, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z13, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z13, Z25, Z17
-	VPANDND       Z9, Z17, Z17
-	VPSLLVD       Z13, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z1, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z5, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z1
-	VPSRLD        $0x13, Z4, Z16
-	VPSRLD        $0x07, Z4, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z12, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z12, Z25, Z17
-	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z12, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z4, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes32
-
-more32:
-	VPCMPUD       $0x06, Z24, Z16, K2
-	KORTESTW      K2, K2
-	JEQ           second32
-	VPANDD        Z21, Z5, Z19
-	VPSUBD        Z13, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z13, Z9, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-
-second32:
-	VPANDD        Z21, Z5, Z19
-	VPSUBD        Z13, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z13, Z9, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	JMP           symbols32
-
-lanes16:
-	SUBQ       $0x01, DI
-	JL         finish
-	SUBQ       $0x00000020, CX
-	SUBQ       $0x00000040, DX
-	VPMOVZXWD  (CX), Z4
-	VMOVDQU32  (DX), Z8
-	VPADDD     Z22, Z8, Z8
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z4*4), K1, Z31
-	VMOVDQA32  Z31, Z4
-	VPANDD     Z21, Z4, Z17
-	VPSRLD     $0x07, Z4, Z12
-	VPANDD     Z24, Z12, Z12
-	VPSUBD     Z12, Z24, Z12
-	VPMINUD    Z12, Z17, Z12
-	VPSUBD     Z12, Z17, Z17
-	VMOVDQA32  Z17, Z16
-	VPTESTMD   Z16, Z16, K2
-	KORTESTW   K2, K2
-	JNE        more16
-
-symbols16:
-	VPSRLD        $0x13, Z4, Z16
-	VPSRLD        $0x07, Z4, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z12, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z12, Z25, Z17
-	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z12, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z4, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes16
-
-more16:
-	VPCMPUD       $0x06, Z24, Z16, K2
-	KORTESTW      K2, K2
-	JEQ           second16
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-
-second16:
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	JMP           symbols16
-
-finish:
-	VMOVDQU32 Z0, (AX)
-	VMOVDQU32 Z1, 64(AX)
-	VMOVDQU32 Z2, 128(AX)
-	VMOVDQU32 Z3, 192(AX)
-	SUBQ      BX, R9
-	MOVQ      R9, written+56(FP)
-	VZEROUPPER
-	RET
-
-// func encodeBytesAVX512(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, POPCNT
-TEXT ·encodeBytesAVX512(SB), NOSPLIT, $0-64
-	MOVQ         e+0(FP), AX
-	MOVQ         keys+8(FP), CX
-	MOVQ         z+16(FP), DX
-	MOVQ         words+24(FP), BX
-	MOVQ         at+32(FP), SI
-	LEAQ         (BX)(SI*2), BX
-	MOVQ         rounds+40(FP), DI
-	MOVQ         lanes+48(FP), R8
-	MOVQ         BX, R9
-	MOVQ         DI, SI
-	IMULQ        R8, SI
-	LEAQ         (CX)(SI*1), CX
-	LEAQ         (DX)(SI*1), DX
-	LEAQ         256(AX), DX
-	MOVL         $0x00000fff, SI
-	VPBROADCASTD SI, Z20
-	MOVL         $0x00000001, SI
-	VPBROADCASTD SI, Z22
-	MOVL         $0x0000000f, SI
-	VPBROADCASTD SI, Z24
-	MOVL         $0x0000001f, SI
-	VPBROADCASTD SI, Z26
-	MOVL         $0x0000001f, SI
-	VPBROADCASTD SI, Z21
-	MOVL         $0x000000ff, SI
-	VPBROADCASTD SI, Z23
-	VPTERNLOGD   $0xff, Z25, Z25, Z25
-	VMOVDQU32    iotaWords<>+0(SB), Y28
-	VMOVDQU32    (AX), Z0
-	VMOVDQU32    64(AX), Z1
-	VMOVDQU32    128(AX), Z2
-	VMOVDQU32    192(AX), Z3
-	CMPQ         R8, $0x20
-	JEQ          lanes32
-	JL           lanes16
-
-lanes64:
-	SUBQ          $0x01, DI
-	JL            finish
-	SUBQ          $0x40, CX
-	VPMOVZXBD     48(CX), Z7
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z7*4), K1, Z31
-	VMOVDQA32     Z31, Z7
-	VPSRLD        $0x0c, Z7, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z3, K2
-	VPCOMPRESSD.Z Z3, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z3, K2, Z3
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z3, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z3, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z7, Z18
-	VPADDD        Z18, Z17, Z3
-	VPMOVZXBD     32(CX), Z6
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z6*4), K1, Z31
-	VMOVDQA32     Z31, Z6
-	VPSRLD        $0x0c, Z6, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z2, K2
-	VPCOMPRESSD.Z Z2, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z2, K2, Z2
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z2, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z2, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z6, Z18
-	VPADDD        Z18, Z17, Z2
-	VPMOVZXBD     16(CX), Z5
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z5*4), K1, Z31
-	VMOVDQA32     Z31, Z5
-	VPSRLD        $0x0c, Z5, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z1, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z5, Z18
-	VPADDD        Z18, Z17, Z1
-	VPMOVZXBD     (CX), Z4
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z4*4), K1, Z31
-	VMOVDQA32     Z31, Z4
-	VPSRLD        $0x0c, Z4, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z4, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes64
-
-lanes32:
-	SUBQ          $0x01, DI
-	JL            finish
-	SUBQ          $0x20, CX
-	VPMOVZXBD     16(CX), Z5
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z5*4), K1, Z31
-	VMOVDQA32     Z31, Z5
-	VPSRLD        $0x0c, Z5, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z1, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z5, Z18
-	VPADDD        Z18, Z17, Z1
-	VPMOVZXBD     (CX), Z4
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z4*4), K1, Z31
-	VMOVDQA32     Z31, Z4
-	VPSRLD        $0x0c, Z4, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z4, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes32
-
-lanes16:
-	SUBQ          $0x01, DI
-	JL            finish
-	SUBQ          $0x10, CX
-	VPMOVZXBD     (CX), Z4
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z4*4), K1, Z31
-	VMOVDQA32     Z31, Z4
-	VPSRLD        $0x0c, Z4, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z4, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes16
-
-finish:
-	VMOVDQU32 Z0, (AX)
-	VMOVDQU32 Z1, 64(AX)
-	VMOVDQU32 Z2, 128(AX)
-	VMOVDQU32 Z3, 192(AX)
-	SUBQ      BX, R9
-	MOVQ      R9, written+56(FP)
-	VZEROUPPER
-	RET
 
 // func stepsFloat16AVX512(z *byte, symbols *byte, leaf *byte, base *byte, n int)
 // Requires: AVX, AVX512BW, AVX512CD, AVX512F, AVX512VL

@@ -39,7 +39,7 @@ func lanesFor(n int) int {
 	return 64
 }
 
-// An encEntry is how a step of one fine symbol is encoded in one context: the
+// An encEntry is how a step of one fine symbol is encoded by a table: the
 // frequency of its symbol from bit 19 up, the first of its slots from bit 11, the
 // bits of the table's probabilities from bit 7, and below the symbol's raw bits.
 // Of byte planes: the frequency from bit 12 up, and the first slot.
@@ -49,11 +49,24 @@ type encEntry uint32
 // bit 20 up, the slot less the first of the byte's from bit 8, and the byte.
 type decEntry uint32
 
-// The kernels know where its first two fields are.
+// A laneEncoder is the states of an encoder, and its tables twice: as portable
+// code looks symbols up, by the table's number and the fine symbol, and as kernels
+// search them. The kernels know where the fields are.
 type laneEncoder struct {
-	states [maxLanes]uint32
-	table  [contexts * maxSymbols]encEntry // by context<<8 | fine symbol
-	words  []uint16                        // filled from the end
+	states  [maxLanes]uint32
+	table   [maxTables * maxSymbols]encEntry // by table<<8 | fine symbol
+	quarter [contexts]uint8                  // 4 times the number of the context's table
+
+	bits   [contexts]uint8    // of its probabilities
+	quarts [3][contexts]uint8 // one more than the first fine symbols of its symbols 4, 8 and 12
+	after  [3][64]uint8       // and of those one, two and three after every fourth, by table
+
+	freqLo [tableSymbols]uint8
+	freqHi [tableSymbols]uint8
+	begin  [tableSymbols]uint8 // the first slot of each symbol
+	raw    [tableSymbols]uint8
+
+	words []uint16 // filled from the end
 }
 
 // A laneDecoder is the states of a decoder, and its tables twice: as kernels look
@@ -88,18 +101,18 @@ const tableSymbols = maxTables * stepSymbols
 // A step is what a stream of the lanes carries.
 type step interface{ uint16 | uint32 }
 
-// encode encodes steps z, whose contexts and fine symbols are keys, context<<8 |
-// symbol, with e.table, and appends states and words to dst.
-func encodeLanes[Z step](e *laneEncoder, dst []byte, keys []uint16, z []Z, lanes int) []byte {
+// encodeLanes encodes steps z, whose contexts are ctx and whose fine symbols are
+// symbols, and appends states and words to dst.
+func encodeLanes[Z step](e *laneEncoder, dst []byte, ctx, symbols []uint8, z []Z, lanes int) []byte {
 	e.start(len(z)*3 + 2*maxLanes) // at most a word for each symbol and each portion
 	p := len(e.words)
 	whole := len(z) - len(z)%lanes
-	p = encodeRound(e, keys[whole:], z[whole:], p)
-	if done, q := encodeRoundsFast(e, keys[:whole], z[:whole], lanes, p); done {
+	p = encodeRound(e, ctx[whole:], symbols[whole:], z[whole:], p)
+	if done, q := encodeRoundsFast(e, ctx[:whole], symbols[:whole], z[:whole], lanes, p); done {
 		p = q
 	} else {
 		for i := whole; i > 0; i -= lanes {
-			p = encodeRound(e, keys[i-lanes:i], z[i-lanes:i], p)
+			p = encodeRound(e, ctx[i-lanes:i], symbols[i-lanes:i], z[i-lanes:i], p)
 		}
 	}
 	return e.appendTo(dst, lanes, p)
@@ -131,12 +144,13 @@ func (e encEntry) raws() (all, first uint32) {
 
 // encodeRound encodes a round, words below e.words[p], and returns where they
 // begin.
-func encodeRound[Z step](e *laneEncoder, keys []uint16, z []Z, p int) int {
+func encodeRound[Z step](e *laneEncoder, ctx, symbols []uint8, z []Z, p int) int {
 	words := e.words
 	var entries [maxLanes]encEntry
 	most := uint32(0)
-	for j, k := range keys {
-		entry := e.table[k&(contexts*maxSymbols-1)]
+	symbols = symbols[:len(ctx)]
+	for j, c := range ctx {
+		entry := e.table[(uint(e.quarter[c&(contexts-1)])<<6|uint(symbols[j]))&(maxTables*maxSymbols-1)]
 		entries[j&(maxLanes-1)] = entry
 		all, first := entry.raws()
 		most = max(most, all-first)
@@ -145,7 +159,7 @@ func encodeRound[Z step](e *laneEncoder, keys []uint16, z []Z, p int) int {
 		if most <= from {
 			continue
 		}
-		for j := len(keys) - 1; j >= 0; j-- {
+		for j := len(ctx) - 1; j >= 0; j-- {
 			all, first := entries[j&(maxLanes-1)].raws()
 			if all-first <= from {
 				continue
@@ -160,7 +174,7 @@ func encodeRound[Z step](e *laneEncoder, keys []uint16, z []Z, p int) int {
 			e.states[j] = x<<n | uint32(z[j]+1)>>(first+from)&(1<<n-1)
 		}
 	}
-	for j := len(keys) - 1; j >= 0; j-- {
+	for j := len(ctx) - 1; j >= 0; j-- {
 		entry := entries[j&(maxLanes-1)]
 		bits := uint32(entry >> 7 & 15)
 		f, start := uint32(entry>>19), uint32(entry>>11&255)
