@@ -10,8 +10,7 @@ import (
 
 //go:generate go -C gen run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg codec
 
-// A tier is a set of kernels. That of AVX2 decodes; what it lacks, as encoding,
-// is portable.
+// A tier is a set of kernels. What a tier lacks is portable.
 type tier int
 
 const (
@@ -41,31 +40,38 @@ const spare = 512
 // encodeRoundsFast encodes whole rounds, words below e.words[p], and returns
 // where they begin, and false if it did nothing.
 func encodeRoundsFast[Z step](e *laneEncoder, keys []uint16, z []Z, lanes, p int) (bool, int) {
-	if use != avx512 || lanes < 16 {
+	if use == portable || lanes < 16 {
 		return false, p
 	}
 	if len(z) == 0 {
 		return true, p
 	}
-	rounds, written := len(z)/lanes, 0
-	switch z := any(z).(type) {
-	case []uint16:
-		written = encode16AVX512((*byte)(unsafe.Pointer(e)), bytesOf(keys), bytesOf(z), bytesOf(e.words), p, rounds, lanes)
-	case []uint32:
-		written = encode32AVX512((*byte)(unsafe.Pointer(e)), bytesOf(keys), bytesOf(z), bytesOf(e.words), p, rounds, lanes)
+	kernel := encode16AVX512
+	switch wide := unsafe.Sizeof(z[0]) == 4; {
+	case wide && use == avx2:
+		kernel = encode32AVX2
+	case wide:
+		kernel = encode32AVX512
+	case use == avx2:
+		kernel = encode16AVX2
 	}
+	written := kernel((*byte)(unsafe.Pointer(e)), bytesOf(keys), bytesOf(z), bytesOf(e.words), p, len(z)/lanes, lanes)
 	return true, p - written/2
 }
 
 // encodeBytesFast is encodeRoundsFast for bytes.
 func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
-	if use != avx512 || lanes < 16 {
+	if use == portable || lanes < 16 {
 		return false, at
 	}
 	if len(p) == 0 {
 		return true, at
 	}
-	written := encodeBytesAVX512((*byte)(unsafe.Pointer(e)), bytesOf(p), nil, bytesOf(e.words), at, len(p)/lanes, lanes)
+	kernel := encodeBytesAVX512
+	if use == avx2 {
+		kernel = encodeBytesAVX2
+	}
+	written := kernel((*byte)(unsafe.Pointer(e)), bytesOf(p), nil, bytesOf(e.words), at, len(p)/lanes, lanes)
 	return true, at - written/2
 }
 
@@ -168,18 +174,28 @@ func decodeInTwo(d *laneDecoder, n int, src []byte, lanes int, kernel func(at in
 // steps16Fast fills z and symbols as far as it can, and returns how far that is.
 func steps16Fast(n number, z []uint16, symbols []uint8, leaf, base []byte) int {
 	k := len(z) &^ 31
-	if use != avx512 || n.width != 2 || !n.float || k == 0 {
+	switch {
+	case k == 0:
+		return 0
+	case use == avx2:
+		steps16AVX2(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k, int(n.ordering().low))
+	case use == avx512 && n.float:
+		stepsFloat16AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k)
+	default:
 		return 0
 	}
-	stepsFloat16AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k)
 	return k
 }
 
 // steps8Fast is steps16Fast for elements of 8 bits.
 func steps8Fast(n number, z []uint16, symbols []uint8, leaf, base []byte) int {
 	k := len(z) &^ 63
-	if use != avx512 || k == 0 {
+	if use == portable || k == 0 {
 		return 0
+	}
+	if use == avx2 {
+		steps8AVX2(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k, int(n.ordering().low))
+		return k
 	}
 	steps8AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), &symbolOf8[0], k, int(n.ordering().low))
 	return k
@@ -187,11 +203,17 @@ func steps8Fast(n number, z []uint16, symbols []uint8, leaf, base []byte) int {
 
 // steps32Fast is steps16Fast for elements of 32 bits.
 func steps32Fast(n number, z []uint32, symbols []uint8, leaf, base []byte) int {
-	k := len(z) &^ 15
-	if use != avx512 || !n.float || k == 0 {
+	k := len(z) &^ 31
+	switch {
+	case k == 0:
+		return 0
+	case use == avx2:
+		steps32AVX2(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k, int(n.ordering().low))
+	case use == avx512 && n.float:
+		stepsFloat32AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k)
+	default:
 		return 0
 	}
-	stepsFloat32AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k)
 	return k
 }
 
@@ -271,20 +293,28 @@ func contextFast(ctx, depth []uint8, cols []int8, shift int) int {
 
 // rowSumsFast is rowSums of the first done elements.
 func rowSumsFast(symbols, ctx []uint8, curve *[2][contexts]uint8) (done int, sum uint32, expected uint64) {
-	if use != avx512 || len(ctx) == 0 {
+	k, kernel := len(ctx), rowSumsAVX512
+	if use == avx2 {
+		k, kernel = k&^31, rowSumsAVX2
+	}
+	if use == portable || k == 0 {
 		return 0, 0, 0
 	}
-	s, e := rowSumsAVX512(bytesOf(symbols), bytesOf(ctx), &curve[0][0], len(ctx))
-	return len(ctx), uint32(s), uint64(e)
+	s, e := kernel(bytesOf(symbols), bytesOf(ctx), &curve[0][0], k)
+	return k, uint32(s), uint64(e)
 }
 
 // keysFast fills keys as far as it can, and returns how far that is.
 func keysFast(keys []uint16, ctx, symbols []uint8) int {
 	k := len(keys) &^ 31
-	if use != avx512 || k == 0 {
+	switch {
+	case use == portable || k == 0:
 		return 0
+	case use == avx2:
+		keysAVX2(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
+	default:
+		keysAVX512(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
 	}
-	keysAVX512(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
 	return k
 }
 
@@ -292,10 +322,14 @@ func keysFast(keys []uint16, ctx, symbols []uint8) int {
 // columns over whole rows of row elements, every so many of them.
 func columnSumsFast(sums []uint16, symbols, ctx []uint8, curve *[2][contexts]uint8, row, every, rows int) (done int) {
 	k := row &^ 31
-	if use != avx512 || k == 0 || rows == 0 {
+	if use == portable || k == 0 || rows == 0 {
 		return 0
 	}
-	columnSumsAVX512(bytesOf(sums), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row*every, rows, k)
+	kernel := columnSumsAVX512
+	if use == avx2 {
+		kernel = columnSumsAVX2
+	}
+	kernel(bytesOf(sums), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row*every, rows, k)
 	return k
 }
 

@@ -189,6 +189,36 @@ func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, 
 //go:noescape
 func decodeBytesAVX2(d *byte, p *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
+// encode16AVX2 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
+//
+//go:noescape
+func encode16AVX2(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+
+// encode32AVX2 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
+//
+//go:noescape
+func encode32AVX2(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+
+// encodeBytesAVX2 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
+//
+//go:noescape
+func encodeBytesAVX2(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+
+// steps16AVX2 fills z and symbols with the steps from base to leaf, of 16 bits, and their symbols; low is what is flipped in negative elements, n a multiple of 32.
+//
+//go:noescape
+func steps16AVX2(z *byte, symbols *byte, leaf *byte, base *byte, n int, low int)
+
+// steps8AVX2 fills z and symbols with the steps from base to leaf, of 8 bits, and their symbols; low is what is flipped in negative elements, n a multiple of 32.
+//
+//go:noescape
+func steps8AVX2(z *byte, symbols *byte, leaf *byte, base *byte, n int, low int)
+
+// steps32AVX2 fills z and symbols with the steps from base to leaf, of 32 bits, and their symbols; low is what is flipped in negative elements, n a multiple of 32.
+//
+//go:noescape
+func steps32AVX2(z *byte, symbols *byte, leaf *byte, base *byte, n int, low int)
+
 // walkFloat16AVX2 fills dst with the elements that are steps z from base's; n is a multiple of 16.
 //
 //go:noescape
@@ -213,6 +243,21 @@ func depthsFloat32AVX2(depth *byte, base *byte, n int, top int)
 //
 //go:noescape
 func contextAVX2(ctx *byte, depth *byte, cols *byte, n int, shift int)
+
+// rowSumsAVX2 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes; n is a multiple of 32.
+//
+//go:noescape
+func rowSumsAVX2(symbols *byte, ctx *byte, curve *byte, n int) (sum int, expected int)
+
+// columnSumsAVX2 fills three arrays of n words at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has. n is a multiple of 32.
+//
+//go:noescape
+func columnSumsAVX2(sums *byte, symbols *byte, ctx *byte, curve *byte, stride int, rows int, n int)
+
+// keysAVX2 fills keys with ctx<<8 | symbols; n is a multiple of 32.
+//
+//go:noescape
+func keysAVX2(keys *byte, ctx *byte, symbols *byte, n int)
 
 // addDwords adds the n dwords of other to those of counts; n is a multiple of 16.
 //
