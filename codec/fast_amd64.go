@@ -111,23 +111,35 @@ func decodeFloatsFast(d *laneDecoder, n number, dst, base []byte, shifts []int8,
 		}
 		_ = shifts[from+(rounds-1)*stride+lanes-1]
 		state, to, b, sh := (*byte)(unsafe.Pointer(d)), bytesOf(dst[at*n.width:]), bytesOf(base[at*n.width:]), bytesOf(shifts[from:])
-		switch {
-		case n.width == 4:
-			return decodeF32AVX512(state, to, b, sh, bytesOf(src), len(src), rounds, lanes, stride, int(top))
-		case n.exponent == 10:
-			return decodeF16AVX512(state, to, b, sh, bytesOf(src), len(src), rounds, lanes, stride, int(top))
+		kernel := decodeBF16AVX512
+		switch f32, f16 := n.width == 4, n.exponent == 10; {
+		case f32 && use == avx2:
+			kernel = decodeF32AVX2
+		case f32:
+			kernel = decodeF32AVX512
+		case f16 && use == avx2:
+			kernel = decodeF16AVX2
+		case f16:
+			kernel = decodeF16AVX512
+		case use == avx2:
+			kernel = decodeBF16AVX2
 		}
-		return decodeBF16AVX512(state, to, b, sh, bytesOf(src), len(src), rounds, lanes, stride, int(top))
+		return kernel(state, to, b, sh, bytesOf(src), len(src), rounds, lanes, stride, int(top))
 	})
 }
 
 // rowShiftsFast fills dst with shift + cols, and returns how far it came.
 func rowShiftsFast(dst, cols []int8, shift int) int {
-	if use != avx512 {
-		return 0
+	switch use {
+	case avx512:
+		rowShiftsAVX512(bytesOf(dst), bytesOf(cols), len(dst), shift)
+		return len(dst)
+	case avx2:
+		k := len(dst) &^ 31
+		rowShiftsAVX2(bytesOf(dst), bytesOf(cols), k, shift)
+		return k
 	}
-	rowShiftsAVX512(bytesOf(dst), bytesOf(cols), len(dst), shift)
-	return len(dst)
+	return 0
 }
 
 // decodeBytesFast is decodeRoundsFast for bytes.
@@ -424,7 +436,7 @@ func countFast(c, other *stepCounts, keys []uint16) int {
 
 // fused tells whether decodeFloatsFast can do anything.
 func fused(n number, lanes int) bool {
-	return use == avx512 && n.float && n.width > 1 && lanes >= 16
+	return use != portable && n.float && n.width > 1 && lanes >= 16
 }
 
 // addFast adds the counts of the first contexts, and returns how many.

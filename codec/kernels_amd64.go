@@ -184,6 +184,26 @@ func decode16AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, 
 //go:noescape
 func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
+// decodeBF16AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+//
+//go:noescape
+func decodeBF16AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+
+// decodeF16AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+//
+//go:noescape
+func decodeF16AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+
+// decodeF32AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+//
+//go:noescape
+func decodeF32AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+
+// rowShiftsAVX2 fills dst with shift + cols; n is a multiple of 32; cols may be nil for zeros.
+//
+//go:noescape
+func rowShiftsAVX2(dst *byte, cols *byte, n int, shift int)
+
 // decodeBytesAVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
 //
 //go:noescape

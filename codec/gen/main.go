@@ -50,6 +50,10 @@ func main() {
 	}
 	search256("decode16AVX2", 16)
 	search256("decode32AVX2", 32)
+	searchFloat256(floatKind{"decodeBF16AVX2", 16, 7, 0xff})
+	searchFloat256(floatKind{"decodeF16AVX2", 16, 10, 0x1f})
+	searchFloat256(floatKind{"decodeF32AVX2", 32, 23, 0xff})
+	rowShifts256()
 	bytes256()
 	encode256("encode16AVX2", 16)
 	encode256("encode32AVX2", 32)
