@@ -8,9 +8,9 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Offsets in laneDecoder of what kernels with AVX2 look up: quadTables.
+// Offsets in quadTables.
 const (
-	quadNumber = decQuads
+	quadNumber = 0
 	quadMask   = quadNumber + 64
 	quadScale  = quadMask + 16
 	quadFirst  = quadScale + 2*16
@@ -18,39 +18,58 @@ const (
 	quadAfter  = quadQuarts + 3*16
 	quadCode   = quadAfter + 3*32
 	quadFull   = quadCode + 4*32
+	quadSize   = quadFull + 4
+)
+
+// Offsets in the frame of a kernel, which begins at a cache line: what lies across
+// two takes longer. What there is of each half takes 32 bytes for each.
+const (
+	frameQuads = 0
+	frameLo    = (quadSize + 63) &^ 63 // the low words of sixteen states, then their high words, four times
+	frameHi    = frameLo + 32
+	frameBits  = frameLo + 4*64  // raw bits: the low words
+	frameHigh  = frameBits + 128 // and the high words
+	frameFirst = frameHigh + 128 // how many raw bits are taken with the symbol
+	frameRest  = frameFirst + 64 // and how many are left
+	frameCode  = frameRest + 64
+	frameTable = frameCode + 64  // the numbers of the contexts' tables
+	frameMask  = frameTable + 64 // the high bytes of the slots' masks
+	frameOver  = frameMask + 64  // the slots, or 255, flipped
+	frameLast  = frameOver + 64  // which symbols are in their table's last four
+	frameOnes  = frameLast + 64  // 2^first - 1
+	frameScale = frameOnes + 64  // the high byte of 2^(16-first)
+	frameSlots = frameScale + 64 // of sixteen lanes, four times
+	frameTop   = frameSlots + 128
+	frameSize  = frameTop + 32
 )
 
 // A searcher256 is where a decoder with AVX2 keeps what it knows of a round.
 // Symbols are searched for 32 lanes at a time, in bytes; all else is done for
-// sixteen, in words, the low and the high words of the states apart, which lie so
-// in the decoder while a kernel runs. AVX2 shifts all words of a vector alike:
-// each by its own amount they are shifted by multiplication.
+// sixteen, in words, the low and the high words of the states apart. AVX2 shifts
+// all words of a vector alike: each by its own amount they are shifted by
+// multiplication.
 //
 // Bytes of 32 lanes lie as VPACKUSWB packs two vectors of words, so that unpacking
 // their low and high halves makes words in order.
 type searcher256 struct {
-	d, src, places reg.Register
-	width          int
-	top            Mem
-	value, high    [4]Mem // one more than the step, its low and high words
-	first, rest    [2]Mem // raw bits, of a half: those taken with the symbol, and those that are left
-	labels         int
+	frame, src, places reg.Register
+	width              int
+	labels             int
 }
 
 // search256 is search512 for AVX2.
 func search256(name string, width int) {
-	TEXT(name, NOSPLIT, "func(d, z, ctx, src *byte, size, rounds, lanes int) (done, read int)")
+	TEXT(name, 0, "func(d, z, ctx, src *byte, size, rounds, lanes int) (done, read int)")
 	Pragma("noescape")
 	Doc(name + " decodes up to rounds rounds while at least 512 of the size bytes at src are left.")
 	s := newSearcher256(width)
 	z := Load(Param("z"), GP64())
 	ctx := Load(Param("ctx"), GP64())
 	s.rounds(func(half, lanes int) {
-		s.packed(ctx, 32*half, lanes, ymm[0])
+		s.packed(ctx, 32*half, lanes, half256(half)[0])
+	}, func(g int, lo, hi reg.VecPhysical) {
+		s.store(g, lo, hi, z)
 	}, func(lanes int) {
-		for g := range lanes / 16 {
-			s.store(g, z)
-		}
 		ADDQ(U8(lanes), ctx)
 		ADDQ(U32(lanes*width/8), z)
 	})
@@ -58,7 +77,7 @@ func search256(name string, width int) {
 
 // searchFloat256 is searchFloat512 for AVX2.
 func searchFloat256(f floatKind) {
-	TEXT(f.name, NOSPLIT, "func(d, dst, base, shift, src *byte, size, rounds, lanes, stride, top int) (done, read int)")
+	TEXT(f.name, 0, "func(d, dst, base, shift, src *byte, size, rounds, lanes, stride, top int) (done, read int)")
 	Pragma("noescape")
 	Doc(f.name + " decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.")
 	s := newSearcher256(f.width)
@@ -74,18 +93,16 @@ func searchFloat256(f floatKind) {
 	} else {
 		VPBROADCASTD(reg.X0, ymm[0])
 	}
-	s.top = AllocLocal(32)
-	VMOVDQU(ymm[0], s.top)
+	VMOVDQA(ymm[0], s.at(frameTop))
 	s.rounds(func(half, lanes int) {
 		s.contexts(f, half, lanes, base, shift)
-	}, func(lanes int) {
-		for g := range lanes / 16 {
-			if f.width == 16 {
-				s.walk16(g, dst, base)
-			} else {
-				s.walk32(g, dst, base)
-			}
+	}, func(g int, lo, hi reg.VecPhysical) {
+		if f.width == 16 {
+			s.walk16(g, lo, dst, base)
+		} else {
+			s.walk32(g, lo, hi, dst, base)
 		}
+	}, func(lanes int) {
 		ADDQ(stride, shift)
 		ADDQ(U32(lanes*f.width/8), base)
 		ADDQ(U32(lanes*f.width/8), dst)
@@ -93,23 +110,30 @@ func searchFloat256(f floatKind) {
 }
 
 func newSearcher256(width int) *searcher256 {
-	s := &searcher256{d: Load(Param("d"), GP64()), src: Load(Param("src"), GP64()), places: GP64(), width: width}
-	for g := range s.value {
-		s.value[g] = AllocLocal(32)
-		if width == 32 {
-			s.high[g] = AllocLocal(32)
-		}
+	s := &searcher256{frame: GP64(), src: Load(Param("src"), GP64()), places: GP64(), width: width}
+	LEAQ(AllocLocal(frameSize+64), s.frame)
+	ADDQ(U8(63), s.frame)
+	ANDQ(I8(-64), s.frame)
+	d := Load(Param("d"), GP64())
+	for at := 0; at < quadSize; at += 32 { // and a few bytes after them
+		VMOVDQU(Mem{Base: d, Disp: decQuads + at}, ymm[0])
+		VMOVDQA(ymm[0], s.at(frameQuads+at))
 	}
-	for h := range s.first {
-		s.first[h], s.rest[h] = AllocLocal(32), AllocLocal(32)
+	for g := range 4 {
+		s.splitStates(d, g)
 	}
 	LEAQ(placesOfMask(), s.places)
 	return s
 }
 
+// at is where the frame has something, of where it has the i'th of 32 bytes each.
+func (s *searcher256) at(disp int) Mem    { return Mem{Base: s.frame, Disp: disp} }
+func (s *searcher256) of(disp, i int) Mem { return s.at(disp + 32*i) }
+
 // rounds is the body of a decoder: next puts the contexts of 32 lanes, or of 16
-// twice, in ymm[0], put takes a round's values.
-func (s *searcher256) rounds(next func(half, lanes int), put func(lanes int)) {
+// twice, in the first register of their half, put takes the values of sixteen, one more than the steps, and
+// after goes on to the next round.
+func (s *searcher256) rounds(next func(half, lanes int), put func(g int, lo, hi reg.VecPhysical), after func(lanes int)) {
 	end := GP64()
 	Load(Param("size"), end)
 	ADDQ(s.src, end)
@@ -125,35 +149,41 @@ func (s *searcher256) rounds(next func(half, lanes int), put func(lanes int)) {
 		halves := (lanes + 31) / 32
 		groups := min(lanes, 32) / 16
 		Label("lanes" + suffix)
-		for g := range lanes / 16 {
-			s.splitStates(g)
-		}
-		Label("round" + suffix)
 		TESTQ(left, left)
-		JLE(LabelRef("finish" + suffix))
+		JLE(LabelRef("finish"))
 		CMPQ(s.src, end)
-		JA(LabelRef("finish" + suffix))
+		JA(LabelRef("finish"))
 		for half := range halves {
 			next(half, lanes)
-			s.symbols(half, groups)
+			s.slots(half, groups)
 		}
-		VMOVDQU(s.rest[0], ymm[0])
+		s.find(halves, groups)
+		for half := range halves {
+			s.take(half, groups)
+		}
+		VMOVDQA(s.rest(0), ymm[0])
 		if halves == 2 {
-			VPOR(s.rest[1], ymm[0], ymm[0])
+			VPOR(s.rest(1), ymm[0], ymm[0])
 		}
 		VPTEST(ymm[0], ymm[0])
 		JNE(LabelRef("more" + suffix))
 		Label("put" + suffix)
-		put(lanes)
+		for half := range halves {
+			lo, hi := s.values(half, groups)
+			for g := range groups {
+				put(2*half+g, lo[g], hi[g])
+			}
+		}
+		after(lanes)
 		DECQ(left)
-		JMP(LabelRef("round" + suffix))
+		JMP(LabelRef("lanes" + suffix))
 
 		Label("more" + suffix)
 		for portion := range s.width / 16 {
 			if portion == 1 {
-				VMOVDQU(s.rest[0], ymm[0])
+				VMOVDQA(s.rest(0), ymm[0])
 				if halves == 2 {
-					VPOR(s.rest[1], ymm[0], ymm[0])
+					VPOR(s.rest(1), ymm[0], ymm[0])
 				}
 				VPTEST(ymm[0], ymm[0])
 				JEQ(LabelRef("put" + suffix))
@@ -163,14 +193,13 @@ func (s *searcher256) rounds(next func(half, lanes int), put func(lanes int)) {
 			}
 		}
 		JMP(LabelRef("put" + suffix))
-		Label("finish" + suffix)
-		for g := range lanes / 16 {
-			s.joinStates(g)
-		}
-		JMP(LabelRef("finish"))
 	}
 	Label("finish")
 	done := GP64()
+	Load(Param("d"), done)
+	for g := range 4 {
+		s.joinStates(done, g)
+	}
 	Load(Param("rounds"), done)
 	SUBQ(left, done)
 	Store(done, ReturnIndex(0))
@@ -181,31 +210,40 @@ func (s *searcher256) rounds(next func(half, lanes int), put func(lanes int)) {
 	RET()
 }
 
-// lo and hi are the low and the high words of sixteen states.
-func (s *searcher256) lo(g int) Mem { return Mem{Base: s.d, Disp: decStates + 64*g} }
-func (s *searcher256) hi(g int) Mem { return Mem{Base: s.d, Disp: decStates + 64*g + 32} }
-
-func (s *searcher256) splitStates(g int) {
+// splitStates puts sixteen of d's states into the frame.
+func (s *searcher256) splitStates(d reg.Register, g int) {
 	lo, hi := ymm[0:2], ymm[2:4]
 	for i := range 2 {
-		VMOVDQU(Mem{Base: s.d, Disp: decStates + 64*g + 32*i}, lo[i])
+		VMOVDQU(Mem{Base: d, Disp: decStates + 64*g + 32*i}, lo[i])
 		VPSRLD(U8(16), lo[i], hi[i])
 		VPAND(repeated(0xffff), lo[i], lo[i])
 	}
 	for i, y := range [][]reg.VecPhysical{lo, hi} {
 		VPACKUSDW(y[1], y[0], y[0])
 		VPERMQ(U8(0xd8), y[0], y[0])
-		VMOVDQU(y[0], Mem{Base: s.d, Disp: decStates + 64*g + 32*i})
+		VMOVDQA(y[0], s.at(frameLo+64*g+32*i))
 	}
 }
 
-func (s *searcher256) joinStates(g int) {
-	VMOVDQU(s.lo(g), ymm[0])
-	VMOVDQU(s.hi(g), ymm[1])
+func (s *searcher256) joinStates(d reg.Register, g int) {
+	VMOVDQA(s.lo(g), ymm[0])
+	VMOVDQA(s.hi(g), ymm[1])
 	paired256(ymm[0], ymm[1], ymm[2], ymm[3])
-	VMOVDQU(ymm[2], s.lo(g))
-	VMOVDQU(ymm[3], s.hi(g))
+	for i := range 2 {
+		VMOVDQU(ymm[2+i], Mem{Base: d, Disp: decStates + 64*g + 32*i})
+	}
 }
+
+// lo and hi are the low and the high words of sixteen states, bits and high those
+// of their raw bits; code is those of the symbols of 32, first and rest how many
+// raw bits they have.
+func (s *searcher256) lo(g int) Mem       { return s.at(frameLo + 64*g) }
+func (s *searcher256) hi(g int) Mem       { return s.at(frameHi + 64*g) }
+func (s *searcher256) bits(g int) Mem     { return s.at(frameBits + 32*g) }
+func (s *searcher256) high(g int) Mem     { return s.at(frameHigh + 32*g) }
+func (s *searcher256) code(half int) Mem  { return s.at(frameCode + 32*half) }
+func (s *searcher256) first(half int) Mem { return s.at(frameFirst + 32*half) }
+func (s *searcher256) rest(half int) Mem  { return s.at(frameRest + 32*half) }
 
 // paired256 makes dwords a, then b, of low and high words.
 func paired256(lo, hi, a, b reg.VecPhysical) {
@@ -224,27 +262,30 @@ func (s *searcher256) packed(at reg.Register, disp, lanes int, y reg.VecPhysical
 	VPERMQ(U8(0xd8), Mem{Base: at, Disp: disp}, y)
 }
 
+// half256 is the registers that each half has to itself.
+func half256(half int) []reg.VecPhysical { return ymm[8*half:][:8] }
+
 // contexts is that of searcher.
 func (s *searcher256) contexts(f floatKind, half, lanes int, base, shift reg.Register) {
-	c, words := ymm[0], ymm[2:4]
+	y := half256(half)
+	c, words, top := y[0], y[2:4], y[4]
+	VMOVDQA(s.at(frameTop), top)
 	for g := range min(2, lanes/16) {
 		x := words[g]
 		if f.width == 16 {
 			VMOVDQU(Mem{Base: base, Disp: 64*half + 32*g}, x)
 			VPSRLW(U8(f.exponent), x, x)
 			VPAND(repeated(f.mask<<16|f.mask), x, x)
-			VMOVDQU(s.top, ymm[4])
-			VPSUBUSW(x, ymm[4], x)
+			VPSUBUSW(x, top, x)
 			continue
 		}
-		for i, y := range []reg.VecPhysical{x, ymm[5]} {
-			VMOVDQU(Mem{Base: base, Disp: 128*half + 64*g + 32*i}, y)
-			VPSRLD(U8(f.exponent), y, y)
-			VPAND(repeated(f.mask), y, y)
-			VMOVDQU(s.top, ymm[4])
-			VPSUBUSW(y, ymm[4], y)
+		for i, x := range []reg.VecPhysical{x, y[5]} {
+			VMOVDQU(Mem{Base: base, Disp: 128*half + 64*g + 32*i}, x)
+			VPSRLD(U8(f.exponent), x, x)
+			VPAND(repeated(f.mask), x, x)
+			VPSUBUSW(x, top, x)
 		}
-		VPACKUSDW(ymm[5], x, x)
+		VPACKUSDW(y[5], x, x)
 		VPERMQ(U8(0xd8), x, x)
 	}
 	VPACKUSWB(words[min(2, lanes/16)-1], words[0], words[0])
@@ -252,14 +293,14 @@ func (s *searcher256) contexts(f floatKind, half, lanes int, base, shift reg.Reg
 	VPMINUB(repeated(0x1f1f1f1f), words[0], words[0])
 	VPADDB(words[0], words[0], words[0])
 	VPADDB(words[0], c, c)
-	VPXOR(ymm[1], ymm[1], ymm[1])
-	VPMAXSB(ymm[1], c, c)
+	VPXOR(y[1], y[1], y[1])
+	VPMAXSB(y[1], c, c)
 	VPMINSB(repeated(0x3f3f3f3f), c, c)
 }
 
-// lookup sets y to what sixteen bytes of the decoder have for index.
+// lookup sets y to what sixteen bytes of the tables have for index.
 func (s *searcher256) lookup(at int, index, y reg.VecPhysical) {
-	VBROADCASTI128(Mem{Base: s.d, Disp: at}, y)
+	VBROADCASTI128(s.at(frameQuads+at), y)
 	VPSHUFB(index, y, y)
 }
 
@@ -281,115 +322,115 @@ func constants256(name string, of func(i int) int, index, y reg.VecPhysical) {
 	VPSHUFB(index, y, y)
 }
 
-// symbols takes a symbol and its first raw bits from the states of groups of
-// sixteen lanes, in the contexts ymm[0].
-func (s *searcher256) symbols(half, groups int) {
-	c, table, mask := ymm[0], ymm[1], ymm[2]
+// slots looks up which tables the contexts of a half have, y[1], and the states'
+// slots in them. It leaves in y[4] their lowest bytes, or 255, flipped.
+func (s *searcher256) slots(half, groups int) {
+	y := half256(half)
+	c, table, mask, ones, slot := y[0], y[1], y[2], y[3], y[4:6]
 	s.lookup(quadNumber, c, table)
 	for i := 1; i < 4; i++ {
 		VPSUBB(repeated(0x10101010), c, c)
-		s.lookup(quadNumber+16*i, c, ymm[2])
-		VPXOR(ymm[2], table, table)
+		s.lookup(quadNumber+16*i, c, y[2])
+		VPXOR(y[2], table, table)
 	}
-	// Slots, and their lowest bytes or 255.
 	s.lookup(quadMask, table, mask)
-	slot, sat := ymm[5:7], ymm[7]
-	VPCMPEQD(ymm[3], ymm[3], ymm[3])
+	VMOVDQA(table, s.of(frameTable, half))
+	VMOVDQA(mask, s.of(frameMask, half))
+	VPCMPEQD(ones, ones, ones)
 	for g := range groups {
-		unpack(g, mask, ymm[3], slot[g])
+		unpack(g, mask, ones, slot[g])
 		VPAND(s.lo(2*half+g), slot[g], slot[g])
+		VMOVDQA(slot[g], s.of(frameSlots, 2*half+g))
 	}
-	VPACKUSWB(slot[groups-1], slot[0], sat)
-
-	last, code := s.find(table, sat)
-	// Of the slot's place among its symbol's, the symbol's frequency, and the first
-	// of its slots: those of a table's last symbol are all that are left.
-	place, next, start, freqHi := ymm[8], ymm[9], sat, ymm[4]
-	VPSUBB(place, sat, start)
-	VPSUBB(next, place, ymm[8])
-	VPXOR(ymm[9], ymm[9], ymm[9])
-	VPCMPEQB(start, ymm[9], freqHi)
-	VPSUBB(freqHi, mask, freqHi)
-	VPAND(last, freqHi, freqHi)
-	s.lookup(quadScale, table, ymm[9])
-	s.lookup(quadScale+16, table, ymm[10])
-	factor := ymm[11:13] // frequency << (16 - bits)
-	for g := range groups {
-		unpack(g, freqHi, ymm[8], factor[g])
-		unpack(g, ymm[10], ymm[9], ymm[13])
-		VPMULLW(ymm[13], factor[g], factor[g])
-	}
-
-	raw, head, n := ymm[4], code, ymm[0]
-	VPSRLW(U8(3), code, raw)
-	VPAND(repeated(0x1f1f1f1f), raw, raw)
-	VPAND(repeated(0x07070707), code, head)
-	s.lookup(quadFirst, table, n)
-	VPMINUB(raw, n, n)
-	VPSUBB(n, raw, ymm[2])
-	VMOVDQU(ymm[2], s.rest[half])
-	VMOVDQU(n, s.first[half])
-	value := []reg.VecPhysical{ymm[10], ymm[8]}
-	s.heads(half, groups, head, raw, value)
-	ones, scale := ymm[2], ymm[4]
-	lowBits(n, ones)
-	scaleDown(n, scale)
-
-	hi, low := []reg.VecPhysical{ymm[0], ymm[14]}, ymm[11:13]
-	for g := range groups {
-		s.take(2*half+g, slot[g], start, factor[g], hi[g])
-		zero := ymm[13]
-		unpack(g, zero, ones, ymm[1])
-		VPAND(slot[g], ymm[1], ymm[1])
-		VPOR(ymm[1], value[g], value[g])
-		VMOVDQU(value[g], s.value[2*half+g])
-		unpack(g, scale, zero, ymm[1])
-		shiftDown(slot[g], hi[g], ymm[1], zero, ymm[3], ymm[9])
-		isLow(slot[g], hi[g], zero, low[g])
-	}
-	s.renorm(half, groups, slot, hi, low)
+	VPACKUSWB(slot[groups-1], slot[0], slot[0])
+	VPXOR(ones, slot[0], slot[0])
+	VMOVDQA(slot[0], s.of(frameOver, half))
 }
 
-// find searches the symbols of slots sat. It leaves in ymm[8] the slots' places
-// in their symbols, in ymm[9] how far the slots are, below 0, from the next
-// symbol's first, and returns which symbols are last in their tables, and the
-// symbols' codes.
-func (s *searcher256) find(table, sat reg.VecPhysical) (last, code reg.VecPhysical) {
-	place, next, index, less := ymm[8], ymm[9], ymm[10], ymm[0]
-	found := ymm[11:14]
-	last, code = ymm[14], ymm[3]
-	VPADDB(table, table, index)
-	VPADDB(index, index, index)
-	// A slot less a first one that is higher is more than the slot, modulo 256: so
-	// the least is that of the symbol, and the most that of the next.
-	compare := func(first, t, place0, next0 reg.VecPhysical) {
-		VPSUBB(first, sat, first)
-		VPMINUB(first, place0, place)
-		VPMAXUB(first, next0, next)
-		VPCMPEQB(first, place, t)
+// find searches the symbols of the slots. Halves take their steps in turn, since
+// each waits for itself, and a processor does not look far enough ahead for the
+// other. It leaves the first slots of the symbols in y[0], and frequency << (16 -
+// bits) in y[3] and y[7].
+//
+// A first slot less one more than the lane's slot is, modulo 256, less than the
+// lane's slot flipped if it is higher than the slot, and else at least that: so
+// the most of all tells of the symbol, and the least of the next.
+func (s *searcher256) find(halves, groups int) {
+	each := func(fn func(h int, y []reg.VecPhysical)) {
+		for h := range halves {
+			fn(h, half256(h))
+		}
 	}
+	const first, index, less, found, place, next = 5, 2, 0, 3, 6, 7
+	compare := func(first, start int) {
+		each(func(h int, y []reg.VecPhysical) { VPADDB(s.of(frameOver, h), y[first], y[first]) })
+		each(func(h int, y []reg.VecPhysical) { VPMAXUB(y[first], y[start], y[place]) })
+		if start == place {
+			start = next
+		}
+		each(func(h int, y []reg.VecPhysical) { VPMINUB(y[first], y[start], y[next]) })
+		each(func(h int, y []reg.VecPhysical) { VPCMPEQB(y[first], y[place], y[found]) })
+	}
+	each(func(h int, y []reg.VecPhysical) { VPADDB(y[1], y[1], y[index]) })
+	each(func(h int, y []reg.VecPhysical) { VPADDB(y[index], y[index], y[index]) })
 	// Which four of the table's symbols, then which of these.
 	for q := range 3 {
-		s.lookup(quadQuarts+16*q, table, ymm[3])
+		each(func(h int, y []reg.VecPhysical) { s.lookup(quadQuarts+16*q, y[1], y[first]) })
 		if q == 0 {
-			compare(ymm[3], last, sat, sat)
+			compare(first, 4)
 		} else {
-			compare(ymm[3], last, place, next)
+			compare(first, place)
 		}
-		VPSUBB(last, index, index)
+		each(func(h int, y []reg.VecPhysical) { VPSUBB(y[found], y[index], y[index]) })
 	}
-	VPSUBB(repeated(0x10101010), index, less)
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(y[found], s.of(frameLast, h)) })
+	each(func(h int, y []reg.VecPhysical) { VPSUBB(repeated(0x10101010), y[index], y[less]) })
+	const code = 1
+	each(func(h int, y []reg.VecPhysical) { s.lookup32(quadCode, y[index], y[less], y[code], y[4]) })
 	for k := range 3 {
-		s.lookup32(quadAfter+32*k, index, less, ymm[3], ymm[4])
-		compare(ymm[3], found[k], place, next)
+		each(func(h int, y []reg.VecPhysical) { s.lookup32(quadAfter+32*k, y[index], y[less], y[3], y[4]) })
+		compare(3, place)
+		each(func(h int, y []reg.VecPhysical) { s.lookup32(quadCode+32*(k+1), y[index], y[less], y[4], y[5]) })
+		each(func(h int, y []reg.VecPhysical) { VPBLENDVB(y[found], y[4], y[code], y[code]) })
 	}
-	VPAND(found[2], last, last)
-	s.lookup32(quadCode, index, less, code, ymm[4])
-	for k := range 3 {
-		s.lookup32(quadCode+32*(k+1), index, less, ymm[4], ymm[15])
-		VPBLENDVB(found[k], ymm[4], code, code)
+	s.factors(groups, each)
+}
+
+// factors is the end of find. The frequency is how far the next symbol's first
+// slot is from the symbol's; a table's last has all slots that are left.
+func (s *searcher256) factors(groups int, each func(func(h int, y []reg.VecPhysical))) {
+	const start, code, high, last, place, low, n = 0, 1, 2, 3, 6, 7, 6
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(y[code], s.of(frameCode, h)) })
+	each(func(h int, y []reg.VecPhysical) { VPAND(s.of(frameLast, h), y[last], y[last]) })
+	each(func(h int, y []reg.VecPhysical) { VPSUBB(s.of(frameOver, h), y[place], y[start]) })
+	each(func(h int, y []reg.VecPhysical) { VPSUBB(y[place], y[low], y[low]) })
+	each(func(h int, y []reg.VecPhysical) { VPCMPEQB(repeated(0), y[start], y[high]) })
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(s.of(frameMask, h), y[4]) })
+	each(func(h int, y []reg.VecPhysical) { VPSUBB(y[high], y[4], y[high]) })
+	each(func(h int, y []reg.VecPhysical) { VPAND(y[last], y[high], y[high]) })
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(s.of(frameTable, h), y[3]) })
+	each(func(h int, y []reg.VecPhysical) { s.lookup(quadScale, y[3], y[4]) })
+	each(func(h int, y []reg.VecPhysical) { s.lookup(quadScale+16, y[3], y[5]) })
+	each(func(h int, y []reg.VecPhysical) { s.lookup(quadFirst, y[3], y[n]) })
+	each(func(h int, y []reg.VecPhysical) { unpack(0, y[high], y[low], y[3]) })
+	if groups == 2 {
+		each(func(h int, y []reg.VecPhysical) { unpack(1, y[high], y[low], y[7]) })
 	}
-	return last, code
+	each(func(h int, y []reg.VecPhysical) { unpack(0, y[5], y[4], y[2]) })
+	each(func(h int, y []reg.VecPhysical) { VPMULLW(y[2], y[3], y[3]) })
+	if groups == 2 {
+		each(func(h int, y []reg.VecPhysical) { unpack(1, y[5], y[4], y[4]) })
+		each(func(h int, y []reg.VecPhysical) { VPMULLW(y[4], y[7], y[7]) })
+	}
+	each(func(h int, y []reg.VecPhysical) { rawOf(y[code], y[code]) })
+	each(func(h int, y []reg.VecPhysical) { VPMINUB(y[code], y[n], y[n]) })
+	each(func(h int, y []reg.VecPhysical) { scaleDown(y[n], y[4]) })
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(y[4], s.of(frameScale, h)) })
+	each(func(h int, y []reg.VecPhysical) { VPSUBB(y[n], y[code], y[code]) })
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(y[code], s.rest(h)) })
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(y[n], s.first(h)) })
+	each(func(h int, y []reg.VecPhysical) { lowBits(y[n], y[2]) })
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(y[2], s.of(frameOnes, h)) })
 }
 
 // unpack makes words of the bytes of group g: low and high bytes.
@@ -416,67 +457,102 @@ func powersBelow(n, y reg.VecPhysical) {
 	constants256("powersBelow", func(i int) int { return 1 << i }, n, y)
 }
 
-// heads sets value to head << raw.
-func (s *searcher256) heads(half, groups int, head, raw reg.VecPhysical, value []reg.VecPhysical) {
-	t, lo, hi, zero := ymm[2], ymm[9], ymm[13], ymm[14]
-	VPADDUSB(repeated(0x70707070), raw, t) // PSHUFB gives 0 above 15
-	pows := func(index reg.VecPhysical) {
-		powersBelow(index, lo)
-		constants256("powersAbove", func(i int) int { return 1 << i >> 8 }, index, hi)
-	}
-	pows(t)
+// rawOf sets raw to how many raw bits symbols have.
+func rawOf(code, raw reg.VecPhysical) {
+	VPSRLW(U8(3), code, raw)
+	VPAND(repeated(0x1f1f1f1f), raw, raw)
+}
+
+// values returns the low and the high words of head << raw, and the raw bits, of
+// the symbols of groups of sixteen lanes.
+func (s *searcher256) values(half, groups int) (lo, hi []reg.VecPhysical) {
+	head, raw, below, above, zero := ymm[0], ymm[1], ymm[2], ymm[3], ymm[4]
+	lo, hi = ymm[8:10], ymm[10:12]
+	VMOVDQA(s.code(half), head)
+	rawOf(head, raw)
+	VPAND(repeated(0x07070707), head, head)
 	VPXOR(zero, zero, zero)
+	powers := func(n reg.VecPhysical) {
+		powersBelow(n, below)
+		constants256("powersAbove", func(i int) int { return 1 << i >> 8 }, n, above)
+	}
+	VPADDUSB(repeated(0x70707070), raw, ymm[5]) // PSHUFB gives 0 above 15
+	powers(ymm[5])
+	h, by := ymm[6], ymm[7]
 	for g := range groups {
-		h := ymm[15]
 		unpack(g, zero, head, h)
-		unpack(g, hi, lo, t)
-		VPMULLW(t, h, value[g])
+		unpack(g, above, below, by)
+		VPMULLW(by, h, lo[g])
+		VPOR(s.bits(2*half+g), lo[g], lo[g])
 		if s.width == 32 {
-			VPMULHUW(t, h, h)
-			VMOVDQU(h, s.high[2*half+g])
+			VPMULHUW(by, h, hi[g])
+			VPOR(s.high(2*half+g), hi[g], hi[g])
 		}
 	}
 	if s.width == 16 {
-		return
+		return lo, hi
 	}
-	VPSUBB(repeated(0x10101010), raw, t)
-	pows(t)
+	VPSUBB(repeated(0x10101010), raw, raw)
+	powers(raw)
 	for g := range groups {
-		h := ymm[15]
 		unpack(g, zero, head, h)
-		unpack(g, hi, lo, t)
-		VPMULLW(t, h, h)
-		VPADDW(s.high[2*half+g], h, h)
-		VMOVDQU(h, s.high[2*half+g])
+		unpack(g, above, below, by)
+		VPMULLW(by, h, h)
+		VPOR(h, hi[g], hi[g])
 	}
+	return lo, hi
 }
 
-// take sets lo, which is the slot, and hi to frequency * (state >> bits) + slot -
-// start, which is factor * (state - slot) >> 16 + slot - start. It leaves 0 in
-// ymm[13].
-func (s *searcher256) take(g int, lo, start, factor, hi reg.VecPhysical) {
-	zero, t, u := ymm[13], ymm[1], ymm[3]
-	VMOVDQU(s.hi(g), hi)
+// take sets the states of groups of sixteen lanes to frequency * (state >> bits) +
+// slot - start, which is factor * (state - slot) >> 16 + slot - start, and takes
+// the raw bits that go with the symbol. Both groups take their steps in turn.
+func (s *searcher256) take(half, groups int) {
+	y := half256(half)
+	start, factor := y[0], []reg.VecPhysical{y[3], y[7]}
+	zero, lo, hi := ymm[13], ymm[1:3], ymm[4:6]
+	t, u := []reg.VecPhysical{ymm[6], ymm[9]}, []reg.VecPhysical{ymm[10], ymm[12]}
 	VPXOR(zero, zero, zero)
-	unpack(g&1, zero, start, t)
-	VPSUBW(t, lo, t)
-	VPXOR(s.lo(g), lo, lo)
-	VPMULHUW(factor, lo, lo)
-	VPADDW(t, lo, lo)
-	VPMULLW(factor, hi, u)
-	VPMULHUW(factor, hi, hi)
-	VPADDW(u, lo, lo)
-	VPSUBUSW(lo, u, u) // more than 0: the sum overflowed
-	VPMINUW(repeated(1<<16|1), u, u)
-	VPADDW(u, hi, hi)
+	each := func(fn func(g int)) {
+		for g := range groups {
+			fn(g)
+		}
+	}
+	at := 2 * half
+	each(func(g int) { VMOVDQA(s.of(frameSlots, at+g), lo[g]) })
+	each(func(g int) { VMOVDQA(s.hi(at+g), hi[g]) })
+	each(func(g int) { unpack(g, zero, start, t[g]) })
+	each(func(g int) { VPSUBW(t[g], lo[g], t[g]) })
+	each(func(g int) { VPXOR(s.lo(at+g), lo[g], lo[g]) })
+	each(func(g int) { VPMULHUW(factor[g], lo[g], lo[g]) })
+	each(func(g int) { VPMULLW(factor[g], hi[g], u[g]) })
+	each(func(g int) { VPMULHUW(factor[g], hi[g], hi[g]) })
+	each(func(g int) { VPADDW(t[g], lo[g], lo[g]) })
+	each(func(g int) { VPADDW(u[g], lo[g], lo[g]) })
+	each(func(g int) { VPSUBUSW(lo[g], u[g], u[g]) }) // more than 0: the sum overflowed
+	each(func(g int) { VPMINUW(repeated(1<<16|1), u[g], u[g]) })
+	each(func(g int) { VPADDW(u[g], hi[g], hi[g]) })
 	// A symbol that is alone in its table has a factor of 2^16, and takes nothing.
-	CMPL(Mem{Base: s.d, Disp: quadFull}, U8(0))
+	CMPL(s.at(frameQuads+quadFull), U8(0))
 	done := s.label()
 	JEQ(LabelRef(done))
-	VPCMPEQW(zero, factor, t)
-	VPBLENDVB(t, s.lo(g), lo, lo)
-	VPBLENDVB(t, s.hi(g), hi, hi)
+	each(func(g int) {
+		VPCMPEQW(zero, factor[g], t[g])
+		VPBLENDVB(t[g], s.lo(at+g), lo[g], lo[g])
+		VPBLENDVB(t[g], s.hi(at+g), hi[g], hi[g])
+	})
 	Label(done)
+	VMOVDQA(s.of(frameOnes, half), ymm[14])
+	each(func(g int) {
+		unpack(g, zero, ymm[14], t[g])
+		VPAND(lo[g], t[g], t[g])
+		VMOVDQA(t[g], s.bits(at+g))
+		if s.width == 32 {
+			VMOVDQA(zero, s.high(at+g))
+		}
+	})
+	VMOVDQA(s.of(frameScale, half), ymm[14])
+	each(func(g int) { unpack(g, ymm[14], zero, t[g]) })
+	s.shift(half, groups, lo, hi, t, u, factor, zero)
 }
 
 func (s *searcher256) label() string {
@@ -484,32 +560,35 @@ func (s *searcher256) label() string {
 	return fmt.Sprintf("label%d", s.labels)
 }
 
-// shiftDown shifts lo and hi by n; scale is 2^(16-n), or 0 for n = 0.
-func shiftDown(lo, hi, scale, zero, t, u reg.VecPhysical) {
-	VPMULHUW(scale, lo, t)
-	VPMULLW(scale, hi, u)
-	VPOR(u, t, t)
-	VPMULHUW(scale, hi, u)
-	VPCMPEQW(zero, scale, scale)
-	VPBLENDVB(scale, lo, t, lo)
-	VPBLENDVB(scale, hi, u, hi)
-}
-
-// isLow tells which states are below 2^15.
-func isLow(lo, hi, zero, low reg.VecPhysical) {
-	VPSRLW(U8(15), lo, low)
-	VPOR(hi, low, low)
-	VPCMPEQW(zero, low, low)
+// shift shifts lo and hi by n and moves words into those that are low; scale is
+// 2^(16-n), or 0 for n = 0.
+func (s *searcher256) shift(half, groups int, lo, hi, scale, t, u []reg.VecPhysical, zero reg.VecPhysical) {
+	each := func(fn func(g int)) {
+		for g := range groups {
+			fn(g)
+		}
+	}
+	each(func(g int) { VPMULHUW(scale[g], lo[g], t[g]) })
+	each(func(g int) { VPMULLW(scale[g], hi[g], u[g]) })
+	each(func(g int) { VPOR(u[g], t[g], t[g]) })
+	each(func(g int) { VPMULHUW(scale[g], hi[g], u[g]) })
+	each(func(g int) { VPCMPEQW(zero, scale[g], scale[g]) })
+	each(func(g int) { VPBLENDVB(scale[g], lo[g], t[g], lo[g]) })
+	each(func(g int) { VPBLENDVB(scale[g], hi[g], u[g], hi[g]) })
+	low := t // those below 2^15
+	each(func(g int) { VPSRLW(U8(15), lo[g], low[g]) })
+	each(func(g int) { VPOR(hi[g], low[g], low[g]) })
+	each(func(g int) { VPCMPEQW(zero, low[g], low[g]) })
+	s.renorm(half, groups, lo, hi, low, scale[0], u[0])
 }
 
 // renorm moves a word into each lane that is low, and puts the states away. It
-// uses ymm[1] and ymm[3].
-func (s *searcher256) renorm(half, groups int, lo, hi, low []reg.VecPhysical) {
+// uses w and at.
+func (s *searcher256) renorm(half, groups int, lo, hi, low []reg.VecPhysical, w, at reg.VecPhysical) {
 	set, next := GP64(), GP64()
-	VPACKSSWB(low[groups-1], low[0], ymm[1])
-	VPMOVMSKB(ymm[1], set.As32())
+	VPACKSSWB(low[groups-1], low[0], w)
+	VPMOVMSKB(w, set.As32())
 	for g := range groups {
-		w, at := ymm[1], ymm[3]
 		a, b, n := GP64(), GP64(), GP64()
 		if g == 1 {
 			SHRL(U8(8), set.As32())
@@ -531,43 +610,43 @@ func (s *searcher256) renorm(half, groups int, lo, hi, low []reg.VecPhysical) {
 		VPSHUFB(at, w, w)
 		VPBLENDVB(low[g], lo[g], hi[g], hi[g])
 		VPBLENDVB(low[g], w, lo[g], lo[g])
-		VMOVDQU(hi[g], s.hi(2*half+g))
-		VMOVDQU(lo[g], s.lo(2*half+g))
+		VMOVDQA(hi[g], s.hi(2*half+g))
+		VMOVDQA(lo[g], s.lo(2*half+g))
 	}
 }
 
 // more takes up to fifteen more raw bits.
 func (s *searcher256) more(half, groups, portion int) {
-	n, left, t, zero := ymm[0], ymm[2], ymm[1], ymm[13]
+	n, left, first, zero := ymm[0], ymm[1], ymm[2], ymm[3]
 	masks, scales, up := ymm[4:6], ymm[6:8], ymm[8]
-	VMOVDQU(s.rest[half], left)
+	VMOVDQA(s.rest(half), left)
 	VPMINUB(repeated(0x0f0f0f0f), left, n)
 	VPSUBB(n, left, left)
-	VMOVDQU(left, s.rest[half])
+	VMOVDQA(left, s.rest(half))
 	lowBits(n, masks[0])
 	constants256("lowBitsAbove", func(i int) int { return 1<<max(i-8, 0) - 1 }, n, masks[1])
 	constants256("scaleDownBelow", func(i int) int { return 1 << (16 - max(i, 1)) }, n, scales[0])
 	scaleDown(n, scales[1])
-	VMOVDQU(s.first[half], t)
+	VMOVDQA(s.first(half), first)
 	if portion == 1 { // behind the first and fifteen more
 		VPCMPEQD(up, up, up)
-		VPADDB(up, t, t)
+		VPADDB(up, first, first)
 	}
-	powersBelow(t, up)
+	powersBelow(first, up)
 	VPXOR(zero, zero, zero)
-	lo, hi, low := []reg.VecPhysical{ymm[9], ymm[10]}, []reg.VecPhysical{ymm[11], ymm[12]}, []reg.VecPhysical{ymm[14], ymm[15]}
+	lo, hi, t := ymm[9:11], ymm[11:13], ymm[13:15]
+	bits, by := ymm[0], ymm[1]
 	for g := range groups {
 		at := 2*half + g
-		VMOVDQU(s.lo(at), lo[g])
-		VMOVDQU(s.hi(at), hi[g])
-		bits, by := ymm[1], ymm[3]
+		VMOVDQA(s.lo(at), lo[g])
+		VMOVDQA(s.hi(at), hi[g])
 		unpack(g, masks[1], masks[0], bits)
 		VPAND(lo[g], bits, bits)
 		unpack(g, zero, up, by)
 		if portion == 0 {
 			VPMULLW(by, bits, ymm[2])
-			VPOR(s.value[at], ymm[2], ymm[2])
-			VMOVDQU(ymm[2], s.value[at])
+			VPOR(s.bits(at), ymm[2], ymm[2])
+			VMOVDQA(ymm[2], s.bits(at))
 			if s.width == 32 {
 				VPMULHUW(by, bits, ymm[2])
 			}
@@ -575,44 +654,40 @@ func (s *searcher256) more(half, groups, portion int) {
 			VPMULLW(by, bits, ymm[2])
 		}
 		if s.width == 32 {
-			VPADDW(s.high[at], ymm[2], ymm[2])
-			VMOVDQU(ymm[2], s.high[at])
+			VPOR(s.high(at), ymm[2], ymm[2])
+			VMOVDQA(ymm[2], s.high(at))
 		}
-		unpack(g, scales[1], scales[0], bits)
-		shiftDown(lo[g], hi[g], bits, zero, ymm[2], ymm[3])
-		isLow(lo[g], hi[g], zero, low[g])
 	}
-	s.renorm(half, groups, lo, hi, low)
+	scale := ymm[4:6]
+	unpack(0, scales[1], scales[0], scale[0])
+	unpack(1, scales[1], scales[0], scale[1])
+	s.shift(half, groups, lo, hi, scale, t, ymm[0:2], zero)
 }
 
-// store writes the steps of sixteen lanes.
-func (s *searcher256) store(g int, z reg.Register) {
-	VPCMPEQD(ymm[4], ymm[4], ymm[4])
-	VMOVDQU(s.value[g], ymm[0])
+// store writes the steps of sixteen lanes. It and the walks use registers below
+// ymm[8].
+func (s *searcher256) store(g int, lo, hi reg.VecPhysical, z reg.Register) {
+	VPCMPEQD(ymm[0], ymm[0], ymm[0])
 	if s.width == 16 {
-		VPADDW(ymm[4], ymm[0], ymm[0])
-		VMOVDQU(ymm[0], Mem{Base: z, Disp: 32 * g})
+		VPADDW(ymm[0], lo, lo)
+		VMOVDQU(lo, Mem{Base: z, Disp: 32 * g})
 		return
 	}
-	VMOVDQU(s.high[g], ymm[1])
-	paired256(ymm[0], ymm[1], ymm[2], ymm[3])
+	paired256(lo, hi, ymm[2], ymm[3])
 	for i := range 2 {
-		VPADDD(ymm[4], ymm[2+i], ymm[2+i])
+		VPADDD(ymm[0], ymm[2+i], ymm[2+i])
 		VMOVDQU(ymm[2+i], Mem{Base: z, Disp: 64*g + 32*i})
 	}
 }
 
 // walk16 writes the elements that are steps from base's.
-func (s *searcher256) walk16(g int, dst, base reg.Register) {
-	VMOVDQU(s.value[g], ymm[0])
-	walked256(lanes256[16], ymm[0], Mem{Base: base, Disp: 32 * g}, 0x7fff7fff)
-	VMOVDQU(ymm[0], Mem{Base: dst, Disp: 32 * g})
+func (s *searcher256) walk16(g int, lo reg.VecPhysical, dst, base reg.Register) {
+	walked256(lanes256[16], lo, Mem{Base: base, Disp: 32 * g}, 0x7fff7fff)
+	VMOVDQU(lo, Mem{Base: dst, Disp: 32 * g})
 }
 
-func (s *searcher256) walk32(g int, dst, base reg.Register) {
-	VMOVDQU(s.value[g], ymm[0])
-	VMOVDQU(s.high[g], ymm[1])
-	paired256(ymm[0], ymm[1], ymm[4], ymm[5])
+func (s *searcher256) walk32(g int, lo, hi reg.VecPhysical, dst, base reg.Register) {
+	paired256(lo, hi, ymm[4], ymm[5])
 	for i := range 2 {
 		walked256(lanes256[32], ymm[4+i], Mem{Base: base, Disp: 64*g + 32*i}, 0x7fffffff)
 		VMOVDQU(ymm[4+i], Mem{Base: dst, Disp: 64*g + 32*i})
