@@ -348,61 +348,89 @@ func columnSumsFast(sums []uint16, symbols, ctx []uint8, curve *[2][contexts]uin
 // splitFast splits the first elements of src, XORed with base's unless base is
 // nil, into planes of stride bytes, and returns how many.
 func splitFast(l layout, planes, src, base []byte, stride int) int {
-	n := len(src) / l.width()
-	k := n &^ 63
-	switch {
-	case use != avx512:
-		return 0
-	case l.width() == 2:
-		if k = n &^ 31; base != nil || k == 0 {
+	if l.width() == 2 {
+		if base != nil {
 			return 0
 		}
-		if l == layout16 {
-			split16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
-		} else {
-			splitBF16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
-		}
-		return k
-	case k == 0:
+		return split16Fast(l, planes[:stride], planes[stride:], src)
+	}
+	k := len(src) / l.width() &^ 63
+	if use == portable || k == 0 || l == layoutBytes {
 		return 0
 	}
-	kernel := split32AVX512
-	switch l {
-	case layoutBytes:
-		return 0
-	case layoutF32:
-		kernel = splitF32AVX512
-	case layout64:
-		kernel = split64AVX512
-	case layoutF64:
-		kernel = splitF64AVX512
+	// Called by name: else what they are given would escape.
+	p, d, b := bytesOf(planes), bytesOf(src), bytesOf(base)
+	switch {
+	case use == avx2 && l == layout32:
+		split32AVX2(p, d, b, k, stride)
+	case use == avx2 && l == layoutF32:
+		splitF32AVX2(p, d, b, k, stride)
+	case use == avx2 && l == layout64:
+		split64AVX2(p, d, b, k, stride)
+	case use == avx2 && l == layoutF64:
+		splitF64AVX2(p, d, b, k, stride)
+	case use == avx512 && l == layout32:
+		split32AVX512(p, d, b, k, stride)
+	case use == avx512 && l == layoutF32:
+		splitF32AVX512(p, d, b, k, stride)
+	case use == avx512 && l == layout64:
+		split64AVX512(p, d, b, k, stride)
+	case use == avx512 && l == layoutF64:
+		splitF64AVX512(p, d, b, k, stride)
 	}
-	kernel(bytesOf(planes), bytesOf(src), bytesOf(base), k, stride)
+	return k
+}
+
+// split16Fast is splitFast for elements of 16 bits.
+func split16Fast(l layout, hi, lo, src []byte) int {
+	k := len(src) / 2 &^ 31
+	switch {
+	case use == portable || k == 0:
+		return 0
+	case l == layoutBF16 && use == avx2:
+		splitBF16AVX2(bytesOf(hi), bytesOf(lo), bytesOf(src), k)
+	case l == layoutBF16:
+		splitBF16AVX512(bytesOf(hi), bytesOf(lo), bytesOf(src), k)
+	case use == avx2:
+		split16AVX2(bytesOf(hi), bytesOf(lo), bytesOf(src), k)
+	default:
+		split16AVX512(bytesOf(hi), bytesOf(lo), bytesOf(src), k)
+	}
 	return k
 }
 
 // joinFast undoes splitFast.
 func joinFast(l layout, dst, planes, base []byte, stride int) int {
-	k := len(dst) / l.width() &^ 63
-	switch {
-	case l.width() == 2:
+	if l.width() == 2 {
 		if base != nil {
 			return 0
 		}
 		return join16Fast(l, dst, planes[:stride], planes[stride:])
-	case use != avx512 || k == 0 || l == layoutBytes:
+	}
+	k := len(dst) / l.width() &^ 63
+	if use == portable || k == 0 || l == layoutBytes {
 		return 0
 	}
-	kernel := join32AVX512
-	switch l {
-	case layoutF32:
-		kernel = joinF32AVX512
-	case layout64:
-		kernel = join64AVX512
-	case layoutF64:
-		kernel = joinF64AVX512
+	// Called by name: else what they are given would escape.
+	p, d, b := bytesOf(planes), bytesOf(dst), bytesOf(base)
+	switch {
+	case use == avx2 && l == layout32:
+		join32AVX2(p, d, b, k, stride)
+	case use == avx2 && l == layoutF32:
+		joinF32AVX2(p, d, b, k, stride)
+	case use == avx2 && l == layout64:
+		join64AVX2(p, d, b, k, stride)
+	case use == avx2 && l == layoutF64:
+		joinF64AVX2(p, d, b, k, stride)
+	case use == avx512 && l == layout32:
+		join32AVX512(p, d, b, k, stride)
+	case use == avx512 && l == layoutF32:
+		joinF32AVX512(p, d, b, k, stride)
+	case use == avx512 && l == layout64:
+		join64AVX512(p, d, b, k, stride)
+	case use == avx512 && l == layoutF64:
+		joinF64AVX512(p, d, b, k, stride)
 	}
-	kernel(bytesOf(planes), bytesOf(dst), bytesOf(base), k, stride)
 	return k
 }
 

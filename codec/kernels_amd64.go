@@ -154,6 +154,26 @@ func join32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 //go:noescape
 func joinF32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 
+// split32AVX2 splits n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func split32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
+// splitF32AVX2 splits n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func splitF32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
+// join32AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func join32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
+// joinF32AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func joinF32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
 // split64AVX512 splits n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
 //
 //go:noescape
@@ -173,6 +193,26 @@ func join64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 //
 //go:noescape
 func joinF64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+
+// split64AVX2 splits n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func split64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
+// splitF64AVX2 splits n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func splitF64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
+// join64AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func join64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
+// joinF64AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func joinF64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
 
 // decode16AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
 //
@@ -293,6 +333,16 @@ func walk8AVX2(dst *byte, base *byte, z *byte, n int, low int)
 //
 //go:noescape
 func depths8AVX2(depth *byte, base *byte, n int, exponent int, mask int, top int)
+
+// split16AVX2 splits n elements, a multiple of 32, into planes.
+//
+//go:noescape
+func split16AVX2(hi *byte, lo *byte, src *byte, n int)
+
+// splitBF16AVX2 splits n elements, a multiple of 32, into planes.
+//
+//go:noescape
+func splitBF16AVX2(hi *byte, lo *byte, src *byte, n int)
 
 // join16AVX2 joins n elements, a multiple of 16, from planes.
 //

@@ -7418,6 +7418,854 @@ done:
 	VZEROUPPER
 	RET
 
+// func split32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·split32AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_4false<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 64(CX), Y0, Y0
+	VMOVDQU     (DX), X13
+	VINSERTI128 $0x01, 64(DX), Y13, Y13
+	VPXOR       Y13, Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 80(CX), Y1, Y1
+	VMOVDQU     16(DX), X13
+	VINSERTI128 $0x01, 80(DX), Y13, Y13
+	VPXOR       Y13, Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 96(CX), Y2, Y2
+	VMOVDQU     32(DX), X13
+	VINSERTI128 $0x01, 96(DX), Y13, Y13
+	VPXOR       Y13, Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 112(CX), Y3, Y3
+	VMOVDQU     48(DX), X13
+	VINSERTI128 $0x01, 112(DX), Y13, Y13
+	VPXOR       Y13, Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VPUNPCKLDQ  Y2, Y0, Y12
+	VPUNPCKHDQ  Y2, Y0, Y2
+	VPUNPCKLDQ  Y3, Y1, Y0
+	VPUNPCKHDQ  Y3, Y1, Y3
+	VPUNPCKLDQ  Y0, Y12, Y1
+	VPUNPCKHDQ  Y0, Y12, Y0
+	VPUNPCKLDQ  Y3, Y2, Y12
+	VPUNPCKHDQ  Y3, Y2, Y3
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, DX
+	JMP         based
+
+alone:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 64(CX), Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 80(CX), Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 96(CX), Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 112(CX), Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VPUNPCKLDQ  Y2, Y0, Y12
+	VPUNPCKHDQ  Y2, Y0, Y2
+	VPUNPCKLDQ  Y3, Y1, Y0
+	VPUNPCKHDQ  Y3, Y1, Y3
+	VPUNPCKLDQ  Y0, Y12, Y1
+	VPUNPCKHDQ  Y0, Y12, Y0
+	VPUNPCKLDQ  Y3, Y2, Y12
+	VPUNPCKHDQ  Y3, Y2, Y3
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000080, CX
+	JMP         alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA planeBytes256_4false<>+0(SB)/1, $0x03
+DATA planeBytes256_4false<>+1(SB)/1, $0x07
+DATA planeBytes256_4false<>+2(SB)/1, $0x0b
+DATA planeBytes256_4false<>+3(SB)/1, $0x0f
+DATA planeBytes256_4false<>+4(SB)/1, $0x02
+DATA planeBytes256_4false<>+5(SB)/1, $0x06
+DATA planeBytes256_4false<>+6(SB)/1, $0x0a
+DATA planeBytes256_4false<>+7(SB)/1, $0x0e
+DATA planeBytes256_4false<>+8(SB)/1, $0x01
+DATA planeBytes256_4false<>+9(SB)/1, $0x05
+DATA planeBytes256_4false<>+10(SB)/1, $0x09
+DATA planeBytes256_4false<>+11(SB)/1, $0x0d
+DATA planeBytes256_4false<>+12(SB)/1, $0x00
+DATA planeBytes256_4false<>+13(SB)/1, $0x04
+DATA planeBytes256_4false<>+14(SB)/1, $0x08
+DATA planeBytes256_4false<>+15(SB)/1, $0x0c
+DATA planeBytes256_4false<>+16(SB)/1, $0x03
+DATA planeBytes256_4false<>+17(SB)/1, $0x07
+DATA planeBytes256_4false<>+18(SB)/1, $0x0b
+DATA planeBytes256_4false<>+19(SB)/1, $0x0f
+DATA planeBytes256_4false<>+20(SB)/1, $0x02
+DATA planeBytes256_4false<>+21(SB)/1, $0x06
+DATA planeBytes256_4false<>+22(SB)/1, $0x0a
+DATA planeBytes256_4false<>+23(SB)/1, $0x0e
+DATA planeBytes256_4false<>+24(SB)/1, $0x01
+DATA planeBytes256_4false<>+25(SB)/1, $0x05
+DATA planeBytes256_4false<>+26(SB)/1, $0x09
+DATA planeBytes256_4false<>+27(SB)/1, $0x0d
+DATA planeBytes256_4false<>+28(SB)/1, $0x00
+DATA planeBytes256_4false<>+29(SB)/1, $0x04
+DATA planeBytes256_4false<>+30(SB)/1, $0x08
+DATA planeBytes256_4false<>+31(SB)/1, $0x0c
+GLOBL planeBytes256_4false<>(SB), RODATA|NOPTR, $32
+
+// func splitF32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·splitF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_4false<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 64(CX), Y0, Y0
+	VMOVDQU     (DX), X13
+	VINSERTI128 $0x01, 64(DX), Y13, Y13
+	VPXOR       Y13, Y0, Y0
+	VPSLLD      $0x01, Y0, Y13
+	VPSRLD      $0x08, Y0, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y0, Y0
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 80(CX), Y1, Y1
+	VMOVDQU     16(DX), X13
+	VINSERTI128 $0x01, 80(DX), Y13, Y13
+	VPXOR       Y13, Y1, Y1
+	VPSLLD      $0x01, Y1, Y13
+	VPSRLD      $0x08, Y1, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y1, Y1
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 96(CX), Y2, Y2
+	VMOVDQU     32(DX), X13
+	VINSERTI128 $0x01, 96(DX), Y13, Y13
+	VPXOR       Y13, Y2, Y2
+	VPSLLD      $0x01, Y2, Y13
+	VPSRLD      $0x08, Y2, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y2, Y2
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 112(CX), Y3, Y3
+	VMOVDQU     48(DX), X13
+	VINSERTI128 $0x01, 112(DX), Y13, Y13
+	VPXOR       Y13, Y3, Y3
+	VPSLLD      $0x01, Y3, Y13
+	VPSRLD      $0x08, Y3, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y3, Y3
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VPUNPCKLDQ  Y2, Y0, Y12
+	VPUNPCKHDQ  Y2, Y0, Y2
+	VPUNPCKLDQ  Y3, Y1, Y0
+	VPUNPCKHDQ  Y3, Y1, Y3
+	VPUNPCKLDQ  Y0, Y12, Y1
+	VPUNPCKHDQ  Y0, Y12, Y0
+	VPUNPCKLDQ  Y3, Y2, Y12
+	VPUNPCKHDQ  Y3, Y2, Y3
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, DX
+	JMP         based
+
+alone:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 64(CX), Y0, Y0
+	VPSLLD      $0x01, Y0, Y13
+	VPSRLD      $0x08, Y0, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y0, Y0
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 80(CX), Y1, Y1
+	VPSLLD      $0x01, Y1, Y13
+	VPSRLD      $0x08, Y1, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y1, Y1
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 96(CX), Y2, Y2
+	VPSLLD      $0x01, Y2, Y13
+	VPSRLD      $0x08, Y2, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y2, Y2
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 112(CX), Y3, Y3
+	VPSLLD      $0x01, Y3, Y13
+	VPSRLD      $0x08, Y3, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y3, Y3
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VPUNPCKLDQ  Y2, Y0, Y12
+	VPUNPCKHDQ  Y2, Y0, Y2
+	VPUNPCKLDQ  Y3, Y1, Y0
+	VPUNPCKHDQ  Y3, Y1, Y3
+	VPUNPCKLDQ  Y0, Y12, Y1
+	VPUNPCKHDQ  Y0, Y12, Y0
+	VPUNPCKLDQ  Y3, Y2, Y12
+	VPUNPCKHDQ  Y3, Y2, Y3
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000080, CX
+	JMP         alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeatedff000000<>+0(SB)/1, $0x00
+DATA repeatedff000000<>+1(SB)/1, $0x00
+DATA repeatedff000000<>+2(SB)/1, $0x00
+DATA repeatedff000000<>+3(SB)/1, $0xff
+DATA repeatedff000000<>+4(SB)/1, $0x00
+DATA repeatedff000000<>+5(SB)/1, $0x00
+DATA repeatedff000000<>+6(SB)/1, $0x00
+DATA repeatedff000000<>+7(SB)/1, $0xff
+DATA repeatedff000000<>+8(SB)/1, $0x00
+DATA repeatedff000000<>+9(SB)/1, $0x00
+DATA repeatedff000000<>+10(SB)/1, $0x00
+DATA repeatedff000000<>+11(SB)/1, $0xff
+DATA repeatedff000000<>+12(SB)/1, $0x00
+DATA repeatedff000000<>+13(SB)/1, $0x00
+DATA repeatedff000000<>+14(SB)/1, $0x00
+DATA repeatedff000000<>+15(SB)/1, $0xff
+DATA repeatedff000000<>+16(SB)/1, $0x00
+DATA repeatedff000000<>+17(SB)/1, $0x00
+DATA repeatedff000000<>+18(SB)/1, $0x00
+DATA repeatedff000000<>+19(SB)/1, $0xff
+DATA repeatedff000000<>+20(SB)/1, $0x00
+DATA repeatedff000000<>+21(SB)/1, $0x00
+DATA repeatedff000000<>+22(SB)/1, $0x00
+DATA repeatedff000000<>+23(SB)/1, $0xff
+DATA repeatedff000000<>+24(SB)/1, $0x00
+DATA repeatedff000000<>+25(SB)/1, $0x00
+DATA repeatedff000000<>+26(SB)/1, $0x00
+DATA repeatedff000000<>+27(SB)/1, $0xff
+DATA repeatedff000000<>+28(SB)/1, $0x00
+DATA repeatedff000000<>+29(SB)/1, $0x00
+DATA repeatedff000000<>+30(SB)/1, $0x00
+DATA repeatedff000000<>+31(SB)/1, $0xff
+DATA repeatedff000000<>+32(SB)/1, $0x00
+DATA repeatedff000000<>+33(SB)/1, $0x00
+DATA repeatedff000000<>+34(SB)/1, $0x00
+DATA repeatedff000000<>+35(SB)/1, $0xff
+DATA repeatedff000000<>+36(SB)/1, $0x00
+DATA repeatedff000000<>+37(SB)/1, $0x00
+DATA repeatedff000000<>+38(SB)/1, $0x00
+DATA repeatedff000000<>+39(SB)/1, $0xff
+DATA repeatedff000000<>+40(SB)/1, $0x00
+DATA repeatedff000000<>+41(SB)/1, $0x00
+DATA repeatedff000000<>+42(SB)/1, $0x00
+DATA repeatedff000000<>+43(SB)/1, $0xff
+DATA repeatedff000000<>+44(SB)/1, $0x00
+DATA repeatedff000000<>+45(SB)/1, $0x00
+DATA repeatedff000000<>+46(SB)/1, $0x00
+DATA repeatedff000000<>+47(SB)/1, $0xff
+DATA repeatedff000000<>+48(SB)/1, $0x00
+DATA repeatedff000000<>+49(SB)/1, $0x00
+DATA repeatedff000000<>+50(SB)/1, $0x00
+DATA repeatedff000000<>+51(SB)/1, $0xff
+DATA repeatedff000000<>+52(SB)/1, $0x00
+DATA repeatedff000000<>+53(SB)/1, $0x00
+DATA repeatedff000000<>+54(SB)/1, $0x00
+DATA repeatedff000000<>+55(SB)/1, $0xff
+DATA repeatedff000000<>+56(SB)/1, $0x00
+DATA repeatedff000000<>+57(SB)/1, $0x00
+DATA repeatedff000000<>+58(SB)/1, $0x00
+DATA repeatedff000000<>+59(SB)/1, $0xff
+DATA repeatedff000000<>+60(SB)/1, $0x00
+DATA repeatedff000000<>+61(SB)/1, $0x00
+DATA repeatedff000000<>+62(SB)/1, $0x00
+DATA repeatedff000000<>+63(SB)/1, $0xff
+GLOBL repeatedff000000<>(SB), RODATA|NOPTR, $64
+
+DATA repeated00800000<>+0(SB)/1, $0x00
+DATA repeated00800000<>+1(SB)/1, $0x00
+DATA repeated00800000<>+2(SB)/1, $0x80
+DATA repeated00800000<>+3(SB)/1, $0x00
+DATA repeated00800000<>+4(SB)/1, $0x00
+DATA repeated00800000<>+5(SB)/1, $0x00
+DATA repeated00800000<>+6(SB)/1, $0x80
+DATA repeated00800000<>+7(SB)/1, $0x00
+DATA repeated00800000<>+8(SB)/1, $0x00
+DATA repeated00800000<>+9(SB)/1, $0x00
+DATA repeated00800000<>+10(SB)/1, $0x80
+DATA repeated00800000<>+11(SB)/1, $0x00
+DATA repeated00800000<>+12(SB)/1, $0x00
+DATA repeated00800000<>+13(SB)/1, $0x00
+DATA repeated00800000<>+14(SB)/1, $0x80
+DATA repeated00800000<>+15(SB)/1, $0x00
+DATA repeated00800000<>+16(SB)/1, $0x00
+DATA repeated00800000<>+17(SB)/1, $0x00
+DATA repeated00800000<>+18(SB)/1, $0x80
+DATA repeated00800000<>+19(SB)/1, $0x00
+DATA repeated00800000<>+20(SB)/1, $0x00
+DATA repeated00800000<>+21(SB)/1, $0x00
+DATA repeated00800000<>+22(SB)/1, $0x80
+DATA repeated00800000<>+23(SB)/1, $0x00
+DATA repeated00800000<>+24(SB)/1, $0x00
+DATA repeated00800000<>+25(SB)/1, $0x00
+DATA repeated00800000<>+26(SB)/1, $0x80
+DATA repeated00800000<>+27(SB)/1, $0x00
+DATA repeated00800000<>+28(SB)/1, $0x00
+DATA repeated00800000<>+29(SB)/1, $0x00
+DATA repeated00800000<>+30(SB)/1, $0x80
+DATA repeated00800000<>+31(SB)/1, $0x00
+DATA repeated00800000<>+32(SB)/1, $0x00
+DATA repeated00800000<>+33(SB)/1, $0x00
+DATA repeated00800000<>+34(SB)/1, $0x80
+DATA repeated00800000<>+35(SB)/1, $0x00
+DATA repeated00800000<>+36(SB)/1, $0x00
+DATA repeated00800000<>+37(SB)/1, $0x00
+DATA repeated00800000<>+38(SB)/1, $0x80
+DATA repeated00800000<>+39(SB)/1, $0x00
+DATA repeated00800000<>+40(SB)/1, $0x00
+DATA repeated00800000<>+41(SB)/1, $0x00
+DATA repeated00800000<>+42(SB)/1, $0x80
+DATA repeated00800000<>+43(SB)/1, $0x00
+DATA repeated00800000<>+44(SB)/1, $0x00
+DATA repeated00800000<>+45(SB)/1, $0x00
+DATA repeated00800000<>+46(SB)/1, $0x80
+DATA repeated00800000<>+47(SB)/1, $0x00
+DATA repeated00800000<>+48(SB)/1, $0x00
+DATA repeated00800000<>+49(SB)/1, $0x00
+DATA repeated00800000<>+50(SB)/1, $0x80
+DATA repeated00800000<>+51(SB)/1, $0x00
+DATA repeated00800000<>+52(SB)/1, $0x00
+DATA repeated00800000<>+53(SB)/1, $0x00
+DATA repeated00800000<>+54(SB)/1, $0x80
+DATA repeated00800000<>+55(SB)/1, $0x00
+DATA repeated00800000<>+56(SB)/1, $0x00
+DATA repeated00800000<>+57(SB)/1, $0x00
+DATA repeated00800000<>+58(SB)/1, $0x80
+DATA repeated00800000<>+59(SB)/1, $0x00
+DATA repeated00800000<>+60(SB)/1, $0x00
+DATA repeated00800000<>+61(SB)/1, $0x00
+DATA repeated00800000<>+62(SB)/1, $0x80
+DATA repeated00800000<>+63(SB)/1, $0x00
+GLOBL repeated00800000<>(SB), RODATA|NOPTR, $64
+
+DATA repeated007fffff<>+0(SB)/1, $0xff
+DATA repeated007fffff<>+1(SB)/1, $0xff
+DATA repeated007fffff<>+2(SB)/1, $0x7f
+DATA repeated007fffff<>+3(SB)/1, $0x00
+DATA repeated007fffff<>+4(SB)/1, $0xff
+DATA repeated007fffff<>+5(SB)/1, $0xff
+DATA repeated007fffff<>+6(SB)/1, $0x7f
+DATA repeated007fffff<>+7(SB)/1, $0x00
+DATA repeated007fffff<>+8(SB)/1, $0xff
+DATA repeated007fffff<>+9(SB)/1, $0xff
+DATA repeated007fffff<>+10(SB)/1, $0x7f
+DATA repeated007fffff<>+11(SB)/1, $0x00
+DATA repeated007fffff<>+12(SB)/1, $0xff
+DATA repeated007fffff<>+13(SB)/1, $0xff
+DATA repeated007fffff<>+14(SB)/1, $0x7f
+DATA repeated007fffff<>+15(SB)/1, $0x00
+DATA repeated007fffff<>+16(SB)/1, $0xff
+DATA repeated007fffff<>+17(SB)/1, $0xff
+DATA repeated007fffff<>+18(SB)/1, $0x7f
+DATA repeated007fffff<>+19(SB)/1, $0x00
+DATA repeated007fffff<>+20(SB)/1, $0xff
+DATA repeated007fffff<>+21(SB)/1, $0xff
+DATA repeated007fffff<>+22(SB)/1, $0x7f
+DATA repeated007fffff<>+23(SB)/1, $0x00
+DATA repeated007fffff<>+24(SB)/1, $0xff
+DATA repeated007fffff<>+25(SB)/1, $0xff
+DATA repeated007fffff<>+26(SB)/1, $0x7f
+DATA repeated007fffff<>+27(SB)/1, $0x00
+DATA repeated007fffff<>+28(SB)/1, $0xff
+DATA repeated007fffff<>+29(SB)/1, $0xff
+DATA repeated007fffff<>+30(SB)/1, $0x7f
+DATA repeated007fffff<>+31(SB)/1, $0x00
+DATA repeated007fffff<>+32(SB)/1, $0xff
+DATA repeated007fffff<>+33(SB)/1, $0xff
+DATA repeated007fffff<>+34(SB)/1, $0x7f
+DATA repeated007fffff<>+35(SB)/1, $0x00
+DATA repeated007fffff<>+36(SB)/1, $0xff
+DATA repeated007fffff<>+37(SB)/1, $0xff
+DATA repeated007fffff<>+38(SB)/1, $0x7f
+DATA repeated007fffff<>+39(SB)/1, $0x00
+DATA repeated007fffff<>+40(SB)/1, $0xff
+DATA repeated007fffff<>+41(SB)/1, $0xff
+DATA repeated007fffff<>+42(SB)/1, $0x7f
+DATA repeated007fffff<>+43(SB)/1, $0x00
+DATA repeated007fffff<>+44(SB)/1, $0xff
+DATA repeated007fffff<>+45(SB)/1, $0xff
+DATA repeated007fffff<>+46(SB)/1, $0x7f
+DATA repeated007fffff<>+47(SB)/1, $0x00
+DATA repeated007fffff<>+48(SB)/1, $0xff
+DATA repeated007fffff<>+49(SB)/1, $0xff
+DATA repeated007fffff<>+50(SB)/1, $0x7f
+DATA repeated007fffff<>+51(SB)/1, $0x00
+DATA repeated007fffff<>+52(SB)/1, $0xff
+DATA repeated007fffff<>+53(SB)/1, $0xff
+DATA repeated007fffff<>+54(SB)/1, $0x7f
+DATA repeated007fffff<>+55(SB)/1, $0x00
+DATA repeated007fffff<>+56(SB)/1, $0xff
+DATA repeated007fffff<>+57(SB)/1, $0xff
+DATA repeated007fffff<>+58(SB)/1, $0x7f
+DATA repeated007fffff<>+59(SB)/1, $0x00
+DATA repeated007fffff<>+60(SB)/1, $0xff
+DATA repeated007fffff<>+61(SB)/1, $0xff
+DATA repeated007fffff<>+62(SB)/1, $0x7f
+DATA repeated007fffff<>+63(SB)/1, $0x00
+GLOBL repeated007fffff<>(SB), RODATA|NOPTR, $64
+
+// func join32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·join32AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_4true<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VPUNPCKLDQ   Y2, Y0, Y12
+	VPUNPCKHDQ   Y2, Y0, Y2
+	VPUNPCKLDQ   Y3, Y1, Y0
+	VPUNPCKHDQ   Y3, Y1, Y3
+	VPUNPCKLDQ   Y0, Y12, Y1
+	VPUNPCKHDQ   Y0, Y12, Y0
+	VPUNPCKLDQ   Y3, Y2, Y12
+	VPUNPCKHDQ   Y3, Y2, Y3
+	VPSHUFB      Y15, Y1, Y1
+	VMOVDQU      (DX), X13
+	VINSERTI128  $0x01, 64(DX), Y13, Y13
+	VPXOR        Y13, Y1, Y1
+	VMOVDQU      X1, (CX)
+	VEXTRACTI128 $0x01, Y1, 64(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VMOVDQU      16(DX), X13
+	VINSERTI128  $0x01, 80(DX), Y13, Y13
+	VPXOR        Y13, Y0, Y0
+	VMOVDQU      X0, 16(CX)
+	VEXTRACTI128 $0x01, Y0, 80(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VMOVDQU      32(DX), X13
+	VINSERTI128  $0x01, 96(DX), Y13, Y13
+	VPXOR        Y13, Y12, Y12
+	VMOVDQU      X12, 32(CX)
+	VEXTRACTI128 $0x01, Y12, 96(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VMOVDQU      48(DX), X13
+	VINSERTI128  $0x01, 112(DX), Y13, Y13
+	VPXOR        Y13, Y3, Y3
+	VMOVDQU      X3, 48(CX)
+	VEXTRACTI128 $0x01, Y3, 112(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	JMP          based
+
+alone:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VPUNPCKLDQ   Y2, Y0, Y12
+	VPUNPCKHDQ   Y2, Y0, Y2
+	VPUNPCKLDQ   Y3, Y1, Y0
+	VPUNPCKHDQ   Y3, Y1, Y3
+	VPUNPCKLDQ   Y0, Y12, Y1
+	VPUNPCKHDQ   Y0, Y12, Y0
+	VPUNPCKLDQ   Y3, Y2, Y12
+	VPUNPCKHDQ   Y3, Y2, Y3
+	VPSHUFB      Y15, Y1, Y1
+	VMOVDQU      X1, (CX)
+	VEXTRACTI128 $0x01, Y1, 64(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VMOVDQU      X0, 16(CX)
+	VEXTRACTI128 $0x01, Y0, 80(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VMOVDQU      X12, 32(CX)
+	VEXTRACTI128 $0x01, Y12, 96(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VMOVDQU      X3, 48(CX)
+	VEXTRACTI128 $0x01, Y3, 112(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000080, CX
+	JMP          alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA planeBytes256_4true<>+0(SB)/1, $0x0c
+DATA planeBytes256_4true<>+1(SB)/1, $0x08
+DATA planeBytes256_4true<>+2(SB)/1, $0x04
+DATA planeBytes256_4true<>+3(SB)/1, $0x00
+DATA planeBytes256_4true<>+4(SB)/1, $0x0d
+DATA planeBytes256_4true<>+5(SB)/1, $0x09
+DATA planeBytes256_4true<>+6(SB)/1, $0x05
+DATA planeBytes256_4true<>+7(SB)/1, $0x01
+DATA planeBytes256_4true<>+8(SB)/1, $0x0e
+DATA planeBytes256_4true<>+9(SB)/1, $0x0a
+DATA planeBytes256_4true<>+10(SB)/1, $0x06
+DATA planeBytes256_4true<>+11(SB)/1, $0x02
+DATA planeBytes256_4true<>+12(SB)/1, $0x0f
+DATA planeBytes256_4true<>+13(SB)/1, $0x0b
+DATA planeBytes256_4true<>+14(SB)/1, $0x07
+DATA planeBytes256_4true<>+15(SB)/1, $0x03
+DATA planeBytes256_4true<>+16(SB)/1, $0x0c
+DATA planeBytes256_4true<>+17(SB)/1, $0x08
+DATA planeBytes256_4true<>+18(SB)/1, $0x04
+DATA planeBytes256_4true<>+19(SB)/1, $0x00
+DATA planeBytes256_4true<>+20(SB)/1, $0x0d
+DATA planeBytes256_4true<>+21(SB)/1, $0x09
+DATA planeBytes256_4true<>+22(SB)/1, $0x05
+DATA planeBytes256_4true<>+23(SB)/1, $0x01
+DATA planeBytes256_4true<>+24(SB)/1, $0x0e
+DATA planeBytes256_4true<>+25(SB)/1, $0x0a
+DATA planeBytes256_4true<>+26(SB)/1, $0x06
+DATA planeBytes256_4true<>+27(SB)/1, $0x02
+DATA planeBytes256_4true<>+28(SB)/1, $0x0f
+DATA planeBytes256_4true<>+29(SB)/1, $0x0b
+DATA planeBytes256_4true<>+30(SB)/1, $0x07
+DATA planeBytes256_4true<>+31(SB)/1, $0x03
+GLOBL planeBytes256_4true<>(SB), RODATA|NOPTR, $32
+
+// func joinF32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·joinF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_4true<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VPUNPCKLDQ   Y2, Y0, Y12
+	VPUNPCKHDQ   Y2, Y0, Y2
+	VPUNPCKLDQ   Y3, Y1, Y0
+	VPUNPCKHDQ   Y3, Y1, Y3
+	VPUNPCKLDQ   Y0, Y12, Y1
+	VPUNPCKHDQ   Y0, Y12, Y0
+	VPUNPCKLDQ   Y3, Y2, Y12
+	VPUNPCKHDQ   Y3, Y2, Y3
+	VPSHUFB      Y15, Y1, Y1
+	VPSRLD       $0x01, Y1, Y13
+	VPSLLD       $0x08, Y1, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y1, Y1
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y1, Y1
+	VMOVDQU      (DX), X13
+	VINSERTI128  $0x01, 64(DX), Y13, Y13
+	VPXOR        Y13, Y1, Y1
+	VMOVDQU      X1, (CX)
+	VEXTRACTI128 $0x01, Y1, 64(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VPSRLD       $0x01, Y0, Y13
+	VPSLLD       $0x08, Y0, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y0, Y0
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y0, Y0
+	VMOVDQU      16(DX), X13
+	VINSERTI128  $0x01, 80(DX), Y13, Y13
+	VPXOR        Y13, Y0, Y0
+	VMOVDQU      X0, 16(CX)
+	VEXTRACTI128 $0x01, Y0, 80(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VPSRLD       $0x01, Y12, Y13
+	VPSLLD       $0x08, Y12, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y12, Y12
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y12, Y12
+	VMOVDQU      32(DX), X13
+	VINSERTI128  $0x01, 96(DX), Y13, Y13
+	VPXOR        Y13, Y12, Y12
+	VMOVDQU      X12, 32(CX)
+	VEXTRACTI128 $0x01, Y12, 96(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VPSRLD       $0x01, Y3, Y13
+	VPSLLD       $0x08, Y3, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y3, Y3
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y3, Y3
+	VMOVDQU      48(DX), X13
+	VINSERTI128  $0x01, 112(DX), Y13, Y13
+	VPXOR        Y13, Y3, Y3
+	VMOVDQU      X3, 48(CX)
+	VEXTRACTI128 $0x01, Y3, 112(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	JMP          based
+
+alone:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VPUNPCKLDQ   Y2, Y0, Y12
+	VPUNPCKHDQ   Y2, Y0, Y2
+	VPUNPCKLDQ   Y3, Y1, Y0
+	VPUNPCKHDQ   Y3, Y1, Y3
+	VPUNPCKLDQ   Y0, Y12, Y1
+	VPUNPCKHDQ   Y0, Y12, Y0
+	VPUNPCKLDQ   Y3, Y2, Y12
+	VPUNPCKHDQ   Y3, Y2, Y3
+	VPSHUFB      Y15, Y1, Y1
+	VPSRLD       $0x01, Y1, Y13
+	VPSLLD       $0x08, Y1, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y1, Y1
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y1, Y1
+	VMOVDQU      X1, (CX)
+	VEXTRACTI128 $0x01, Y1, 64(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VPSRLD       $0x01, Y0, Y13
+	VPSLLD       $0x08, Y0, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y0, Y0
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y0, Y0
+	VMOVDQU      X0, 16(CX)
+	VEXTRACTI128 $0x01, Y0, 80(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VPSRLD       $0x01, Y12, Y13
+	VPSLLD       $0x08, Y12, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y12, Y12
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y12, Y12
+	VMOVDQU      X12, 32(CX)
+	VEXTRACTI128 $0x01, Y12, 96(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VPSRLD       $0x01, Y3, Y13
+	VPSLLD       $0x08, Y3, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y3, Y3
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y3, Y3
+	VMOVDQU      X3, 48(CX)
+	VEXTRACTI128 $0x01, Y3, 112(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000080, CX
+	JMP          alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeated7f800000<>+0(SB)/1, $0x00
+DATA repeated7f800000<>+1(SB)/1, $0x00
+DATA repeated7f800000<>+2(SB)/1, $0x80
+DATA repeated7f800000<>+3(SB)/1, $0x7f
+DATA repeated7f800000<>+4(SB)/1, $0x00
+DATA repeated7f800000<>+5(SB)/1, $0x00
+DATA repeated7f800000<>+6(SB)/1, $0x80
+DATA repeated7f800000<>+7(SB)/1, $0x7f
+DATA repeated7f800000<>+8(SB)/1, $0x00
+DATA repeated7f800000<>+9(SB)/1, $0x00
+DATA repeated7f800000<>+10(SB)/1, $0x80
+DATA repeated7f800000<>+11(SB)/1, $0x7f
+DATA repeated7f800000<>+12(SB)/1, $0x00
+DATA repeated7f800000<>+13(SB)/1, $0x00
+DATA repeated7f800000<>+14(SB)/1, $0x80
+DATA repeated7f800000<>+15(SB)/1, $0x7f
+DATA repeated7f800000<>+16(SB)/1, $0x00
+DATA repeated7f800000<>+17(SB)/1, $0x00
+DATA repeated7f800000<>+18(SB)/1, $0x80
+DATA repeated7f800000<>+19(SB)/1, $0x7f
+DATA repeated7f800000<>+20(SB)/1, $0x00
+DATA repeated7f800000<>+21(SB)/1, $0x00
+DATA repeated7f800000<>+22(SB)/1, $0x80
+DATA repeated7f800000<>+23(SB)/1, $0x7f
+DATA repeated7f800000<>+24(SB)/1, $0x00
+DATA repeated7f800000<>+25(SB)/1, $0x00
+DATA repeated7f800000<>+26(SB)/1, $0x80
+DATA repeated7f800000<>+27(SB)/1, $0x7f
+DATA repeated7f800000<>+28(SB)/1, $0x00
+DATA repeated7f800000<>+29(SB)/1, $0x00
+DATA repeated7f800000<>+30(SB)/1, $0x80
+DATA repeated7f800000<>+31(SB)/1, $0x7f
+DATA repeated7f800000<>+32(SB)/1, $0x00
+DATA repeated7f800000<>+33(SB)/1, $0x00
+DATA repeated7f800000<>+34(SB)/1, $0x80
+DATA repeated7f800000<>+35(SB)/1, $0x7f
+DATA repeated7f800000<>+36(SB)/1, $0x00
+DATA repeated7f800000<>+37(SB)/1, $0x00
+DATA repeated7f800000<>+38(SB)/1, $0x80
+DATA repeated7f800000<>+39(SB)/1, $0x7f
+DATA repeated7f800000<>+40(SB)/1, $0x00
+DATA repeated7f800000<>+41(SB)/1, $0x00
+DATA repeated7f800000<>+42(SB)/1, $0x80
+DATA repeated7f800000<>+43(SB)/1, $0x7f
+DATA repeated7f800000<>+44(SB)/1, $0x00
+DATA repeated7f800000<>+45(SB)/1, $0x00
+DATA repeated7f800000<>+46(SB)/1, $0x80
+DATA repeated7f800000<>+47(SB)/1, $0x7f
+DATA repeated7f800000<>+48(SB)/1, $0x00
+DATA repeated7f800000<>+49(SB)/1, $0x00
+DATA repeated7f800000<>+50(SB)/1, $0x80
+DATA repeated7f800000<>+51(SB)/1, $0x7f
+DATA repeated7f800000<>+52(SB)/1, $0x00
+DATA repeated7f800000<>+53(SB)/1, $0x00
+DATA repeated7f800000<>+54(SB)/1, $0x80
+DATA repeated7f800000<>+55(SB)/1, $0x7f
+DATA repeated7f800000<>+56(SB)/1, $0x00
+DATA repeated7f800000<>+57(SB)/1, $0x00
+DATA repeated7f800000<>+58(SB)/1, $0x80
+DATA repeated7f800000<>+59(SB)/1, $0x7f
+DATA repeated7f800000<>+60(SB)/1, $0x00
+DATA repeated7f800000<>+61(SB)/1, $0x00
+DATA repeated7f800000<>+62(SB)/1, $0x80
+DATA repeated7f800000<>+63(SB)/1, $0x7f
+GLOBL repeated7f800000<>(SB), RODATA|NOPTR, $64
+
 // func split64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 // Requires: AVX, AVX512F, AVX512VBMI
 TEXT ·split64AVX512(SB), NOSPLIT, $0-40
@@ -8393,6 +9241,1208 @@ alone:
 done:
 	VZEROUPPER
 	RET
+
+// func split64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·split64AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_8false<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 128(CX), Y0, Y0
+	VMOVDQU     (DX), X13
+	VINSERTI128 $0x01, 128(DX), Y13, Y13
+	VPXOR       Y13, Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 144(CX), Y1, Y1
+	VMOVDQU     16(DX), X13
+	VINSERTI128 $0x01, 144(DX), Y13, Y13
+	VPXOR       Y13, Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 160(CX), Y2, Y2
+	VMOVDQU     32(DX), X13
+	VINSERTI128 $0x01, 160(DX), Y13, Y13
+	VPXOR       Y13, Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 176(CX), Y3, Y3
+	VMOVDQU     48(DX), X13
+	VINSERTI128 $0x01, 176(DX), Y13, Y13
+	VPXOR       Y13, Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VMOVDQU     64(CX), X4
+	VINSERTI128 $0x01, 192(CX), Y4, Y4
+	VMOVDQU     64(DX), X13
+	VINSERTI128 $0x01, 192(DX), Y13, Y13
+	VPXOR       Y13, Y4, Y4
+	VPSHUFB     Y15, Y4, Y4
+	VMOVDQU     80(CX), X5
+	VINSERTI128 $0x01, 208(CX), Y5, Y5
+	VMOVDQU     80(DX), X13
+	VINSERTI128 $0x01, 208(DX), Y13, Y13
+	VPXOR       Y13, Y5, Y5
+	VPSHUFB     Y15, Y5, Y5
+	VMOVDQU     96(CX), X6
+	VINSERTI128 $0x01, 224(CX), Y6, Y6
+	VMOVDQU     96(DX), X13
+	VINSERTI128 $0x01, 224(DX), Y13, Y13
+	VPXOR       Y13, Y6, Y6
+	VPSHUFB     Y15, Y6, Y6
+	VMOVDQU     112(CX), X7
+	VINSERTI128 $0x01, 240(CX), Y7, Y7
+	VMOVDQU     112(DX), X13
+	VINSERTI128 $0x01, 240(DX), Y13, Y13
+	VPXOR       Y13, Y7, Y7
+	VPSHUFB     Y15, Y7, Y7
+	VPUNPCKLWD  Y4, Y0, Y12
+	VPUNPCKHWD  Y4, Y0, Y4
+	VPUNPCKLWD  Y5, Y1, Y0
+	VPUNPCKHWD  Y5, Y1, Y5
+	VPUNPCKLWD  Y6, Y2, Y1
+	VPUNPCKHWD  Y6, Y2, Y6
+	VPUNPCKLWD  Y7, Y3, Y2
+	VPUNPCKHWD  Y7, Y3, Y7
+	VPUNPCKLWD  Y1, Y12, Y3
+	VPUNPCKHWD  Y1, Y12, Y1
+	VPUNPCKLWD  Y6, Y4, Y12
+	VPUNPCKHWD  Y6, Y4, Y6
+	VPUNPCKLWD  Y2, Y0, Y4
+	VPUNPCKHWD  Y2, Y0, Y2
+	VPUNPCKLWD  Y7, Y5, Y0
+	VPUNPCKHWD  Y7, Y5, Y7
+	VPUNPCKLWD  Y4, Y3, Y5
+	VPUNPCKHWD  Y4, Y3, Y4
+	VPUNPCKLWD  Y2, Y1, Y3
+	VPUNPCKHWD  Y2, Y1, Y2
+	VPUNPCKLWD  Y0, Y12, Y1
+	VPUNPCKHWD  Y0, Y12, Y0
+	VPUNPCKLWD  Y7, Y6, Y12
+	VPUNPCKHWD  Y7, Y6, Y7
+	VMOVDQU     Y5, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y4, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y2, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y7, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	JMP         based
+
+alone:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 128(CX), Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 144(CX), Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 160(CX), Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 176(CX), Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VMOVDQU     64(CX), X4
+	VINSERTI128 $0x01, 192(CX), Y4, Y4
+	VPSHUFB     Y15, Y4, Y4
+	VMOVDQU     80(CX), X5
+	VINSERTI128 $0x01, 208(CX), Y5, Y5
+	VPSHUFB     Y15, Y5, Y5
+	VMOVDQU     96(CX), X6
+	VINSERTI128 $0x01, 224(CX), Y6, Y6
+	VPSHUFB     Y15, Y6, Y6
+	VMOVDQU     112(CX), X7
+	VINSERTI128 $0x01, 240(CX), Y7, Y7
+	VPSHUFB     Y15, Y7, Y7
+	VPUNPCKLWD  Y4, Y0, Y12
+	VPUNPCKHWD  Y4, Y0, Y4
+	VPUNPCKLWD  Y5, Y1, Y0
+	VPUNPCKHWD  Y5, Y1, Y5
+	VPUNPCKLWD  Y6, Y2, Y1
+	VPUNPCKHWD  Y6, Y2, Y6
+	VPUNPCKLWD  Y7, Y3, Y2
+	VPUNPCKHWD  Y7, Y3, Y7
+	VPUNPCKLWD  Y1, Y12, Y3
+	VPUNPCKHWD  Y1, Y12, Y1
+	VPUNPCKLWD  Y6, Y4, Y12
+	VPUNPCKHWD  Y6, Y4, Y6
+	VPUNPCKLWD  Y2, Y0, Y4
+	VPUNPCKHWD  Y2, Y0, Y2
+	VPUNPCKLWD  Y7, Y5, Y0
+	VPUNPCKHWD  Y7, Y5, Y7
+	VPUNPCKLWD  Y4, Y3, Y5
+	VPUNPCKHWD  Y4, Y3, Y4
+	VPUNPCKLWD  Y2, Y1, Y3
+	VPUNPCKHWD  Y2, Y1, Y2
+	VPUNPCKLWD  Y0, Y12, Y1
+	VPUNPCKHWD  Y0, Y12, Y0
+	VPUNPCKLWD  Y7, Y6, Y12
+	VPUNPCKHWD  Y7, Y6, Y7
+	VMOVDQU     Y5, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y4, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y2, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y7, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000100, CX
+	JMP         alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA planeBytes256_8false<>+0(SB)/1, $0x07
+DATA planeBytes256_8false<>+1(SB)/1, $0x0f
+DATA planeBytes256_8false<>+2(SB)/1, $0x06
+DATA planeBytes256_8false<>+3(SB)/1, $0x0e
+DATA planeBytes256_8false<>+4(SB)/1, $0x05
+DATA planeBytes256_8false<>+5(SB)/1, $0x0d
+DATA planeBytes256_8false<>+6(SB)/1, $0x04
+DATA planeBytes256_8false<>+7(SB)/1, $0x0c
+DATA planeBytes256_8false<>+8(SB)/1, $0x03
+DATA planeBytes256_8false<>+9(SB)/1, $0x0b
+DATA planeBytes256_8false<>+10(SB)/1, $0x02
+DATA planeBytes256_8false<>+11(SB)/1, $0x0a
+DATA planeBytes256_8false<>+12(SB)/1, $0x01
+DATA planeBytes256_8false<>+13(SB)/1, $0x09
+DATA planeBytes256_8false<>+14(SB)/1, $0x00
+DATA planeBytes256_8false<>+15(SB)/1, $0x08
+DATA planeBytes256_8false<>+16(SB)/1, $0x07
+DATA planeBytes256_8false<>+17(SB)/1, $0x0f
+DATA planeBytes256_8false<>+18(SB)/1, $0x06
+DATA planeBytes256_8false<>+19(SB)/1, $0x0e
+DATA planeBytes256_8false<>+20(SB)/1, $0x05
+DATA planeBytes256_8false<>+21(SB)/1, $0x0d
+DATA planeBytes256_8false<>+22(SB)/1, $0x04
+DATA planeBytes256_8false<>+23(SB)/1, $0x0c
+DATA planeBytes256_8false<>+24(SB)/1, $0x03
+DATA planeBytes256_8false<>+25(SB)/1, $0x0b
+DATA planeBytes256_8false<>+26(SB)/1, $0x02
+DATA planeBytes256_8false<>+27(SB)/1, $0x0a
+DATA planeBytes256_8false<>+28(SB)/1, $0x01
+DATA planeBytes256_8false<>+29(SB)/1, $0x09
+DATA planeBytes256_8false<>+30(SB)/1, $0x00
+DATA planeBytes256_8false<>+31(SB)/1, $0x08
+GLOBL planeBytes256_8false<>(SB), RODATA|NOPTR, $32
+
+// func splitF64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·splitF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_8false<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 128(CX), Y0, Y0
+	VMOVDQU     (DX), X13
+	VINSERTI128 $0x01, 128(DX), Y13, Y13
+	VPXOR       Y13, Y0, Y0
+	VPSLLQ      $0x01, Y0, Y13
+	VPSRLQ      $0x0b, Y0, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y0, Y0
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 144(CX), Y1, Y1
+	VMOVDQU     16(DX), X13
+	VINSERTI128 $0x01, 144(DX), Y13, Y13
+	VPXOR       Y13, Y1, Y1
+	VPSLLQ      $0x01, Y1, Y13
+	VPSRLQ      $0x0b, Y1, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y1, Y1
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 160(CX), Y2, Y2
+	VMOVDQU     32(DX), X13
+	VINSERTI128 $0x01, 160(DX), Y13, Y13
+	VPXOR       Y13, Y2, Y2
+	VPSLLQ      $0x01, Y2, Y13
+	VPSRLQ      $0x0b, Y2, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y2, Y2
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 176(CX), Y3, Y3
+	VMOVDQU     48(DX), X13
+	VINSERTI128 $0x01, 176(DX), Y13, Y13
+	VPXOR       Y13, Y3, Y3
+	VPSLLQ      $0x01, Y3, Y13
+	VPSRLQ      $0x0b, Y3, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y3, Y3
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VMOVDQU     64(CX), X4
+	VINSERTI128 $0x01, 192(CX), Y4, Y4
+	VMOVDQU     64(DX), X13
+	VINSERTI128 $0x01, 192(DX), Y13, Y13
+	VPXOR       Y13, Y4, Y4
+	VPSLLQ      $0x01, Y4, Y13
+	VPSRLQ      $0x0b, Y4, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y4, Y4
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y4, Y4
+	VPSHUFB     Y15, Y4, Y4
+	VMOVDQU     80(CX), X5
+	VINSERTI128 $0x01, 208(CX), Y5, Y5
+	VMOVDQU     80(DX), X13
+	VINSERTI128 $0x01, 208(DX), Y13, Y13
+	VPXOR       Y13, Y5, Y5
+	VPSLLQ      $0x01, Y5, Y13
+	VPSRLQ      $0x0b, Y5, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y5, Y5
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y5, Y5
+	VPSHUFB     Y15, Y5, Y5
+	VMOVDQU     96(CX), X6
+	VINSERTI128 $0x01, 224(CX), Y6, Y6
+	VMOVDQU     96(DX), X13
+	VINSERTI128 $0x01, 224(DX), Y13, Y13
+	VPXOR       Y13, Y6, Y6
+	VPSLLQ      $0x01, Y6, Y13
+	VPSRLQ      $0x0b, Y6, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y6, Y6
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y6, Y6
+	VPSHUFB     Y15, Y6, Y6
+	VMOVDQU     112(CX), X7
+	VINSERTI128 $0x01, 240(CX), Y7, Y7
+	VMOVDQU     112(DX), X13
+	VINSERTI128 $0x01, 240(DX), Y13, Y13
+	VPXOR       Y13, Y7, Y7
+	VPSLLQ      $0x01, Y7, Y13
+	VPSRLQ      $0x0b, Y7, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y7, Y7
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y7, Y7
+	VPSHUFB     Y15, Y7, Y7
+	VPUNPCKLWD  Y4, Y0, Y12
+	VPUNPCKHWD  Y4, Y0, Y4
+	VPUNPCKLWD  Y5, Y1, Y0
+	VPUNPCKHWD  Y5, Y1, Y5
+	VPUNPCKLWD  Y6, Y2, Y1
+	VPUNPCKHWD  Y6, Y2, Y6
+	VPUNPCKLWD  Y7, Y3, Y2
+	VPUNPCKHWD  Y7, Y3, Y7
+	VPUNPCKLWD  Y1, Y12, Y3
+	VPUNPCKHWD  Y1, Y12, Y1
+	VPUNPCKLWD  Y6, Y4, Y12
+	VPUNPCKHWD  Y6, Y4, Y6
+	VPUNPCKLWD  Y2, Y0, Y4
+	VPUNPCKHWD  Y2, Y0, Y2
+	VPUNPCKLWD  Y7, Y5, Y0
+	VPUNPCKHWD  Y7, Y5, Y7
+	VPUNPCKLWD  Y4, Y3, Y5
+	VPUNPCKHWD  Y4, Y3, Y4
+	VPUNPCKLWD  Y2, Y1, Y3
+	VPUNPCKHWD  Y2, Y1, Y2
+	VPUNPCKLWD  Y0, Y12, Y1
+	VPUNPCKHWD  Y0, Y12, Y0
+	VPUNPCKLWD  Y7, Y6, Y12
+	VPUNPCKHWD  Y7, Y6, Y7
+	VMOVDQU     Y5, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y4, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y2, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y7, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	JMP         based
+
+alone:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 128(CX), Y0, Y0
+	VPSLLQ      $0x01, Y0, Y13
+	VPSRLQ      $0x0b, Y0, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y0, Y0
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 144(CX), Y1, Y1
+	VPSLLQ      $0x01, Y1, Y13
+	VPSRLQ      $0x0b, Y1, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y1, Y1
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 160(CX), Y2, Y2
+	VPSLLQ      $0x01, Y2, Y13
+	VPSRLQ      $0x0b, Y2, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y2, Y2
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 176(CX), Y3, Y3
+	VPSLLQ      $0x01, Y3, Y13
+	VPSRLQ      $0x0b, Y3, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y3, Y3
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VMOVDQU     64(CX), X4
+	VINSERTI128 $0x01, 192(CX), Y4, Y4
+	VPSLLQ      $0x01, Y4, Y13
+	VPSRLQ      $0x0b, Y4, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y4, Y4
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y4, Y4
+	VPSHUFB     Y15, Y4, Y4
+	VMOVDQU     80(CX), X5
+	VINSERTI128 $0x01, 208(CX), Y5, Y5
+	VPSLLQ      $0x01, Y5, Y13
+	VPSRLQ      $0x0b, Y5, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y5, Y5
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y5, Y5
+	VPSHUFB     Y15, Y5, Y5
+	VMOVDQU     96(CX), X6
+	VINSERTI128 $0x01, 224(CX), Y6, Y6
+	VPSLLQ      $0x01, Y6, Y13
+	VPSRLQ      $0x0b, Y6, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y6, Y6
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y6, Y6
+	VPSHUFB     Y15, Y6, Y6
+	VMOVDQU     112(CX), X7
+	VINSERTI128 $0x01, 240(CX), Y7, Y7
+	VPSLLQ      $0x01, Y7, Y13
+	VPSRLQ      $0x0b, Y7, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y7, Y7
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y7, Y7
+	VPSHUFB     Y15, Y7, Y7
+	VPUNPCKLWD  Y4, Y0, Y12
+	VPUNPCKHWD  Y4, Y0, Y4
+	VPUNPCKLWD  Y5, Y1, Y0
+	VPUNPCKHWD  Y5, Y1, Y5
+	VPUNPCKLWD  Y6, Y2, Y1
+	VPUNPCKHWD  Y6, Y2, Y6
+	VPUNPCKLWD  Y7, Y3, Y2
+	VPUNPCKHWD  Y7, Y3, Y7
+	VPUNPCKLWD  Y1, Y12, Y3
+	VPUNPCKHWD  Y1, Y12, Y1
+	VPUNPCKLWD  Y6, Y4, Y12
+	VPUNPCKHWD  Y6, Y4, Y6
+	VPUNPCKLWD  Y2, Y0, Y4
+	VPUNPCKHWD  Y2, Y0, Y2
+	VPUNPCKLWD  Y7, Y5, Y0
+	VPUNPCKHWD  Y7, Y5, Y7
+	VPUNPCKLWD  Y4, Y3, Y5
+	VPUNPCKHWD  Y4, Y3, Y4
+	VPUNPCKLWD  Y2, Y1, Y3
+	VPUNPCKHWD  Y2, Y1, Y2
+	VPUNPCKLWD  Y0, Y12, Y1
+	VPUNPCKHWD  Y0, Y12, Y0
+	VPUNPCKLWD  Y7, Y6, Y12
+	VPUNPCKHWD  Y7, Y6, Y7
+	VMOVDQU     Y5, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y4, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y2, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y7, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000100, CX
+	JMP         alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeatedffe0000000000000<>+0(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+1(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+2(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+3(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+4(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+5(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+6(SB)/1, $0xe0
+DATA repeatedffe0000000000000<>+7(SB)/1, $0xff
+DATA repeatedffe0000000000000<>+8(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+9(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+10(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+11(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+12(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+13(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+14(SB)/1, $0xe0
+DATA repeatedffe0000000000000<>+15(SB)/1, $0xff
+DATA repeatedffe0000000000000<>+16(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+17(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+18(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+19(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+20(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+21(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+22(SB)/1, $0xe0
+DATA repeatedffe0000000000000<>+23(SB)/1, $0xff
+DATA repeatedffe0000000000000<>+24(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+25(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+26(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+27(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+28(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+29(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+30(SB)/1, $0xe0
+DATA repeatedffe0000000000000<>+31(SB)/1, $0xff
+GLOBL repeatedffe0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA repeated0010000000000000<>+0(SB)/1, $0x00
+DATA repeated0010000000000000<>+1(SB)/1, $0x00
+DATA repeated0010000000000000<>+2(SB)/1, $0x00
+DATA repeated0010000000000000<>+3(SB)/1, $0x00
+DATA repeated0010000000000000<>+4(SB)/1, $0x00
+DATA repeated0010000000000000<>+5(SB)/1, $0x00
+DATA repeated0010000000000000<>+6(SB)/1, $0x10
+DATA repeated0010000000000000<>+7(SB)/1, $0x00
+DATA repeated0010000000000000<>+8(SB)/1, $0x00
+DATA repeated0010000000000000<>+9(SB)/1, $0x00
+DATA repeated0010000000000000<>+10(SB)/1, $0x00
+DATA repeated0010000000000000<>+11(SB)/1, $0x00
+DATA repeated0010000000000000<>+12(SB)/1, $0x00
+DATA repeated0010000000000000<>+13(SB)/1, $0x00
+DATA repeated0010000000000000<>+14(SB)/1, $0x10
+DATA repeated0010000000000000<>+15(SB)/1, $0x00
+DATA repeated0010000000000000<>+16(SB)/1, $0x00
+DATA repeated0010000000000000<>+17(SB)/1, $0x00
+DATA repeated0010000000000000<>+18(SB)/1, $0x00
+DATA repeated0010000000000000<>+19(SB)/1, $0x00
+DATA repeated0010000000000000<>+20(SB)/1, $0x00
+DATA repeated0010000000000000<>+21(SB)/1, $0x00
+DATA repeated0010000000000000<>+22(SB)/1, $0x10
+DATA repeated0010000000000000<>+23(SB)/1, $0x00
+DATA repeated0010000000000000<>+24(SB)/1, $0x00
+DATA repeated0010000000000000<>+25(SB)/1, $0x00
+DATA repeated0010000000000000<>+26(SB)/1, $0x00
+DATA repeated0010000000000000<>+27(SB)/1, $0x00
+DATA repeated0010000000000000<>+28(SB)/1, $0x00
+DATA repeated0010000000000000<>+29(SB)/1, $0x00
+DATA repeated0010000000000000<>+30(SB)/1, $0x10
+DATA repeated0010000000000000<>+31(SB)/1, $0x00
+GLOBL repeated0010000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA repeated000fffffffffffff<>+0(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+1(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+2(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+3(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+4(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+5(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+6(SB)/1, $0x0f
+DATA repeated000fffffffffffff<>+7(SB)/1, $0x00
+DATA repeated000fffffffffffff<>+8(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+9(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+10(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+11(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+12(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+13(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+14(SB)/1, $0x0f
+DATA repeated000fffffffffffff<>+15(SB)/1, $0x00
+DATA repeated000fffffffffffff<>+16(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+17(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+18(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+19(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+20(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+21(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+22(SB)/1, $0x0f
+DATA repeated000fffffffffffff<>+23(SB)/1, $0x00
+DATA repeated000fffffffffffff<>+24(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+25(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+26(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+27(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+28(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+29(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+30(SB)/1, $0x0f
+DATA repeated000fffffffffffff<>+31(SB)/1, $0x00
+GLOBL repeated000fffffffffffff<>(SB), RODATA|NOPTR, $32
+
+// func join64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·join64AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_8true<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y4
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y5
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y6
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y7
+	ADDQ         SI, DI
+	VPUNPCKLWD   Y4, Y0, Y12
+	VPUNPCKHWD   Y4, Y0, Y4
+	VPUNPCKLWD   Y5, Y1, Y0
+	VPUNPCKHWD   Y5, Y1, Y5
+	VPUNPCKLWD   Y6, Y2, Y1
+	VPUNPCKHWD   Y6, Y2, Y6
+	VPUNPCKLWD   Y7, Y3, Y2
+	VPUNPCKHWD   Y7, Y3, Y7
+	VPUNPCKLWD   Y1, Y12, Y3
+	VPUNPCKHWD   Y1, Y12, Y1
+	VPUNPCKLWD   Y6, Y4, Y12
+	VPUNPCKHWD   Y6, Y4, Y6
+	VPUNPCKLWD   Y2, Y0, Y4
+	VPUNPCKHWD   Y2, Y0, Y2
+	VPUNPCKLWD   Y7, Y5, Y0
+	VPUNPCKHWD   Y7, Y5, Y7
+	VPUNPCKLWD   Y4, Y3, Y5
+	VPUNPCKHWD   Y4, Y3, Y4
+	VPUNPCKLWD   Y2, Y1, Y3
+	VPUNPCKHWD   Y2, Y1, Y2
+	VPUNPCKLWD   Y0, Y12, Y1
+	VPUNPCKHWD   Y0, Y12, Y0
+	VPUNPCKLWD   Y7, Y6, Y12
+	VPUNPCKHWD   Y7, Y6, Y7
+	VPSHUFB      Y15, Y5, Y5
+	VMOVDQU      (DX), X13
+	VINSERTI128  $0x01, 128(DX), Y13, Y13
+	VPXOR        Y13, Y5, Y5
+	VMOVDQU      X5, (CX)
+	VEXTRACTI128 $0x01, Y5, 128(CX)
+	VPSHUFB      Y15, Y4, Y4
+	VMOVDQU      16(DX), X13
+	VINSERTI128  $0x01, 144(DX), Y13, Y13
+	VPXOR        Y13, Y4, Y4
+	VMOVDQU      X4, 16(CX)
+	VEXTRACTI128 $0x01, Y4, 144(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VMOVDQU      32(DX), X13
+	VINSERTI128  $0x01, 160(DX), Y13, Y13
+	VPXOR        Y13, Y3, Y3
+	VMOVDQU      X3, 32(CX)
+	VEXTRACTI128 $0x01, Y3, 160(CX)
+	VPSHUFB      Y15, Y2, Y2
+	VMOVDQU      48(DX), X13
+	VINSERTI128  $0x01, 176(DX), Y13, Y13
+	VPXOR        Y13, Y2, Y2
+	VMOVDQU      X2, 48(CX)
+	VEXTRACTI128 $0x01, Y2, 176(CX)
+	VPSHUFB      Y15, Y1, Y1
+	VMOVDQU      64(DX), X13
+	VINSERTI128  $0x01, 192(DX), Y13, Y13
+	VPXOR        Y13, Y1, Y1
+	VMOVDQU      X1, 64(CX)
+	VEXTRACTI128 $0x01, Y1, 192(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VMOVDQU      80(DX), X13
+	VINSERTI128  $0x01, 208(DX), Y13, Y13
+	VPXOR        Y13, Y0, Y0
+	VMOVDQU      X0, 80(CX)
+	VEXTRACTI128 $0x01, Y0, 208(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VMOVDQU      96(DX), X13
+	VINSERTI128  $0x01, 224(DX), Y13, Y13
+	VPXOR        Y13, Y12, Y12
+	VMOVDQU      X12, 96(CX)
+	VEXTRACTI128 $0x01, Y12, 224(CX)
+	VPSHUFB      Y15, Y7, Y7
+	VMOVDQU      112(DX), X13
+	VINSERTI128  $0x01, 240(DX), Y13, Y13
+	VPXOR        Y13, Y7, Y7
+	VMOVDQU      X7, 112(CX)
+	VEXTRACTI128 $0x01, Y7, 240(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	JMP          based
+
+alone:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y4
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y5
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y6
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y7
+	ADDQ         SI, DI
+	VPUNPCKLWD   Y4, Y0, Y12
+	VPUNPCKHWD   Y4, Y0, Y4
+	VPUNPCKLWD   Y5, Y1, Y0
+	VPUNPCKHWD   Y5, Y1, Y5
+	VPUNPCKLWD   Y6, Y2, Y1
+	VPUNPCKHWD   Y6, Y2, Y6
+	VPUNPCKLWD   Y7, Y3, Y2
+	VPUNPCKHWD   Y7, Y3, Y7
+	VPUNPCKLWD   Y1, Y12, Y3
+	VPUNPCKHWD   Y1, Y12, Y1
+	VPUNPCKLWD   Y6, Y4, Y12
+	VPUNPCKHWD   Y6, Y4, Y6
+	VPUNPCKLWD   Y2, Y0, Y4
+	VPUNPCKHWD   Y2, Y0, Y2
+	VPUNPCKLWD   Y7, Y5, Y0
+	VPUNPCKHWD   Y7, Y5, Y7
+	VPUNPCKLWD   Y4, Y3, Y5
+	VPUNPCKHWD   Y4, Y3, Y4
+	VPUNPCKLWD   Y2, Y1, Y3
+	VPUNPCKHWD   Y2, Y1, Y2
+	VPUNPCKLWD   Y0, Y12, Y1
+	VPUNPCKHWD   Y0, Y12, Y0
+	VPUNPCKLWD   Y7, Y6, Y12
+	VPUNPCKHWD   Y7, Y6, Y7
+	VPSHUFB      Y15, Y5, Y5
+	VMOVDQU      X5, (CX)
+	VEXTRACTI128 $0x01, Y5, 128(CX)
+	VPSHUFB      Y15, Y4, Y4
+	VMOVDQU      X4, 16(CX)
+	VEXTRACTI128 $0x01, Y4, 144(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VMOVDQU      X3, 32(CX)
+	VEXTRACTI128 $0x01, Y3, 160(CX)
+	VPSHUFB      Y15, Y2, Y2
+	VMOVDQU      X2, 48(CX)
+	VEXTRACTI128 $0x01, Y2, 176(CX)
+	VPSHUFB      Y15, Y1, Y1
+	VMOVDQU      X1, 64(CX)
+	VEXTRACTI128 $0x01, Y1, 192(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VMOVDQU      X0, 80(CX)
+	VEXTRACTI128 $0x01, Y0, 208(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VMOVDQU      X12, 96(CX)
+	VEXTRACTI128 $0x01, Y12, 224(CX)
+	VPSHUFB      Y15, Y7, Y7
+	VMOVDQU      X7, 112(CX)
+	VEXTRACTI128 $0x01, Y7, 240(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000100, CX
+	JMP          alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA planeBytes256_8true<>+0(SB)/1, $0x0e
+DATA planeBytes256_8true<>+1(SB)/1, $0x0c
+DATA planeBytes256_8true<>+2(SB)/1, $0x0a
+DATA planeBytes256_8true<>+3(SB)/1, $0x08
+DATA planeBytes256_8true<>+4(SB)/1, $0x06
+DATA planeBytes256_8true<>+5(SB)/1, $0x04
+DATA planeBytes256_8true<>+6(SB)/1, $0x02
+DATA planeBytes256_8true<>+7(SB)/1, $0x00
+DATA planeBytes256_8true<>+8(SB)/1, $0x0f
+DATA planeBytes256_8true<>+9(SB)/1, $0x0d
+DATA planeBytes256_8true<>+10(SB)/1, $0x0b
+DATA planeBytes256_8true<>+11(SB)/1, $0x09
+DATA planeBytes256_8true<>+12(SB)/1, $0x07
+DATA planeBytes256_8true<>+13(SB)/1, $0x05
+DATA planeBytes256_8true<>+14(SB)/1, $0x03
+DATA planeBytes256_8true<>+15(SB)/1, $0x01
+DATA planeBytes256_8true<>+16(SB)/1, $0x0e
+DATA planeBytes256_8true<>+17(SB)/1, $0x0c
+DATA planeBytes256_8true<>+18(SB)/1, $0x0a
+DATA planeBytes256_8true<>+19(SB)/1, $0x08
+DATA planeBytes256_8true<>+20(SB)/1, $0x06
+DATA planeBytes256_8true<>+21(SB)/1, $0x04
+DATA planeBytes256_8true<>+22(SB)/1, $0x02
+DATA planeBytes256_8true<>+23(SB)/1, $0x00
+DATA planeBytes256_8true<>+24(SB)/1, $0x0f
+DATA planeBytes256_8true<>+25(SB)/1, $0x0d
+DATA planeBytes256_8true<>+26(SB)/1, $0x0b
+DATA planeBytes256_8true<>+27(SB)/1, $0x09
+DATA planeBytes256_8true<>+28(SB)/1, $0x07
+DATA planeBytes256_8true<>+29(SB)/1, $0x05
+DATA planeBytes256_8true<>+30(SB)/1, $0x03
+DATA planeBytes256_8true<>+31(SB)/1, $0x01
+GLOBL planeBytes256_8true<>(SB), RODATA|NOPTR, $32
+
+// func joinF64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·joinF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_8true<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y4
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y5
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y6
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y7
+	ADDQ         SI, DI
+	VPUNPCKLWD   Y4, Y0, Y12
+	VPUNPCKHWD   Y4, Y0, Y4
+	VPUNPCKLWD   Y5, Y1, Y0
+	VPUNPCKHWD   Y5, Y1, Y5
+	VPUNPCKLWD   Y6, Y2, Y1
+	VPUNPCKHWD   Y6, Y2, Y6
+	VPUNPCKLWD   Y7, Y3, Y2
+	VPUNPCKHWD   Y7, Y3, Y7
+	VPUNPCKLWD   Y1, Y12, Y3
+	VPUNPCKHWD   Y1, Y12, Y1
+	VPUNPCKLWD   Y6, Y4, Y12
+	VPUNPCKHWD   Y6, Y4, Y6
+	VPUNPCKLWD   Y2, Y0, Y4
+	VPUNPCKHWD   Y2, Y0, Y2
+	VPUNPCKLWD   Y7, Y5, Y0
+	VPUNPCKHWD   Y7, Y5, Y7
+	VPUNPCKLWD   Y4, Y3, Y5
+	VPUNPCKHWD   Y4, Y3, Y4
+	VPUNPCKLWD   Y2, Y1, Y3
+	VPUNPCKHWD   Y2, Y1, Y2
+	VPUNPCKLWD   Y0, Y12, Y1
+	VPUNPCKHWD   Y0, Y12, Y0
+	VPUNPCKLWD   Y7, Y6, Y12
+	VPUNPCKHWD   Y7, Y6, Y7
+	VPSHUFB      Y15, Y5, Y5
+	VPSRLQ       $0x01, Y5, Y13
+	VPSLLQ       $0x0b, Y5, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y5, Y5
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y5, Y5
+	VMOVDQU      (DX), X13
+	VINSERTI128  $0x01, 128(DX), Y13, Y13
+	VPXOR        Y13, Y5, Y5
+	VMOVDQU      X5, (CX)
+	VEXTRACTI128 $0x01, Y5, 128(CX)
+	VPSHUFB      Y15, Y4, Y4
+	VPSRLQ       $0x01, Y4, Y13
+	VPSLLQ       $0x0b, Y4, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y4, Y4
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y4, Y4
+	VMOVDQU      16(DX), X13
+	VINSERTI128  $0x01, 144(DX), Y13, Y13
+	VPXOR        Y13, Y4, Y4
+	VMOVDQU      X4, 16(CX)
+	VEXTRACTI128 $0x01, Y4, 144(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VPSRLQ       $0x01, Y3, Y13
+	VPSLLQ       $0x0b, Y3, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y3, Y3
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y3, Y3
+	VMOVDQU      32(DX), X13
+	VINSERTI128  $0x01, 160(DX), Y13, Y13
+	VPXOR        Y13, Y3, Y3
+	VMOVDQU      X3, 32(CX)
+	VEXTRACTI128 $0x01, Y3, 160(CX)
+	VPSHUFB      Y15, Y2, Y2
+	VPSRLQ       $0x01, Y2, Y13
+	VPSLLQ       $0x0b, Y2, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y2, Y2
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y2, Y2
+	VMOVDQU      48(DX), X13
+	VINSERTI128  $0x01, 176(DX), Y13, Y13
+	VPXOR        Y13, Y2, Y2
+	VMOVDQU      X2, 48(CX)
+	VEXTRACTI128 $0x01, Y2, 176(CX)
+	VPSHUFB      Y15, Y1, Y1
+	VPSRLQ       $0x01, Y1, Y13
+	VPSLLQ       $0x0b, Y1, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y1, Y1
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y1, Y1
+	VMOVDQU      64(DX), X13
+	VINSERTI128  $0x01, 192(DX), Y13, Y13
+	VPXOR        Y13, Y1, Y1
+	VMOVDQU      X1, 64(CX)
+	VEXTRACTI128 $0x01, Y1, 192(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VPSRLQ       $0x01, Y0, Y13
+	VPSLLQ       $0x0b, Y0, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y0, Y0
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y0, Y0
+	VMOVDQU      80(DX), X13
+	VINSERTI128  $0x01, 208(DX), Y13, Y13
+	VPXOR        Y13, Y0, Y0
+	VMOVDQU      X0, 80(CX)
+	VEXTRACTI128 $0x01, Y0, 208(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VPSRLQ       $0x01, Y12, Y13
+	VPSLLQ       $0x0b, Y12, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y12, Y12
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y12, Y12
+	VMOVDQU      96(DX), X13
+	VINSERTI128  $0x01, 224(DX), Y13, Y13
+	VPXOR        Y13, Y12, Y12
+	VMOVDQU      X12, 96(CX)
+	VEXTRACTI128 $0x01, Y12, 224(CX)
+	VPSHUFB      Y15, Y7, Y7
+	VPSRLQ       $0x01, Y7, Y13
+	VPSLLQ       $0x0b, Y7, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y7, Y7
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y7, Y7
+	VMOVDQU      112(DX), X13
+	VINSERTI128  $0x01, 240(DX), Y13, Y13
+	VPXOR        Y13, Y7, Y7
+	VMOVDQU      X7, 112(CX)
+	VEXTRACTI128 $0x01, Y7, 240(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	JMP          based
+
+alone:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y4
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y5
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y6
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y7
+	ADDQ         SI, DI
+	VPUNPCKLWD   Y4, Y0, Y12
+	VPUNPCKHWD   Y4, Y0, Y4
+	VPUNPCKLWD   Y5, Y1, Y0
+	VPUNPCKHWD   Y5, Y1, Y5
+	VPUNPCKLWD   Y6, Y2, Y1
+	VPUNPCKHWD   Y6, Y2, Y6
+	VPUNPCKLWD   Y7, Y3, Y2
+	VPUNPCKHWD   Y7, Y3, Y7
+	VPUNPCKLWD   Y1, Y12, Y3
+	VPUNPCKHWD   Y1, Y12, Y1
+	VPUNPCKLWD   Y6, Y4, Y12
+	VPUNPCKHWD   Y6, Y4, Y6
+	VPUNPCKLWD   Y2, Y0, Y4
+	VPUNPCKHWD   Y2, Y0, Y2
+	VPUNPCKLWD   Y7, Y5, Y0
+	VPUNPCKHWD   Y7, Y5, Y7
+	VPUNPCKLWD   Y4, Y3, Y5
+	VPUNPCKHWD   Y4, Y3, Y4
+	VPUNPCKLWD   Y2, Y1, Y3
+	VPUNPCKHWD   Y2, Y1, Y2
+	VPUNPCKLWD   Y0, Y12, Y1
+	VPUNPCKHWD   Y0, Y12, Y0
+	VPUNPCKLWD   Y7, Y6, Y12
+	VPUNPCKHWD   Y7, Y6, Y7
+	VPSHUFB      Y15, Y5, Y5
+	VPSRLQ       $0x01, Y5, Y13
+	VPSLLQ       $0x0b, Y5, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y5, Y5
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y5, Y5
+	VMOVDQU      X5, (CX)
+	VEXTRACTI128 $0x01, Y5, 128(CX)
+	VPSHUFB      Y15, Y4, Y4
+	VPSRLQ       $0x01, Y4, Y13
+	VPSLLQ       $0x0b, Y4, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y4, Y4
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y4, Y4
+	VMOVDQU      X4, 16(CX)
+	VEXTRACTI128 $0x01, Y4, 144(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VPSRLQ       $0x01, Y3, Y13
+	VPSLLQ       $0x0b, Y3, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y3, Y3
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y3, Y3
+	VMOVDQU      X3, 32(CX)
+	VEXTRACTI128 $0x01, Y3, 160(CX)
+	VPSHUFB      Y15, Y2, Y2
+	VPSRLQ       $0x01, Y2, Y13
+	VPSLLQ       $0x0b, Y2, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y2, Y2
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y2, Y2
+	VMOVDQU      X2, 48(CX)
+	VEXTRACTI128 $0x01, Y2, 176(CX)
+	VPSHUFB      Y15, Y1, Y1
+	VPSRLQ       $0x01, Y1, Y13
+	VPSLLQ       $0x0b, Y1, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y1, Y1
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y1, Y1
+	VMOVDQU      X1, 64(CX)
+	VEXTRACTI128 $0x01, Y1, 192(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VPSRLQ       $0x01, Y0, Y13
+	VPSLLQ       $0x0b, Y0, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y0, Y0
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y0, Y0
+	VMOVDQU      X0, 80(CX)
+	VEXTRACTI128 $0x01, Y0, 208(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VPSRLQ       $0x01, Y12, Y13
+	VPSLLQ       $0x0b, Y12, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y12, Y12
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y12, Y12
+	VMOVDQU      X12, 96(CX)
+	VEXTRACTI128 $0x01, Y12, 224(CX)
+	VPSHUFB      Y15, Y7, Y7
+	VPSRLQ       $0x01, Y7, Y13
+	VPSLLQ       $0x0b, Y7, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y7, Y7
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y7, Y7
+	VMOVDQU      X7, 112(CX)
+	VEXTRACTI128 $0x01, Y7, 240(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000100, CX
+	JMP          alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeated7ff0000000000000<>+0(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+1(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+2(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+3(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+4(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+5(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+6(SB)/1, $0xf0
+DATA repeated7ff0000000000000<>+7(SB)/1, $0x7f
+DATA repeated7ff0000000000000<>+8(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+9(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+10(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+11(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+12(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+13(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+14(SB)/1, $0xf0
+DATA repeated7ff0000000000000<>+15(SB)/1, $0x7f
+DATA repeated7ff0000000000000<>+16(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+17(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+18(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+19(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+20(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+21(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+22(SB)/1, $0xf0
+DATA repeated7ff0000000000000<>+23(SB)/1, $0x7f
+DATA repeated7ff0000000000000<>+24(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+25(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+26(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+27(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+28(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+29(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+30(SB)/1, $0xf0
+DATA repeated7ff0000000000000<>+31(SB)/1, $0x7f
+GLOBL repeated7ff0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA repeated8000000000000000<>+0(SB)/1, $0x00
+DATA repeated8000000000000000<>+1(SB)/1, $0x00
+DATA repeated8000000000000000<>+2(SB)/1, $0x00
+DATA repeated8000000000000000<>+3(SB)/1, $0x00
+DATA repeated8000000000000000<>+4(SB)/1, $0x00
+DATA repeated8000000000000000<>+5(SB)/1, $0x00
+DATA repeated8000000000000000<>+6(SB)/1, $0x00
+DATA repeated8000000000000000<>+7(SB)/1, $0x80
+DATA repeated8000000000000000<>+8(SB)/1, $0x00
+DATA repeated8000000000000000<>+9(SB)/1, $0x00
+DATA repeated8000000000000000<>+10(SB)/1, $0x00
+DATA repeated8000000000000000<>+11(SB)/1, $0x00
+DATA repeated8000000000000000<>+12(SB)/1, $0x00
+DATA repeated8000000000000000<>+13(SB)/1, $0x00
+DATA repeated8000000000000000<>+14(SB)/1, $0x00
+DATA repeated8000000000000000<>+15(SB)/1, $0x80
+DATA repeated8000000000000000<>+16(SB)/1, $0x00
+DATA repeated8000000000000000<>+17(SB)/1, $0x00
+DATA repeated8000000000000000<>+18(SB)/1, $0x00
+DATA repeated8000000000000000<>+19(SB)/1, $0x00
+DATA repeated8000000000000000<>+20(SB)/1, $0x00
+DATA repeated8000000000000000<>+21(SB)/1, $0x00
+DATA repeated8000000000000000<>+22(SB)/1, $0x00
+DATA repeated8000000000000000<>+23(SB)/1, $0x80
+DATA repeated8000000000000000<>+24(SB)/1, $0x00
+DATA repeated8000000000000000<>+25(SB)/1, $0x00
+DATA repeated8000000000000000<>+26(SB)/1, $0x00
+DATA repeated8000000000000000<>+27(SB)/1, $0x00
+DATA repeated8000000000000000<>+28(SB)/1, $0x00
+DATA repeated8000000000000000<>+29(SB)/1, $0x00
+DATA repeated8000000000000000<>+30(SB)/1, $0x00
+DATA repeated8000000000000000<>+31(SB)/1, $0x80
+GLOBL repeated8000000000000000<>(SB), RODATA|NOPTR, $32
 
 // func decode16AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
@@ -34268,6 +36318,212 @@ loop:
 done:
 	VZEROUPPER
 	RET
+
+// func split16AVX2(hi *byte, lo *byte, src *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·split16AVX2(SB), NOSPLIT, $0-32
+	MOVQ hi+0(FP), AX
+	MOVQ lo+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	SUBQ      $0x20, BX
+	JL        done
+	VMOVDQU   (DX), Y4
+	VPSRLW    $0x08, Y4, Y0
+	VPAND     repeated00ff00ff<>+0(SB), Y4, Y2
+	VMOVDQU   32(DX), Y4
+	VPSRLW    $0x08, Y4, Y1
+	VPAND     repeated00ff00ff<>+0(SB), Y4, Y3
+	VPACKUSWB Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VPACKUSWB Y3, Y2, Y2
+	VPERMQ    $0xd8, Y2, Y2
+	VMOVDQU   Y2, (CX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x20, CX
+	ADDQ      $0x40, DX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func splitBF16AVX2(hi *byte, lo *byte, src *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·splitBF16AVX2(SB), NOSPLIT, $0-32
+	MOVQ hi+0(FP), AX
+	MOVQ lo+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	SUBQ      $0x20, BX
+	JL        done
+	VMOVDQU   (DX), Y4
+	VPSRLW    $0x08, Y4, Y0
+	VPAND     repeated00ff00ff<>+0(SB), Y4, Y2
+	VPAND     repeated00800080<>+0(SB), Y0, Y5
+	VPADDW    Y4, Y4, Y0
+	VPSRLW    $0x08, Y0, Y0
+	VPAND     repeated007f007f<>+0(SB), Y2, Y2
+	VPOR      Y5, Y2, Y2
+	VMOVDQU   32(DX), Y4
+	VPSRLW    $0x08, Y4, Y1
+	VPAND     repeated00ff00ff<>+0(SB), Y4, Y3
+	VPAND     repeated00800080<>+0(SB), Y1, Y5
+	VPADDW    Y4, Y4, Y1
+	VPSRLW    $0x08, Y1, Y1
+	VPAND     repeated007f007f<>+0(SB), Y3, Y3
+	VPOR      Y5, Y3, Y3
+	VPACKUSWB Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VPACKUSWB Y3, Y2, Y2
+	VPERMQ    $0xd8, Y2, Y2
+	VMOVDQU   Y2, (CX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x20, CX
+	ADDQ      $0x40, DX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeated00800080<>+0(SB)/1, $0x80
+DATA repeated00800080<>+1(SB)/1, $0x00
+DATA repeated00800080<>+2(SB)/1, $0x80
+DATA repeated00800080<>+3(SB)/1, $0x00
+DATA repeated00800080<>+4(SB)/1, $0x80
+DATA repeated00800080<>+5(SB)/1, $0x00
+DATA repeated00800080<>+6(SB)/1, $0x80
+DATA repeated00800080<>+7(SB)/1, $0x00
+DATA repeated00800080<>+8(SB)/1, $0x80
+DATA repeated00800080<>+9(SB)/1, $0x00
+DATA repeated00800080<>+10(SB)/1, $0x80
+DATA repeated00800080<>+11(SB)/1, $0x00
+DATA repeated00800080<>+12(SB)/1, $0x80
+DATA repeated00800080<>+13(SB)/1, $0x00
+DATA repeated00800080<>+14(SB)/1, $0x80
+DATA repeated00800080<>+15(SB)/1, $0x00
+DATA repeated00800080<>+16(SB)/1, $0x80
+DATA repeated00800080<>+17(SB)/1, $0x00
+DATA repeated00800080<>+18(SB)/1, $0x80
+DATA repeated00800080<>+19(SB)/1, $0x00
+DATA repeated00800080<>+20(SB)/1, $0x80
+DATA repeated00800080<>+21(SB)/1, $0x00
+DATA repeated00800080<>+22(SB)/1, $0x80
+DATA repeated00800080<>+23(SB)/1, $0x00
+DATA repeated00800080<>+24(SB)/1, $0x80
+DATA repeated00800080<>+25(SB)/1, $0x00
+DATA repeated00800080<>+26(SB)/1, $0x80
+DATA repeated00800080<>+27(SB)/1, $0x00
+DATA repeated00800080<>+28(SB)/1, $0x80
+DATA repeated00800080<>+29(SB)/1, $0x00
+DATA repeated00800080<>+30(SB)/1, $0x80
+DATA repeated00800080<>+31(SB)/1, $0x00
+DATA repeated00800080<>+32(SB)/1, $0x80
+DATA repeated00800080<>+33(SB)/1, $0x00
+DATA repeated00800080<>+34(SB)/1, $0x80
+DATA repeated00800080<>+35(SB)/1, $0x00
+DATA repeated00800080<>+36(SB)/1, $0x80
+DATA repeated00800080<>+37(SB)/1, $0x00
+DATA repeated00800080<>+38(SB)/1, $0x80
+DATA repeated00800080<>+39(SB)/1, $0x00
+DATA repeated00800080<>+40(SB)/1, $0x80
+DATA repeated00800080<>+41(SB)/1, $0x00
+DATA repeated00800080<>+42(SB)/1, $0x80
+DATA repeated00800080<>+43(SB)/1, $0x00
+DATA repeated00800080<>+44(SB)/1, $0x80
+DATA repeated00800080<>+45(SB)/1, $0x00
+DATA repeated00800080<>+46(SB)/1, $0x80
+DATA repeated00800080<>+47(SB)/1, $0x00
+DATA repeated00800080<>+48(SB)/1, $0x80
+DATA repeated00800080<>+49(SB)/1, $0x00
+DATA repeated00800080<>+50(SB)/1, $0x80
+DATA repeated00800080<>+51(SB)/1, $0x00
+DATA repeated00800080<>+52(SB)/1, $0x80
+DATA repeated00800080<>+53(SB)/1, $0x00
+DATA repeated00800080<>+54(SB)/1, $0x80
+DATA repeated00800080<>+55(SB)/1, $0x00
+DATA repeated00800080<>+56(SB)/1, $0x80
+DATA repeated00800080<>+57(SB)/1, $0x00
+DATA repeated00800080<>+58(SB)/1, $0x80
+DATA repeated00800080<>+59(SB)/1, $0x00
+DATA repeated00800080<>+60(SB)/1, $0x80
+DATA repeated00800080<>+61(SB)/1, $0x00
+DATA repeated00800080<>+62(SB)/1, $0x80
+DATA repeated00800080<>+63(SB)/1, $0x00
+GLOBL repeated00800080<>(SB), RODATA|NOPTR, $64
+
+DATA repeated007f007f<>+0(SB)/1, $0x7f
+DATA repeated007f007f<>+1(SB)/1, $0x00
+DATA repeated007f007f<>+2(SB)/1, $0x7f
+DATA repeated007f007f<>+3(SB)/1, $0x00
+DATA repeated007f007f<>+4(SB)/1, $0x7f
+DATA repeated007f007f<>+5(SB)/1, $0x00
+DATA repeated007f007f<>+6(SB)/1, $0x7f
+DATA repeated007f007f<>+7(SB)/1, $0x00
+DATA repeated007f007f<>+8(SB)/1, $0x7f
+DATA repeated007f007f<>+9(SB)/1, $0x00
+DATA repeated007f007f<>+10(SB)/1, $0x7f
+DATA repeated007f007f<>+11(SB)/1, $0x00
+DATA repeated007f007f<>+12(SB)/1, $0x7f
+DATA repeated007f007f<>+13(SB)/1, $0x00
+DATA repeated007f007f<>+14(SB)/1, $0x7f
+DATA repeated007f007f<>+15(SB)/1, $0x00
+DATA repeated007f007f<>+16(SB)/1, $0x7f
+DATA repeated007f007f<>+17(SB)/1, $0x00
+DATA repeated007f007f<>+18(SB)/1, $0x7f
+DATA repeated007f007f<>+19(SB)/1, $0x00
+DATA repeated007f007f<>+20(SB)/1, $0x7f
+DATA repeated007f007f<>+21(SB)/1, $0x00
+DATA repeated007f007f<>+22(SB)/1, $0x7f
+DATA repeated007f007f<>+23(SB)/1, $0x00
+DATA repeated007f007f<>+24(SB)/1, $0x7f
+DATA repeated007f007f<>+25(SB)/1, $0x00
+DATA repeated007f007f<>+26(SB)/1, $0x7f
+DATA repeated007f007f<>+27(SB)/1, $0x00
+DATA repeated007f007f<>+28(SB)/1, $0x7f
+DATA repeated007f007f<>+29(SB)/1, $0x00
+DATA repeated007f007f<>+30(SB)/1, $0x7f
+DATA repeated007f007f<>+31(SB)/1, $0x00
+DATA repeated007f007f<>+32(SB)/1, $0x7f
+DATA repeated007f007f<>+33(SB)/1, $0x00
+DATA repeated007f007f<>+34(SB)/1, $0x7f
+DATA repeated007f007f<>+35(SB)/1, $0x00
+DATA repeated007f007f<>+36(SB)/1, $0x7f
+DATA repeated007f007f<>+37(SB)/1, $0x00
+DATA repeated007f007f<>+38(SB)/1, $0x7f
+DATA repeated007f007f<>+39(SB)/1, $0x00
+DATA repeated007f007f<>+40(SB)/1, $0x7f
+DATA repeated007f007f<>+41(SB)/1, $0x00
+DATA repeated007f007f<>+42(SB)/1, $0x7f
+DATA repeated007f007f<>+43(SB)/1, $0x00
+DATA repeated007f007f<>+44(SB)/1, $0x7f
+DATA repeated007f007f<>+45(SB)/1, $0x00
+DATA repeated007f007f<>+46(SB)/1, $0x7f
+DATA repeated007f007f<>+47(SB)/1, $0x00
+DATA repeated007f007f<>+48(SB)/1, $0x7f
+DATA repeated007f007f<>+49(SB)/1, $0x00
+DATA repeated007f007f<>+50(SB)/1, $0x7f
+DATA repeated007f007f<>+51(SB)/1, $0x00
+DATA repeated007f007f<>+52(SB)/1, $0x7f
+DATA repeated007f007f<>+53(SB)/1, $0x00
+DATA repeated007f007f<>+54(SB)/1, $0x7f
+DATA repeated007f007f<>+55(SB)/1, $0x00
+DATA repeated007f007f<>+56(SB)/1, $0x7f
+DATA repeated007f007f<>+57(SB)/1, $0x00
+DATA repeated007f007f<>+58(SB)/1, $0x7f
+DATA repeated007f007f<>+59(SB)/1, $0x00
+DATA repeated007f007f<>+60(SB)/1, $0x7f
+DATA repeated007f007f<>+61(SB)/1, $0x00
+DATA repeated007f007f<>+62(SB)/1, $0x7f
+DATA repeated007f007f<>+63(SB)/1, $0x00
+GLOBL repeated007f007f<>(SB), RODATA|NOPTR, $64
 
 // func join16AVX2(dst *byte, hi *byte, lo *byte, n int)
 // Requires: AVX, AVX2
