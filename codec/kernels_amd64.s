@@ -10447,121 +10447,142 @@ GLOBL repeated8000000000000000<>(SB), RODATA|NOPTR, $32
 // func decode16AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decode16AVX2(SB), $1760-72
-	MOVQ      src+24(FP), CX
-	LEAQ      (SP), AX
-	ADDQ      $0x3f, AX
-	ANDQ      $-64, AX
-	MOVQ      d+0(FP), DX
-	VMOVDQU   1472(DX), Y0
-	VMOVDQA   Y0, (AX)
-	VMOVDQU   1504(DX), Y0
-	VMOVDQA   Y0, 32(AX)
-	VMOVDQU   1536(DX), Y0
-	VMOVDQA   Y0, 64(AX)
-	VMOVDQU   1568(DX), Y0
-	VMOVDQA   Y0, 96(AX)
-	VMOVDQU   1600(DX), Y0
-	VMOVDQA   Y0, 128(AX)
-	VMOVDQU   1632(DX), Y0
-	VMOVDQA   Y0, 160(AX)
-	VMOVDQU   1664(DX), Y0
-	VMOVDQA   Y0, 192(AX)
-	VMOVDQU   1696(DX), Y0
-	VMOVDQA   Y0, 224(AX)
-	VMOVDQU   1728(DX), Y0
-	VMOVDQA   Y0, 256(AX)
-	VMOVDQU   1760(DX), Y0
-	VMOVDQA   Y0, 288(AX)
-	VMOVDQU   1792(DX), Y0
-	VMOVDQA   Y0, 320(AX)
-	VMOVDQU   1824(DX), Y0
-	VMOVDQA   Y0, 352(AX)
-	VMOVDQU   1856(DX), Y0
-	VMOVDQA   Y0, 384(AX)
-	VMOVDQU   (DX), Y0
-	VPSRLD    $0x10, Y0, Y2
-	VPAND     repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU   32(DX), Y1
-	VPSRLD    $0x10, Y1, Y3
-	VPAND     repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0
-	VMOVDQA   Y0, 448(AX)
-	VPACKUSDW Y3, Y2, Y2
-	VPERMQ    $0xd8, Y2, Y2
-	VMOVDQA   Y2, 480(AX)
-	VMOVDQU   64(DX), Y0
-	VPSRLD    $0x10, Y0, Y2
-	VPAND     repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU   96(DX), Y1
-	VPSRLD    $0x10, Y1, Y3
-	VPAND     repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0
-	VMOVDQA   Y0, 512(AX)
-	VPACKUSDW Y3, Y2, Y2
-	VPERMQ    $0xd8, Y2, Y2
-	VMOVDQA   Y2, 544(AX)
-	VMOVDQU   128(DX), Y0
-	VPSRLD    $0x10, Y0, Y2
-	VPAND     repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU   160(DX), Y1
-	VPSRLD    $0x10, Y1, Y3
-	VPAND     repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0
-	VMOVDQA   Y0, 576(AX)
-	VPACKUSDW Y3, Y2, Y2
-	VPERMQ    $0xd8, Y2, Y2
-	VMOVDQA   Y2, 608(AX)
-	VMOVDQU   192(DX), Y0
-	VPSRLD    $0x10, Y0, Y2
-	VPAND     repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU   224(DX), Y1
-	VPSRLD    $0x10, Y1, Y3
-	VPAND     repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0
-	VMOVDQA   Y0, 640(AX)
-	VPACKUSDW Y3, Y2, Y2
-	VPERMQ    $0xd8, Y2, Y2
-	VMOVDQA   Y2, 672(AX)
-	LEAQ      placesOfMask<>+0(SB), DX
-	MOVQ      z+8(FP), BX
-	MOVQ      ctx+16(FP), SI
-	MOVQ      size+32(FP), DI
-	ADDQ      CX, DI
-	SUBQ      $0x00000200, DI
-	MOVQ      rounds+40(FP), R8
-	MOVQ      lanes+48(FP), R9
-	CMPQ      R9, $0x20
-	JEQ       lanes32
-	JL        lanes16
-
-lanes64:
-	TESTQ          R8, R8
-	JLE            finish
-	CMPQ           CX, DI
-	JA             finish
-	VPERMQ         $0xd8, (SI), Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	MOVQ           src+24(FP), CX
+	LEAQ           (SP), AX
+	ADDQ           $0x3f, AX
+	ANDQ           $-64, AX
+	MOVQ           d+0(FP), DX
+	VMOVDQU        1472(DX), Y0
+	VMOVDQA        Y0, (AX)
+	VMOVDQU        1504(DX), Y0
+	VMOVDQA        Y0, 32(AX)
+	VMOVDQU        1536(DX), Y0
+	VMOVDQA        Y0, 64(AX)
+	VMOVDQU        1568(DX), Y0
+	VMOVDQA        Y0, 96(AX)
+	VMOVDQU        1600(DX), Y0
+	VMOVDQA        Y0, 128(AX)
+	VMOVDQU        1632(DX), Y0
+	VMOVDQA        Y0, 160(AX)
+	VMOVDQU        1664(DX), Y0
+	VMOVDQA        Y0, 192(AX)
+	VMOVDQU        1696(DX), Y0
+	VMOVDQA        Y0, 224(AX)
+	VMOVDQU        1728(DX), Y0
+	VMOVDQA        Y0, 256(AX)
+	VMOVDQU        1760(DX), Y0
+	VMOVDQA        Y0, 288(AX)
+	VMOVDQU        1792(DX), Y0
+	VMOVDQA        Y0, 320(AX)
+	VMOVDQU        1824(DX), Y0
+	VMOVDQA        Y0, 352(AX)
+	VMOVDQU        1856(DX), Y0
+	VMOVDQA        Y0, 384(AX)
+	VMOVDQU        (DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        32(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 448(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 480(AX)
+	VMOVDQU        64(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        96(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 512(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 544(AX)
+	VMOVDQU        128(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        160(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 576(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 608(AX)
+	VMOVDQU        192(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        224(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 640(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 672(AX)
+	LEAQ           placesOfMask<>+0(SB), DX
+	MOVQ           z+8(FP), SI
+	MOVQ           ctx+16(FP), DI
+	MOVQ           size+32(FP), R8
+	ADDQ           CX, R8
+	SUBQ           $0x00000200, R8
+	MOVQ           rounds+40(FP), BX
+	MOVQ           lanes+48(FP), R9
+	CMPQ           R9, $0x20
+	JEQ            lanes32
+	JL             lanes16
+	VPERMQ         $0xd8, (DI), Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPERMQ         $0xd8, 32(DI), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+
+round64:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R8
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -10572,25 +10593,8 @@ lanes64:
 	VPACKUSWB      Y5, Y4, Y4
 	VPXOR          Y3, Y4, Y4
 	VMOVDQA        Y4, 1280(AX)
-	VPERMQ         $0xd8, 32(SI), Y8
-	VBROADCASTI128 (AX), Y9
-	VPSHUFB        Y8, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 16(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 32(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 48(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VBROADCASTI128 64(AX), Y10
-	VPSHUFB        Y9, Y10, Y10
-	VMOVDQA        Y9, 1184(AX)
-	VMOVDQA        Y10, 1248(AX)
+	VMOVDQA        1184(AX), Y9
+	VMOVDQA        1248(AX), Y10
 	VPCMPEQD       Y11, Y11, Y11
 	VPUNPCKLBW     Y10, Y11, Y12
 	VPAND          576(AX), Y12, Y12
@@ -10817,6 +10821,30 @@ lanes64:
 	VPSHUFB        Y14, Y10, Y10
 	VMOVDQA        Y2, 1408(AX)
 	VMOVDQA        Y10, 1440(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x06, R9
+	ADDQ           DI, R9
+	VPERMQ         $0xd8, (R9), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        1568(AX), Y2
@@ -10854,109 +10882,133 @@ lanes64:
 	VPBLENDVB      Y9, 544(AX), Y5, Y5
 
 label1:
-	VMOVDQA     1408(AX), Y14
-	VPUNPCKLBW  Y13, Y14, Y6
-	VPAND       Y1, Y6, Y6
-	VMOVDQA     Y6, 704(AX)
-	VPUNPCKHBW  Y13, Y14, Y9
-	VPAND       Y2, Y9, Y9
-	VMOVDQA     Y9, 736(AX)
-	VMOVDQA     1472(AX), Y14
-	VPUNPCKLBW  Y14, Y13, Y6
-	VPUNPCKHBW  Y14, Y13, Y9
-	VPMULHUW    Y6, Y1, Y10
-	VPMULHUW    Y9, Y2, Y12
-	VPMULLW     Y6, Y4, Y3
-	VPMULLW     Y9, Y5, Y7
-	VPOR        Y3, Y10, Y10
-	VPOR        Y7, Y12, Y12
-	VPMULHUW    Y6, Y4, Y3
-	VPMULHUW    Y9, Y5, Y7
-	VPCMPEQW    Y13, Y6, Y6
-	VPCMPEQW    Y13, Y9, Y9
-	VPBLENDVB   Y6, Y1, Y10, Y1
-	VPBLENDVB   Y9, Y2, Y12, Y2
-	VPBLENDVB   Y6, Y4, Y3, Y4
-	VPBLENDVB   Y9, Y5, Y7, Y5
-	VPSRLW      $0x0f, Y1, Y10
-	VPSRLW      $0x0f, Y2, Y12
-	VPOR        Y4, Y10, Y10
-	VPOR        Y5, Y12, Y12
-	VPCMPEQW    Y13, Y10, Y10
-	VPCMPEQW    Y13, Y12, Y12
-	VPACKSSWB   Y12, Y10, Y6
-	VPMOVMSKB   Y6, R9
-	MOVBLZX     R9, R11
-	MOVL        R9, R12
-	ANDL        $0x00ff0000, R12
-	POPCNTL     R11, R13
-	VMOVDQU     (CX), X6
-	VINSERTI128 $0x01, (CX)(R13*2), Y6, Y6
-	POPCNTL     R12, R10
-	ADDL        R13, R10
-	LEAQ        (CX)(R10*2), CX
-	SHLL        $0x04, R11
-	SHRL        $0x0c, R12
-	VMOVDQU     (DX)(R11*1), X3
-	VINSERTI128 $0x01, (DX)(R12*1), Y3, Y3
-	VPSHUFB     Y3, Y6, Y6
-	VPBLENDVB   Y10, Y1, Y4, Y4
-	VPBLENDVB   Y10, Y6, Y1, Y1
-	VMOVDQA     Y4, 480(AX)
-	VMOVDQA     Y1, 448(AX)
-	SHRL        $0x08, R9
-	MOVBLZX     R9, R11
-	ANDL        $0x00ff0000, R9
-	POPCNTL     R11, R12
-	VMOVDQU     (CX), X6
-	VINSERTI128 $0x01, (CX)(R12*2), Y6, Y6
-	POPCNTL     R9, R10
-	ADDL        R12, R10
-	LEAQ        (CX)(R10*2), CX
-	SHLL        $0x04, R11
-	SHRL        $0x0c, R9
-	VMOVDQU     (DX)(R11*1), X3
-	VINSERTI128 $0x01, (DX)(R9*1), Y3, Y3
-	VPSHUFB     Y3, Y6, Y6
-	VPBLENDVB   Y12, Y2, Y5, Y5
-	VPBLENDVB   Y12, Y6, Y2, Y2
-	VMOVDQA     Y5, 544(AX)
-	VMOVDQA     Y2, 512(AX)
-	VPXOR       Y13, Y13, Y13
-	VMOVDQA     1600(AX), Y1
-	VMOVDQA     1632(AX), Y2
-	VMOVDQA     608(AX), Y4
-	VMOVDQA     672(AX), Y5
-	VPUNPCKLBW  Y13, Y8, Y6
-	VPUNPCKHBW  Y13, Y8, Y9
-	VPSUBW      Y6, Y1, Y6
-	VPSUBW      Y9, Y2, Y9
-	VPXOR       576(AX), Y1, Y1
-	VPXOR       640(AX), Y2, Y2
-	VPMULHUW    Y11, Y1, Y1
-	VPMULHUW    Y15, Y2, Y2
-	VPMULLW     Y11, Y4, Y10
-	VPMULLW     Y15, Y5, Y12
-	VPMULHUW    Y11, Y4, Y4
-	VPMULHUW    Y15, Y5, Y5
-	VPADDW      Y6, Y1, Y1
-	VPADDW      Y9, Y2, Y2
-	VPADDW      Y10, Y1, Y1
-	VPADDW      Y12, Y2, Y2
-	VPSUBUSW    Y1, Y10, Y10
-	VPSUBUSW    Y2, Y12, Y12
-	VPMINUW     repeated00010001<>+0(SB), Y10, Y10
-	VPMINUW     repeated00010001<>+0(SB), Y12, Y12
-	VPADDW      Y10, Y4, Y4
-	VPADDW      Y12, Y5, Y5
-	CMPL        400(AX), $0x00
-	JEQ         label2
-	VPCMPEQW    Y13, Y11, Y6
-	VPBLENDVB   Y6, 576(AX), Y1, Y1
-	VPBLENDVB   Y6, 608(AX), Y4, Y4
-	VPCMPEQW    Y13, Y15, Y9
-	VPBLENDVB   Y9, 640(AX), Y2, Y2
-	VPBLENDVB   Y9, 672(AX), Y5, Y5
+	VMOVDQA        1408(AX), Y14
+	VPUNPCKLBW     Y13, Y14, Y6
+	VPAND          Y1, Y6, Y6
+	VMOVDQA        Y6, 704(AX)
+	VPUNPCKHBW     Y13, Y14, Y9
+	VPAND          Y2, Y9, Y9
+	VMOVDQA        Y9, 736(AX)
+	VMOVDQA        1472(AX), Y14
+	VPUNPCKLBW     Y14, Y13, Y6
+	VPUNPCKHBW     Y14, Y13, Y9
+	VPMULHUW       Y6, Y1, Y10
+	VPMULHUW       Y9, Y2, Y12
+	VPMULLW        Y6, Y4, Y3
+	VPMULLW        Y9, Y5, Y7
+	VPOR           Y3, Y10, Y10
+	VPOR           Y7, Y12, Y12
+	VPMULHUW       Y6, Y4, Y3
+	VPMULHUW       Y9, Y5, Y7
+	VPCMPEQW       Y13, Y6, Y6
+	VPCMPEQW       Y13, Y9, Y9
+	VPBLENDVB      Y6, Y1, Y10, Y1
+	VPBLENDVB      Y9, Y2, Y12, Y2
+	VPBLENDVB      Y6, Y4, Y3, Y4
+	VPBLENDVB      Y9, Y5, Y7, Y5
+	VPSRLW         $0x0f, Y1, Y10
+	VPSRLW         $0x0f, Y2, Y12
+	VPOR           Y4, Y10, Y10
+	VPOR           Y5, Y12, Y12
+	VPCMPEQW       Y13, Y10, Y10
+	VPCMPEQW       Y13, Y12, Y12
+	VPACKSSWB      Y12, Y10, Y6
+	VPMOVMSKB      Y6, R9
+	MOVBLZX        R9, R11
+	MOVL           R9, R12
+	ANDL           $0x00ff0000, R12
+	POPCNTL        R11, R13
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R13*2), Y6, Y6
+	POPCNTL        R12, R10
+	ADDL           R13, R10
+	LEAQ           (CX)(R10*2), CX
+	SHLL           $0x04, R11
+	SHRL           $0x0c, R12
+	VMOVDQU        (DX)(R11*1), X3
+	VINSERTI128    $0x01, (DX)(R12*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y10, Y1, Y4, Y4
+	VPBLENDVB      Y10, Y6, Y1, Y1
+	VMOVDQA        Y4, 480(AX)
+	VMOVDQA        Y1, 448(AX)
+	SHRL           $0x08, R9
+	MOVBLZX        R9, R11
+	ANDL           $0x00ff0000, R9
+	POPCNTL        R11, R12
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R12*2), Y6, Y6
+	POPCNTL        R9, R10
+	ADDL           R12, R10
+	LEAQ           (CX)(R10*2), CX
+	SHLL           $0x04, R11
+	SHRL           $0x0c, R9
+	VMOVDQU        (DX)(R11*1), X3
+	VINSERTI128    $0x01, (DX)(R9*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y12, Y2, Y5, Y5
+	VPBLENDVB      Y12, Y6, Y2, Y2
+	VMOVDQA        Y5, 544(AX)
+	VMOVDQA        Y2, 512(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x06, R9
+	ADDQ           DI, R9
+	VPERMQ         $0xd8, 32(R9), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1600(AX), Y1
+	VMOVDQA        1632(AX), Y2
+	VMOVDQA        608(AX), Y4
+	VMOVDQA        672(AX), Y5
+	VPUNPCKLBW     Y13, Y8, Y6
+	VPUNPCKHBW     Y13, Y8, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          576(AX), Y1, Y1
+	VPXOR          640(AX), Y2, Y2
+	VPMULHUW       Y11, Y1, Y1
+	VPMULHUW       Y15, Y2, Y2
+	VPMULLW        Y11, Y4, Y10
+	VPMULLW        Y15, Y5, Y12
+	VPMULHUW       Y11, Y4, Y4
+	VPMULHUW       Y15, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label2
+	VPCMPEQW       Y13, Y11, Y6
+	VPBLENDVB      Y6, 576(AX), Y1, Y1
+	VPBLENDVB      Y6, 608(AX), Y4, Y4
+	VPCMPEQW       Y13, Y15, Y9
+	VPBLENDVB      Y9, 640(AX), Y2, Y2
+	VPBLENDVB      Y9, 672(AX), Y5, Y5
 
 label2:
 	VMOVDQA     1440(AX), Y14
@@ -11053,10 +11105,10 @@ put64:
 	VPOR       736(AX), Y9, Y9
 	VPCMPEQD   Y0, Y0, Y0
 	VPADDW     Y0, Y8, Y8
-	VMOVDQU    Y8, (BX)
+	VMOVDQU    Y8, (SI)
 	VPCMPEQD   Y0, Y0, Y0
 	VPADDW     Y0, Y9, Y9
-	VMOVDQU    Y9, 32(BX)
+	VMOVDQU    Y9, 32(SI)
 	VMOVDQA    1120(AX), Y0
 	VPSRLW     $0x03, Y0, Y1
 	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
@@ -11077,14 +11129,14 @@ put64:
 	VPOR       800(AX), Y9, Y9
 	VPCMPEQD   Y0, Y0, Y0
 	VPADDW     Y0, Y8, Y8
-	VMOVDQU    Y8, 64(BX)
+	VMOVDQU    Y8, 64(SI)
 	VPCMPEQD   Y0, Y0, Y0
 	VPADDW     Y0, Y9, Y9
-	VMOVDQU    Y9, 96(BX)
-	ADDQ       $0x40, SI
-	ADDQ       $0x00000080, BX
-	DECQ       R8
-	JMP        lanes64
+	VMOVDQU    Y9, 96(SI)
+	ADDQ       $0x40, DI
+	ADDQ       $0x00000080, SI
+	DECQ       BX
+	JMP        round64
 
 more64:
 	VMOVDQA     1024(AX), Y1
@@ -11274,29 +11326,33 @@ more64:
 	JMP         put64
 
 lanes32:
-	TESTQ          R8, R8
-	JLE            finish
-	CMPQ           CX, DI
-	JA             finish
-	VPERMQ         $0xd8, (SI), Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	VPERMQ         $0xd8, (DI), Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round32:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R8
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -11415,6 +11471,30 @@ lanes32:
 	VMOVDQU        lowBits<>+0(SB), Y2
 	VPSHUFB        Y6, Y2, Y2
 	VMOVDQA        Y2, 1408(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x05, R9
+	ADDQ           DI, R9
+	VPERMQ         $0xd8, (R9), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        1568(AX), Y2
@@ -11545,14 +11625,14 @@ put32:
 	VPOR       736(AX), Y9, Y9
 	VPCMPEQD   Y0, Y0, Y0
 	VPADDW     Y0, Y8, Y8
-	VMOVDQU    Y8, (BX)
+	VMOVDQU    Y8, (SI)
 	VPCMPEQD   Y0, Y0, Y0
 	VPADDW     Y0, Y9, Y9
-	VMOVDQU    Y9, 32(BX)
-	ADDQ       $0x20, SI
-	ADDQ       $0x00000040, BX
-	DECQ       R8
-	JMP        lanes32
+	VMOVDQU    Y9, 32(SI)
+	ADDQ       $0x20, DI
+	ADDQ       $0x00000040, SI
+	DECQ       BX
+	JMP        round32
 
 more32:
 	VMOVDQA     1024(AX), Y1
@@ -11650,30 +11730,34 @@ more32:
 	JMP         put32
 
 lanes16:
-	TESTQ          R8, R8
-	JLE            finish
-	CMPQ           CX, DI
-	JA             finish
-	VMOVDQU        (SI), X0
-	VPERMQ         $0x50, Y0, Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	VMOVDQU        (DI), X1
+	VPERMQ         $0x50, Y1, Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round16:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R8
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -11786,6 +11870,31 @@ lanes16:
 	VMOVDQU        lowBits<>+0(SB), Y2
 	VPSHUFB        Y6, Y2, Y2
 	VMOVDQA        Y2, 1408(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x04, R9
+	ADDQ           DI, R9
+	VMOVDQU        (R9), X1
+	VPERMQ         $0x50, Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        480(AX), Y4
@@ -11864,11 +11973,11 @@ put16:
 	VPOR       704(AX), Y8, Y8
 	VPCMPEQD   Y0, Y0, Y0
 	VPADDW     Y0, Y8, Y8
-	VMOVDQU    Y8, (BX)
-	ADDQ       $0x10, SI
-	ADDQ       $0x00000020, BX
-	DECQ       R8
-	JMP        lanes16
+	VMOVDQU    Y8, (SI)
+	ADDQ       $0x10, DI
+	ADDQ       $0x00000020, SI
+	DECQ       BX
+	JMP        round16
 
 more16:
 	VMOVDQA     1024(AX), Y1
@@ -11968,7 +12077,7 @@ finish:
 	VMOVDQU    Y2, 192(DX)
 	VMOVDQU    Y3, 224(DX)
 	MOVQ       rounds+40(FP), DX
-	SUBQ       R8, DX
+	SUBQ       BX, DX
 	MOVQ       DX, done+56(FP)
 	MOVQ       src+24(FP), DX
 	SUBQ       DX, CX
@@ -16743,121 +16852,142 @@ GLOBL scaleDownBelow<>(SB), RODATA|NOPTR, $32
 // func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decode32AVX2(SB), $1760-72
-	MOVQ      src+24(FP), CX
-	LEAQ      (SP), AX
-	ADDQ      $0x3f, AX
-	ANDQ      $-64, AX
-	MOVQ      d+0(FP), DX
-	VMOVDQU   1472(DX), Y0
-	VMOVDQA   Y0, (AX)
-	VMOVDQU   1504(DX), Y0
-	VMOVDQA   Y0, 32(AX)
-	VMOVDQU   1536(DX), Y0
-	VMOVDQA   Y0, 64(AX)
-	VMOVDQU   1568(DX), Y0
-	VMOVDQA   Y0, 96(AX)
-	VMOVDQU   1600(DX), Y0
-	VMOVDQA   Y0, 128(AX)
-	VMOVDQU   1632(DX), Y0
-	VMOVDQA   Y0, 160(AX)
-	VMOVDQU   1664(DX), Y0
-	VMOVDQA   Y0, 192(AX)
-	VMOVDQU   1696(DX), Y0
-	VMOVDQA   Y0, 224(AX)
-	VMOVDQU   1728(DX), Y0
-	VMOVDQA   Y0, 256(AX)
-	VMOVDQU   1760(DX), Y0
-	VMOVDQA   Y0, 288(AX)
-	VMOVDQU   1792(DX), Y0
-	VMOVDQA   Y0, 320(AX)
-	VMOVDQU   1824(DX), Y0
-	VMOVDQA   Y0, 352(AX)
-	VMOVDQU   1856(DX), Y0
-	VMOVDQA   Y0, 384(AX)
-	VMOVDQU   (DX), Y0
-	VPSRLD    $0x10, Y0, Y2
-	VPAND     repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU   32(DX), Y1
-	VPSRLD    $0x10, Y1, Y3
-	VPAND     repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0
-	VMOVDQA   Y0, 448(AX)
-	VPACKUSDW Y3, Y2, Y2
-	VPERMQ    $0xd8, Y2, Y2
-	VMOVDQA   Y2, 480(AX)
-	VMOVDQU   64(DX), Y0
-	VPSRLD    $0x10, Y0, Y2
-	VPAND     repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU   96(DX), Y1
-	VPSRLD    $0x10, Y1, Y3
-	VPAND     repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0
-	VMOVDQA   Y0, 512(AX)
-	VPACKUSDW Y3, Y2, Y2
-	VPERMQ    $0xd8, Y2, Y2
-	VMOVDQA   Y2, 544(AX)
-	VMOVDQU   128(DX), Y0
-	VPSRLD    $0x10, Y0, Y2
-	VPAND     repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU   160(DX), Y1
-	VPSRLD    $0x10, Y1, Y3
-	VPAND     repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0
-	VMOVDQA   Y0, 576(AX)
-	VPACKUSDW Y3, Y2, Y2
-	VPERMQ    $0xd8, Y2, Y2
-	VMOVDQA   Y2, 608(AX)
-	VMOVDQU   192(DX), Y0
-	VPSRLD    $0x10, Y0, Y2
-	VPAND     repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU   224(DX), Y1
-	VPSRLD    $0x10, Y1, Y3
-	VPAND     repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0
-	VMOVDQA   Y0, 640(AX)
-	VPACKUSDW Y3, Y2, Y2
-	VPERMQ    $0xd8, Y2, Y2
-	VMOVDQA   Y2, 672(AX)
-	LEAQ      placesOfMask<>+0(SB), DX
-	MOVQ      z+8(FP), BX
-	MOVQ      ctx+16(FP), SI
-	MOVQ      size+32(FP), DI
-	ADDQ      CX, DI
-	SUBQ      $0x00000200, DI
-	MOVQ      rounds+40(FP), R8
-	MOVQ      lanes+48(FP), R9
-	CMPQ      R9, $0x20
-	JEQ       lanes32
-	JL        lanes16
-
-lanes64:
-	TESTQ          R8, R8
-	JLE            finish
-	CMPQ           CX, DI
-	JA             finish
-	VPERMQ         $0xd8, (SI), Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	MOVQ           src+24(FP), CX
+	LEAQ           (SP), AX
+	ADDQ           $0x3f, AX
+	ANDQ           $-64, AX
+	MOVQ           d+0(FP), DX
+	VMOVDQU        1472(DX), Y0
+	VMOVDQA        Y0, (AX)
+	VMOVDQU        1504(DX), Y0
+	VMOVDQA        Y0, 32(AX)
+	VMOVDQU        1536(DX), Y0
+	VMOVDQA        Y0, 64(AX)
+	VMOVDQU        1568(DX), Y0
+	VMOVDQA        Y0, 96(AX)
+	VMOVDQU        1600(DX), Y0
+	VMOVDQA        Y0, 128(AX)
+	VMOVDQU        1632(DX), Y0
+	VMOVDQA        Y0, 160(AX)
+	VMOVDQU        1664(DX), Y0
+	VMOVDQA        Y0, 192(AX)
+	VMOVDQU        1696(DX), Y0
+	VMOVDQA        Y0, 224(AX)
+	VMOVDQU        1728(DX), Y0
+	VMOVDQA        Y0, 256(AX)
+	VMOVDQU        1760(DX), Y0
+	VMOVDQA        Y0, 288(AX)
+	VMOVDQU        1792(DX), Y0
+	VMOVDQA        Y0, 320(AX)
+	VMOVDQU        1824(DX), Y0
+	VMOVDQA        Y0, 352(AX)
+	VMOVDQU        1856(DX), Y0
+	VMOVDQA        Y0, 384(AX)
+	VMOVDQU        (DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        32(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 448(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 480(AX)
+	VMOVDQU        64(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        96(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 512(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 544(AX)
+	VMOVDQU        128(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        160(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 576(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 608(AX)
+	VMOVDQU        192(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        224(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 640(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 672(AX)
+	LEAQ           placesOfMask<>+0(SB), DX
+	MOVQ           z+8(FP), SI
+	MOVQ           ctx+16(FP), DI
+	MOVQ           size+32(FP), R8
+	ADDQ           CX, R8
+	SUBQ           $0x00000200, R8
+	MOVQ           rounds+40(FP), BX
+	MOVQ           lanes+48(FP), R9
+	CMPQ           R9, $0x20
+	JEQ            lanes32
+	JL             lanes16
+	VPERMQ         $0xd8, (DI), Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPERMQ         $0xd8, 32(DI), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+
+round64:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R8
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -16868,25 +16998,8 @@ lanes64:
 	VPACKUSWB      Y5, Y4, Y4
 	VPXOR          Y3, Y4, Y4
 	VMOVDQA        Y4, 1280(AX)
-	VPERMQ         $0xd8, 32(SI), Y8
-	VBROADCASTI128 (AX), Y9
-	VPSHUFB        Y8, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 16(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 32(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 48(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VBROADCASTI128 64(AX), Y10
-	VPSHUFB        Y9, Y10, Y10
-	VMOVDQA        Y9, 1184(AX)
-	VMOVDQA        Y10, 1248(AX)
+	VMOVDQA        1184(AX), Y9
+	VMOVDQA        1248(AX), Y10
 	VPCMPEQD       Y11, Y11, Y11
 	VPUNPCKLBW     Y10, Y11, Y12
 	VPAND          576(AX), Y12, Y12
@@ -17113,6 +17226,30 @@ lanes64:
 	VPSHUFB        Y14, Y10, Y10
 	VMOVDQA        Y2, 1408(AX)
 	VMOVDQA        Y10, 1440(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x06, R9
+	ADDQ           DI, R9
+	VPERMQ         $0xd8, (R9), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        1568(AX), Y2
@@ -17150,111 +17287,135 @@ lanes64:
 	VPBLENDVB      Y9, 544(AX), Y5, Y5
 
 label1:
-	VMOVDQA     1408(AX), Y14
-	VPUNPCKLBW  Y13, Y14, Y6
-	VPAND       Y1, Y6, Y6
-	VMOVDQA     Y6, 704(AX)
-	VMOVDQA     Y13, 832(AX)
-	VPUNPCKHBW  Y13, Y14, Y9
-	VPAND       Y2, Y9, Y9
-	VMOVDQA     Y9, 736(AX)
-	VMOVDQA     Y13, 864(AX)
-	VMOVDQA     1472(AX), Y14
-	VPUNPCKLBW  Y14, Y13, Y6
-	VPUNPCKHBW  Y14, Y13, Y9
-	VPMULHUW    Y6, Y1, Y10
-	VPMULHUW    Y9, Y2, Y12
-	VPMULLW     Y6, Y4, Y3
-	VPMULLW     Y9, Y5, Y7
-	VPOR        Y3, Y10, Y10
-	VPOR        Y7, Y12, Y12
-	VPMULHUW    Y6, Y4, Y3
-	VPMULHUW    Y9, Y5, Y7
-	VPCMPEQW    Y13, Y6, Y6
-	VPCMPEQW    Y13, Y9, Y9
-	VPBLENDVB   Y6, Y1, Y10, Y1
-	VPBLENDVB   Y9, Y2, Y12, Y2
-	VPBLENDVB   Y6, Y4, Y3, Y4
-	VPBLENDVB   Y9, Y5, Y7, Y5
-	VPSRLW      $0x0f, Y1, Y10
-	VPSRLW      $0x0f, Y2, Y12
-	VPOR        Y4, Y10, Y10
-	VPOR        Y5, Y12, Y12
-	VPCMPEQW    Y13, Y10, Y10
-	VPCMPEQW    Y13, Y12, Y12
-	VPACKSSWB   Y12, Y10, Y6
-	VPMOVMSKB   Y6, R9
-	MOVBLZX     R9, R11
-	MOVL        R9, R12
-	ANDL        $0x00ff0000, R12
-	POPCNTL     R11, R13
-	VMOVDQU     (CX), X6
-	VINSERTI128 $0x01, (CX)(R13*2), Y6, Y6
-	POPCNTL     R12, R10
-	ADDL        R13, R10
-	LEAQ        (CX)(R10*2), CX
-	SHLL        $0x04, R11
-	SHRL        $0x0c, R12
-	VMOVDQU     (DX)(R11*1), X3
-	VINSERTI128 $0x01, (DX)(R12*1), Y3, Y3
-	VPSHUFB     Y3, Y6, Y6
-	VPBLENDVB   Y10, Y1, Y4, Y4
-	VPBLENDVB   Y10, Y6, Y1, Y1
-	VMOVDQA     Y4, 480(AX)
-	VMOVDQA     Y1, 448(AX)
-	SHRL        $0x08, R9
-	MOVBLZX     R9, R11
-	ANDL        $0x00ff0000, R9
-	POPCNTL     R11, R12
-	VMOVDQU     (CX), X6
-	VINSERTI128 $0x01, (CX)(R12*2), Y6, Y6
-	POPCNTL     R9, R10
-	ADDL        R12, R10
-	LEAQ        (CX)(R10*2), CX
-	SHLL        $0x04, R11
-	SHRL        $0x0c, R9
-	VMOVDQU     (DX)(R11*1), X3
-	VINSERTI128 $0x01, (DX)(R9*1), Y3, Y3
-	VPSHUFB     Y3, Y6, Y6
-	VPBLENDVB   Y12, Y2, Y5, Y5
-	VPBLENDVB   Y12, Y6, Y2, Y2
-	VMOVDQA     Y5, 544(AX)
-	VMOVDQA     Y2, 512(AX)
-	VPXOR       Y13, Y13, Y13
-	VMOVDQA     1600(AX), Y1
-	VMOVDQA     1632(AX), Y2
-	VMOVDQA     608(AX), Y4
-	VMOVDQA     672(AX), Y5
-	VPUNPCKLBW  Y13, Y8, Y6
-	VPUNPCKHBW  Y13, Y8, Y9
-	VPSUBW      Y6, Y1, Y6
-	VPSUBW      Y9, Y2, Y9
-	VPXOR       576(AX), Y1, Y1
-	VPXOR       640(AX), Y2, Y2
-	VPMULHUW    Y11, Y1, Y1
-	VPMULHUW    Y15, Y2, Y2
-	VPMULLW     Y11, Y4, Y10
-	VPMULLW     Y15, Y5, Y12
-	VPMULHUW    Y11, Y4, Y4
-	VPMULHUW    Y15, Y5, Y5
-	VPADDW      Y6, Y1, Y1
-	VPADDW      Y9, Y2, Y2
-	VPADDW      Y10, Y1, Y1
-	VPADDW      Y12, Y2, Y2
-	VPSUBUSW    Y1, Y10, Y10
-	VPSUBUSW    Y2, Y12, Y12
-	VPMINUW     repeated00010001<>+0(SB), Y10, Y10
-	VPMINUW     repeated00010001<>+0(SB), Y12, Y12
-	VPADDW      Y10, Y4, Y4
-	VPADDW      Y12, Y5, Y5
-	CMPL        400(AX), $0x00
-	JEQ         label2
-	VPCMPEQW    Y13, Y11, Y6
-	VPBLENDVB   Y6, 576(AX), Y1, Y1
-	VPBLENDVB   Y6, 608(AX), Y4, Y4
-	VPCMPEQW    Y13, Y15, Y9
-	VPBLENDVB   Y9, 640(AX), Y2, Y2
-	VPBLENDVB   Y9, 672(AX), Y5, Y5
+	VMOVDQA        1408(AX), Y14
+	VPUNPCKLBW     Y13, Y14, Y6
+	VPAND          Y1, Y6, Y6
+	VMOVDQA        Y6, 704(AX)
+	VMOVDQA        Y13, 832(AX)
+	VPUNPCKHBW     Y13, Y14, Y9
+	VPAND          Y2, Y9, Y9
+	VMOVDQA        Y9, 736(AX)
+	VMOVDQA        Y13, 864(AX)
+	VMOVDQA        1472(AX), Y14
+	VPUNPCKLBW     Y14, Y13, Y6
+	VPUNPCKHBW     Y14, Y13, Y9
+	VPMULHUW       Y6, Y1, Y10
+	VPMULHUW       Y9, Y2, Y12
+	VPMULLW        Y6, Y4, Y3
+	VPMULLW        Y9, Y5, Y7
+	VPOR           Y3, Y10, Y10
+	VPOR           Y7, Y12, Y12
+	VPMULHUW       Y6, Y4, Y3
+	VPMULHUW       Y9, Y5, Y7
+	VPCMPEQW       Y13, Y6, Y6
+	VPCMPEQW       Y13, Y9, Y9
+	VPBLENDVB      Y6, Y1, Y10, Y1
+	VPBLENDVB      Y9, Y2, Y12, Y2
+	VPBLENDVB      Y6, Y4, Y3, Y4
+	VPBLENDVB      Y9, Y5, Y7, Y5
+	VPSRLW         $0x0f, Y1, Y10
+	VPSRLW         $0x0f, Y2, Y12
+	VPOR           Y4, Y10, Y10
+	VPOR           Y5, Y12, Y12
+	VPCMPEQW       Y13, Y10, Y10
+	VPCMPEQW       Y13, Y12, Y12
+	VPACKSSWB      Y12, Y10, Y6
+	VPMOVMSKB      Y6, R9
+	MOVBLZX        R9, R11
+	MOVL           R9, R12
+	ANDL           $0x00ff0000, R12
+	POPCNTL        R11, R13
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R13*2), Y6, Y6
+	POPCNTL        R12, R10
+	ADDL           R13, R10
+	LEAQ           (CX)(R10*2), CX
+	SHLL           $0x04, R11
+	SHRL           $0x0c, R12
+	VMOVDQU        (DX)(R11*1), X3
+	VINSERTI128    $0x01, (DX)(R12*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y10, Y1, Y4, Y4
+	VPBLENDVB      Y10, Y6, Y1, Y1
+	VMOVDQA        Y4, 480(AX)
+	VMOVDQA        Y1, 448(AX)
+	SHRL           $0x08, R9
+	MOVBLZX        R9, R11
+	ANDL           $0x00ff0000, R9
+	POPCNTL        R11, R12
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R12*2), Y6, Y6
+	POPCNTL        R9, R10
+	ADDL           R12, R10
+	LEAQ           (CX)(R10*2), CX
+	SHLL           $0x04, R11
+	SHRL           $0x0c, R9
+	VMOVDQU        (DX)(R11*1), X3
+	VINSERTI128    $0x01, (DX)(R9*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y12, Y2, Y5, Y5
+	VPBLENDVB      Y12, Y6, Y2, Y2
+	VMOVDQA        Y5, 544(AX)
+	VMOVDQA        Y2, 512(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x06, R9
+	ADDQ           DI, R9
+	VPERMQ         $0xd8, 32(R9), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1600(AX), Y1
+	VMOVDQA        1632(AX), Y2
+	VMOVDQA        608(AX), Y4
+	VMOVDQA        672(AX), Y5
+	VPUNPCKLBW     Y13, Y8, Y6
+	VPUNPCKHBW     Y13, Y8, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          576(AX), Y1, Y1
+	VPXOR          640(AX), Y2, Y2
+	VPMULHUW       Y11, Y1, Y1
+	VPMULHUW       Y15, Y2, Y2
+	VPMULLW        Y11, Y4, Y10
+	VPMULLW        Y15, Y5, Y12
+	VPMULHUW       Y11, Y4, Y4
+	VPMULHUW       Y15, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label2
+	VPCMPEQW       Y13, Y11, Y6
+	VPBLENDVB      Y6, 576(AX), Y1, Y1
+	VPBLENDVB      Y6, 608(AX), Y4, Y4
+	VPCMPEQW       Y13, Y15, Y9
+	VPBLENDVB      Y9, 640(AX), Y2, Y2
+	VPBLENDVB      Y9, 672(AX), Y5, Y5
 
 label2:
 	VMOVDQA     1440(AX), Y14
@@ -17375,9 +17536,9 @@ put64:
 	VPERM2I128 $0x20, Y3, Y2, Y2
 	VMOVDQA    Y8, Y3
 	VPADDD     Y0, Y2, Y2
-	VMOVDQU    Y2, (BX)
+	VMOVDQU    Y2, (SI)
 	VPADDD     Y0, Y3, Y3
-	VMOVDQU    Y3, 32(BX)
+	VMOVDQU    Y3, 32(SI)
 	VPCMPEQD   Y0, Y0, Y0
 	VPUNPCKLWD Y11, Y9, Y2
 	VPUNPCKHWD Y11, Y9, Y3
@@ -17385,9 +17546,9 @@ put64:
 	VPERM2I128 $0x20, Y3, Y2, Y2
 	VMOVDQA    Y9, Y3
 	VPADDD     Y0, Y2, Y2
-	VMOVDQU    Y2, 64(BX)
+	VMOVDQU    Y2, 64(SI)
 	VPADDD     Y0, Y3, Y3
-	VMOVDQU    Y3, 96(BX)
+	VMOVDQU    Y3, 96(SI)
 	VMOVDQA    1120(AX), Y0
 	VPSRLW     $0x03, Y0, Y1
 	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
@@ -17430,9 +17591,9 @@ put64:
 	VPERM2I128 $0x20, Y3, Y2, Y2
 	VMOVDQA    Y8, Y3
 	VPADDD     Y0, Y2, Y2
-	VMOVDQU    Y2, 128(BX)
+	VMOVDQU    Y2, 128(SI)
 	VPADDD     Y0, Y3, Y3
-	VMOVDQU    Y3, 160(BX)
+	VMOVDQU    Y3, 160(SI)
 	VPCMPEQD   Y0, Y0, Y0
 	VPUNPCKLWD Y11, Y9, Y2
 	VPUNPCKHWD Y11, Y9, Y3
@@ -17440,13 +17601,13 @@ put64:
 	VPERM2I128 $0x20, Y3, Y2, Y2
 	VMOVDQA    Y9, Y3
 	VPADDD     Y0, Y2, Y2
-	VMOVDQU    Y2, 192(BX)
+	VMOVDQU    Y2, 192(SI)
 	VPADDD     Y0, Y3, Y3
-	VMOVDQU    Y3, 224(BX)
-	ADDQ       $0x40, SI
-	ADDQ       $0x00000100, BX
-	DECQ       R8
-	JMP        lanes64
+	VMOVDQU    Y3, 224(SI)
+	ADDQ       $0x40, DI
+	ADDQ       $0x00000100, SI
+	DECQ       BX
+	JMP        round64
 
 more64:
 	VMOVDQA     1024(AX), Y1
@@ -17840,29 +18001,33 @@ more64:
 	JMP         put64
 
 lanes32:
-	TESTQ          R8, R8
-	JLE            finish
-	CMPQ           CX, DI
-	JA             finish
-	VPERMQ         $0xd8, (SI), Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	VPERMQ         $0xd8, (DI), Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round32:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R8
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -17981,6 +18146,30 @@ lanes32:
 	VMOVDQU        lowBits<>+0(SB), Y2
 	VPSHUFB        Y6, Y2, Y2
 	VMOVDQA        Y2, 1408(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x05, R9
+	ADDQ           DI, R9
+	VPERMQ         $0xd8, (R9), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        1568(AX), Y2
@@ -18135,9 +18324,9 @@ put32:
 	VPERM2I128 $0x20, Y3, Y2, Y2
 	VMOVDQA    Y8, Y3
 	VPADDD     Y0, Y2, Y2
-	VMOVDQU    Y2, (BX)
+	VMOVDQU    Y2, (SI)
 	VPADDD     Y0, Y3, Y3
-	VMOVDQU    Y3, 32(BX)
+	VMOVDQU    Y3, 32(SI)
 	VPCMPEQD   Y0, Y0, Y0
 	VPUNPCKLWD Y11, Y9, Y2
 	VPUNPCKHWD Y11, Y9, Y3
@@ -18145,13 +18334,13 @@ put32:
 	VPERM2I128 $0x20, Y3, Y2, Y2
 	VMOVDQA    Y9, Y3
 	VPADDD     Y0, Y2, Y2
-	VMOVDQU    Y2, 64(BX)
+	VMOVDQU    Y2, 64(SI)
 	VPADDD     Y0, Y3, Y3
-	VMOVDQU    Y3, 96(BX)
-	ADDQ       $0x20, SI
-	ADDQ       $0x00000080, BX
-	DECQ       R8
-	JMP        lanes32
+	VMOVDQU    Y3, 96(SI)
+	ADDQ       $0x20, DI
+	ADDQ       $0x00000080, SI
+	DECQ       BX
+	JMP        round32
 
 more32:
 	VMOVDQA     1024(AX), Y1
@@ -18352,30 +18541,34 @@ more32:
 	JMP         put32
 
 lanes16:
-	TESTQ          R8, R8
-	JLE            finish
-	CMPQ           CX, DI
-	JA             finish
-	VMOVDQU        (SI), X0
-	VPERMQ         $0x50, Y0, Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	VMOVDQU        (DI), X1
+	VPERMQ         $0x50, Y1, Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round16:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R8
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -18488,6 +18681,31 @@ lanes16:
 	VMOVDQU        lowBits<>+0(SB), Y2
 	VPSHUFB        Y6, Y2, Y2
 	VMOVDQA        Y2, 1408(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x04, R9
+	ADDQ           DI, R9
+	VMOVDQU        (R9), X1
+	VPERMQ         $0x50, Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        480(AX), Y4
@@ -18583,13 +18801,13 @@ put16:
 	VPERM2I128 $0x20, Y3, Y2, Y2
 	VMOVDQA    Y8, Y3
 	VPADDD     Y0, Y2, Y2
-	VMOVDQU    Y2, (BX)
+	VMOVDQU    Y2, (SI)
 	VPADDD     Y0, Y3, Y3
-	VMOVDQU    Y3, 32(BX)
-	ADDQ       $0x10, SI
-	ADDQ       $0x00000040, BX
-	DECQ       R8
-	JMP        lanes16
+	VMOVDQU    Y3, 32(SI)
+	ADDQ       $0x10, DI
+	ADDQ       $0x00000040, SI
+	DECQ       BX
+	JMP        round16
 
 more16:
 	VMOVDQA     1024(AX), Y1
@@ -18753,7 +18971,7 @@ finish:
 	VMOVDQU    Y2, 192(DX)
 	VMOVDQU    Y3, 224(DX)
 	MOVQ       rounds+40(FP), DX
-	SUBQ       R8, DX
+	SUBQ       BX, DX
 	MOVQ       DX, done+56(FP)
 	MOVQ       src+24(FP), DX
 	SUBQ       DX, CX
@@ -18764,143 +18982,180 @@ finish:
 // func decodeBF16AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decodeBF16AVX2(SB), $1760-96
-	MOVQ         src+32(FP), CX
-	LEAQ         (SP), AX
-	ADDQ         $0x3f, AX
-	ANDQ         $-64, AX
-	MOVQ         d+0(FP), DX
-	VMOVDQU      1472(DX), Y0
-	VMOVDQA      Y0, (AX)
-	VMOVDQU      1504(DX), Y0
-	VMOVDQA      Y0, 32(AX)
-	VMOVDQU      1536(DX), Y0
-	VMOVDQA      Y0, 64(AX)
-	VMOVDQU      1568(DX), Y0
-	VMOVDQA      Y0, 96(AX)
-	VMOVDQU      1600(DX), Y0
-	VMOVDQA      Y0, 128(AX)
-	VMOVDQU      1632(DX), Y0
-	VMOVDQA      Y0, 160(AX)
-	VMOVDQU      1664(DX), Y0
-	VMOVDQA      Y0, 192(AX)
-	VMOVDQU      1696(DX), Y0
-	VMOVDQA      Y0, 224(AX)
-	VMOVDQU      1728(DX), Y0
-	VMOVDQA      Y0, 256(AX)
-	VMOVDQU      1760(DX), Y0
-	VMOVDQA      Y0, 288(AX)
-	VMOVDQU      1792(DX), Y0
-	VMOVDQA      Y0, 320(AX)
-	VMOVDQU      1824(DX), Y0
-	VMOVDQA      Y0, 352(AX)
-	VMOVDQU      1856(DX), Y0
-	VMOVDQA      Y0, 384(AX)
-	VMOVDQU      (DX), Y0
-	VPSRLD       $0x10, Y0, Y2
-	VPAND        repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU      32(DX), Y1
-	VPSRLD       $0x10, Y1, Y3
-	VPAND        repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW    Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VMOVDQA      Y0, 448(AX)
-	VPACKUSDW    Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VMOVDQA      Y2, 480(AX)
-	VMOVDQU      64(DX), Y0
-	VPSRLD       $0x10, Y0, Y2
-	VPAND        repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU      96(DX), Y1
-	VPSRLD       $0x10, Y1, Y3
-	VPAND        repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW    Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VMOVDQA      Y0, 512(AX)
-	VPACKUSDW    Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VMOVDQA      Y2, 544(AX)
-	VMOVDQU      128(DX), Y0
-	VPSRLD       $0x10, Y0, Y2
-	VPAND        repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU      160(DX), Y1
-	VPSRLD       $0x10, Y1, Y3
-	VPAND        repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW    Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VMOVDQA      Y0, 576(AX)
-	VPACKUSDW    Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VMOVDQA      Y2, 608(AX)
-	VMOVDQU      192(DX), Y0
-	VPSRLD       $0x10, Y0, Y2
-	VPAND        repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU      224(DX), Y1
-	VPSRLD       $0x10, Y1, Y3
-	VPAND        repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW    Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VMOVDQA      Y0, 640(AX)
-	VPACKUSDW    Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VMOVDQA      Y2, 672(AX)
-	LEAQ         placesOfMask<>+0(SB), DX
-	MOVQ         dst+8(FP), BX
-	MOVQ         base+16(FP), SI
-	MOVQ         shift+24(FP), DI
-	MOVQ         stride+64(FP), R8
-	MOVQ         top+72(FP), R9
-	VMOVD        R9, X0
-	VPBROADCASTW X0, Y0
-	VMOVDQA      Y0, 1664(AX)
-	MOVQ         size+40(FP), R9
-	ADDQ         CX, R9
-	SUBQ         $0x00000200, R9
-	MOVQ         rounds+48(FP), R10
-	MOVQ         lanes+56(FP), R11
-	CMPQ         R11, $0x20
-	JEQ          lanes32
-	JL           lanes16
-
-lanes64:
-	TESTQ          R10, R10
-	JLE            finish
-	CMPQ           CX, R9
-	JA             finish
-	VMOVDQA        1664(AX), Y4
-	VMOVDQU        (SI), Y2
+	MOVQ           src+32(FP), CX
+	LEAQ           (SP), AX
+	ADDQ           $0x3f, AX
+	ANDQ           $-64, AX
+	MOVQ           d+0(FP), DX
+	VMOVDQU        1472(DX), Y0
+	VMOVDQA        Y0, (AX)
+	VMOVDQU        1504(DX), Y0
+	VMOVDQA        Y0, 32(AX)
+	VMOVDQU        1536(DX), Y0
+	VMOVDQA        Y0, 64(AX)
+	VMOVDQU        1568(DX), Y0
+	VMOVDQA        Y0, 96(AX)
+	VMOVDQU        1600(DX), Y0
+	VMOVDQA        Y0, 128(AX)
+	VMOVDQU        1632(DX), Y0
+	VMOVDQA        Y0, 160(AX)
+	VMOVDQU        1664(DX), Y0
+	VMOVDQA        Y0, 192(AX)
+	VMOVDQU        1696(DX), Y0
+	VMOVDQA        Y0, 224(AX)
+	VMOVDQU        1728(DX), Y0
+	VMOVDQA        Y0, 256(AX)
+	VMOVDQU        1760(DX), Y0
+	VMOVDQA        Y0, 288(AX)
+	VMOVDQU        1792(DX), Y0
+	VMOVDQA        Y0, 320(AX)
+	VMOVDQU        1824(DX), Y0
+	VMOVDQA        Y0, 352(AX)
+	VMOVDQU        1856(DX), Y0
+	VMOVDQA        Y0, 384(AX)
+	VMOVDQU        (DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        32(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 448(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 480(AX)
+	VMOVDQU        64(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        96(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 512(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 544(AX)
+	VMOVDQU        128(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        160(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 576(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 608(AX)
+	VMOVDQU        192(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        224(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 640(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 672(AX)
+	LEAQ           placesOfMask<>+0(SB), DX
+	MOVQ           dst+8(FP), SI
+	MOVQ           base+16(FP), DI
+	MOVQ           shift+24(FP), R8
+	MOVQ           stride+64(FP), R9
+	MOVQ           top+72(FP), BX
+	VMOVD          BX, X0
+	VPBROADCASTW   X0, Y0
+	VMOVDQA        Y0, 1664(AX)
+	MOVQ           size+40(FP), R10
+	ADDQ           CX, R10
+	SUBQ           $0x00000200, R10
+	MOVQ           rounds+48(FP), BX
+	MOVQ           lanes+56(FP), R11
+	CMPQ           R11, $0x20
+	JEQ            lanes32
+	JL             lanes16
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y4, Y2
-	VMOVDQU        32(SI), Y3
-	VPSRLW         $0x07, Y3, Y3
-	VPAND          repeated00ff00ff<>+0(SB), Y3, Y3
-	VPSUBUSW       Y3, Y4, Y3
-	VPACKUSWB      Y3, Y2, Y2
-	VPERMQ         $0xd8, (DI), Y0
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y4
+	VPSRLW         $0x07, Y4, Y4
+	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
-	VPADDB         Y2, Y0, Y0
-	VPXOR          Y1, Y1, Y1
-	VPMAXSB        Y1, Y0, Y0
-	VPMINSB        repeated3f3f3f3f<>+0(SB), Y0, Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        64(DI), Y2
+	VPSRLW         $0x07, Y2, Y2
+	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        96(DI), Y4
+	VPSRLW         $0x07, Y4, Y4
+	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, 32(R8), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+
+round64:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -18911,41 +19166,8 @@ lanes64:
 	VPACKUSWB      Y5, Y4, Y4
 	VPXOR          Y3, Y4, Y4
 	VMOVDQA        Y4, 1280(AX)
-	VMOVDQA        1664(AX), Y12
-	VMOVDQU        64(SI), Y10
-	VPSRLW         $0x07, Y10, Y10
-	VPAND          repeated00ff00ff<>+0(SB), Y10, Y10
-	VPSUBUSW       Y10, Y12, Y10
-	VMOVDQU        96(SI), Y11
-	VPSRLW         $0x07, Y11, Y11
-	VPAND          repeated00ff00ff<>+0(SB), Y11, Y11
-	VPSUBUSW       Y11, Y12, Y11
-	VPACKUSWB      Y11, Y10, Y10
-	VPERMQ         $0xd8, 32(DI), Y8
-	VPMINUB        repeated1f1f1f1f<>+0(SB), Y10, Y10
-	VPADDB         Y10, Y10, Y10
-	VPADDB         Y10, Y8, Y8
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y8, Y8
-	VPMINSB        repeated3f3f3f3f<>+0(SB), Y8, Y8
-	VBROADCASTI128 (AX), Y9
-	VPSHUFB        Y8, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 16(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 32(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 48(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VBROADCASTI128 64(AX), Y10
-	VPSHUFB        Y9, Y10, Y10
-	VMOVDQA        Y9, 1184(AX)
-	VMOVDQA        Y10, 1248(AX)
+	VMOVDQA        1184(AX), Y9
+	VMOVDQA        1248(AX), Y10
 	VPCMPEQD       Y11, Y11, Y11
 	VPUNPCKLBW     Y10, Y11, Y12
 	VPAND          576(AX), Y12, Y12
@@ -19172,6 +19394,51 @@ lanes64:
 	VPSHUFB        Y14, Y10, Y10
 	VMOVDQA        Y2, 1408(AX)
 	VMOVDQA        Y10, 1440(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x07, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLW         $0x07, Y2, Y2
+	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y4
+	VPSRLW         $0x07, Y4, Y4
+	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        1568(AX), Y2
@@ -19209,109 +19476,154 @@ lanes64:
 	VPBLENDVB      Y9, 544(AX), Y5, Y5
 
 label1:
-	VMOVDQA     1408(AX), Y14
-	VPUNPCKLBW  Y13, Y14, Y6
-	VPAND       Y1, Y6, Y6
-	VMOVDQA     Y6, 704(AX)
-	VPUNPCKHBW  Y13, Y14, Y9
-	VPAND       Y2, Y9, Y9
-	VMOVDQA     Y9, 736(AX)
-	VMOVDQA     1472(AX), Y14
-	VPUNPCKLBW  Y14, Y13, Y6
-	VPUNPCKHBW  Y14, Y13, Y9
-	VPMULHUW    Y6, Y1, Y10
-	VPMULHUW    Y9, Y2, Y12
-	VPMULLW     Y6, Y4, Y3
-	VPMULLW     Y9, Y5, Y7
-	VPOR        Y3, Y10, Y10
-	VPOR        Y7, Y12, Y12
-	VPMULHUW    Y6, Y4, Y3
-	VPMULHUW    Y9, Y5, Y7
-	VPCMPEQW    Y13, Y6, Y6
-	VPCMPEQW    Y13, Y9, Y9
-	VPBLENDVB   Y6, Y1, Y10, Y1
-	VPBLENDVB   Y9, Y2, Y12, Y2
-	VPBLENDVB   Y6, Y4, Y3, Y4
-	VPBLENDVB   Y9, Y5, Y7, Y5
-	VPSRLW      $0x0f, Y1, Y10
-	VPSRLW      $0x0f, Y2, Y12
-	VPOR        Y4, Y10, Y10
-	VPOR        Y5, Y12, Y12
-	VPCMPEQW    Y13, Y10, Y10
-	VPCMPEQW    Y13, Y12, Y12
-	VPACKSSWB   Y12, Y10, Y6
-	VPMOVMSKB   Y6, R11
-	MOVBLZX     R11, R13
-	MOVL        R11, R14
-	ANDL        $0x00ff0000, R14
-	POPCNTL     R13, R15
-	VMOVDQU     (CX), X6
-	VINSERTI128 $0x01, (CX)(R15*2), Y6, Y6
-	POPCNTL     R14, R12
-	ADDL        R15, R12
-	LEAQ        (CX)(R12*2), CX
-	SHLL        $0x04, R13
-	SHRL        $0x0c, R14
-	VMOVDQU     (DX)(R13*1), X3
-	VINSERTI128 $0x01, (DX)(R14*1), Y3, Y3
-	VPSHUFB     Y3, Y6, Y6
-	VPBLENDVB   Y10, Y1, Y4, Y4
-	VPBLENDVB   Y10, Y6, Y1, Y1
-	VMOVDQA     Y4, 480(AX)
-	VMOVDQA     Y1, 448(AX)
-	SHRL        $0x08, R11
-	MOVBLZX     R11, R13
-	ANDL        $0x00ff0000, R11
-	POPCNTL     R13, R14
-	VMOVDQU     (CX), X6
-	VINSERTI128 $0x01, (CX)(R14*2), Y6, Y6
-	POPCNTL     R11, R12
-	ADDL        R14, R12
-	LEAQ        (CX)(R12*2), CX
-	SHLL        $0x04, R13
-	SHRL        $0x0c, R11
-	VMOVDQU     (DX)(R13*1), X3
-	VINSERTI128 $0x01, (DX)(R11*1), Y3, Y3
-	VPSHUFB     Y3, Y6, Y6
-	VPBLENDVB   Y12, Y2, Y5, Y5
-	VPBLENDVB   Y12, Y6, Y2, Y2
-	VMOVDQA     Y5, 544(AX)
-	VMOVDQA     Y2, 512(AX)
-	VPXOR       Y13, Y13, Y13
-	VMOVDQA     1600(AX), Y1
-	VMOVDQA     1632(AX), Y2
-	VMOVDQA     608(AX), Y4
-	VMOVDQA     672(AX), Y5
-	VPUNPCKLBW  Y13, Y8, Y6
-	VPUNPCKHBW  Y13, Y8, Y9
-	VPSUBW      Y6, Y1, Y6
-	VPSUBW      Y9, Y2, Y9
-	VPXOR       576(AX), Y1, Y1
-	VPXOR       640(AX), Y2, Y2
-	VPMULHUW    Y11, Y1, Y1
-	VPMULHUW    Y15, Y2, Y2
-	VPMULLW     Y11, Y4, Y10
-	VPMULLW     Y15, Y5, Y12
-	VPMULHUW    Y11, Y4, Y4
-	VPMULHUW    Y15, Y5, Y5
-	VPADDW      Y6, Y1, Y1
-	VPADDW      Y9, Y2, Y2
-	VPADDW      Y10, Y1, Y1
-	VPADDW      Y12, Y2, Y2
-	VPSUBUSW    Y1, Y10, Y10
-	VPSUBUSW    Y2, Y12, Y12
-	VPMINUW     repeated00010001<>+0(SB), Y10, Y10
-	VPMINUW     repeated00010001<>+0(SB), Y12, Y12
-	VPADDW      Y10, Y4, Y4
-	VPADDW      Y12, Y5, Y5
-	CMPL        400(AX), $0x00
-	JEQ         label2
-	VPCMPEQW    Y13, Y11, Y6
-	VPBLENDVB   Y6, 576(AX), Y1, Y1
-	VPBLENDVB   Y6, 608(AX), Y4, Y4
-	VPCMPEQW    Y13, Y15, Y9
-	VPBLENDVB   Y9, 640(AX), Y2, Y2
-	VPBLENDVB   Y9, 672(AX), Y5, Y5
+	VMOVDQA        1408(AX), Y14
+	VPUNPCKLBW     Y13, Y14, Y6
+	VPAND          Y1, Y6, Y6
+	VMOVDQA        Y6, 704(AX)
+	VPUNPCKHBW     Y13, Y14, Y9
+	VPAND          Y2, Y9, Y9
+	VMOVDQA        Y9, 736(AX)
+	VMOVDQA        1472(AX), Y14
+	VPUNPCKLBW     Y14, Y13, Y6
+	VPUNPCKHBW     Y14, Y13, Y9
+	VPMULHUW       Y6, Y1, Y10
+	VPMULHUW       Y9, Y2, Y12
+	VPMULLW        Y6, Y4, Y3
+	VPMULLW        Y9, Y5, Y7
+	VPOR           Y3, Y10, Y10
+	VPOR           Y7, Y12, Y12
+	VPMULHUW       Y6, Y4, Y3
+	VPMULHUW       Y9, Y5, Y7
+	VPCMPEQW       Y13, Y6, Y6
+	VPCMPEQW       Y13, Y9, Y9
+	VPBLENDVB      Y6, Y1, Y10, Y1
+	VPBLENDVB      Y9, Y2, Y12, Y2
+	VPBLENDVB      Y6, Y4, Y3, Y4
+	VPBLENDVB      Y9, Y5, Y7, Y5
+	VPSRLW         $0x0f, Y1, Y10
+	VPSRLW         $0x0f, Y2, Y12
+	VPOR           Y4, Y10, Y10
+	VPOR           Y5, Y12, Y12
+	VPCMPEQW       Y13, Y10, Y10
+	VPCMPEQW       Y13, Y12, Y12
+	VPACKSSWB      Y12, Y10, Y6
+	VPMOVMSKB      Y6, R11
+	MOVBLZX        R11, R13
+	MOVL           R11, R14
+	ANDL           $0x00ff0000, R14
+	POPCNTL        R13, R15
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R15*2), Y6, Y6
+	POPCNTL        R14, R12
+	ADDL           R15, R12
+	LEAQ           (CX)(R12*2), CX
+	SHLL           $0x04, R13
+	SHRL           $0x0c, R14
+	VMOVDQU        (DX)(R13*1), X3
+	VINSERTI128    $0x01, (DX)(R14*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y10, Y1, Y4, Y4
+	VPBLENDVB      Y10, Y6, Y1, Y1
+	VMOVDQA        Y4, 480(AX)
+	VMOVDQA        Y1, 448(AX)
+	SHRL           $0x08, R11
+	MOVBLZX        R11, R13
+	ANDL           $0x00ff0000, R11
+	POPCNTL        R13, R14
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL        R11, R12
+	ADDL           R14, R12
+	LEAQ           (CX)(R12*2), CX
+	SHLL           $0x04, R13
+	SHRL           $0x0c, R11
+	VMOVDQU        (DX)(R13*1), X3
+	VINSERTI128    $0x01, (DX)(R11*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y12, Y2, Y5, Y5
+	VPBLENDVB      Y12, Y6, Y2, Y2
+	VMOVDQA        Y5, 544(AX)
+	VMOVDQA        Y2, 512(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x07, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        64(R11), Y2
+	VPSRLW         $0x07, Y2, Y2
+	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        96(R11), Y4
+	VPSRLW         $0x07, Y4, Y4
+	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, 32(R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1600(AX), Y1
+	VMOVDQA        1632(AX), Y2
+	VMOVDQA        608(AX), Y4
+	VMOVDQA        672(AX), Y5
+	VPUNPCKLBW     Y13, Y8, Y6
+	VPUNPCKHBW     Y13, Y8, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          576(AX), Y1, Y1
+	VPXOR          640(AX), Y2, Y2
+	VPMULHUW       Y11, Y1, Y1
+	VPMULHUW       Y15, Y2, Y2
+	VPMULLW        Y11, Y4, Y10
+	VPMULLW        Y15, Y5, Y12
+	VPMULHUW       Y11, Y4, Y4
+	VPMULHUW       Y15, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label2
+	VPCMPEQW       Y13, Y11, Y6
+	VPBLENDVB      Y6, 576(AX), Y1, Y1
+	VPBLENDVB      Y6, 608(AX), Y4, Y4
+	VPCMPEQW       Y13, Y15, Y9
+	VPBLENDVB      Y9, 640(AX), Y2, Y2
+	VPBLENDVB      Y9, 672(AX), Y5, Y5
 
 label2:
 	VMOVDQA     1440(AX), Y14
@@ -19412,7 +19724,7 @@ put64:
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y8, Y8
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    (SI), Y1
+	VMOVDQU    (DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -19420,14 +19732,14 @@ put64:
 	VPSRAW     $0x0f, Y8, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    Y8, (BX)
+	VMOVDQU    Y8, (SI)
 	VPCMPEQD   Y2, Y2, Y2
 	VPADDW     Y2, Y9, Y9
 	VPSLLW     $0x0f, Y9, Y2
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y9, Y9
 	VPXOR      Y2, Y9, Y9
-	VMOVDQU    32(SI), Y1
+	VMOVDQU    32(DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -19435,7 +19747,7 @@ put64:
 	VPSRAW     $0x0f, Y9, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y9, Y9
-	VMOVDQU    Y9, 32(BX)
+	VMOVDQU    Y9, 32(SI)
 	VMOVDQA    1120(AX), Y0
 	VPSRLW     $0x03, Y0, Y1
 	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
@@ -19460,7 +19772,7 @@ put64:
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y8, Y8
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    64(SI), Y1
+	VMOVDQU    64(DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -19468,14 +19780,14 @@ put64:
 	VPSRAW     $0x0f, Y8, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    Y8, 64(BX)
+	VMOVDQU    Y8, 64(SI)
 	VPCMPEQD   Y2, Y2, Y2
 	VPADDW     Y2, Y9, Y9
 	VPSLLW     $0x0f, Y9, Y2
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y9, Y9
 	VPXOR      Y2, Y9, Y9
-	VMOVDQU    96(SI), Y1
+	VMOVDQU    96(DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -19483,12 +19795,12 @@ put64:
 	VPSRAW     $0x0f, Y9, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y9, Y9
-	VMOVDQU    Y9, 96(BX)
-	ADDQ       R8, DI
+	VMOVDQU    Y9, 96(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000080, DI
 	ADDQ       $0x00000080, SI
-	ADDQ       $0x00000080, BX
-	DECQ       R10
-	JMP        lanes64
+	DECQ       BX
+	JMP        round64
 
 more64:
 	VMOVDQA     1024(AX), Y1
@@ -19678,45 +19990,49 @@ more64:
 	JMP         put64
 
 lanes32:
-	TESTQ          R10, R10
-	JLE            finish
-	CMPQ           CX, R9
-	JA             finish
-	VMOVDQA        1664(AX), Y4
-	VMOVDQU        (SI), Y2
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y4, Y2
-	VMOVDQU        32(SI), Y3
-	VPSRLW         $0x07, Y3, Y3
-	VPAND          repeated00ff00ff<>+0(SB), Y3, Y3
-	VPSUBUSW       Y3, Y4, Y3
-	VPACKUSWB      Y3, Y2, Y2
-	VPERMQ         $0xd8, (DI), Y0
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y4
+	VPSRLW         $0x07, Y4, Y4
+	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
-	VPADDB         Y2, Y0, Y0
-	VPXOR          Y1, Y1, Y1
-	VPMAXSB        Y1, Y0, Y0
-	VPMINSB        repeated3f3f3f3f<>+0(SB), Y0, Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round32:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -19835,6 +20151,51 @@ lanes32:
 	VMOVDQU        lowBits<>+0(SB), Y2
 	VPSHUFB        Y6, Y2, Y2
 	VMOVDQA        Y2, 1408(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x06, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLW         $0x07, Y2, Y2
+	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y4
+	VPSRLW         $0x07, Y4, Y4
+	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        1568(AX), Y2
@@ -19969,7 +20330,7 @@ put32:
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y8, Y8
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    (SI), Y1
+	VMOVDQU    (DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -19977,14 +20338,14 @@ put32:
 	VPSRAW     $0x0f, Y8, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    Y8, (BX)
+	VMOVDQU    Y8, (SI)
 	VPCMPEQD   Y2, Y2, Y2
 	VPADDW     Y2, Y9, Y9
 	VPSLLW     $0x0f, Y9, Y2
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y9, Y9
 	VPXOR      Y2, Y9, Y9
-	VMOVDQU    32(SI), Y1
+	VMOVDQU    32(DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -19992,12 +20353,12 @@ put32:
 	VPSRAW     $0x0f, Y9, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y9, Y9
-	VMOVDQU    Y9, 32(BX)
-	ADDQ       R8, DI
+	VMOVDQU    Y9, 32(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000040, DI
 	ADDQ       $0x00000040, SI
-	ADDQ       $0x00000040, BX
-	DECQ       R10
-	JMP        lanes32
+	DECQ       BX
+	JMP        round32
 
 more32:
 	VMOVDQA     1024(AX), Y1
@@ -20095,42 +20456,46 @@ more32:
 	JMP         put32
 
 lanes16:
-	TESTQ          R10, R10
-	JLE            finish
-	CMPQ           CX, R9
-	JA             finish
-	VMOVDQA        1664(AX), Y4
-	VMOVDQU        (SI), Y2
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y4, Y2
+	VPSUBUSW       Y2, Y5, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (DI), X0
-	VPERMQ         $0x50, Y0, Y0
+	VMOVDQU        (R8), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
-	VPADDB         Y2, Y0, Y0
-	VPXOR          Y1, Y1, Y1
-	VPMAXSB        Y1, Y0, Y0
-	VPMINSB        repeated3f3f3f3f<>+0(SB), Y0, Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round16:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -20243,6 +20608,48 @@ lanes16:
 	VMOVDQU        lowBits<>+0(SB), Y2
 	VPSHUFB        Y6, Y2, Y2
 	VMOVDQA        Y2, 1408(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x05, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLW         $0x07, Y2, Y2
+	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VPACKUSWB      Y2, Y2, Y2
+	VMOVDQU        (R12), X1
+	VPERMQ         $0x50, Y1, Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        480(AX), Y4
@@ -20325,7 +20732,7 @@ put16:
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y8, Y8
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    (SI), Y1
+	VMOVDQU    (DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -20333,12 +20740,12 @@ put16:
 	VPSRAW     $0x0f, Y8, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    Y8, (BX)
-	ADDQ       R8, DI
+	VMOVDQU    Y8, (SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000020, DI
 	ADDQ       $0x00000020, SI
-	ADDQ       $0x00000020, BX
-	DECQ       R10
-	JMP        lanes16
+	DECQ       BX
+	JMP        round16
 
 more16:
 	VMOVDQA     1024(AX), Y1
@@ -20438,7 +20845,7 @@ finish:
 	VMOVDQU    Y2, 192(DX)
 	VMOVDQU    Y3, 224(DX)
 	MOVQ       rounds+48(FP), DX
-	SUBQ       R10, DX
+	SUBQ       BX, DX
 	MOVQ       DX, done+80(FP)
 	MOVQ       src+32(FP), DX
 	SUBQ       DX, CX
@@ -20515,143 +20922,180 @@ GLOBL repeated7fff7fff<>(SB), RODATA|NOPTR, $64
 // func decodeF16AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decodeF16AVX2(SB), $1760-96
-	MOVQ         src+32(FP), CX
-	LEAQ         (SP), AX
-	ADDQ         $0x3f, AX
-	ANDQ         $-64, AX
-	MOVQ         d+0(FP), DX
-	VMOVDQU      1472(DX), Y0
-	VMOVDQA      Y0, (AX)
-	VMOVDQU      1504(DX), Y0
-	VMOVDQA      Y0, 32(AX)
-	VMOVDQU      1536(DX), Y0
-	VMOVDQA      Y0, 64(AX)
-	VMOVDQU      1568(DX), Y0
-	VMOVDQA      Y0, 96(AX)
-	VMOVDQU      1600(DX), Y0
-	VMOVDQA      Y0, 128(AX)
-	VMOVDQU      1632(DX), Y0
-	VMOVDQA      Y0, 160(AX)
-	VMOVDQU      1664(DX), Y0
-	VMOVDQA      Y0, 192(AX)
-	VMOVDQU      1696(DX), Y0
-	VMOVDQA      Y0, 224(AX)
-	VMOVDQU      1728(DX), Y0
-	VMOVDQA      Y0, 256(AX)
-	VMOVDQU      1760(DX), Y0
-	VMOVDQA      Y0, 288(AX)
-	VMOVDQU      1792(DX), Y0
-	VMOVDQA      Y0, 320(AX)
-	VMOVDQU      1824(DX), Y0
-	VMOVDQA      Y0, 352(AX)
-	VMOVDQU      1856(DX), Y0
-	VMOVDQA      Y0, 384(AX)
-	VMOVDQU      (DX), Y0
-	VPSRLD       $0x10, Y0, Y2
-	VPAND        repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU      32(DX), Y1
-	VPSRLD       $0x10, Y1, Y3
-	VPAND        repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW    Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VMOVDQA      Y0, 448(AX)
-	VPACKUSDW    Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VMOVDQA      Y2, 480(AX)
-	VMOVDQU      64(DX), Y0
-	VPSRLD       $0x10, Y0, Y2
-	VPAND        repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU      96(DX), Y1
-	VPSRLD       $0x10, Y1, Y3
-	VPAND        repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW    Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VMOVDQA      Y0, 512(AX)
-	VPACKUSDW    Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VMOVDQA      Y2, 544(AX)
-	VMOVDQU      128(DX), Y0
-	VPSRLD       $0x10, Y0, Y2
-	VPAND        repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU      160(DX), Y1
-	VPSRLD       $0x10, Y1, Y3
-	VPAND        repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW    Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VMOVDQA      Y0, 576(AX)
-	VPACKUSDW    Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VMOVDQA      Y2, 608(AX)
-	VMOVDQU      192(DX), Y0
-	VPSRLD       $0x10, Y0, Y2
-	VPAND        repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU      224(DX), Y1
-	VPSRLD       $0x10, Y1, Y3
-	VPAND        repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW    Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VMOVDQA      Y0, 640(AX)
-	VPACKUSDW    Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VMOVDQA      Y2, 672(AX)
-	LEAQ         placesOfMask<>+0(SB), DX
-	MOVQ         dst+8(FP), BX
-	MOVQ         base+16(FP), SI
-	MOVQ         shift+24(FP), DI
-	MOVQ         stride+64(FP), R8
-	MOVQ         top+72(FP), R9
-	VMOVD        R9, X0
-	VPBROADCASTW X0, Y0
-	VMOVDQA      Y0, 1664(AX)
-	MOVQ         size+40(FP), R9
-	ADDQ         CX, R9
-	SUBQ         $0x00000200, R9
-	MOVQ         rounds+48(FP), R10
-	MOVQ         lanes+56(FP), R11
-	CMPQ         R11, $0x20
-	JEQ          lanes32
-	JL           lanes16
-
-lanes64:
-	TESTQ          R10, R10
-	JLE            finish
-	CMPQ           CX, R9
-	JA             finish
-	VMOVDQA        1664(AX), Y4
-	VMOVDQU        (SI), Y2
+	MOVQ           src+32(FP), CX
+	LEAQ           (SP), AX
+	ADDQ           $0x3f, AX
+	ANDQ           $-64, AX
+	MOVQ           d+0(FP), DX
+	VMOVDQU        1472(DX), Y0
+	VMOVDQA        Y0, (AX)
+	VMOVDQU        1504(DX), Y0
+	VMOVDQA        Y0, 32(AX)
+	VMOVDQU        1536(DX), Y0
+	VMOVDQA        Y0, 64(AX)
+	VMOVDQU        1568(DX), Y0
+	VMOVDQA        Y0, 96(AX)
+	VMOVDQU        1600(DX), Y0
+	VMOVDQA        Y0, 128(AX)
+	VMOVDQU        1632(DX), Y0
+	VMOVDQA        Y0, 160(AX)
+	VMOVDQU        1664(DX), Y0
+	VMOVDQA        Y0, 192(AX)
+	VMOVDQU        1696(DX), Y0
+	VMOVDQA        Y0, 224(AX)
+	VMOVDQU        1728(DX), Y0
+	VMOVDQA        Y0, 256(AX)
+	VMOVDQU        1760(DX), Y0
+	VMOVDQA        Y0, 288(AX)
+	VMOVDQU        1792(DX), Y0
+	VMOVDQA        Y0, 320(AX)
+	VMOVDQU        1824(DX), Y0
+	VMOVDQA        Y0, 352(AX)
+	VMOVDQU        1856(DX), Y0
+	VMOVDQA        Y0, 384(AX)
+	VMOVDQU        (DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        32(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 448(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 480(AX)
+	VMOVDQU        64(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        96(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 512(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 544(AX)
+	VMOVDQU        128(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        160(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 576(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 608(AX)
+	VMOVDQU        192(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        224(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 640(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 672(AX)
+	LEAQ           placesOfMask<>+0(SB), DX
+	MOVQ           dst+8(FP), SI
+	MOVQ           base+16(FP), DI
+	MOVQ           shift+24(FP), R8
+	MOVQ           stride+64(FP), R9
+	MOVQ           top+72(FP), BX
+	VMOVD          BX, X0
+	VPBROADCASTW   X0, Y0
+	VMOVDQA        Y0, 1664(AX)
+	MOVQ           size+40(FP), R10
+	ADDQ           CX, R10
+	SUBQ           $0x00000200, R10
+	MOVQ           rounds+48(FP), BX
+	MOVQ           lanes+56(FP), R11
+	CMPQ           R11, $0x20
+	JEQ            lanes32
+	JL             lanes16
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y4, Y2
-	VMOVDQU        32(SI), Y3
-	VPSRLW         $0x0a, Y3, Y3
-	VPAND          repeated001f001f<>+0(SB), Y3, Y3
-	VPSUBUSW       Y3, Y4, Y3
-	VPACKUSWB      Y3, Y2, Y2
-	VPERMQ         $0xd8, (DI), Y0
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y4
+	VPSRLW         $0x0a, Y4, Y4
+	VPAND          repeated001f001f<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
-	VPADDB         Y2, Y0, Y0
-	VPXOR          Y1, Y1, Y1
-	VPMAXSB        Y1, Y0, Y0
-	VPMINSB        repeated3f3f3f3f<>+0(SB), Y0, Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        64(DI), Y2
+	VPSRLW         $0x0a, Y2, Y2
+	VPAND          repeated001f001f<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        96(DI), Y4
+	VPSRLW         $0x0a, Y4, Y4
+	VPAND          repeated001f001f<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, 32(R8), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+
+round64:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -20662,41 +21106,8 @@ lanes64:
 	VPACKUSWB      Y5, Y4, Y4
 	VPXOR          Y3, Y4, Y4
 	VMOVDQA        Y4, 1280(AX)
-	VMOVDQA        1664(AX), Y12
-	VMOVDQU        64(SI), Y10
-	VPSRLW         $0x0a, Y10, Y10
-	VPAND          repeated001f001f<>+0(SB), Y10, Y10
-	VPSUBUSW       Y10, Y12, Y10
-	VMOVDQU        96(SI), Y11
-	VPSRLW         $0x0a, Y11, Y11
-	VPAND          repeated001f001f<>+0(SB), Y11, Y11
-	VPSUBUSW       Y11, Y12, Y11
-	VPACKUSWB      Y11, Y10, Y10
-	VPERMQ         $0xd8, 32(DI), Y8
-	VPMINUB        repeated1f1f1f1f<>+0(SB), Y10, Y10
-	VPADDB         Y10, Y10, Y10
-	VPADDB         Y10, Y8, Y8
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y8, Y8
-	VPMINSB        repeated3f3f3f3f<>+0(SB), Y8, Y8
-	VBROADCASTI128 (AX), Y9
-	VPSHUFB        Y8, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 16(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 32(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 48(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VBROADCASTI128 64(AX), Y10
-	VPSHUFB        Y9, Y10, Y10
-	VMOVDQA        Y9, 1184(AX)
-	VMOVDQA        Y10, 1248(AX)
+	VMOVDQA        1184(AX), Y9
+	VMOVDQA        1248(AX), Y10
 	VPCMPEQD       Y11, Y11, Y11
 	VPUNPCKLBW     Y10, Y11, Y12
 	VPAND          576(AX), Y12, Y12
@@ -20923,6 +21334,51 @@ lanes64:
 	VPSHUFB        Y14, Y10, Y10
 	VMOVDQA        Y2, 1408(AX)
 	VMOVDQA        Y10, 1440(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x07, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLW         $0x0a, Y2, Y2
+	VPAND          repeated001f001f<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y4
+	VPSRLW         $0x0a, Y4, Y4
+	VPAND          repeated001f001f<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        1568(AX), Y2
@@ -20960,109 +21416,154 @@ lanes64:
 	VPBLENDVB      Y9, 544(AX), Y5, Y5
 
 label1:
-	VMOVDQA     1408(AX), Y14
-	VPUNPCKLBW  Y13, Y14, Y6
-	VPAND       Y1, Y6, Y6
-	VMOVDQA     Y6, 704(AX)
-	VPUNPCKHBW  Y13, Y14, Y9
-	VPAND       Y2, Y9, Y9
-	VMOVDQA     Y9, 736(AX)
-	VMOVDQA     1472(AX), Y14
-	VPUNPCKLBW  Y14, Y13, Y6
-	VPUNPCKHBW  Y14, Y13, Y9
-	VPMULHUW    Y6, Y1, Y10
-	VPMULHUW    Y9, Y2, Y12
-	VPMULLW     Y6, Y4, Y3
-	VPMULLW     Y9, Y5, Y7
-	VPOR        Y3, Y10, Y10
-	VPOR        Y7, Y12, Y12
-	VPMULHUW    Y6, Y4, Y3
-	VPMULHUW    Y9, Y5, Y7
-	VPCMPEQW    Y13, Y6, Y6
-	VPCMPEQW    Y13, Y9, Y9
-	VPBLENDVB   Y6, Y1, Y10, Y1
-	VPBLENDVB   Y9, Y2, Y12, Y2
-	VPBLENDVB   Y6, Y4, Y3, Y4
-	VPBLENDVB   Y9, Y5, Y7, Y5
-	VPSRLW      $0x0f, Y1, Y10
-	VPSRLW      $0x0f, Y2, Y12
-	VPOR        Y4, Y10, Y10
-	VPOR        Y5, Y12, Y12
-	VPCMPEQW    Y13, Y10, Y10
-	VPCMPEQW    Y13, Y12, Y12
-	VPACKSSWB   Y12, Y10, Y6
-	VPMOVMSKB   Y6, R11
-	MOVBLZX     R11, R13
-	MOVL        R11, R14
-	ANDL        $0x00ff0000, R14
-	POPCNTL     R13, R15
-	VMOVDQU     (CX), X6
-	VINSERTI128 $0x01, (CX)(R15*2), Y6, Y6
-	POPCNTL     R14, R12
-	ADDL        R15, R12
-	LEAQ        (CX)(R12*2), CX
-	SHLL        $0x04, R13
-	SHRL        $0x0c, R14
-	VMOVDQU     (DX)(R13*1), X3
-	VINSERTI128 $0x01, (DX)(R14*1), Y3, Y3
-	VPSHUFB     Y3, Y6, Y6
-	VPBLENDVB   Y10, Y1, Y4, Y4
-	VPBLENDVB   Y10, Y6, Y1, Y1
-	VMOVDQA     Y4, 480(AX)
-	VMOVDQA     Y1, 448(AX)
-	SHRL        $0x08, R11
-	MOVBLZX     R11, R13
-	ANDL        $0x00ff0000, R11
-	POPCNTL     R13, R14
-	VMOVDQU     (CX), X6
-	VINSERTI128 $0x01, (CX)(R14*2), Y6, Y6
-	POPCNTL     R11, R12
-	ADDL        R14, R12
-	LEAQ        (CX)(R12*2), CX
-	SHLL        $0x04, R13
-	SHRL        $0x0c, R11
-	VMOVDQU     (DX)(R13*1), X3
-	VINSERTI128 $0x01, (DX)(R11*1), Y3, Y3
-	VPSHUFB     Y3, Y6, Y6
-	VPBLENDVB   Y12, Y2, Y5, Y5
-	VPBLENDVB   Y12, Y6, Y2, Y2
-	VMOVDQA     Y5, 544(AX)
-	VMOVDQA     Y2, 512(AX)
-	VPXOR       Y13, Y13, Y13
-	VMOVDQA     1600(AX), Y1
-	VMOVDQA     1632(AX), Y2
-	VMOVDQA     608(AX), Y4
-	VMOVDQA     672(AX), Y5
-	VPUNPCKLBW  Y13, Y8, Y6
-	VPUNPCKHBW  Y13, Y8, Y9
-	VPSUBW      Y6, Y1, Y6
-	VPSUBW      Y9, Y2, Y9
-	VPXOR       576(AX), Y1, Y1
-	VPXOR       640(AX), Y2, Y2
-	VPMULHUW    Y11, Y1, Y1
-	VPMULHUW    Y15, Y2, Y2
-	VPMULLW     Y11, Y4, Y10
-	VPMULLW     Y15, Y5, Y12
-	VPMULHUW    Y11, Y4, Y4
-	VPMULHUW    Y15, Y5, Y5
-	VPADDW      Y6, Y1, Y1
-	VPADDW      Y9, Y2, Y2
-	VPADDW      Y10, Y1, Y1
-	VPADDW      Y12, Y2, Y2
-	VPSUBUSW    Y1, Y10, Y10
-	VPSUBUSW    Y2, Y12, Y12
-	VPMINUW     repeated00010001<>+0(SB), Y10, Y10
-	VPMINUW     repeated00010001<>+0(SB), Y12, Y12
-	VPADDW      Y10, Y4, Y4
-	VPADDW      Y12, Y5, Y5
-	CMPL        400(AX), $0x00
-	JEQ         label2
-	VPCMPEQW    Y13, Y11, Y6
-	VPBLENDVB   Y6, 576(AX), Y1, Y1
-	VPBLENDVB   Y6, 608(AX), Y4, Y4
-	VPCMPEQW    Y13, Y15, Y9
-	VPBLENDVB   Y9, 640(AX), Y2, Y2
-	VPBLENDVB   Y9, 672(AX), Y5, Y5
+	VMOVDQA        1408(AX), Y14
+	VPUNPCKLBW     Y13, Y14, Y6
+	VPAND          Y1, Y6, Y6
+	VMOVDQA        Y6, 704(AX)
+	VPUNPCKHBW     Y13, Y14, Y9
+	VPAND          Y2, Y9, Y9
+	VMOVDQA        Y9, 736(AX)
+	VMOVDQA        1472(AX), Y14
+	VPUNPCKLBW     Y14, Y13, Y6
+	VPUNPCKHBW     Y14, Y13, Y9
+	VPMULHUW       Y6, Y1, Y10
+	VPMULHUW       Y9, Y2, Y12
+	VPMULLW        Y6, Y4, Y3
+	VPMULLW        Y9, Y5, Y7
+	VPOR           Y3, Y10, Y10
+	VPOR           Y7, Y12, Y12
+	VPMULHUW       Y6, Y4, Y3
+	VPMULHUW       Y9, Y5, Y7
+	VPCMPEQW       Y13, Y6, Y6
+	VPCMPEQW       Y13, Y9, Y9
+	VPBLENDVB      Y6, Y1, Y10, Y1
+	VPBLENDVB      Y9, Y2, Y12, Y2
+	VPBLENDVB      Y6, Y4, Y3, Y4
+	VPBLENDVB      Y9, Y5, Y7, Y5
+	VPSRLW         $0x0f, Y1, Y10
+	VPSRLW         $0x0f, Y2, Y12
+	VPOR           Y4, Y10, Y10
+	VPOR           Y5, Y12, Y12
+	VPCMPEQW       Y13, Y10, Y10
+	VPCMPEQW       Y13, Y12, Y12
+	VPACKSSWB      Y12, Y10, Y6
+	VPMOVMSKB      Y6, R11
+	MOVBLZX        R11, R13
+	MOVL           R11, R14
+	ANDL           $0x00ff0000, R14
+	POPCNTL        R13, R15
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R15*2), Y6, Y6
+	POPCNTL        R14, R12
+	ADDL           R15, R12
+	LEAQ           (CX)(R12*2), CX
+	SHLL           $0x04, R13
+	SHRL           $0x0c, R14
+	VMOVDQU        (DX)(R13*1), X3
+	VINSERTI128    $0x01, (DX)(R14*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y10, Y1, Y4, Y4
+	VPBLENDVB      Y10, Y6, Y1, Y1
+	VMOVDQA        Y4, 480(AX)
+	VMOVDQA        Y1, 448(AX)
+	SHRL           $0x08, R11
+	MOVBLZX        R11, R13
+	ANDL           $0x00ff0000, R11
+	POPCNTL        R13, R14
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL        R11, R12
+	ADDL           R14, R12
+	LEAQ           (CX)(R12*2), CX
+	SHLL           $0x04, R13
+	SHRL           $0x0c, R11
+	VMOVDQU        (DX)(R13*1), X3
+	VINSERTI128    $0x01, (DX)(R11*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y12, Y2, Y5, Y5
+	VPBLENDVB      Y12, Y6, Y2, Y2
+	VMOVDQA        Y5, 544(AX)
+	VMOVDQA        Y2, 512(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x07, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        64(R11), Y2
+	VPSRLW         $0x0a, Y2, Y2
+	VPAND          repeated001f001f<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        96(R11), Y4
+	VPSRLW         $0x0a, Y4, Y4
+	VPAND          repeated001f001f<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, 32(R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1600(AX), Y1
+	VMOVDQA        1632(AX), Y2
+	VMOVDQA        608(AX), Y4
+	VMOVDQA        672(AX), Y5
+	VPUNPCKLBW     Y13, Y8, Y6
+	VPUNPCKHBW     Y13, Y8, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          576(AX), Y1, Y1
+	VPXOR          640(AX), Y2, Y2
+	VPMULHUW       Y11, Y1, Y1
+	VPMULHUW       Y15, Y2, Y2
+	VPMULLW        Y11, Y4, Y10
+	VPMULLW        Y15, Y5, Y12
+	VPMULHUW       Y11, Y4, Y4
+	VPMULHUW       Y15, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label2
+	VPCMPEQW       Y13, Y11, Y6
+	VPBLENDVB      Y6, 576(AX), Y1, Y1
+	VPBLENDVB      Y6, 608(AX), Y4, Y4
+	VPCMPEQW       Y13, Y15, Y9
+	VPBLENDVB      Y9, 640(AX), Y2, Y2
+	VPBLENDVB      Y9, 672(AX), Y5, Y5
 
 label2:
 	VMOVDQA     1440(AX), Y14
@@ -21163,7 +21664,7 @@ put64:
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y8, Y8
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    (SI), Y1
+	VMOVDQU    (DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -21171,14 +21672,14 @@ put64:
 	VPSRAW     $0x0f, Y8, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    Y8, (BX)
+	VMOVDQU    Y8, (SI)
 	VPCMPEQD   Y2, Y2, Y2
 	VPADDW     Y2, Y9, Y9
 	VPSLLW     $0x0f, Y9, Y2
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y9, Y9
 	VPXOR      Y2, Y9, Y9
-	VMOVDQU    32(SI), Y1
+	VMOVDQU    32(DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -21186,7 +21687,7 @@ put64:
 	VPSRAW     $0x0f, Y9, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y9, Y9
-	VMOVDQU    Y9, 32(BX)
+	VMOVDQU    Y9, 32(SI)
 	VMOVDQA    1120(AX), Y0
 	VPSRLW     $0x03, Y0, Y1
 	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
@@ -21211,7 +21712,7 @@ put64:
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y8, Y8
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    64(SI), Y1
+	VMOVDQU    64(DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -21219,14 +21720,14 @@ put64:
 	VPSRAW     $0x0f, Y8, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    Y8, 64(BX)
+	VMOVDQU    Y8, 64(SI)
 	VPCMPEQD   Y2, Y2, Y2
 	VPADDW     Y2, Y9, Y9
 	VPSLLW     $0x0f, Y9, Y2
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y9, Y9
 	VPXOR      Y2, Y9, Y9
-	VMOVDQU    96(SI), Y1
+	VMOVDQU    96(DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -21234,12 +21735,12 @@ put64:
 	VPSRAW     $0x0f, Y9, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y9, Y9
-	VMOVDQU    Y9, 96(BX)
-	ADDQ       R8, DI
+	VMOVDQU    Y9, 96(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000080, DI
 	ADDQ       $0x00000080, SI
-	ADDQ       $0x00000080, BX
-	DECQ       R10
-	JMP        lanes64
+	DECQ       BX
+	JMP        round64
 
 more64:
 	VMOVDQA     1024(AX), Y1
@@ -21429,45 +21930,49 @@ more64:
 	JMP         put64
 
 lanes32:
-	TESTQ          R10, R10
-	JLE            finish
-	CMPQ           CX, R9
-	JA             finish
-	VMOVDQA        1664(AX), Y4
-	VMOVDQU        (SI), Y2
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y4, Y2
-	VMOVDQU        32(SI), Y3
-	VPSRLW         $0x0a, Y3, Y3
-	VPAND          repeated001f001f<>+0(SB), Y3, Y3
-	VPSUBUSW       Y3, Y4, Y3
-	VPACKUSWB      Y3, Y2, Y2
-	VPERMQ         $0xd8, (DI), Y0
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y4
+	VPSRLW         $0x0a, Y4, Y4
+	VPAND          repeated001f001f<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
-	VPADDB         Y2, Y0, Y0
-	VPXOR          Y1, Y1, Y1
-	VPMAXSB        Y1, Y0, Y0
-	VPMINSB        repeated3f3f3f3f<>+0(SB), Y0, Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round32:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -21586,6 +22091,51 @@ lanes32:
 	VMOVDQU        lowBits<>+0(SB), Y2
 	VPSHUFB        Y6, Y2, Y2
 	VMOVDQA        Y2, 1408(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x06, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLW         $0x0a, Y2, Y2
+	VPAND          repeated001f001f<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y4
+	VPSRLW         $0x0a, Y4, Y4
+	VPAND          repeated001f001f<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        1568(AX), Y2
@@ -21720,7 +22270,7 @@ put32:
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y8, Y8
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    (SI), Y1
+	VMOVDQU    (DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -21728,14 +22278,14 @@ put32:
 	VPSRAW     $0x0f, Y8, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    Y8, (BX)
+	VMOVDQU    Y8, (SI)
 	VPCMPEQD   Y2, Y2, Y2
 	VPADDW     Y2, Y9, Y9
 	VPSLLW     $0x0f, Y9, Y2
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y9, Y9
 	VPXOR      Y2, Y9, Y9
-	VMOVDQU    32(SI), Y1
+	VMOVDQU    32(DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -21743,12 +22293,12 @@ put32:
 	VPSRAW     $0x0f, Y9, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y9, Y9
-	VMOVDQU    Y9, 32(BX)
-	ADDQ       R8, DI
+	VMOVDQU    Y9, 32(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000040, DI
 	ADDQ       $0x00000040, SI
-	ADDQ       $0x00000040, BX
-	DECQ       R10
-	JMP        lanes32
+	DECQ       BX
+	JMP        round32
 
 more32:
 	VMOVDQA     1024(AX), Y1
@@ -21846,42 +22396,46 @@ more32:
 	JMP         put32
 
 lanes16:
-	TESTQ          R10, R10
-	JLE            finish
-	CMPQ           CX, R9
-	JA             finish
-	VMOVDQA        1664(AX), Y4
-	VMOVDQU        (SI), Y2
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y4, Y2
+	VPSUBUSW       Y2, Y5, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (DI), X0
-	VPERMQ         $0x50, Y0, Y0
+	VMOVDQU        (R8), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
-	VPADDB         Y2, Y0, Y0
-	VPXOR          Y1, Y1, Y1
-	VPMAXSB        Y1, Y0, Y0
-	VPMINSB        repeated3f3f3f3f<>+0(SB), Y0, Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round16:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -21994,6 +22548,48 @@ lanes16:
 	VMOVDQU        lowBits<>+0(SB), Y2
 	VPSHUFB        Y6, Y2, Y2
 	VMOVDQA        Y2, 1408(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x05, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLW         $0x0a, Y2, Y2
+	VPAND          repeated001f001f<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VPACKUSWB      Y2, Y2, Y2
+	VMOVDQU        (R12), X1
+	VPERMQ         $0x50, Y1, Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        480(AX), Y4
@@ -22076,7 +22672,7 @@ put16:
 	VPSRAW     $0x0f, Y2, Y2
 	VPSRLW     $0x01, Y8, Y8
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    (SI), Y1
+	VMOVDQU    (DI), Y1
 	VPSRAW     $0x0f, Y1, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -22084,12 +22680,12 @@ put16:
 	VPSRAW     $0x0f, Y8, Y2
 	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y8, Y8
-	VMOVDQU    Y8, (BX)
-	ADDQ       R8, DI
+	VMOVDQU    Y8, (SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000020, DI
 	ADDQ       $0x00000020, SI
-	ADDQ       $0x00000020, BX
-	DECQ       R10
-	JMP        lanes16
+	DECQ       BX
+	JMP        round16
 
 more16:
 	VMOVDQA     1024(AX), Y1
@@ -22189,7 +22785,7 @@ finish:
 	VMOVDQU    Y2, 192(DX)
 	VMOVDQU    Y3, 224(DX)
 	MOVQ       rounds+48(FP), DX
-	SUBQ       R10, DX
+	SUBQ       BX, DX
 	MOVQ       DX, done+80(FP)
 	MOVQ       src+32(FP), DX
 	SUBQ       DX, CX
@@ -22200,155 +22796,204 @@ finish:
 // func decodeF32AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decodeF32AVX2(SB), $1760-96
-	MOVQ         src+32(FP), CX
-	LEAQ         (SP), AX
-	ADDQ         $0x3f, AX
-	ANDQ         $-64, AX
-	MOVQ         d+0(FP), DX
-	VMOVDQU      1472(DX), Y0
-	VMOVDQA      Y0, (AX)
-	VMOVDQU      1504(DX), Y0
-	VMOVDQA      Y0, 32(AX)
-	VMOVDQU      1536(DX), Y0
-	VMOVDQA      Y0, 64(AX)
-	VMOVDQU      1568(DX), Y0
-	VMOVDQA      Y0, 96(AX)
-	VMOVDQU      1600(DX), Y0
-	VMOVDQA      Y0, 128(AX)
-	VMOVDQU      1632(DX), Y0
-	VMOVDQA      Y0, 160(AX)
-	VMOVDQU      1664(DX), Y0
-	VMOVDQA      Y0, 192(AX)
-	VMOVDQU      1696(DX), Y0
-	VMOVDQA      Y0, 224(AX)
-	VMOVDQU      1728(DX), Y0
-	VMOVDQA      Y0, 256(AX)
-	VMOVDQU      1760(DX), Y0
-	VMOVDQA      Y0, 288(AX)
-	VMOVDQU      1792(DX), Y0
-	VMOVDQA      Y0, 320(AX)
-	VMOVDQU      1824(DX), Y0
-	VMOVDQA      Y0, 352(AX)
-	VMOVDQU      1856(DX), Y0
-	VMOVDQA      Y0, 384(AX)
-	VMOVDQU      (DX), Y0
-	VPSRLD       $0x10, Y0, Y2
-	VPAND        repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU      32(DX), Y1
-	VPSRLD       $0x10, Y1, Y3
-	VPAND        repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW    Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VMOVDQA      Y0, 448(AX)
-	VPACKUSDW    Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VMOVDQA      Y2, 480(AX)
-	VMOVDQU      64(DX), Y0
-	VPSRLD       $0x10, Y0, Y2
-	VPAND        repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU      96(DX), Y1
-	VPSRLD       $0x10, Y1, Y3
-	VPAND        repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW    Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VMOVDQA      Y0, 512(AX)
-	VPACKUSDW    Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VMOVDQA      Y2, 544(AX)
-	VMOVDQU      128(DX), Y0
-	VPSRLD       $0x10, Y0, Y2
-	VPAND        repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU      160(DX), Y1
-	VPSRLD       $0x10, Y1, Y3
-	VPAND        repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW    Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VMOVDQA      Y0, 576(AX)
-	VPACKUSDW    Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VMOVDQA      Y2, 608(AX)
-	VMOVDQU      192(DX), Y0
-	VPSRLD       $0x10, Y0, Y2
-	VPAND        repeated0000ffff<>+0(SB), Y0, Y0
-	VMOVDQU      224(DX), Y1
-	VPSRLD       $0x10, Y1, Y3
-	VPAND        repeated0000ffff<>+0(SB), Y1, Y1
-	VPACKUSDW    Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VMOVDQA      Y0, 640(AX)
-	VPACKUSDW    Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VMOVDQA      Y2, 672(AX)
-	LEAQ         placesOfMask<>+0(SB), DX
-	MOVQ         dst+8(FP), BX
-	MOVQ         base+16(FP), SI
-	MOVQ         shift+24(FP), DI
-	MOVQ         stride+64(FP), R8
-	MOVQ         top+72(FP), R9
-	VMOVD        R9, X0
-	VPBROADCASTD X0, Y0
-	VMOVDQA      Y0, 1664(AX)
-	MOVQ         size+40(FP), R9
-	ADDQ         CX, R9
-	SUBQ         $0x00000200, R9
-	MOVQ         rounds+48(FP), R10
-	MOVQ         lanes+56(FP), R11
-	CMPQ         R11, $0x20
-	JEQ          lanes32
-	JL           lanes16
-
-lanes64:
-	TESTQ          R10, R10
-	JLE            finish
-	CMPQ           CX, R9
-	JA             finish
-	VMOVDQA        1664(AX), Y4
-	VMOVDQU        (SI), Y2
+	MOVQ           src+32(FP), CX
+	LEAQ           (SP), AX
+	ADDQ           $0x3f, AX
+	ANDQ           $-64, AX
+	MOVQ           d+0(FP), DX
+	VMOVDQU        1472(DX), Y0
+	VMOVDQA        Y0, (AX)
+	VMOVDQU        1504(DX), Y0
+	VMOVDQA        Y0, 32(AX)
+	VMOVDQU        1536(DX), Y0
+	VMOVDQA        Y0, 64(AX)
+	VMOVDQU        1568(DX), Y0
+	VMOVDQA        Y0, 96(AX)
+	VMOVDQU        1600(DX), Y0
+	VMOVDQA        Y0, 128(AX)
+	VMOVDQU        1632(DX), Y0
+	VMOVDQA        Y0, 160(AX)
+	VMOVDQU        1664(DX), Y0
+	VMOVDQA        Y0, 192(AX)
+	VMOVDQU        1696(DX), Y0
+	VMOVDQA        Y0, 224(AX)
+	VMOVDQU        1728(DX), Y0
+	VMOVDQA        Y0, 256(AX)
+	VMOVDQU        1760(DX), Y0
+	VMOVDQA        Y0, 288(AX)
+	VMOVDQU        1792(DX), Y0
+	VMOVDQA        Y0, 320(AX)
+	VMOVDQU        1824(DX), Y0
+	VMOVDQA        Y0, 352(AX)
+	VMOVDQU        1856(DX), Y0
+	VMOVDQA        Y0, 384(AX)
+	VMOVDQU        (DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        32(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 448(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 480(AX)
+	VMOVDQU        64(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        96(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 512(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 544(AX)
+	VMOVDQU        128(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        160(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 576(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 608(AX)
+	VMOVDQU        192(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        224(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 640(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 672(AX)
+	LEAQ           placesOfMask<>+0(SB), DX
+	MOVQ           dst+8(FP), SI
+	MOVQ           base+16(FP), DI
+	MOVQ           shift+24(FP), R8
+	MOVQ           stride+64(FP), R9
+	MOVQ           top+72(FP), BX
+	VMOVD          BX, X0
+	VPBROADCASTD   X0, Y0
+	VMOVDQA        Y0, 1664(AX)
+	MOVQ           size+40(FP), R10
+	ADDQ           CX, R10
+	SUBQ           $0x00000200, R10
+	MOVQ           rounds+48(FP), BX
+	MOVQ           lanes+56(FP), R11
+	CMPQ           R11, $0x20
+	JEQ            lanes32
+	JL             lanes16
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y4, Y2
-	VMOVDQU        32(SI), Y5
-	VPSRLD         $0x17, Y5, Y5
-	VPAND          repeated000000ff<>+0(SB), Y5, Y5
-	VPSUBUSW       Y5, Y4, Y5
-	VPACKUSDW      Y5, Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
 	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        64(SI), Y3
-	VPSRLD         $0x17, Y3, Y3
-	VPAND          repeated000000ff<>+0(SB), Y3, Y3
-	VPSUBUSW       Y3, Y4, Y3
-	VMOVDQU        96(SI), Y5
-	VPSRLD         $0x17, Y5, Y5
-	VPAND          repeated000000ff<>+0(SB), Y5, Y5
-	VPSUBUSW       Y5, Y4, Y5
-	VPACKUSDW      Y5, Y3, Y3
-	VPERMQ         $0xd8, Y3, Y3
-	VPACKUSWB      Y3, Y2, Y2
-	VPERMQ         $0xd8, (DI), Y0
+	VMOVDQU        64(DI), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        96(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
-	VPADDB         Y2, Y0, Y0
-	VPXOR          Y1, Y1, Y1
-	VPMAXSB        Y1, Y0, Y0
-	VPMINSB        repeated3f3f3f3f<>+0(SB), Y0, Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        128(DI), Y2
+	VPSRLD         $0x17, Y2, Y2
+	VPAND          repeated000000ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        160(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        192(DI), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        224(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, 32(R8), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+
+round64:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -22359,53 +23004,8 @@ lanes64:
 	VPACKUSWB      Y5, Y4, Y4
 	VPXOR          Y3, Y4, Y4
 	VMOVDQA        Y4, 1280(AX)
-	VMOVDQA        1664(AX), Y12
-	VMOVDQU        128(SI), Y10
-	VPSRLD         $0x17, Y10, Y10
-	VPAND          repeated000000ff<>+0(SB), Y10, Y10
-	VPSUBUSW       Y10, Y12, Y10
-	VMOVDQU        160(SI), Y13
-	VPSRLD         $0x17, Y13, Y13
-	VPAND          repeated000000ff<>+0(SB), Y13, Y13
-	VPSUBUSW       Y13, Y12, Y13
-	VPACKUSDW      Y13, Y10, Y10
-	VPERMQ         $0xd8, Y10, Y10
-	VMOVDQU        192(SI), Y11
-	VPSRLD         $0x17, Y11, Y11
-	VPAND          repeated000000ff<>+0(SB), Y11, Y11
-	VPSUBUSW       Y11, Y12, Y11
-	VMOVDQU        224(SI), Y13
-	VPSRLD         $0x17, Y13, Y13
-	VPAND          repeated000000ff<>+0(SB), Y13, Y13
-	VPSUBUSW       Y13, Y12, Y13
-	VPACKUSDW      Y13, Y11, Y11
-	VPERMQ         $0xd8, Y11, Y11
-	VPACKUSWB      Y11, Y10, Y10
-	VPERMQ         $0xd8, 32(DI), Y8
-	VPMINUB        repeated1f1f1f1f<>+0(SB), Y10, Y10
-	VPADDB         Y10, Y10, Y10
-	VPADDB         Y10, Y8, Y8
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y8, Y8
-	VPMINSB        repeated3f3f3f3f<>+0(SB), Y8, Y8
-	VBROADCASTI128 (AX), Y9
-	VPSHUFB        Y8, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 16(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 32(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VPSUBB         repeated10101010<>+0(SB), Y8, Y8
-	VBROADCASTI128 48(AX), Y10
-	VPSHUFB        Y8, Y10, Y10
-	VPXOR          Y10, Y9, Y9
-	VBROADCASTI128 64(AX), Y10
-	VPSHUFB        Y9, Y10, Y10
-	VMOVDQA        Y9, 1184(AX)
-	VMOVDQA        Y10, 1248(AX)
+	VMOVDQA        1184(AX), Y9
+	VMOVDQA        1248(AX), Y10
 	VPCMPEQD       Y11, Y11, Y11
 	VPUNPCKLBW     Y10, Y11, Y12
 	VPAND          576(AX), Y12, Y12
@@ -22632,6 +23232,63 @@ lanes64:
 	VPSHUFB        Y14, Y10, Y10
 	VMOVDQA        Y2, 1408(AX)
 	VMOVDQA        Y10, 1440(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x08, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLD         $0x17, Y2, Y2
+	VPAND          repeated000000ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        64(R11), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        96(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        1568(AX), Y2
@@ -22669,111 +23326,168 @@ lanes64:
 	VPBLENDVB      Y9, 544(AX), Y5, Y5
 
 label1:
-	VMOVDQA     1408(AX), Y14
-	VPUNPCKLBW  Y13, Y14, Y6
-	VPAND       Y1, Y6, Y6
-	VMOVDQA     Y6, 704(AX)
-	VMOVDQA     Y13, 832(AX)
-	VPUNPCKHBW  Y13, Y14, Y9
-	VPAND       Y2, Y9, Y9
-	VMOVDQA     Y9, 736(AX)
-	VMOVDQA     Y13, 864(AX)
-	VMOVDQA     1472(AX), Y14
-	VPUNPCKLBW  Y14, Y13, Y6
-	VPUNPCKHBW  Y14, Y13, Y9
-	VPMULHUW    Y6, Y1, Y10
-	VPMULHUW    Y9, Y2, Y12
-	VPMULLW     Y6, Y4, Y3
-	VPMULLW     Y9, Y5, Y7
-	VPOR        Y3, Y10, Y10
-	VPOR        Y7, Y12, Y12
-	VPMULHUW    Y6, Y4, Y3
-	VPMULHUW    Y9, Y5, Y7
-	VPCMPEQW    Y13, Y6, Y6
-	VPCMPEQW    Y13, Y9, Y9
-	VPBLENDVB   Y6, Y1, Y10, Y1
-	VPBLENDVB   Y9, Y2, Y12, Y2
-	VPBLENDVB   Y6, Y4, Y3, Y4
-	VPBLENDVB   Y9, Y5, Y7, Y5
-	VPSRLW      $0x0f, Y1, Y10
-	VPSRLW      $0x0f, Y2, Y12
-	VPOR        Y4, Y10, Y10
-	VPOR        Y5, Y12, Y12
-	VPCMPEQW    Y13, Y10, Y10
-	VPCMPEQW    Y13, Y12, Y12
-	VPACKSSWB   Y12, Y10, Y6
-	VPMOVMSKB   Y6, R11
-	MOVBLZX     R11, R13
-	MOVL        R11, R14
-	ANDL        $0x00ff0000, R14
-	POPCNTL     R13, R15
-	VMOVDQU     (CX), X6
-	VINSERTI128 $0x01, (CX)(R15*2), Y6, Y6
-	POPCNTL     R14, R12
-	ADDL        R15, R12
-	LEAQ        (CX)(R12*2), CX
-	SHLL        $0x04, R13
-	SHRL        $0x0c, R14
-	VMOVDQU     (DX)(R13*1), X3
-	VINSERTI128 $0x01, (DX)(R14*1), Y3, Y3
-	VPSHUFB     Y3, Y6, Y6
-	VPBLENDVB   Y10, Y1, Y4, Y4
-	VPBLENDVB   Y10, Y6, Y1, Y1
-	VMOVDQA     Y4, 480(AX)
-	VMOVDQA     Y1, 448(AX)
-	SHRL        $0x08, R11
-	MOVBLZX     R11, R13
-	ANDL        $0x00ff0000, R11
-	POPCNTL     R13, R14
-	VMOVDQU     (CX), X6
-	VINSERTI128 $0x01, (CX)(R14*2), Y6, Y6
-	POPCNTL     R11, R12
-	ADDL        R14, R12
-	LEAQ        (CX)(R12*2), CX
-	SHLL        $0x04, R13
-	SHRL        $0x0c, R11
-	VMOVDQU     (DX)(R13*1), X3
-	VINSERTI128 $0x01, (DX)(R11*1), Y3, Y3
-	VPSHUFB     Y3, Y6, Y6
-	VPBLENDVB   Y12, Y2, Y5, Y5
-	VPBLENDVB   Y12, Y6, Y2, Y2
-	VMOVDQA     Y5, 544(AX)
-	VMOVDQA     Y2, 512(AX)
-	VPXOR       Y13, Y13, Y13
-	VMOVDQA     1600(AX), Y1
-	VMOVDQA     1632(AX), Y2
-	VMOVDQA     608(AX), Y4
-	VMOVDQA     672(AX), Y5
-	VPUNPCKLBW  Y13, Y8, Y6
-	VPUNPCKHBW  Y13, Y8, Y9
-	VPSUBW      Y6, Y1, Y6
-	VPSUBW      Y9, Y2, Y9
-	VPXOR       576(AX), Y1, Y1
-	VPXOR       640(AX), Y2, Y2
-	VPMULHUW    Y11, Y1, Y1
-	VPMULHUW    Y15, Y2, Y2
-	VPMULLW     Y11, Y4, Y10
-	VPMULLW     Y15, Y5, Y12
-	VPMULHUW    Y11, Y4, Y4
-	VPMULHUW    Y15, Y5, Y5
-	VPADDW      Y6, Y1, Y1
-	VPADDW      Y9, Y2, Y2
-	VPADDW      Y10, Y1, Y1
-	VPADDW      Y12, Y2, Y2
-	VPSUBUSW    Y1, Y10, Y10
-	VPSUBUSW    Y2, Y12, Y12
-	VPMINUW     repeated00010001<>+0(SB), Y10, Y10
-	VPMINUW     repeated00010001<>+0(SB), Y12, Y12
-	VPADDW      Y10, Y4, Y4
-	VPADDW      Y12, Y5, Y5
-	CMPL        400(AX), $0x00
-	JEQ         label2
-	VPCMPEQW    Y13, Y11, Y6
-	VPBLENDVB   Y6, 576(AX), Y1, Y1
-	VPBLENDVB   Y6, 608(AX), Y4, Y4
-	VPCMPEQW    Y13, Y15, Y9
-	VPBLENDVB   Y9, 640(AX), Y2, Y2
-	VPBLENDVB   Y9, 672(AX), Y5, Y5
+	VMOVDQA        1408(AX), Y14
+	VPUNPCKLBW     Y13, Y14, Y6
+	VPAND          Y1, Y6, Y6
+	VMOVDQA        Y6, 704(AX)
+	VMOVDQA        Y13, 832(AX)
+	VPUNPCKHBW     Y13, Y14, Y9
+	VPAND          Y2, Y9, Y9
+	VMOVDQA        Y9, 736(AX)
+	VMOVDQA        Y13, 864(AX)
+	VMOVDQA        1472(AX), Y14
+	VPUNPCKLBW     Y14, Y13, Y6
+	VPUNPCKHBW     Y14, Y13, Y9
+	VPMULHUW       Y6, Y1, Y10
+	VPMULHUW       Y9, Y2, Y12
+	VPMULLW        Y6, Y4, Y3
+	VPMULLW        Y9, Y5, Y7
+	VPOR           Y3, Y10, Y10
+	VPOR           Y7, Y12, Y12
+	VPMULHUW       Y6, Y4, Y3
+	VPMULHUW       Y9, Y5, Y7
+	VPCMPEQW       Y13, Y6, Y6
+	VPCMPEQW       Y13, Y9, Y9
+	VPBLENDVB      Y6, Y1, Y10, Y1
+	VPBLENDVB      Y9, Y2, Y12, Y2
+	VPBLENDVB      Y6, Y4, Y3, Y4
+	VPBLENDVB      Y9, Y5, Y7, Y5
+	VPSRLW         $0x0f, Y1, Y10
+	VPSRLW         $0x0f, Y2, Y12
+	VPOR           Y4, Y10, Y10
+	VPOR           Y5, Y12, Y12
+	VPCMPEQW       Y13, Y10, Y10
+	VPCMPEQW       Y13, Y12, Y12
+	VPACKSSWB      Y12, Y10, Y6
+	VPMOVMSKB      Y6, R11
+	MOVBLZX        R11, R13
+	MOVL           R11, R14
+	ANDL           $0x00ff0000, R14
+	POPCNTL        R13, R15
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R15*2), Y6, Y6
+	POPCNTL        R14, R12
+	ADDL           R15, R12
+	LEAQ           (CX)(R12*2), CX
+	SHLL           $0x04, R13
+	SHRL           $0x0c, R14
+	VMOVDQU        (DX)(R13*1), X3
+	VINSERTI128    $0x01, (DX)(R14*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y10, Y1, Y4, Y4
+	VPBLENDVB      Y10, Y6, Y1, Y1
+	VMOVDQA        Y4, 480(AX)
+	VMOVDQA        Y1, 448(AX)
+	SHRL           $0x08, R11
+	MOVBLZX        R11, R13
+	ANDL           $0x00ff0000, R11
+	POPCNTL        R13, R14
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL        R11, R12
+	ADDL           R14, R12
+	LEAQ           (CX)(R12*2), CX
+	SHLL           $0x04, R13
+	SHRL           $0x0c, R11
+	VMOVDQU        (DX)(R13*1), X3
+	VINSERTI128    $0x01, (DX)(R11*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y12, Y2, Y5, Y5
+	VPBLENDVB      Y12, Y6, Y2, Y2
+	VMOVDQA        Y5, 544(AX)
+	VMOVDQA        Y2, 512(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x08, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        128(R11), Y2
+	VPSRLD         $0x17, Y2, Y2
+	VPAND          repeated000000ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        160(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        192(R11), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        224(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, 32(R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1600(AX), Y1
+	VMOVDQA        1632(AX), Y2
+	VMOVDQA        608(AX), Y4
+	VMOVDQA        672(AX), Y5
+	VPUNPCKLBW     Y13, Y8, Y6
+	VPUNPCKHBW     Y13, Y8, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          576(AX), Y1, Y1
+	VPXOR          640(AX), Y2, Y2
+	VPMULHUW       Y11, Y1, Y1
+	VPMULHUW       Y15, Y2, Y2
+	VPMULLW        Y11, Y4, Y10
+	VPMULLW        Y15, Y5, Y12
+	VPMULHUW       Y11, Y4, Y4
+	VPMULHUW       Y15, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label2
+	VPCMPEQW       Y13, Y11, Y6
+	VPBLENDVB      Y6, 576(AX), Y1, Y1
+	VPBLENDVB      Y6, 608(AX), Y4, Y4
+	VPCMPEQW       Y13, Y15, Y9
+	VPBLENDVB      Y9, 640(AX), Y2, Y2
+	VPBLENDVB      Y9, 672(AX), Y5, Y5
 
 label2:
 	VMOVDQA     1440(AX), Y14
@@ -22898,7 +23612,7 @@ put64:
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y4, Y4
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    (SI), Y1
+	VMOVDQU    (DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -22906,14 +23620,14 @@ put64:
 	VPSRAD     $0x1f, Y4, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    Y4, (BX)
+	VMOVDQU    Y4, (SI)
 	VPCMPEQD   Y2, Y2, Y2
 	VPADDD     Y2, Y5, Y5
 	VPSLLD     $0x1f, Y5, Y2
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y5, Y5
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    32(SI), Y1
+	VMOVDQU    32(DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -22921,7 +23635,7 @@ put64:
 	VPSRAD     $0x1f, Y5, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    Y5, 32(BX)
+	VMOVDQU    Y5, 32(SI)
 	VPUNPCKLWD Y11, Y9, Y4
 	VPUNPCKHWD Y11, Y9, Y5
 	VPERM2I128 $0x31, Y5, Y4, Y9
@@ -22933,7 +23647,7 @@ put64:
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y4, Y4
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    64(SI), Y1
+	VMOVDQU    64(DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -22941,14 +23655,14 @@ put64:
 	VPSRAD     $0x1f, Y4, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    Y4, 64(BX)
+	VMOVDQU    Y4, 64(SI)
 	VPCMPEQD   Y2, Y2, Y2
 	VPADDD     Y2, Y5, Y5
 	VPSLLD     $0x1f, Y5, Y2
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y5, Y5
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    96(SI), Y1
+	VMOVDQU    96(DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -22956,7 +23670,7 @@ put64:
 	VPSRAD     $0x1f, Y5, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    Y5, 96(BX)
+	VMOVDQU    Y5, 96(SI)
 	VMOVDQA    1120(AX), Y0
 	VPSRLW     $0x03, Y0, Y1
 	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
@@ -23003,7 +23717,7 @@ put64:
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y4, Y4
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    128(SI), Y1
+	VMOVDQU    128(DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -23011,14 +23725,14 @@ put64:
 	VPSRAD     $0x1f, Y4, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    Y4, 128(BX)
+	VMOVDQU    Y4, 128(SI)
 	VPCMPEQD   Y2, Y2, Y2
 	VPADDD     Y2, Y5, Y5
 	VPSLLD     $0x1f, Y5, Y2
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y5, Y5
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    160(SI), Y1
+	VMOVDQU    160(DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -23026,7 +23740,7 @@ put64:
 	VPSRAD     $0x1f, Y5, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    Y5, 160(BX)
+	VMOVDQU    Y5, 160(SI)
 	VPUNPCKLWD Y11, Y9, Y4
 	VPUNPCKHWD Y11, Y9, Y5
 	VPERM2I128 $0x31, Y5, Y4, Y9
@@ -23038,7 +23752,7 @@ put64:
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y4, Y4
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    192(SI), Y1
+	VMOVDQU    192(DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -23046,14 +23760,14 @@ put64:
 	VPSRAD     $0x1f, Y4, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    Y4, 192(BX)
+	VMOVDQU    Y4, 192(SI)
 	VPCMPEQD   Y2, Y2, Y2
 	VPADDD     Y2, Y5, Y5
 	VPSLLD     $0x1f, Y5, Y2
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y5, Y5
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    224(SI), Y1
+	VMOVDQU    224(DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -23061,12 +23775,12 @@ put64:
 	VPSRAD     $0x1f, Y5, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    Y5, 224(BX)
-	ADDQ       R8, DI
+	VMOVDQU    Y5, 224(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000100, DI
 	ADDQ       $0x00000100, SI
-	ADDQ       $0x00000100, BX
-	DECQ       R10
-	JMP        lanes64
+	DECQ       BX
+	JMP        round64
 
 more64:
 	VMOVDQA     1024(AX), Y1
@@ -23460,57 +24174,61 @@ more64:
 	JMP         put64
 
 lanes32:
-	TESTQ          R10, R10
-	JLE            finish
-	CMPQ           CX, R9
-	JA             finish
-	VMOVDQA        1664(AX), Y4
-	VMOVDQU        (SI), Y2
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y4, Y2
-	VMOVDQU        32(SI), Y5
-	VPSRLD         $0x17, Y5, Y5
-	VPAND          repeated000000ff<>+0(SB), Y5, Y5
-	VPSUBUSW       Y5, Y4, Y5
-	VPACKUSDW      Y5, Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
 	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        64(SI), Y3
-	VPSRLD         $0x17, Y3, Y3
-	VPAND          repeated000000ff<>+0(SB), Y3, Y3
-	VPSUBUSW       Y3, Y4, Y3
-	VMOVDQU        96(SI), Y5
-	VPSRLD         $0x17, Y5, Y5
-	VPAND          repeated000000ff<>+0(SB), Y5, Y5
-	VPSUBUSW       Y5, Y4, Y5
-	VPACKUSDW      Y5, Y3, Y3
-	VPERMQ         $0xd8, Y3, Y3
-	VPACKUSWB      Y3, Y2, Y2
-	VPERMQ         $0xd8, (DI), Y0
+	VMOVDQU        64(DI), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        96(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
-	VPADDB         Y2, Y0, Y0
-	VPXOR          Y1, Y1, Y1
-	VPMAXSB        Y1, Y0, Y0
-	VPMINSB        repeated3f3f3f3f<>+0(SB), Y0, Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round32:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -23629,6 +24347,63 @@ lanes32:
 	VMOVDQU        lowBits<>+0(SB), Y2
 	VPSHUFB        Y6, Y2, Y2
 	VMOVDQA        Y2, 1408(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x07, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLD         $0x17, Y2, Y2
+	VPAND          repeated000000ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        64(R11), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        96(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        1568(AX), Y2
@@ -23787,7 +24562,7 @@ put32:
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y4, Y4
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    (SI), Y1
+	VMOVDQU    (DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -23795,14 +24570,14 @@ put32:
 	VPSRAD     $0x1f, Y4, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    Y4, (BX)
+	VMOVDQU    Y4, (SI)
 	VPCMPEQD   Y2, Y2, Y2
 	VPADDD     Y2, Y5, Y5
 	VPSLLD     $0x1f, Y5, Y2
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y5, Y5
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    32(SI), Y1
+	VMOVDQU    32(DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -23810,7 +24585,7 @@ put32:
 	VPSRAD     $0x1f, Y5, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    Y5, 32(BX)
+	VMOVDQU    Y5, 32(SI)
 	VPUNPCKLWD Y11, Y9, Y4
 	VPUNPCKHWD Y11, Y9, Y5
 	VPERM2I128 $0x31, Y5, Y4, Y9
@@ -23822,7 +24597,7 @@ put32:
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y4, Y4
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    64(SI), Y1
+	VMOVDQU    64(DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -23830,14 +24605,14 @@ put32:
 	VPSRAD     $0x1f, Y4, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    Y4, 64(BX)
+	VMOVDQU    Y4, 64(SI)
 	VPCMPEQD   Y2, Y2, Y2
 	VPADDD     Y2, Y5, Y5
 	VPSLLD     $0x1f, Y5, Y2
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y5, Y5
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    96(SI), Y1
+	VMOVDQU    96(DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -23845,12 +24620,12 @@ put32:
 	VPSRAD     $0x1f, Y5, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    Y5, 96(BX)
-	ADDQ       R8, DI
+	VMOVDQU    Y5, 96(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000080, DI
 	ADDQ       $0x00000080, SI
-	ADDQ       $0x00000080, BX
-	DECQ       R10
-	JMP        lanes32
+	DECQ       BX
+	JMP        round32
 
 more32:
 	VMOVDQA     1024(AX), Y1
@@ -24051,48 +24826,52 @@ more32:
 	JMP         put32
 
 lanes16:
-	TESTQ          R10, R10
-	JLE            finish
-	CMPQ           CX, R9
-	JA             finish
-	VMOVDQA        1664(AX), Y4
-	VMOVDQU        (SI), Y2
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y4, Y2
-	VMOVDQU        32(SI), Y5
-	VPSRLD         $0x17, Y5, Y5
-	VPAND          repeated000000ff<>+0(SB), Y5, Y5
-	VPSUBUSW       Y5, Y4, Y5
-	VPACKUSDW      Y5, Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
 	VPERMQ         $0xd8, Y2, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (DI), X0
-	VPERMQ         $0x50, Y0, Y0
+	VMOVDQU        (R8), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
-	VPADDB         Y2, Y0, Y0
-	VPXOR          Y1, Y1, Y1
-	VPMAXSB        Y1, Y0, Y0
-	VPMINSB        repeated3f3f3f3f<>+0(SB), Y0, Y0
-	VBROADCASTI128 (AX), Y1
-	VPSHUFB        Y0, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 16(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 32(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VPSUBB         repeated10101010<>+0(SB), Y0, Y0
-	VBROADCASTI128 48(AX), Y2
-	VPSHUFB        Y0, Y2, Y2
-	VPXOR          Y2, Y1, Y1
-	VBROADCASTI128 64(AX), Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
-	VMOVDQA        Y1, 1152(AX)
-	VMOVDQA        Y2, 1216(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round16:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
 	VPCMPEQD       Y3, Y3, Y3
 	VPUNPCKLBW     Y2, Y3, Y4
 	VPAND          448(AX), Y4, Y4
@@ -24205,6 +24984,54 @@ lanes16:
 	VMOVDQU        lowBits<>+0(SB), Y2
 	VPSHUFB        Y6, Y2, Y2
 	VMOVDQA        Y2, 1408(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x06, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLD         $0x17, Y2, Y2
+	VPAND          repeated000000ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VPACKUSWB      Y2, Y2, Y2
+	VMOVDQU        (R12), X1
+	VPERMQ         $0x50, Y1, Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
 	VPXOR          Y13, Y13, Y13
 	VMOVDQA        1536(AX), Y1
 	VMOVDQA        480(AX), Y4
@@ -24304,7 +25131,7 @@ put16:
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y4, Y4
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    (SI), Y1
+	VMOVDQU    (DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -24312,14 +25139,14 @@ put16:
 	VPSRAD     $0x1f, Y4, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y4, Y4
-	VMOVDQU    Y4, (BX)
+	VMOVDQU    Y4, (SI)
 	VPCMPEQD   Y2, Y2, Y2
 	VPADDD     Y2, Y5, Y5
 	VPSLLD     $0x1f, Y5, Y2
 	VPSRAD     $0x1f, Y2, Y2
 	VPSRLD     $0x01, Y5, Y5
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    32(SI), Y1
+	VMOVDQU    32(DI), Y1
 	VPSRAD     $0x1f, Y1, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y1, Y1
@@ -24327,12 +25154,12 @@ put16:
 	VPSRAD     $0x1f, Y5, Y2
 	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
 	VPXOR      Y2, Y5, Y5
-	VMOVDQU    Y5, 32(BX)
-	ADDQ       R8, DI
+	VMOVDQU    Y5, 32(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000040, DI
 	ADDQ       $0x00000040, SI
-	ADDQ       $0x00000040, BX
-	DECQ       R10
-	JMP        lanes16
+	DECQ       BX
+	JMP        round16
 
 more16:
 	VMOVDQA     1024(AX), Y1
@@ -24496,7 +25323,7 @@ finish:
 	VMOVDQU    Y2, 192(DX)
 	VMOVDQU    Y3, 224(DX)
 	MOVQ       rounds+48(FP), DX
-	SUBQ       R10, DX
+	SUBQ       BX, DX
 	MOVQ       DX, done+80(FP)
 	MOVQ       src+32(FP), DX
 	SUBQ       DX, CX

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/bits"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -53,6 +54,7 @@ const (
 // their low and high halves makes words in order.
 type searcher256 struct {
 	frame, src, places reg.Register
+	left               reg.Register // rounds
 	width              int
 	labels             int
 }
@@ -65,8 +67,9 @@ func search256(name string, width int) {
 	s := newSearcher256(width)
 	z := Load(Param("z"), GP64())
 	ctx := Load(Param("ctx"), GP64())
-	s.rounds(func(half, lanes int) {
-		s.packed(ctx, 32*half, lanes, half256(half)[0])
+	s.rounds(func(half, lanes int, ahead bool) {
+		from := s.ahead(ahead, ctx, func(further reg.Register) { SHLQ(U8(bits.Len(uint(lanes))-1), further) })
+		s.packed(from, 32*half, lanes, ahead256[0])
 	}, func(g int, lo, hi reg.VecPhysical) {
 		s.store(g, lo, hi, z)
 	}, func(lanes int) {
@@ -94,8 +97,10 @@ func searchFloat256(f floatKind) {
 		VPBROADCASTD(reg.X0, ymm[0])
 	}
 	VMOVDQA(ymm[0], s.at(frameTop))
-	s.rounds(func(half, lanes int) {
-		s.contexts(f, half, lanes, base, shift)
+	s.rounds(func(half, lanes int, ahead bool) {
+		b := s.ahead(ahead, base, func(further reg.Register) { SHLQ(U8(bits.Len(uint(lanes*f.width/8))-1), further) })
+		sh := s.ahead(ahead, shift, func(further reg.Register) { IMULQ(stride, further) })
+		s.contexts(f, half, lanes, b, sh)
 	}, func(g int, lo, hi reg.VecPhysical) {
 		if f.width == 16 {
 			s.walk16(g, lo, dst, base)
@@ -110,7 +115,7 @@ func searchFloat256(f floatKind) {
 }
 
 func newSearcher256(width int) *searcher256 {
-	s := &searcher256{frame: GP64(), src: Load(Param("src"), GP64()), places: GP64(), width: width}
+	s := &searcher256{frame: GP64(), src: Load(Param("src"), GP64()), places: GP64(), left: GP64(), width: width}
 	LEAQ(AllocLocal(frameSize+64), s.frame)
 	ADDQ(U8(63), s.frame)
 	ANDQ(I8(-64), s.frame)
@@ -131,14 +136,19 @@ func (s *searcher256) at(disp int) Mem    { return Mem{Base: s.frame, Disp: disp
 func (s *searcher256) of(disp, i int) Mem { return s.at(disp + 32*i) }
 
 // rounds is the body of a decoder: next puts the contexts of 32 lanes, or of 16
-// twice, in the first register of their half, put takes the values of sixteen, one more than the steps, and
-// after goes on to the next round.
-func (s *searcher256) rounds(next func(half, lanes int), put func(g int, lo, hi reg.VecPhysical), after func(lanes int)) {
+// twice, of this round or the one ahead, in the first register of ahead256; put
+// takes the values of sixteen, one more than the steps, and after goes on to the
+// next round.
+//
+// Contexts do not wait for states. So those of a round are looked up in the one
+// before, where what does wait leaves room.
+func (s *searcher256) rounds(next func(half, lanes int, ahead bool), put func(g int, lo, hi reg.VecPhysical), after func(lanes int)) {
 	end := GP64()
 	Load(Param("size"), end)
 	ADDQ(s.src, end)
 	SUBQ(U32(512), end)
-	left := Load(Param("rounds"), GP64())
+	left := s.left
+	Load(Param("rounds"), left)
 	r := GP64()
 	Load(Param("lanes"), r)
 	CMPQ(r, U8(32))
@@ -149,16 +159,22 @@ func (s *searcher256) rounds(next func(half, lanes int), put func(g int, lo, hi 
 		halves := (lanes + 31) / 32
 		groups := min(lanes, 32) / 16
 		Label("lanes" + suffix)
+		for half := range halves {
+			next(half, lanes, false)
+			s.tables(half)
+		}
+		Label("round" + suffix)
 		TESTQ(left, left)
 		JLE(LabelRef("finish"))
 		CMPQ(s.src, end)
 		JA(LabelRef("finish"))
 		for half := range halves {
-			next(half, lanes)
 			s.slots(half, groups)
 		}
 		s.find(halves, groups)
 		for half := range halves {
+			next(half, lanes, true)
+			s.tables(half)
 			s.take(half, groups)
 		}
 		VMOVDQA(s.rest(0), ymm[0])
@@ -176,7 +192,7 @@ func (s *searcher256) rounds(next func(half, lanes int), put func(g int, lo, hi 
 		}
 		after(lanes)
 		DECQ(left)
-		JMP(LabelRef("lanes" + suffix))
+		JMP(LabelRef("round" + suffix))
 
 		Label("more" + suffix)
 		for portion := range s.width / 16 {
@@ -265,10 +281,28 @@ func (s *searcher256) packed(at reg.Register, disp, lanes int, y reg.VecPhysical
 // half256 is the registers that each half has to itself.
 func half256(half int) []reg.VecPhysical { return ymm[8*half:][:8] }
 
+// ahead256 is the registers for what is looked up ahead.
+var ahead256 = []reg.VecPhysical{ymm[1], ymm[2], ymm[4], ymm[5], ymm[6], ymm[9]}
+
+// ahead returns at, or where it is in the next round: further by what by makes of
+// one. The last round has itself as the next.
+func (s *searcher256) ahead(ahead bool, at reg.Register, by func(further reg.Register)) reg.Register {
+	if !ahead {
+		return at
+	}
+	further := GP64()
+	XORL(further.As32(), further.As32())
+	CMPQ(s.left, U8(1))
+	SETNE(further.As8())
+	by(further)
+	ADDQ(at, further)
+	return further
+}
+
 // contexts is that of searcher.
 func (s *searcher256) contexts(f floatKind, half, lanes int, base, shift reg.Register) {
-	y := half256(half)
-	c, words, top := y[0], y[2:4], y[4]
+	y := ahead256
+	c, words, top, zero := y[0], y[1:3], y[3], y[3]
 	VMOVDQA(s.at(frameTop), top)
 	for g := range min(2, lanes/16) {
 		x := words[g]
@@ -279,13 +313,13 @@ func (s *searcher256) contexts(f floatKind, half, lanes int, base, shift reg.Reg
 			VPSUBUSW(x, top, x)
 			continue
 		}
-		for i, x := range []reg.VecPhysical{x, y[5]} {
+		for i, x := range []reg.VecPhysical{x, y[4]} {
 			VMOVDQU(Mem{Base: base, Disp: 128*half + 64*g + 32*i}, x)
 			VPSRLD(U8(f.exponent), x, x)
 			VPAND(repeated(f.mask), x, x)
 			VPSUBUSW(x, top, x)
 		}
-		VPACKUSDW(y[5], x, x)
+		VPACKUSDW(y[4], x, x)
 		VPERMQ(U8(0xd8), x, x)
 	}
 	VPACKUSWB(words[min(2, lanes/16)-1], words[0], words[0])
@@ -293,9 +327,23 @@ func (s *searcher256) contexts(f floatKind, half, lanes int, base, shift reg.Reg
 	VPMINUB(repeated(0x1f1f1f1f), words[0], words[0])
 	VPADDB(words[0], words[0], words[0])
 	VPADDB(words[0], c, c)
-	VPXOR(y[1], y[1], y[1])
-	VPMAXSB(y[1], c, c)
+	VPXOR(zero, zero, zero)
+	VPMAXSB(zero, c, c)
 	VPMINSB(repeated(0x3f3f3f3f), c, c)
+}
+
+// tables looks up which tables contexts have, and the masks of their slots.
+func (s *searcher256) tables(half int) {
+	c, table, t := ahead256[0], ahead256[1], ahead256[2]
+	s.lookup(quadNumber, c, table)
+	for i := 1; i < 4; i++ {
+		VPSUBB(repeated(0x10101010), c, c)
+		s.lookup(quadNumber+16*i, c, t)
+		VPXOR(t, table, table)
+	}
+	VMOVDQA(table, s.of(frameTable, half))
+	s.lookup(quadMask, table, t)
+	VMOVDQA(t, s.of(frameMask, half))
 }
 
 // lookup sets y to what sixteen bytes of the tables have for index.
@@ -322,20 +370,13 @@ func constants256(name string, of func(i int) int, index, y reg.VecPhysical) {
 	VPSHUFB(index, y, y)
 }
 
-// slots looks up which tables the contexts of a half have, y[1], and the states'
-// slots in them. It leaves in y[4] their lowest bytes, or 255, flipped.
+// slots finds the states' slots. It leaves the tables in y[1], and in y[4] the
+// lowest bytes of the slots, or 255, flipped.
 func (s *searcher256) slots(half, groups int) {
 	y := half256(half)
-	c, table, mask, ones, slot := y[0], y[1], y[2], y[3], y[4:6]
-	s.lookup(quadNumber, c, table)
-	for i := 1; i < 4; i++ {
-		VPSUBB(repeated(0x10101010), c, c)
-		s.lookup(quadNumber+16*i, c, y[2])
-		VPXOR(y[2], table, table)
-	}
-	s.lookup(quadMask, table, mask)
-	VMOVDQA(table, s.of(frameTable, half))
-	VMOVDQA(mask, s.of(frameMask, half))
+	table, mask, ones, slot := y[1], y[2], y[3], y[4:6]
+	VMOVDQA(s.of(frameTable, half), table)
+	VMOVDQA(s.of(frameMask, half), mask)
 	VPCMPEQD(ones, ones, ones)
 	for g := range groups {
 		unpack(g, mask, ones, slot[g])
