@@ -6,13 +6,21 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// An encoder256 is where an encoder with AVX2 keeps what it knows of a round,
-// which it encodes in groups of eight lanes.
+// An encoder256 is where an encoder with AVX2 keeps what it knows of a round. It
+// encodes groups of eight lanes, two at a time that take their steps in turn,
+// since each waits for itself.
 type encoder256 struct {
 	e, keys, z, dst, table, ends reg.Register
 	width                        int
-	ones, fifteen, rawMask       reg.VecPhysical
 	entries                      Mem
+}
+
+// pair256 calls fn for both groups of a pair, the later first, with the registers
+// that each has to itself.
+func pair256(pair int, fn func(g int, y []reg.VecPhysical)) {
+	for i := range 2 {
+		fn(2*pair+1-i, half256(i))
+	}
 }
 
 // encode256 is encode512 for AVX2.
@@ -21,7 +29,7 @@ func encode256(name string, width int) {
 	Pragma("noescape")
 	Doc(name + " encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.")
 	s := &encoder256{e: Load(Param("e"), GP64()), keys: Load(Param("keys"), GP64()), z: Load(Param("z"), GP64()), dst: Load(Param("words"), GP64()),
-		table: GP64(), ends: GP64(), width: width, ones: ymm[15], fifteen: ymm[14], rawMask: ymm[13], entries: AllocLocal(256)}
+		table: GP64(), ends: GP64(), width: width, entries: AllocLocal(256)}
 	at := Load(Param("at"), GP64())
 	LEAQ(Mem{Base: s.dst, Index: at, Scale: 2}, s.dst)
 	rounds := Load(Param("rounds"), GP64())
@@ -39,13 +47,6 @@ func encode256(name string, width int) {
 	}
 	LEAQ(Mem{Base: s.e, Disp: encTable}, s.table)
 	LEAQ(endsOfMask(), s.ends)
-	VPCMPEQD(s.ones, s.ones, s.ones)
-	if width == 8 {
-		dwords256(4095, s.fifteen)
-	} else {
-		dwords256(15, s.fifteen)
-		dwords256(31, s.rawMask)
-	}
 	CMPQ(lanes, U8(32))
 	JEQ(LabelRef("lanes32"))
 	JL(LabelRef("lanes16"))
@@ -56,8 +57,8 @@ func encode256(name string, width int) {
 		JL(LabelRef("finish"))
 		if width == 8 { // keys are bytes, and there are no steps
 			SUBQ(U8(8*groups), s.keys)
-			for g := groups - 1; g >= 0; g-- {
-				s.byte(g)
+			for pair := groups/2 - 1; pair >= 0; pair-- {
+				s.byte(pair)
 			}
 			JMP(LabelRef("lanes" + suffix))
 			continue
@@ -67,8 +68,8 @@ func encode256(name string, width int) {
 		s.gather(groups)
 		JNE(LabelRef("more" + suffix))
 		Label("symbols" + suffix)
-		for g := groups - 1; g >= 0; g-- {
-			s.step(g)
+		for pair := groups/2 - 1; pair >= 0; pair-- {
+			s.step(pair)
 		}
 		JMP(LabelRef("lanes" + suffix))
 
@@ -77,13 +78,13 @@ func encode256(name string, width int) {
 			VPCMPGTD(repeated(30), ymm[0], ymm[0])
 			VPTEST(ymm[0], ymm[0])
 			JEQ(LabelRef("second" + suffix))
-			for g := groups - 1; g >= 0; g-- {
-				s.portion(g, 15)
+			for pair := groups/2 - 1; pair >= 0; pair-- {
+				s.portion(pair, 15)
 			}
 			Label("second" + suffix)
 		}
-		for g := groups - 1; g >= 0; g-- {
-			s.portion(g, 0)
+		for pair := groups/2 - 1; pair >= 0; pair-- {
+			s.portion(pair, 0)
 		}
 		JMP(LabelRef("symbols" + suffix))
 	}
@@ -100,13 +101,14 @@ func encode256(name string, width int) {
 func (s *encoder256) gather(groups int) {
 	most := ymm[0]
 	for g := range groups {
-		key, mask, e, bits, raw := ymm[1+3*(g&1)], ymm[2+3*(g&1)], ymm[3+3*(g&1)], ymm[7+2*(g&1)], ymm[8+2*(g&1)]
+		y := ymm[1+5*(g%3):]
+		key, mask, e, bits, raw := y[0], y[1], y[2], y[3], y[4]
 		VPMOVZXWD(Mem{Base: s.keys, Disp: 16 * g}, key)
 		gather256(s.table, key, mask, e)
 		VMOVDQU(e, s.entries.Offset(32*g))
 		VPSRLD(U8(7), e, bits)
-		VPAND(s.fifteen, bits, bits)
-		VPAND(s.rawMask, e, raw)
+		VPAND(repeated(15), bits, bits)
+		VPAND(repeated(31), e, raw)
 		if g == 0 {
 			VPADDD(raw, bits, most)
 			continue
@@ -114,149 +116,149 @@ func (s *encoder256) gather(groups int) {
 		VPADDD(raw, bits, bits)
 		VPMAXUD(bits, most, most)
 	}
-	VPCMPGTD(s.fifteen, most, ymm[1])
+	VPCMPGTD(repeated(15), most, ymm[1])
 	VPTEST(ymm[1], ymm[1])
 }
 
-// value loads one more than the steps of group g.
-func (s *encoder256) value(g int, v reg.VecPhysical) {
-	if s.width == 32 {
-		VMOVDQU(Mem{Base: s.z, Disp: 32 * g}, v)
-	} else {
-		VPMOVZXWD(Mem{Base: s.z, Disp: 16 * g}, v)
-	}
-	VPSUBD(s.ones, v, v)
+// prepare loads entries y[1] and values, one more than steps, y[4], and sets y[2]
+// to the bits of the entries' probabilities and y[3] to how many raw bits go
+// with the symbol.
+func (s *encoder256) prepare(pair int) {
+	const entry, bits, n, v, t = 1, 2, 3, 4, 6
+	pair256(pair, func(g int, y []reg.VecPhysical) { VMOVDQU(s.entries.Offset(32*g), y[entry]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSRLD(U8(7), y[entry], y[bits]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPAND(repeated(15), y[bits], y[bits]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VMOVDQU(repeated(15), y[n]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSUBD(y[bits], y[n], y[n]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPAND(repeated(31), y[entry], y[t]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPMINUD(y[t], y[n], y[n]) })
+	pair256(pair, func(g int, y []reg.VecPhysical) {
+		if s.width == 32 {
+			VMOVDQU(Mem{Base: s.z, Disp: 32 * g}, y[v])
+		} else {
+			VPMOVZXWD(Mem{Base: s.z, Disp: 16 * g}, y[v])
+		}
+	})
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPADDD(repeated(1), y[v], y[v]) })
 }
 
-// first sets n to how many raw bits of entries go with the symbol, and bits to
-// those of the probabilities.
-func (s *encoder256) first(entry, bits, n reg.VecPhysical) {
-	VPSRLD(U8(7), entry, bits)
-	VPAND(s.fifteen, bits, bits)
-	VPSUBD(bits, s.fifteen, n)
-	VPAND(s.rawMask, entry, ymm[12])
-	VPMINUD(ymm[12], n, n)
+// emit loads states y[0], writes the low words of those that are above y[6] before
+// dst, in order, and shifts these down. It uses y[7].
+func (s *encoder256) emit(pair int) {
+	const x, mask, w = 0, 6, 7
+	pair256(pair, func(g int, y []reg.VecPhysical) { VMOVDQU(s.state(g), y[x]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPCMPGTD(y[mask], y[x], y[mask]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSHUFB(lowWords(), y[x], y[w]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPERMQ(U8(0x08), y[w], y[w]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) {
+		n, set := GP64(), GP64()
+		VMOVMSKPS(y[mask], set.As32())
+		POPCNTL(set.As32(), n.As32())
+		SHLL(U8(4), set.As32())
+		VPSHUFB(Mem{Base: s.ends, Index: set, Scale: 1}, y[w].AsX(), y[w].AsX())
+		VMOVDQU(y[w].AsX(), Mem{Base: s.dst, Disp: -16})
+		NEGQ(n)
+		LEAQ(Mem{Base: s.dst, Index: n, Scale: 2}, s.dst)
+	})
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPAND(repeated(16), y[mask], y[mask]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSRLVD(y[mask], y[x], y[x]) })
 }
 
-// emit writes the low word of the lanes of x that are above limit before dst, in
-// order, and shifts those lanes down. It uses ymm[11] and ymm[12].
-func (s *encoder256) emit(x, limit reg.VecPhysical) {
-	mask, w := ymm[11], ymm[12]
-	n := GP64()
-	set := GP64()
-	VPCMPGTD(limit, x, mask)
-	VMOVMSKPS(mask, set.As32())
-	VPSHUFB(lowWords(), x, w)
-	VPERMQ(U8(0x08), w, w)
-	POPCNTL(set.As32(), n.As32())
-	SHLL(U8(4), set.As32())
-	VPSHUFB(Mem{Base: s.ends, Index: set, Scale: 1}, w.AsX(), w.AsX())
-	VMOVDQU(w.AsX(), Mem{Base: s.dst, Disp: -16})
-	NEGQ(n)
-	LEAQ(Mem{Base: s.dst, Index: n, Scale: 2}, s.dst)
-	VPAND(repeated(16), mask, mask)
-	VPSRLVD(mask, x, x)
-}
+func (s *encoder256) state(g int) Mem { return Mem{Base: s.e, Disp: encStates + 32*g} }
 
-// raw puts the n low bits of v below x. It uses ymm[11].
-func (s *encoder256) raw(x, v, n reg.VecPhysical) {
-	VPSLLVD(n, s.ones, ymm[11])
-	VPANDN(v, ymm[11], ymm[11])
-	VPSLLVD(n, x, x)
-	VPOR(ymm[11], x, x)
+// raw puts as many low bits of y[4] below the states as the n'th register says.
+// It uses y[6].
+func (s *encoder256) raw(pair, n int) {
+	const x, v, t = 0, 4, 6
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPCMPEQD(y[t], y[t], y[t]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSLLVD(y[n], y[t], y[t]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPANDN(y[v], y[t], y[t]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSLLVD(y[n], y[x], y[x]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPOR(y[t], y[x], y[x]) })
 }
 
 // portion encodes up to fifteen of the raw bits that do not go with the symbol,
 // from the at'th of them on.
-func (s *encoder256) portion(g, at int) {
-	state := Mem{Base: s.e, Disp: encStates + 32*g}
-	x, entry, bits, n, v, all, limit := ymm[0], ymm[1], ymm[2], ymm[3], ymm[4], ymm[5], ymm[6]
-	VMOVDQU(s.entries.Offset(32*g), entry)
-	s.first(entry, bits, n)
-	s.value(g, v)
-	VPSRLVD(n, v, v)
-	VPAND(s.rawMask, entry, all)
-	VPSUBD(n, all, all)
+func (s *encoder256) portion(pair, at int) {
+	const x, entry, first, v, n, limit = 0, 1, 3, 4, 5, 6
+	s.prepare(pair)
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSRLVD(y[first], y[v], y[v]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPAND(repeated(31), y[entry], y[n]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSUBD(y[first], y[n], y[n]) })
 	if at > 0 {
-		VPSRLD(U8(at), v, v)
-		VPSUBUSW(s.fifteen, all, all)
+		pair256(pair, func(_ int, y []reg.VecPhysical) { VPSRLD(U8(at), y[v], y[v]) })
+		pair256(pair, func(_ int, y []reg.VecPhysical) { VPSUBUSW(repeated(uint32(at)), y[n], y[n]) })
 	}
-	VPMINUD(s.fifteen, all, all)
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPMINUD(repeated(15), y[n], y[n]) })
 	// x >= 1 << (31 - n)
-	VPSRLD(U8(1), s.ones, limit)
-	VPSRLVD(all, limit, limit)
-	VMOVDQU(state, x)
-	s.emit(x, limit)
-	s.raw(x, v, all)
-	VMOVDQU(x, state)
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VMOVDQU(repeated(1<<31-1), y[limit]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSRLVD(y[n], y[limit], y[limit]) })
+	s.emit(pair)
+	s.raw(pair, n)
+	pair256(pair, func(g int, y []reg.VecPhysical) { VMOVDQU(y[x], s.state(g)) })
 }
 
-// step encodes a symbol and its first raw bits in eight lanes.
-func (s *encoder256) step(g int) {
-	state := Mem{Base: s.e, Disp: encStates + 32*g}
-	x, entry, bits, n, v, f, limit := ymm[0], ymm[1], ymm[2], ymm[3], ymm[4], ymm[5], ymm[6]
-	VMOVDQU(s.entries.Offset(32*g), entry)
-	s.first(entry, bits, n)
-	s.value(g, v)
-	VPSRLD(U8(19), entry, f)
+// step encodes symbols and their first raw bits.
+func (s *encoder256) step(pair int) {
+	const x, entry, bits, n, f, limit = 0, 1, 2, 3, 5, 6
+	s.prepare(pair)
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSRLD(U8(19), y[entry], y[f]) })
 	// x >= f << (31 - bits - n); that is at most 2^31
-	VMOVDQU(repeated(31), limit)
-	VPSUBD(bits, limit, limit)
-	VPSUBD(n, limit, limit)
-	VPSLLVD(limit, f, limit)
-	VPADDD(s.ones, limit, limit)
-	VMOVDQU(state, x)
-	s.emit(x, limit)
-	s.raw(x, v, n)
-	q, r := ymm[7], ymm[8]
-	s.divide(x, f, q, r)
-	VPSLLVD(bits, q, q)
-	VPADDD(r, q, q)
-	VPSRLD(U8(11), entry, x)
-	VPAND(repeated(255), x, x)
-	VPADDD(q, x, x)
-	VMOVDQU(x, state)
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VMOVDQU(repeated(31), y[limit]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSUBD(y[bits], y[limit], y[limit]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSUBD(y[n], y[limit], y[limit]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSLLVD(y[limit], y[f], y[limit]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPADDD(repeated(1<<32-1), y[limit], y[limit]) })
+	s.emit(pair)
+	s.raw(pair, n)
+	const q, r = 6, 4
+	s.divide(pair)
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSLLVD(y[bits], y[q], y[q]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPADDD(y[r], y[q], y[q]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSRLD(U8(11), y[entry], y[x]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPAND(repeated(255), y[x], y[x]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPADDD(y[q], y[x], y[x]) })
+	pair256(pair, func(g int, y []reg.VecPhysical) { VMOVDQU(y[x], s.state(g)) })
 }
 
-// byte encodes a byte in eight lanes.
-func (s *encoder256) byte(g int) {
-	state := Mem{Base: s.e, Disp: encStates + 32*g}
-	x, entry, f, q, r, limit := ymm[0], ymm[1], ymm[5], ymm[7], ymm[8], ymm[6]
-	VPMOVZXBD(Mem{Base: s.keys, Disp: 8 * g}, ymm[2])
-	gather256(s.table, ymm[2], ymm[3], entry)
-	VMOVDQU(state, x)
-	VPSRLD(U8(12), entry, f)
-	VPSLLD(U8(31-12), f, limit)
-	VPADDD(s.ones, limit, limit)
-	s.emit(x, limit)
-	s.divide(x, f, q, r)
-	VPSLLD(U8(12), q, q)
-	VPADDD(r, q, q)
-	VPAND(s.fifteen, entry, x)
-	VPADDD(q, x, x)
-	VMOVDQU(x, state)
+// byte encodes bytes.
+func (s *encoder256) byte(pair int) {
+	const x, entry, f, limit = 0, 1, 5, 6
+	pair256(pair, func(g int, y []reg.VecPhysical) { VPMOVZXBD(Mem{Base: s.keys, Disp: 8 * g}, y[2]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { gather256(s.table, y[2], y[3], y[entry]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSRLD(U8(12), y[entry], y[f]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSLLD(U8(31-12), y[f], y[limit]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPADDD(repeated(1<<32-1), y[limit], y[limit]) })
+	s.emit(pair)
+	const q, r = 6, 4
+	s.divide(pair)
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSLLD(U8(12), y[q], y[q]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPADDD(y[r], y[q], y[q]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPAND(repeated(4095), y[entry], y[x]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPADDD(y[q], y[x], y[x]) })
+	pair256(pair, func(g int, y []reg.VecPhysical) { VMOVDQU(y[x], s.state(g)) })
 }
 
-// divide is divide512. It uses ymm[9] and ymm[10].
-func (s *encoder256) divide(x, f, q, r reg.VecPhysical) {
-	t, u := ymm[9], ymm[10]
-	VCVTDQ2PS(f, t)
-	VCVTDQ2PS(x, r)
-	VDIVPS(t, r, r)
-	VCVTTPS2DQ(r, q) // perhaps one too many
-	VPMULLD(f, q, r)
-	VPSUBD(r, x, r) // perhaps negative
+// divide is divide512 of y[0] by y[5], to y[6] and y[4]. It uses y[3] and y[7].
+func (s *encoder256) divide(pair int) {
+	const x, f, q, r, t, u = 0, 5, 6, 4, 3, 7
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VCVTDQ2PS(y[f], y[t]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VCVTDQ2PS(y[x], y[r]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VDIVPS(y[t], y[r], y[r]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VCVTTPS2DQ(y[r], y[q]) }) // perhaps one too many
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPMULLD(y[f], y[q], y[r]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSUBD(y[r], y[x], y[r]) }) // perhaps negative
 	// One too many: the remainder is negative.
-	VPSRAD(U8(31), r, t)
-	VPADDD(t, q, q)
-	VPAND(f, t, t)
-	VPADDD(t, r, r)
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSRAD(U8(31), y[r], y[t]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPADDD(y[t], y[q], y[q]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPAND(y[f], y[t], y[t]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPADDD(y[t], y[r], y[r]) })
 	// One too few: it is at least f.
-	VPCMPGTD(r, f, t) // not so
-	VPSUBD(s.ones, q, q)
-	VPADDD(t, q, q)
-	VPANDN(f, t, u)
-	VPSUBD(u, r, r)
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPCMPGTD(y[r], y[f], y[t]) }) // not so
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPADDD(repeated(1), y[q], y[q]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPADDD(y[t], y[q], y[q]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPANDN(y[f], y[t], y[u]) })
+	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSUBD(y[u], y[r], y[r]) })
 }
 
 // endsOfMask has for each set of eight lanes how their words come to the end of
