@@ -4213,7 +4213,7 @@ TEXT ·decodeBytesAVX512(SB), NOSPLIT, $0-64
 	MOVQ         lanes+40(FP), DI
 	MOVQ         DX, R8
 	XORQ         R9, R9
-	LEAQ         1712(AX), R10
+	LEAQ         1876(AX), R10
 	SUBQ         $0x00000200, BX
 	MOVL         $0x00000fff, R11
 	VPBROADCASTD R11, Z25
@@ -5969,11 +5969,11 @@ finish:
 	VZEROUPPER
 	RET
 
-// func encodeBytesAVX512(e *byte, p *byte, words *byte, at int, rounds int, lanes int) (written int)
+// func encodeBytesAVX512(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, POPCNT
 TEXT ·encodeBytesAVX512(SB), NOSPLIT, $0-56
 	MOVQ         e+0(FP), AX
-	MOVQ         p+8(FP), CX
+	MOVQ         symbols+8(FP), CX
 	MOVQ         words+16(FP), DX
 	MOVQ         at+24(FP), BX
 	LEAQ         (DX)(BX*2), DX
@@ -7553,6 +7553,854 @@ done:
 	VZEROUPPER
 	RET
 
+// func split32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·split32AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_4false<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 64(CX), Y0, Y0
+	VMOVDQU     (DX), X13
+	VINSERTI128 $0x01, 64(DX), Y13, Y13
+	VPXOR       Y13, Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 80(CX), Y1, Y1
+	VMOVDQU     16(DX), X13
+	VINSERTI128 $0x01, 80(DX), Y13, Y13
+	VPXOR       Y13, Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 96(CX), Y2, Y2
+	VMOVDQU     32(DX), X13
+	VINSERTI128 $0x01, 96(DX), Y13, Y13
+	VPXOR       Y13, Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 112(CX), Y3, Y3
+	VMOVDQU     48(DX), X13
+	VINSERTI128 $0x01, 112(DX), Y13, Y13
+	VPXOR       Y13, Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VPUNPCKLDQ  Y2, Y0, Y12
+	VPUNPCKHDQ  Y2, Y0, Y2
+	VPUNPCKLDQ  Y3, Y1, Y0
+	VPUNPCKHDQ  Y3, Y1, Y3
+	VPUNPCKLDQ  Y0, Y12, Y1
+	VPUNPCKHDQ  Y0, Y12, Y0
+	VPUNPCKLDQ  Y3, Y2, Y12
+	VPUNPCKHDQ  Y3, Y2, Y3
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, DX
+	JMP         based
+
+alone:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 64(CX), Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 80(CX), Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 96(CX), Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 112(CX), Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VPUNPCKLDQ  Y2, Y0, Y12
+	VPUNPCKHDQ  Y2, Y0, Y2
+	VPUNPCKLDQ  Y3, Y1, Y0
+	VPUNPCKHDQ  Y3, Y1, Y3
+	VPUNPCKLDQ  Y0, Y12, Y1
+	VPUNPCKHDQ  Y0, Y12, Y0
+	VPUNPCKLDQ  Y3, Y2, Y12
+	VPUNPCKHDQ  Y3, Y2, Y3
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000080, CX
+	JMP         alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA planeBytes256_4false<>+0(SB)/1, $0x03
+DATA planeBytes256_4false<>+1(SB)/1, $0x07
+DATA planeBytes256_4false<>+2(SB)/1, $0x0b
+DATA planeBytes256_4false<>+3(SB)/1, $0x0f
+DATA planeBytes256_4false<>+4(SB)/1, $0x02
+DATA planeBytes256_4false<>+5(SB)/1, $0x06
+DATA planeBytes256_4false<>+6(SB)/1, $0x0a
+DATA planeBytes256_4false<>+7(SB)/1, $0x0e
+DATA planeBytes256_4false<>+8(SB)/1, $0x01
+DATA planeBytes256_4false<>+9(SB)/1, $0x05
+DATA planeBytes256_4false<>+10(SB)/1, $0x09
+DATA planeBytes256_4false<>+11(SB)/1, $0x0d
+DATA planeBytes256_4false<>+12(SB)/1, $0x00
+DATA planeBytes256_4false<>+13(SB)/1, $0x04
+DATA planeBytes256_4false<>+14(SB)/1, $0x08
+DATA planeBytes256_4false<>+15(SB)/1, $0x0c
+DATA planeBytes256_4false<>+16(SB)/1, $0x03
+DATA planeBytes256_4false<>+17(SB)/1, $0x07
+DATA planeBytes256_4false<>+18(SB)/1, $0x0b
+DATA planeBytes256_4false<>+19(SB)/1, $0x0f
+DATA planeBytes256_4false<>+20(SB)/1, $0x02
+DATA planeBytes256_4false<>+21(SB)/1, $0x06
+DATA planeBytes256_4false<>+22(SB)/1, $0x0a
+DATA planeBytes256_4false<>+23(SB)/1, $0x0e
+DATA planeBytes256_4false<>+24(SB)/1, $0x01
+DATA planeBytes256_4false<>+25(SB)/1, $0x05
+DATA planeBytes256_4false<>+26(SB)/1, $0x09
+DATA planeBytes256_4false<>+27(SB)/1, $0x0d
+DATA planeBytes256_4false<>+28(SB)/1, $0x00
+DATA planeBytes256_4false<>+29(SB)/1, $0x04
+DATA planeBytes256_4false<>+30(SB)/1, $0x08
+DATA planeBytes256_4false<>+31(SB)/1, $0x0c
+GLOBL planeBytes256_4false<>(SB), RODATA|NOPTR, $32
+
+// func splitF32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·splitF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_4false<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 64(CX), Y0, Y0
+	VMOVDQU     (DX), X13
+	VINSERTI128 $0x01, 64(DX), Y13, Y13
+	VPXOR       Y13, Y0, Y0
+	VPSLLD      $0x01, Y0, Y13
+	VPSRLD      $0x08, Y0, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y0, Y0
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 80(CX), Y1, Y1
+	VMOVDQU     16(DX), X13
+	VINSERTI128 $0x01, 80(DX), Y13, Y13
+	VPXOR       Y13, Y1, Y1
+	VPSLLD      $0x01, Y1, Y13
+	VPSRLD      $0x08, Y1, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y1, Y1
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 96(CX), Y2, Y2
+	VMOVDQU     32(DX), X13
+	VINSERTI128 $0x01, 96(DX), Y13, Y13
+	VPXOR       Y13, Y2, Y2
+	VPSLLD      $0x01, Y2, Y13
+	VPSRLD      $0x08, Y2, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y2, Y2
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 112(CX), Y3, Y3
+	VMOVDQU     48(DX), X13
+	VINSERTI128 $0x01, 112(DX), Y13, Y13
+	VPXOR       Y13, Y3, Y3
+	VPSLLD      $0x01, Y3, Y13
+	VPSRLD      $0x08, Y3, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y3, Y3
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VPUNPCKLDQ  Y2, Y0, Y12
+	VPUNPCKHDQ  Y2, Y0, Y2
+	VPUNPCKLDQ  Y3, Y1, Y0
+	VPUNPCKHDQ  Y3, Y1, Y3
+	VPUNPCKLDQ  Y0, Y12, Y1
+	VPUNPCKHDQ  Y0, Y12, Y0
+	VPUNPCKLDQ  Y3, Y2, Y12
+	VPUNPCKHDQ  Y3, Y2, Y3
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, DX
+	JMP         based
+
+alone:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 64(CX), Y0, Y0
+	VPSLLD      $0x01, Y0, Y13
+	VPSRLD      $0x08, Y0, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y0, Y0
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 80(CX), Y1, Y1
+	VPSLLD      $0x01, Y1, Y13
+	VPSRLD      $0x08, Y1, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y1, Y1
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 96(CX), Y2, Y2
+	VPSLLD      $0x01, Y2, Y13
+	VPSRLD      $0x08, Y2, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y2, Y2
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 112(CX), Y3, Y3
+	VPSLLD      $0x01, Y3, Y13
+	VPSRLD      $0x08, Y3, Y14
+	VPAND       repeatedff000000<>+0(SB), Y13, Y13
+	VPAND       repeated00800000<>+0(SB), Y14, Y14
+	VPAND       repeated007fffff<>+0(SB), Y3, Y3
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VPUNPCKLDQ  Y2, Y0, Y12
+	VPUNPCKHDQ  Y2, Y0, Y2
+	VPUNPCKLDQ  Y3, Y1, Y0
+	VPUNPCKHDQ  Y3, Y1, Y3
+	VPUNPCKLDQ  Y0, Y12, Y1
+	VPUNPCKHDQ  Y0, Y12, Y0
+	VPUNPCKLDQ  Y3, Y2, Y12
+	VPUNPCKHDQ  Y3, Y2, Y3
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000080, CX
+	JMP         alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeatedff000000<>+0(SB)/1, $0x00
+DATA repeatedff000000<>+1(SB)/1, $0x00
+DATA repeatedff000000<>+2(SB)/1, $0x00
+DATA repeatedff000000<>+3(SB)/1, $0xff
+DATA repeatedff000000<>+4(SB)/1, $0x00
+DATA repeatedff000000<>+5(SB)/1, $0x00
+DATA repeatedff000000<>+6(SB)/1, $0x00
+DATA repeatedff000000<>+7(SB)/1, $0xff
+DATA repeatedff000000<>+8(SB)/1, $0x00
+DATA repeatedff000000<>+9(SB)/1, $0x00
+DATA repeatedff000000<>+10(SB)/1, $0x00
+DATA repeatedff000000<>+11(SB)/1, $0xff
+DATA repeatedff000000<>+12(SB)/1, $0x00
+DATA repeatedff000000<>+13(SB)/1, $0x00
+DATA repeatedff000000<>+14(SB)/1, $0x00
+DATA repeatedff000000<>+15(SB)/1, $0xff
+DATA repeatedff000000<>+16(SB)/1, $0x00
+DATA repeatedff000000<>+17(SB)/1, $0x00
+DATA repeatedff000000<>+18(SB)/1, $0x00
+DATA repeatedff000000<>+19(SB)/1, $0xff
+DATA repeatedff000000<>+20(SB)/1, $0x00
+DATA repeatedff000000<>+21(SB)/1, $0x00
+DATA repeatedff000000<>+22(SB)/1, $0x00
+DATA repeatedff000000<>+23(SB)/1, $0xff
+DATA repeatedff000000<>+24(SB)/1, $0x00
+DATA repeatedff000000<>+25(SB)/1, $0x00
+DATA repeatedff000000<>+26(SB)/1, $0x00
+DATA repeatedff000000<>+27(SB)/1, $0xff
+DATA repeatedff000000<>+28(SB)/1, $0x00
+DATA repeatedff000000<>+29(SB)/1, $0x00
+DATA repeatedff000000<>+30(SB)/1, $0x00
+DATA repeatedff000000<>+31(SB)/1, $0xff
+DATA repeatedff000000<>+32(SB)/1, $0x00
+DATA repeatedff000000<>+33(SB)/1, $0x00
+DATA repeatedff000000<>+34(SB)/1, $0x00
+DATA repeatedff000000<>+35(SB)/1, $0xff
+DATA repeatedff000000<>+36(SB)/1, $0x00
+DATA repeatedff000000<>+37(SB)/1, $0x00
+DATA repeatedff000000<>+38(SB)/1, $0x00
+DATA repeatedff000000<>+39(SB)/1, $0xff
+DATA repeatedff000000<>+40(SB)/1, $0x00
+DATA repeatedff000000<>+41(SB)/1, $0x00
+DATA repeatedff000000<>+42(SB)/1, $0x00
+DATA repeatedff000000<>+43(SB)/1, $0xff
+DATA repeatedff000000<>+44(SB)/1, $0x00
+DATA repeatedff000000<>+45(SB)/1, $0x00
+DATA repeatedff000000<>+46(SB)/1, $0x00
+DATA repeatedff000000<>+47(SB)/1, $0xff
+DATA repeatedff000000<>+48(SB)/1, $0x00
+DATA repeatedff000000<>+49(SB)/1, $0x00
+DATA repeatedff000000<>+50(SB)/1, $0x00
+DATA repeatedff000000<>+51(SB)/1, $0xff
+DATA repeatedff000000<>+52(SB)/1, $0x00
+DATA repeatedff000000<>+53(SB)/1, $0x00
+DATA repeatedff000000<>+54(SB)/1, $0x00
+DATA repeatedff000000<>+55(SB)/1, $0xff
+DATA repeatedff000000<>+56(SB)/1, $0x00
+DATA repeatedff000000<>+57(SB)/1, $0x00
+DATA repeatedff000000<>+58(SB)/1, $0x00
+DATA repeatedff000000<>+59(SB)/1, $0xff
+DATA repeatedff000000<>+60(SB)/1, $0x00
+DATA repeatedff000000<>+61(SB)/1, $0x00
+DATA repeatedff000000<>+62(SB)/1, $0x00
+DATA repeatedff000000<>+63(SB)/1, $0xff
+GLOBL repeatedff000000<>(SB), RODATA|NOPTR, $64
+
+DATA repeated00800000<>+0(SB)/1, $0x00
+DATA repeated00800000<>+1(SB)/1, $0x00
+DATA repeated00800000<>+2(SB)/1, $0x80
+DATA repeated00800000<>+3(SB)/1, $0x00
+DATA repeated00800000<>+4(SB)/1, $0x00
+DATA repeated00800000<>+5(SB)/1, $0x00
+DATA repeated00800000<>+6(SB)/1, $0x80
+DATA repeated00800000<>+7(SB)/1, $0x00
+DATA repeated00800000<>+8(SB)/1, $0x00
+DATA repeated00800000<>+9(SB)/1, $0x00
+DATA repeated00800000<>+10(SB)/1, $0x80
+DATA repeated00800000<>+11(SB)/1, $0x00
+DATA repeated00800000<>+12(SB)/1, $0x00
+DATA repeated00800000<>+13(SB)/1, $0x00
+DATA repeated00800000<>+14(SB)/1, $0x80
+DATA repeated00800000<>+15(SB)/1, $0x00
+DATA repeated00800000<>+16(SB)/1, $0x00
+DATA repeated00800000<>+17(SB)/1, $0x00
+DATA repeated00800000<>+18(SB)/1, $0x80
+DATA repeated00800000<>+19(SB)/1, $0x00
+DATA repeated00800000<>+20(SB)/1, $0x00
+DATA repeated00800000<>+21(SB)/1, $0x00
+DATA repeated00800000<>+22(SB)/1, $0x80
+DATA repeated00800000<>+23(SB)/1, $0x00
+DATA repeated00800000<>+24(SB)/1, $0x00
+DATA repeated00800000<>+25(SB)/1, $0x00
+DATA repeated00800000<>+26(SB)/1, $0x80
+DATA repeated00800000<>+27(SB)/1, $0x00
+DATA repeated00800000<>+28(SB)/1, $0x00
+DATA repeated00800000<>+29(SB)/1, $0x00
+DATA repeated00800000<>+30(SB)/1, $0x80
+DATA repeated00800000<>+31(SB)/1, $0x00
+DATA repeated00800000<>+32(SB)/1, $0x00
+DATA repeated00800000<>+33(SB)/1, $0x00
+DATA repeated00800000<>+34(SB)/1, $0x80
+DATA repeated00800000<>+35(SB)/1, $0x00
+DATA repeated00800000<>+36(SB)/1, $0x00
+DATA repeated00800000<>+37(SB)/1, $0x00
+DATA repeated00800000<>+38(SB)/1, $0x80
+DATA repeated00800000<>+39(SB)/1, $0x00
+DATA repeated00800000<>+40(SB)/1, $0x00
+DATA repeated00800000<>+41(SB)/1, $0x00
+DATA repeated00800000<>+42(SB)/1, $0x80
+DATA repeated00800000<>+43(SB)/1, $0x00
+DATA repeated00800000<>+44(SB)/1, $0x00
+DATA repeated00800000<>+45(SB)/1, $0x00
+DATA repeated00800000<>+46(SB)/1, $0x80
+DATA repeated00800000<>+47(SB)/1, $0x00
+DATA repeated00800000<>+48(SB)/1, $0x00
+DATA repeated00800000<>+49(SB)/1, $0x00
+DATA repeated00800000<>+50(SB)/1, $0x80
+DATA repeated00800000<>+51(SB)/1, $0x00
+DATA repeated00800000<>+52(SB)/1, $0x00
+DATA repeated00800000<>+53(SB)/1, $0x00
+DATA repeated00800000<>+54(SB)/1, $0x80
+DATA repeated00800000<>+55(SB)/1, $0x00
+DATA repeated00800000<>+56(SB)/1, $0x00
+DATA repeated00800000<>+57(SB)/1, $0x00
+DATA repeated00800000<>+58(SB)/1, $0x80
+DATA repeated00800000<>+59(SB)/1, $0x00
+DATA repeated00800000<>+60(SB)/1, $0x00
+DATA repeated00800000<>+61(SB)/1, $0x00
+DATA repeated00800000<>+62(SB)/1, $0x80
+DATA repeated00800000<>+63(SB)/1, $0x00
+GLOBL repeated00800000<>(SB), RODATA|NOPTR, $64
+
+DATA repeated007fffff<>+0(SB)/1, $0xff
+DATA repeated007fffff<>+1(SB)/1, $0xff
+DATA repeated007fffff<>+2(SB)/1, $0x7f
+DATA repeated007fffff<>+3(SB)/1, $0x00
+DATA repeated007fffff<>+4(SB)/1, $0xff
+DATA repeated007fffff<>+5(SB)/1, $0xff
+DATA repeated007fffff<>+6(SB)/1, $0x7f
+DATA repeated007fffff<>+7(SB)/1, $0x00
+DATA repeated007fffff<>+8(SB)/1, $0xff
+DATA repeated007fffff<>+9(SB)/1, $0xff
+DATA repeated007fffff<>+10(SB)/1, $0x7f
+DATA repeated007fffff<>+11(SB)/1, $0x00
+DATA repeated007fffff<>+12(SB)/1, $0xff
+DATA repeated007fffff<>+13(SB)/1, $0xff
+DATA repeated007fffff<>+14(SB)/1, $0x7f
+DATA repeated007fffff<>+15(SB)/1, $0x00
+DATA repeated007fffff<>+16(SB)/1, $0xff
+DATA repeated007fffff<>+17(SB)/1, $0xff
+DATA repeated007fffff<>+18(SB)/1, $0x7f
+DATA repeated007fffff<>+19(SB)/1, $0x00
+DATA repeated007fffff<>+20(SB)/1, $0xff
+DATA repeated007fffff<>+21(SB)/1, $0xff
+DATA repeated007fffff<>+22(SB)/1, $0x7f
+DATA repeated007fffff<>+23(SB)/1, $0x00
+DATA repeated007fffff<>+24(SB)/1, $0xff
+DATA repeated007fffff<>+25(SB)/1, $0xff
+DATA repeated007fffff<>+26(SB)/1, $0x7f
+DATA repeated007fffff<>+27(SB)/1, $0x00
+DATA repeated007fffff<>+28(SB)/1, $0xff
+DATA repeated007fffff<>+29(SB)/1, $0xff
+DATA repeated007fffff<>+30(SB)/1, $0x7f
+DATA repeated007fffff<>+31(SB)/1, $0x00
+DATA repeated007fffff<>+32(SB)/1, $0xff
+DATA repeated007fffff<>+33(SB)/1, $0xff
+DATA repeated007fffff<>+34(SB)/1, $0x7f
+DATA repeated007fffff<>+35(SB)/1, $0x00
+DATA repeated007fffff<>+36(SB)/1, $0xff
+DATA repeated007fffff<>+37(SB)/1, $0xff
+DATA repeated007fffff<>+38(SB)/1, $0x7f
+DATA repeated007fffff<>+39(SB)/1, $0x00
+DATA repeated007fffff<>+40(SB)/1, $0xff
+DATA repeated007fffff<>+41(SB)/1, $0xff
+DATA repeated007fffff<>+42(SB)/1, $0x7f
+DATA repeated007fffff<>+43(SB)/1, $0x00
+DATA repeated007fffff<>+44(SB)/1, $0xff
+DATA repeated007fffff<>+45(SB)/1, $0xff
+DATA repeated007fffff<>+46(SB)/1, $0x7f
+DATA repeated007fffff<>+47(SB)/1, $0x00
+DATA repeated007fffff<>+48(SB)/1, $0xff
+DATA repeated007fffff<>+49(SB)/1, $0xff
+DATA repeated007fffff<>+50(SB)/1, $0x7f
+DATA repeated007fffff<>+51(SB)/1, $0x00
+DATA repeated007fffff<>+52(SB)/1, $0xff
+DATA repeated007fffff<>+53(SB)/1, $0xff
+DATA repeated007fffff<>+54(SB)/1, $0x7f
+DATA repeated007fffff<>+55(SB)/1, $0x00
+DATA repeated007fffff<>+56(SB)/1, $0xff
+DATA repeated007fffff<>+57(SB)/1, $0xff
+DATA repeated007fffff<>+58(SB)/1, $0x7f
+DATA repeated007fffff<>+59(SB)/1, $0x00
+DATA repeated007fffff<>+60(SB)/1, $0xff
+DATA repeated007fffff<>+61(SB)/1, $0xff
+DATA repeated007fffff<>+62(SB)/1, $0x7f
+DATA repeated007fffff<>+63(SB)/1, $0x00
+GLOBL repeated007fffff<>(SB), RODATA|NOPTR, $64
+
+// func join32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·join32AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_4true<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VPUNPCKLDQ   Y2, Y0, Y12
+	VPUNPCKHDQ   Y2, Y0, Y2
+	VPUNPCKLDQ   Y3, Y1, Y0
+	VPUNPCKHDQ   Y3, Y1, Y3
+	VPUNPCKLDQ   Y0, Y12, Y1
+	VPUNPCKHDQ   Y0, Y12, Y0
+	VPUNPCKLDQ   Y3, Y2, Y12
+	VPUNPCKHDQ   Y3, Y2, Y3
+	VPSHUFB      Y15, Y1, Y1
+	VMOVDQU      (DX), X13
+	VINSERTI128  $0x01, 64(DX), Y13, Y13
+	VPXOR        Y13, Y1, Y1
+	VMOVDQU      X1, (CX)
+	VEXTRACTI128 $0x01, Y1, 64(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VMOVDQU      16(DX), X13
+	VINSERTI128  $0x01, 80(DX), Y13, Y13
+	VPXOR        Y13, Y0, Y0
+	VMOVDQU      X0, 16(CX)
+	VEXTRACTI128 $0x01, Y0, 80(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VMOVDQU      32(DX), X13
+	VINSERTI128  $0x01, 96(DX), Y13, Y13
+	VPXOR        Y13, Y12, Y12
+	VMOVDQU      X12, 32(CX)
+	VEXTRACTI128 $0x01, Y12, 96(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VMOVDQU      48(DX), X13
+	VINSERTI128  $0x01, 112(DX), Y13, Y13
+	VPXOR        Y13, Y3, Y3
+	VMOVDQU      X3, 48(CX)
+	VEXTRACTI128 $0x01, Y3, 112(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	JMP          based
+
+alone:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VPUNPCKLDQ   Y2, Y0, Y12
+	VPUNPCKHDQ   Y2, Y0, Y2
+	VPUNPCKLDQ   Y3, Y1, Y0
+	VPUNPCKHDQ   Y3, Y1, Y3
+	VPUNPCKLDQ   Y0, Y12, Y1
+	VPUNPCKHDQ   Y0, Y12, Y0
+	VPUNPCKLDQ   Y3, Y2, Y12
+	VPUNPCKHDQ   Y3, Y2, Y3
+	VPSHUFB      Y15, Y1, Y1
+	VMOVDQU      X1, (CX)
+	VEXTRACTI128 $0x01, Y1, 64(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VMOVDQU      X0, 16(CX)
+	VEXTRACTI128 $0x01, Y0, 80(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VMOVDQU      X12, 32(CX)
+	VEXTRACTI128 $0x01, Y12, 96(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VMOVDQU      X3, 48(CX)
+	VEXTRACTI128 $0x01, Y3, 112(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000080, CX
+	JMP          alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA planeBytes256_4true<>+0(SB)/1, $0x0c
+DATA planeBytes256_4true<>+1(SB)/1, $0x08
+DATA planeBytes256_4true<>+2(SB)/1, $0x04
+DATA planeBytes256_4true<>+3(SB)/1, $0x00
+DATA planeBytes256_4true<>+4(SB)/1, $0x0d
+DATA planeBytes256_4true<>+5(SB)/1, $0x09
+DATA planeBytes256_4true<>+6(SB)/1, $0x05
+DATA planeBytes256_4true<>+7(SB)/1, $0x01
+DATA planeBytes256_4true<>+8(SB)/1, $0x0e
+DATA planeBytes256_4true<>+9(SB)/1, $0x0a
+DATA planeBytes256_4true<>+10(SB)/1, $0x06
+DATA planeBytes256_4true<>+11(SB)/1, $0x02
+DATA planeBytes256_4true<>+12(SB)/1, $0x0f
+DATA planeBytes256_4true<>+13(SB)/1, $0x0b
+DATA planeBytes256_4true<>+14(SB)/1, $0x07
+DATA planeBytes256_4true<>+15(SB)/1, $0x03
+DATA planeBytes256_4true<>+16(SB)/1, $0x0c
+DATA planeBytes256_4true<>+17(SB)/1, $0x08
+DATA planeBytes256_4true<>+18(SB)/1, $0x04
+DATA planeBytes256_4true<>+19(SB)/1, $0x00
+DATA planeBytes256_4true<>+20(SB)/1, $0x0d
+DATA planeBytes256_4true<>+21(SB)/1, $0x09
+DATA planeBytes256_4true<>+22(SB)/1, $0x05
+DATA planeBytes256_4true<>+23(SB)/1, $0x01
+DATA planeBytes256_4true<>+24(SB)/1, $0x0e
+DATA planeBytes256_4true<>+25(SB)/1, $0x0a
+DATA planeBytes256_4true<>+26(SB)/1, $0x06
+DATA planeBytes256_4true<>+27(SB)/1, $0x02
+DATA planeBytes256_4true<>+28(SB)/1, $0x0f
+DATA planeBytes256_4true<>+29(SB)/1, $0x0b
+DATA planeBytes256_4true<>+30(SB)/1, $0x07
+DATA planeBytes256_4true<>+31(SB)/1, $0x03
+GLOBL planeBytes256_4true<>(SB), RODATA|NOPTR, $32
+
+// func joinF32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·joinF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_4true<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VPUNPCKLDQ   Y2, Y0, Y12
+	VPUNPCKHDQ   Y2, Y0, Y2
+	VPUNPCKLDQ   Y3, Y1, Y0
+	VPUNPCKHDQ   Y3, Y1, Y3
+	VPUNPCKLDQ   Y0, Y12, Y1
+	VPUNPCKHDQ   Y0, Y12, Y0
+	VPUNPCKLDQ   Y3, Y2, Y12
+	VPUNPCKHDQ   Y3, Y2, Y3
+	VPSHUFB      Y15, Y1, Y1
+	VPSRLD       $0x01, Y1, Y13
+	VPSLLD       $0x08, Y1, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y1, Y1
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y1, Y1
+	VMOVDQU      (DX), X13
+	VINSERTI128  $0x01, 64(DX), Y13, Y13
+	VPXOR        Y13, Y1, Y1
+	VMOVDQU      X1, (CX)
+	VEXTRACTI128 $0x01, Y1, 64(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VPSRLD       $0x01, Y0, Y13
+	VPSLLD       $0x08, Y0, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y0, Y0
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y0, Y0
+	VMOVDQU      16(DX), X13
+	VINSERTI128  $0x01, 80(DX), Y13, Y13
+	VPXOR        Y13, Y0, Y0
+	VMOVDQU      X0, 16(CX)
+	VEXTRACTI128 $0x01, Y0, 80(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VPSRLD       $0x01, Y12, Y13
+	VPSLLD       $0x08, Y12, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y12, Y12
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y12, Y12
+	VMOVDQU      32(DX), X13
+	VINSERTI128  $0x01, 96(DX), Y13, Y13
+	VPXOR        Y13, Y12, Y12
+	VMOVDQU      X12, 32(CX)
+	VEXTRACTI128 $0x01, Y12, 96(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VPSRLD       $0x01, Y3, Y13
+	VPSLLD       $0x08, Y3, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y3, Y3
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y3, Y3
+	VMOVDQU      48(DX), X13
+	VINSERTI128  $0x01, 112(DX), Y13, Y13
+	VPXOR        Y13, Y3, Y3
+	VMOVDQU      X3, 48(CX)
+	VEXTRACTI128 $0x01, Y3, 112(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	JMP          based
+
+alone:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VPUNPCKLDQ   Y2, Y0, Y12
+	VPUNPCKHDQ   Y2, Y0, Y2
+	VPUNPCKLDQ   Y3, Y1, Y0
+	VPUNPCKHDQ   Y3, Y1, Y3
+	VPUNPCKLDQ   Y0, Y12, Y1
+	VPUNPCKHDQ   Y0, Y12, Y0
+	VPUNPCKLDQ   Y3, Y2, Y12
+	VPUNPCKHDQ   Y3, Y2, Y3
+	VPSHUFB      Y15, Y1, Y1
+	VPSRLD       $0x01, Y1, Y13
+	VPSLLD       $0x08, Y1, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y1, Y1
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y1, Y1
+	VMOVDQU      X1, (CX)
+	VEXTRACTI128 $0x01, Y1, 64(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VPSRLD       $0x01, Y0, Y13
+	VPSLLD       $0x08, Y0, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y0, Y0
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y0, Y0
+	VMOVDQU      X0, 16(CX)
+	VEXTRACTI128 $0x01, Y0, 80(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VPSRLD       $0x01, Y12, Y13
+	VPSLLD       $0x08, Y12, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y12, Y12
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y12, Y12
+	VMOVDQU      X12, 32(CX)
+	VEXTRACTI128 $0x01, Y12, 96(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VPSRLD       $0x01, Y3, Y13
+	VPSLLD       $0x08, Y3, Y14
+	VPAND        repeated7f800000<>+0(SB), Y13, Y13
+	VPAND        repeated80000000<>+0(SB), Y14, Y14
+	VPAND        repeated007fffff<>+0(SB), Y3, Y3
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y3, Y3
+	VMOVDQU      X3, 48(CX)
+	VEXTRACTI128 $0x01, Y3, 112(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000080, CX
+	JMP          alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeated7f800000<>+0(SB)/1, $0x00
+DATA repeated7f800000<>+1(SB)/1, $0x00
+DATA repeated7f800000<>+2(SB)/1, $0x80
+DATA repeated7f800000<>+3(SB)/1, $0x7f
+DATA repeated7f800000<>+4(SB)/1, $0x00
+DATA repeated7f800000<>+5(SB)/1, $0x00
+DATA repeated7f800000<>+6(SB)/1, $0x80
+DATA repeated7f800000<>+7(SB)/1, $0x7f
+DATA repeated7f800000<>+8(SB)/1, $0x00
+DATA repeated7f800000<>+9(SB)/1, $0x00
+DATA repeated7f800000<>+10(SB)/1, $0x80
+DATA repeated7f800000<>+11(SB)/1, $0x7f
+DATA repeated7f800000<>+12(SB)/1, $0x00
+DATA repeated7f800000<>+13(SB)/1, $0x00
+DATA repeated7f800000<>+14(SB)/1, $0x80
+DATA repeated7f800000<>+15(SB)/1, $0x7f
+DATA repeated7f800000<>+16(SB)/1, $0x00
+DATA repeated7f800000<>+17(SB)/1, $0x00
+DATA repeated7f800000<>+18(SB)/1, $0x80
+DATA repeated7f800000<>+19(SB)/1, $0x7f
+DATA repeated7f800000<>+20(SB)/1, $0x00
+DATA repeated7f800000<>+21(SB)/1, $0x00
+DATA repeated7f800000<>+22(SB)/1, $0x80
+DATA repeated7f800000<>+23(SB)/1, $0x7f
+DATA repeated7f800000<>+24(SB)/1, $0x00
+DATA repeated7f800000<>+25(SB)/1, $0x00
+DATA repeated7f800000<>+26(SB)/1, $0x80
+DATA repeated7f800000<>+27(SB)/1, $0x7f
+DATA repeated7f800000<>+28(SB)/1, $0x00
+DATA repeated7f800000<>+29(SB)/1, $0x00
+DATA repeated7f800000<>+30(SB)/1, $0x80
+DATA repeated7f800000<>+31(SB)/1, $0x7f
+DATA repeated7f800000<>+32(SB)/1, $0x00
+DATA repeated7f800000<>+33(SB)/1, $0x00
+DATA repeated7f800000<>+34(SB)/1, $0x80
+DATA repeated7f800000<>+35(SB)/1, $0x7f
+DATA repeated7f800000<>+36(SB)/1, $0x00
+DATA repeated7f800000<>+37(SB)/1, $0x00
+DATA repeated7f800000<>+38(SB)/1, $0x80
+DATA repeated7f800000<>+39(SB)/1, $0x7f
+DATA repeated7f800000<>+40(SB)/1, $0x00
+DATA repeated7f800000<>+41(SB)/1, $0x00
+DATA repeated7f800000<>+42(SB)/1, $0x80
+DATA repeated7f800000<>+43(SB)/1, $0x7f
+DATA repeated7f800000<>+44(SB)/1, $0x00
+DATA repeated7f800000<>+45(SB)/1, $0x00
+DATA repeated7f800000<>+46(SB)/1, $0x80
+DATA repeated7f800000<>+47(SB)/1, $0x7f
+DATA repeated7f800000<>+48(SB)/1, $0x00
+DATA repeated7f800000<>+49(SB)/1, $0x00
+DATA repeated7f800000<>+50(SB)/1, $0x80
+DATA repeated7f800000<>+51(SB)/1, $0x7f
+DATA repeated7f800000<>+52(SB)/1, $0x00
+DATA repeated7f800000<>+53(SB)/1, $0x00
+DATA repeated7f800000<>+54(SB)/1, $0x80
+DATA repeated7f800000<>+55(SB)/1, $0x7f
+DATA repeated7f800000<>+56(SB)/1, $0x00
+DATA repeated7f800000<>+57(SB)/1, $0x00
+DATA repeated7f800000<>+58(SB)/1, $0x80
+DATA repeated7f800000<>+59(SB)/1, $0x7f
+DATA repeated7f800000<>+60(SB)/1, $0x00
+DATA repeated7f800000<>+61(SB)/1, $0x00
+DATA repeated7f800000<>+62(SB)/1, $0x80
+DATA repeated7f800000<>+63(SB)/1, $0x7f
+GLOBL repeated7f800000<>(SB), RODATA|NOPTR, $64
+
 // func split64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 // Requires: AVX, AVX512F, AVX512VBMI
 TEXT ·split64AVX512(SB), NOSPLIT, $0-40
@@ -8529,1522 +9377,16605 @@ done:
 	VZEROUPPER
 	RET
 
+// func split64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·split64AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_8false<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 128(CX), Y0, Y0
+	VMOVDQU     (DX), X13
+	VINSERTI128 $0x01, 128(DX), Y13, Y13
+	VPXOR       Y13, Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 144(CX), Y1, Y1
+	VMOVDQU     16(DX), X13
+	VINSERTI128 $0x01, 144(DX), Y13, Y13
+	VPXOR       Y13, Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 160(CX), Y2, Y2
+	VMOVDQU     32(DX), X13
+	VINSERTI128 $0x01, 160(DX), Y13, Y13
+	VPXOR       Y13, Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 176(CX), Y3, Y3
+	VMOVDQU     48(DX), X13
+	VINSERTI128 $0x01, 176(DX), Y13, Y13
+	VPXOR       Y13, Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VMOVDQU     64(CX), X4
+	VINSERTI128 $0x01, 192(CX), Y4, Y4
+	VMOVDQU     64(DX), X13
+	VINSERTI128 $0x01, 192(DX), Y13, Y13
+	VPXOR       Y13, Y4, Y4
+	VPSHUFB     Y15, Y4, Y4
+	VMOVDQU     80(CX), X5
+	VINSERTI128 $0x01, 208(CX), Y5, Y5
+	VMOVDQU     80(DX), X13
+	VINSERTI128 $0x01, 208(DX), Y13, Y13
+	VPXOR       Y13, Y5, Y5
+	VPSHUFB     Y15, Y5, Y5
+	VMOVDQU     96(CX), X6
+	VINSERTI128 $0x01, 224(CX), Y6, Y6
+	VMOVDQU     96(DX), X13
+	VINSERTI128 $0x01, 224(DX), Y13, Y13
+	VPXOR       Y13, Y6, Y6
+	VPSHUFB     Y15, Y6, Y6
+	VMOVDQU     112(CX), X7
+	VINSERTI128 $0x01, 240(CX), Y7, Y7
+	VMOVDQU     112(DX), X13
+	VINSERTI128 $0x01, 240(DX), Y13, Y13
+	VPXOR       Y13, Y7, Y7
+	VPSHUFB     Y15, Y7, Y7
+	VPUNPCKLWD  Y4, Y0, Y12
+	VPUNPCKHWD  Y4, Y0, Y4
+	VPUNPCKLWD  Y5, Y1, Y0
+	VPUNPCKHWD  Y5, Y1, Y5
+	VPUNPCKLWD  Y6, Y2, Y1
+	VPUNPCKHWD  Y6, Y2, Y6
+	VPUNPCKLWD  Y7, Y3, Y2
+	VPUNPCKHWD  Y7, Y3, Y7
+	VPUNPCKLWD  Y1, Y12, Y3
+	VPUNPCKHWD  Y1, Y12, Y1
+	VPUNPCKLWD  Y6, Y4, Y12
+	VPUNPCKHWD  Y6, Y4, Y6
+	VPUNPCKLWD  Y2, Y0, Y4
+	VPUNPCKHWD  Y2, Y0, Y2
+	VPUNPCKLWD  Y7, Y5, Y0
+	VPUNPCKHWD  Y7, Y5, Y7
+	VPUNPCKLWD  Y4, Y3, Y5
+	VPUNPCKHWD  Y4, Y3, Y4
+	VPUNPCKLWD  Y2, Y1, Y3
+	VPUNPCKHWD  Y2, Y1, Y2
+	VPUNPCKLWD  Y0, Y12, Y1
+	VPUNPCKHWD  Y0, Y12, Y0
+	VPUNPCKLWD  Y7, Y6, Y12
+	VPUNPCKHWD  Y7, Y6, Y7
+	VMOVDQU     Y5, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y4, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y2, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y7, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	JMP         based
+
+alone:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 128(CX), Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 144(CX), Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 160(CX), Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 176(CX), Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VMOVDQU     64(CX), X4
+	VINSERTI128 $0x01, 192(CX), Y4, Y4
+	VPSHUFB     Y15, Y4, Y4
+	VMOVDQU     80(CX), X5
+	VINSERTI128 $0x01, 208(CX), Y5, Y5
+	VPSHUFB     Y15, Y5, Y5
+	VMOVDQU     96(CX), X6
+	VINSERTI128 $0x01, 224(CX), Y6, Y6
+	VPSHUFB     Y15, Y6, Y6
+	VMOVDQU     112(CX), X7
+	VINSERTI128 $0x01, 240(CX), Y7, Y7
+	VPSHUFB     Y15, Y7, Y7
+	VPUNPCKLWD  Y4, Y0, Y12
+	VPUNPCKHWD  Y4, Y0, Y4
+	VPUNPCKLWD  Y5, Y1, Y0
+	VPUNPCKHWD  Y5, Y1, Y5
+	VPUNPCKLWD  Y6, Y2, Y1
+	VPUNPCKHWD  Y6, Y2, Y6
+	VPUNPCKLWD  Y7, Y3, Y2
+	VPUNPCKHWD  Y7, Y3, Y7
+	VPUNPCKLWD  Y1, Y12, Y3
+	VPUNPCKHWD  Y1, Y12, Y1
+	VPUNPCKLWD  Y6, Y4, Y12
+	VPUNPCKHWD  Y6, Y4, Y6
+	VPUNPCKLWD  Y2, Y0, Y4
+	VPUNPCKHWD  Y2, Y0, Y2
+	VPUNPCKLWD  Y7, Y5, Y0
+	VPUNPCKHWD  Y7, Y5, Y7
+	VPUNPCKLWD  Y4, Y3, Y5
+	VPUNPCKHWD  Y4, Y3, Y4
+	VPUNPCKLWD  Y2, Y1, Y3
+	VPUNPCKHWD  Y2, Y1, Y2
+	VPUNPCKLWD  Y0, Y12, Y1
+	VPUNPCKHWD  Y0, Y12, Y0
+	VPUNPCKLWD  Y7, Y6, Y12
+	VPUNPCKHWD  Y7, Y6, Y7
+	VMOVDQU     Y5, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y4, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y2, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y7, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000100, CX
+	JMP         alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA planeBytes256_8false<>+0(SB)/1, $0x07
+DATA planeBytes256_8false<>+1(SB)/1, $0x0f
+DATA planeBytes256_8false<>+2(SB)/1, $0x06
+DATA planeBytes256_8false<>+3(SB)/1, $0x0e
+DATA planeBytes256_8false<>+4(SB)/1, $0x05
+DATA planeBytes256_8false<>+5(SB)/1, $0x0d
+DATA planeBytes256_8false<>+6(SB)/1, $0x04
+DATA planeBytes256_8false<>+7(SB)/1, $0x0c
+DATA planeBytes256_8false<>+8(SB)/1, $0x03
+DATA planeBytes256_8false<>+9(SB)/1, $0x0b
+DATA planeBytes256_8false<>+10(SB)/1, $0x02
+DATA planeBytes256_8false<>+11(SB)/1, $0x0a
+DATA planeBytes256_8false<>+12(SB)/1, $0x01
+DATA planeBytes256_8false<>+13(SB)/1, $0x09
+DATA planeBytes256_8false<>+14(SB)/1, $0x00
+DATA planeBytes256_8false<>+15(SB)/1, $0x08
+DATA planeBytes256_8false<>+16(SB)/1, $0x07
+DATA planeBytes256_8false<>+17(SB)/1, $0x0f
+DATA planeBytes256_8false<>+18(SB)/1, $0x06
+DATA planeBytes256_8false<>+19(SB)/1, $0x0e
+DATA planeBytes256_8false<>+20(SB)/1, $0x05
+DATA planeBytes256_8false<>+21(SB)/1, $0x0d
+DATA planeBytes256_8false<>+22(SB)/1, $0x04
+DATA planeBytes256_8false<>+23(SB)/1, $0x0c
+DATA planeBytes256_8false<>+24(SB)/1, $0x03
+DATA planeBytes256_8false<>+25(SB)/1, $0x0b
+DATA planeBytes256_8false<>+26(SB)/1, $0x02
+DATA planeBytes256_8false<>+27(SB)/1, $0x0a
+DATA planeBytes256_8false<>+28(SB)/1, $0x01
+DATA planeBytes256_8false<>+29(SB)/1, $0x09
+DATA planeBytes256_8false<>+30(SB)/1, $0x00
+DATA planeBytes256_8false<>+31(SB)/1, $0x08
+GLOBL planeBytes256_8false<>(SB), RODATA|NOPTR, $32
+
+// func splitF64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·splitF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_8false<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 128(CX), Y0, Y0
+	VMOVDQU     (DX), X13
+	VINSERTI128 $0x01, 128(DX), Y13, Y13
+	VPXOR       Y13, Y0, Y0
+	VPSLLQ      $0x01, Y0, Y13
+	VPSRLQ      $0x0b, Y0, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y0, Y0
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 144(CX), Y1, Y1
+	VMOVDQU     16(DX), X13
+	VINSERTI128 $0x01, 144(DX), Y13, Y13
+	VPXOR       Y13, Y1, Y1
+	VPSLLQ      $0x01, Y1, Y13
+	VPSRLQ      $0x0b, Y1, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y1, Y1
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 160(CX), Y2, Y2
+	VMOVDQU     32(DX), X13
+	VINSERTI128 $0x01, 160(DX), Y13, Y13
+	VPXOR       Y13, Y2, Y2
+	VPSLLQ      $0x01, Y2, Y13
+	VPSRLQ      $0x0b, Y2, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y2, Y2
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 176(CX), Y3, Y3
+	VMOVDQU     48(DX), X13
+	VINSERTI128 $0x01, 176(DX), Y13, Y13
+	VPXOR       Y13, Y3, Y3
+	VPSLLQ      $0x01, Y3, Y13
+	VPSRLQ      $0x0b, Y3, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y3, Y3
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VMOVDQU     64(CX), X4
+	VINSERTI128 $0x01, 192(CX), Y4, Y4
+	VMOVDQU     64(DX), X13
+	VINSERTI128 $0x01, 192(DX), Y13, Y13
+	VPXOR       Y13, Y4, Y4
+	VPSLLQ      $0x01, Y4, Y13
+	VPSRLQ      $0x0b, Y4, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y4, Y4
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y4, Y4
+	VPSHUFB     Y15, Y4, Y4
+	VMOVDQU     80(CX), X5
+	VINSERTI128 $0x01, 208(CX), Y5, Y5
+	VMOVDQU     80(DX), X13
+	VINSERTI128 $0x01, 208(DX), Y13, Y13
+	VPXOR       Y13, Y5, Y5
+	VPSLLQ      $0x01, Y5, Y13
+	VPSRLQ      $0x0b, Y5, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y5, Y5
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y5, Y5
+	VPSHUFB     Y15, Y5, Y5
+	VMOVDQU     96(CX), X6
+	VINSERTI128 $0x01, 224(CX), Y6, Y6
+	VMOVDQU     96(DX), X13
+	VINSERTI128 $0x01, 224(DX), Y13, Y13
+	VPXOR       Y13, Y6, Y6
+	VPSLLQ      $0x01, Y6, Y13
+	VPSRLQ      $0x0b, Y6, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y6, Y6
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y6, Y6
+	VPSHUFB     Y15, Y6, Y6
+	VMOVDQU     112(CX), X7
+	VINSERTI128 $0x01, 240(CX), Y7, Y7
+	VMOVDQU     112(DX), X13
+	VINSERTI128 $0x01, 240(DX), Y13, Y13
+	VPXOR       Y13, Y7, Y7
+	VPSLLQ      $0x01, Y7, Y13
+	VPSRLQ      $0x0b, Y7, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y7, Y7
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y7, Y7
+	VPSHUFB     Y15, Y7, Y7
+	VPUNPCKLWD  Y4, Y0, Y12
+	VPUNPCKHWD  Y4, Y0, Y4
+	VPUNPCKLWD  Y5, Y1, Y0
+	VPUNPCKHWD  Y5, Y1, Y5
+	VPUNPCKLWD  Y6, Y2, Y1
+	VPUNPCKHWD  Y6, Y2, Y6
+	VPUNPCKLWD  Y7, Y3, Y2
+	VPUNPCKHWD  Y7, Y3, Y7
+	VPUNPCKLWD  Y1, Y12, Y3
+	VPUNPCKHWD  Y1, Y12, Y1
+	VPUNPCKLWD  Y6, Y4, Y12
+	VPUNPCKHWD  Y6, Y4, Y6
+	VPUNPCKLWD  Y2, Y0, Y4
+	VPUNPCKHWD  Y2, Y0, Y2
+	VPUNPCKLWD  Y7, Y5, Y0
+	VPUNPCKHWD  Y7, Y5, Y7
+	VPUNPCKLWD  Y4, Y3, Y5
+	VPUNPCKHWD  Y4, Y3, Y4
+	VPUNPCKLWD  Y2, Y1, Y3
+	VPUNPCKHWD  Y2, Y1, Y2
+	VPUNPCKLWD  Y0, Y12, Y1
+	VPUNPCKHWD  Y0, Y12, Y0
+	VPUNPCKLWD  Y7, Y6, Y12
+	VPUNPCKHWD  Y7, Y6, Y7
+	VMOVDQU     Y5, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y4, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y2, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y7, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	JMP         based
+
+alone:
+	SUBQ        $0x20, BX
+	JL          done
+	MOVQ        AX, DI
+	VMOVDQU     (CX), X0
+	VINSERTI128 $0x01, 128(CX), Y0, Y0
+	VPSLLQ      $0x01, Y0, Y13
+	VPSRLQ      $0x0b, Y0, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y0, Y0
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y0, Y0
+	VPSHUFB     Y15, Y0, Y0
+	VMOVDQU     16(CX), X1
+	VINSERTI128 $0x01, 144(CX), Y1, Y1
+	VPSLLQ      $0x01, Y1, Y13
+	VPSRLQ      $0x0b, Y1, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y1, Y1
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y1, Y1
+	VPSHUFB     Y15, Y1, Y1
+	VMOVDQU     32(CX), X2
+	VINSERTI128 $0x01, 160(CX), Y2, Y2
+	VPSLLQ      $0x01, Y2, Y13
+	VPSRLQ      $0x0b, Y2, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y2, Y2
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y2, Y2
+	VPSHUFB     Y15, Y2, Y2
+	VMOVDQU     48(CX), X3
+	VINSERTI128 $0x01, 176(CX), Y3, Y3
+	VPSLLQ      $0x01, Y3, Y13
+	VPSRLQ      $0x0b, Y3, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y3, Y3
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y3, Y3
+	VPSHUFB     Y15, Y3, Y3
+	VMOVDQU     64(CX), X4
+	VINSERTI128 $0x01, 192(CX), Y4, Y4
+	VPSLLQ      $0x01, Y4, Y13
+	VPSRLQ      $0x0b, Y4, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y4, Y4
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y4, Y4
+	VPSHUFB     Y15, Y4, Y4
+	VMOVDQU     80(CX), X5
+	VINSERTI128 $0x01, 208(CX), Y5, Y5
+	VPSLLQ      $0x01, Y5, Y13
+	VPSRLQ      $0x0b, Y5, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y5, Y5
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y5, Y5
+	VPSHUFB     Y15, Y5, Y5
+	VMOVDQU     96(CX), X6
+	VINSERTI128 $0x01, 224(CX), Y6, Y6
+	VPSLLQ      $0x01, Y6, Y13
+	VPSRLQ      $0x0b, Y6, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y6, Y6
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y6, Y6
+	VPSHUFB     Y15, Y6, Y6
+	VMOVDQU     112(CX), X7
+	VINSERTI128 $0x01, 240(CX), Y7, Y7
+	VPSLLQ      $0x01, Y7, Y13
+	VPSRLQ      $0x0b, Y7, Y14
+	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
+	VPAND       repeated0010000000000000<>+0(SB), Y14, Y14
+	VPAND       repeated000fffffffffffff<>+0(SB), Y7, Y7
+	VPOR        Y13, Y14, Y14
+	VPOR        Y14, Y7, Y7
+	VPSHUFB     Y15, Y7, Y7
+	VPUNPCKLWD  Y4, Y0, Y12
+	VPUNPCKHWD  Y4, Y0, Y4
+	VPUNPCKLWD  Y5, Y1, Y0
+	VPUNPCKHWD  Y5, Y1, Y5
+	VPUNPCKLWD  Y6, Y2, Y1
+	VPUNPCKHWD  Y6, Y2, Y6
+	VPUNPCKLWD  Y7, Y3, Y2
+	VPUNPCKHWD  Y7, Y3, Y7
+	VPUNPCKLWD  Y1, Y12, Y3
+	VPUNPCKHWD  Y1, Y12, Y1
+	VPUNPCKLWD  Y6, Y4, Y12
+	VPUNPCKHWD  Y6, Y4, Y6
+	VPUNPCKLWD  Y2, Y0, Y4
+	VPUNPCKHWD  Y2, Y0, Y2
+	VPUNPCKLWD  Y7, Y5, Y0
+	VPUNPCKHWD  Y7, Y5, Y7
+	VPUNPCKLWD  Y4, Y3, Y5
+	VPUNPCKHWD  Y4, Y3, Y4
+	VPUNPCKLWD  Y2, Y1, Y3
+	VPUNPCKHWD  Y2, Y1, Y2
+	VPUNPCKLWD  Y0, Y12, Y1
+	VPUNPCKHWD  Y0, Y12, Y0
+	VPUNPCKLWD  Y7, Y6, Y12
+	VPUNPCKHWD  Y7, Y6, Y7
+	VMOVDQU     Y5, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y4, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y3, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y2, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y1, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y0, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y12, (DI)
+	ADDQ        SI, DI
+	VMOVDQU     Y7, (DI)
+	ADDQ        SI, DI
+	ADDQ        $0x20, AX
+	ADDQ        $0x00000100, CX
+	JMP         alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeatedffe0000000000000<>+0(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+1(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+2(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+3(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+4(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+5(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+6(SB)/1, $0xe0
+DATA repeatedffe0000000000000<>+7(SB)/1, $0xff
+DATA repeatedffe0000000000000<>+8(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+9(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+10(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+11(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+12(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+13(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+14(SB)/1, $0xe0
+DATA repeatedffe0000000000000<>+15(SB)/1, $0xff
+DATA repeatedffe0000000000000<>+16(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+17(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+18(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+19(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+20(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+21(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+22(SB)/1, $0xe0
+DATA repeatedffe0000000000000<>+23(SB)/1, $0xff
+DATA repeatedffe0000000000000<>+24(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+25(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+26(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+27(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+28(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+29(SB)/1, $0x00
+DATA repeatedffe0000000000000<>+30(SB)/1, $0xe0
+DATA repeatedffe0000000000000<>+31(SB)/1, $0xff
+GLOBL repeatedffe0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA repeated0010000000000000<>+0(SB)/1, $0x00
+DATA repeated0010000000000000<>+1(SB)/1, $0x00
+DATA repeated0010000000000000<>+2(SB)/1, $0x00
+DATA repeated0010000000000000<>+3(SB)/1, $0x00
+DATA repeated0010000000000000<>+4(SB)/1, $0x00
+DATA repeated0010000000000000<>+5(SB)/1, $0x00
+DATA repeated0010000000000000<>+6(SB)/1, $0x10
+DATA repeated0010000000000000<>+7(SB)/1, $0x00
+DATA repeated0010000000000000<>+8(SB)/1, $0x00
+DATA repeated0010000000000000<>+9(SB)/1, $0x00
+DATA repeated0010000000000000<>+10(SB)/1, $0x00
+DATA repeated0010000000000000<>+11(SB)/1, $0x00
+DATA repeated0010000000000000<>+12(SB)/1, $0x00
+DATA repeated0010000000000000<>+13(SB)/1, $0x00
+DATA repeated0010000000000000<>+14(SB)/1, $0x10
+DATA repeated0010000000000000<>+15(SB)/1, $0x00
+DATA repeated0010000000000000<>+16(SB)/1, $0x00
+DATA repeated0010000000000000<>+17(SB)/1, $0x00
+DATA repeated0010000000000000<>+18(SB)/1, $0x00
+DATA repeated0010000000000000<>+19(SB)/1, $0x00
+DATA repeated0010000000000000<>+20(SB)/1, $0x00
+DATA repeated0010000000000000<>+21(SB)/1, $0x00
+DATA repeated0010000000000000<>+22(SB)/1, $0x10
+DATA repeated0010000000000000<>+23(SB)/1, $0x00
+DATA repeated0010000000000000<>+24(SB)/1, $0x00
+DATA repeated0010000000000000<>+25(SB)/1, $0x00
+DATA repeated0010000000000000<>+26(SB)/1, $0x00
+DATA repeated0010000000000000<>+27(SB)/1, $0x00
+DATA repeated0010000000000000<>+28(SB)/1, $0x00
+DATA repeated0010000000000000<>+29(SB)/1, $0x00
+DATA repeated0010000000000000<>+30(SB)/1, $0x10
+DATA repeated0010000000000000<>+31(SB)/1, $0x00
+GLOBL repeated0010000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA repeated000fffffffffffff<>+0(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+1(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+2(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+3(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+4(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+5(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+6(SB)/1, $0x0f
+DATA repeated000fffffffffffff<>+7(SB)/1, $0x00
+DATA repeated000fffffffffffff<>+8(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+9(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+10(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+11(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+12(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+13(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+14(SB)/1, $0x0f
+DATA repeated000fffffffffffff<>+15(SB)/1, $0x00
+DATA repeated000fffffffffffff<>+16(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+17(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+18(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+19(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+20(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+21(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+22(SB)/1, $0x0f
+DATA repeated000fffffffffffff<>+23(SB)/1, $0x00
+DATA repeated000fffffffffffff<>+24(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+25(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+26(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+27(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+28(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+29(SB)/1, $0xff
+DATA repeated000fffffffffffff<>+30(SB)/1, $0x0f
+DATA repeated000fffffffffffff<>+31(SB)/1, $0x00
+GLOBL repeated000fffffffffffff<>(SB), RODATA|NOPTR, $32
+
+// func join64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·join64AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_8true<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y4
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y5
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y6
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y7
+	ADDQ         SI, DI
+	VPUNPCKLWD   Y4, Y0, Y12
+	VPUNPCKHWD   Y4, Y0, Y4
+	VPUNPCKLWD   Y5, Y1, Y0
+	VPUNPCKHWD   Y5, Y1, Y5
+	VPUNPCKLWD   Y6, Y2, Y1
+	VPUNPCKHWD   Y6, Y2, Y6
+	VPUNPCKLWD   Y7, Y3, Y2
+	VPUNPCKHWD   Y7, Y3, Y7
+	VPUNPCKLWD   Y1, Y12, Y3
+	VPUNPCKHWD   Y1, Y12, Y1
+	VPUNPCKLWD   Y6, Y4, Y12
+	VPUNPCKHWD   Y6, Y4, Y6
+	VPUNPCKLWD   Y2, Y0, Y4
+	VPUNPCKHWD   Y2, Y0, Y2
+	VPUNPCKLWD   Y7, Y5, Y0
+	VPUNPCKHWD   Y7, Y5, Y7
+	VPUNPCKLWD   Y4, Y3, Y5
+	VPUNPCKHWD   Y4, Y3, Y4
+	VPUNPCKLWD   Y2, Y1, Y3
+	VPUNPCKHWD   Y2, Y1, Y2
+	VPUNPCKLWD   Y0, Y12, Y1
+	VPUNPCKHWD   Y0, Y12, Y0
+	VPUNPCKLWD   Y7, Y6, Y12
+	VPUNPCKHWD   Y7, Y6, Y7
+	VPSHUFB      Y15, Y5, Y5
+	VMOVDQU      (DX), X13
+	VINSERTI128  $0x01, 128(DX), Y13, Y13
+	VPXOR        Y13, Y5, Y5
+	VMOVDQU      X5, (CX)
+	VEXTRACTI128 $0x01, Y5, 128(CX)
+	VPSHUFB      Y15, Y4, Y4
+	VMOVDQU      16(DX), X13
+	VINSERTI128  $0x01, 144(DX), Y13, Y13
+	VPXOR        Y13, Y4, Y4
+	VMOVDQU      X4, 16(CX)
+	VEXTRACTI128 $0x01, Y4, 144(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VMOVDQU      32(DX), X13
+	VINSERTI128  $0x01, 160(DX), Y13, Y13
+	VPXOR        Y13, Y3, Y3
+	VMOVDQU      X3, 32(CX)
+	VEXTRACTI128 $0x01, Y3, 160(CX)
+	VPSHUFB      Y15, Y2, Y2
+	VMOVDQU      48(DX), X13
+	VINSERTI128  $0x01, 176(DX), Y13, Y13
+	VPXOR        Y13, Y2, Y2
+	VMOVDQU      X2, 48(CX)
+	VEXTRACTI128 $0x01, Y2, 176(CX)
+	VPSHUFB      Y15, Y1, Y1
+	VMOVDQU      64(DX), X13
+	VINSERTI128  $0x01, 192(DX), Y13, Y13
+	VPXOR        Y13, Y1, Y1
+	VMOVDQU      X1, 64(CX)
+	VEXTRACTI128 $0x01, Y1, 192(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VMOVDQU      80(DX), X13
+	VINSERTI128  $0x01, 208(DX), Y13, Y13
+	VPXOR        Y13, Y0, Y0
+	VMOVDQU      X0, 80(CX)
+	VEXTRACTI128 $0x01, Y0, 208(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VMOVDQU      96(DX), X13
+	VINSERTI128  $0x01, 224(DX), Y13, Y13
+	VPXOR        Y13, Y12, Y12
+	VMOVDQU      X12, 96(CX)
+	VEXTRACTI128 $0x01, Y12, 224(CX)
+	VPSHUFB      Y15, Y7, Y7
+	VMOVDQU      112(DX), X13
+	VINSERTI128  $0x01, 240(DX), Y13, Y13
+	VPXOR        Y13, Y7, Y7
+	VMOVDQU      X7, 112(CX)
+	VEXTRACTI128 $0x01, Y7, 240(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	JMP          based
+
+alone:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y4
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y5
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y6
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y7
+	ADDQ         SI, DI
+	VPUNPCKLWD   Y4, Y0, Y12
+	VPUNPCKHWD   Y4, Y0, Y4
+	VPUNPCKLWD   Y5, Y1, Y0
+	VPUNPCKHWD   Y5, Y1, Y5
+	VPUNPCKLWD   Y6, Y2, Y1
+	VPUNPCKHWD   Y6, Y2, Y6
+	VPUNPCKLWD   Y7, Y3, Y2
+	VPUNPCKHWD   Y7, Y3, Y7
+	VPUNPCKLWD   Y1, Y12, Y3
+	VPUNPCKHWD   Y1, Y12, Y1
+	VPUNPCKLWD   Y6, Y4, Y12
+	VPUNPCKHWD   Y6, Y4, Y6
+	VPUNPCKLWD   Y2, Y0, Y4
+	VPUNPCKHWD   Y2, Y0, Y2
+	VPUNPCKLWD   Y7, Y5, Y0
+	VPUNPCKHWD   Y7, Y5, Y7
+	VPUNPCKLWD   Y4, Y3, Y5
+	VPUNPCKHWD   Y4, Y3, Y4
+	VPUNPCKLWD   Y2, Y1, Y3
+	VPUNPCKHWD   Y2, Y1, Y2
+	VPUNPCKLWD   Y0, Y12, Y1
+	VPUNPCKHWD   Y0, Y12, Y0
+	VPUNPCKLWD   Y7, Y6, Y12
+	VPUNPCKHWD   Y7, Y6, Y7
+	VPSHUFB      Y15, Y5, Y5
+	VMOVDQU      X5, (CX)
+	VEXTRACTI128 $0x01, Y5, 128(CX)
+	VPSHUFB      Y15, Y4, Y4
+	VMOVDQU      X4, 16(CX)
+	VEXTRACTI128 $0x01, Y4, 144(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VMOVDQU      X3, 32(CX)
+	VEXTRACTI128 $0x01, Y3, 160(CX)
+	VPSHUFB      Y15, Y2, Y2
+	VMOVDQU      X2, 48(CX)
+	VEXTRACTI128 $0x01, Y2, 176(CX)
+	VPSHUFB      Y15, Y1, Y1
+	VMOVDQU      X1, 64(CX)
+	VEXTRACTI128 $0x01, Y1, 192(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VMOVDQU      X0, 80(CX)
+	VEXTRACTI128 $0x01, Y0, 208(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VMOVDQU      X12, 96(CX)
+	VEXTRACTI128 $0x01, Y12, 224(CX)
+	VPSHUFB      Y15, Y7, Y7
+	VMOVDQU      X7, 112(CX)
+	VEXTRACTI128 $0x01, Y7, 240(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000100, CX
+	JMP          alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA planeBytes256_8true<>+0(SB)/1, $0x0e
+DATA planeBytes256_8true<>+1(SB)/1, $0x0c
+DATA planeBytes256_8true<>+2(SB)/1, $0x0a
+DATA planeBytes256_8true<>+3(SB)/1, $0x08
+DATA planeBytes256_8true<>+4(SB)/1, $0x06
+DATA planeBytes256_8true<>+5(SB)/1, $0x04
+DATA planeBytes256_8true<>+6(SB)/1, $0x02
+DATA planeBytes256_8true<>+7(SB)/1, $0x00
+DATA planeBytes256_8true<>+8(SB)/1, $0x0f
+DATA planeBytes256_8true<>+9(SB)/1, $0x0d
+DATA planeBytes256_8true<>+10(SB)/1, $0x0b
+DATA planeBytes256_8true<>+11(SB)/1, $0x09
+DATA planeBytes256_8true<>+12(SB)/1, $0x07
+DATA planeBytes256_8true<>+13(SB)/1, $0x05
+DATA planeBytes256_8true<>+14(SB)/1, $0x03
+DATA planeBytes256_8true<>+15(SB)/1, $0x01
+DATA planeBytes256_8true<>+16(SB)/1, $0x0e
+DATA planeBytes256_8true<>+17(SB)/1, $0x0c
+DATA planeBytes256_8true<>+18(SB)/1, $0x0a
+DATA planeBytes256_8true<>+19(SB)/1, $0x08
+DATA planeBytes256_8true<>+20(SB)/1, $0x06
+DATA planeBytes256_8true<>+21(SB)/1, $0x04
+DATA planeBytes256_8true<>+22(SB)/1, $0x02
+DATA planeBytes256_8true<>+23(SB)/1, $0x00
+DATA planeBytes256_8true<>+24(SB)/1, $0x0f
+DATA planeBytes256_8true<>+25(SB)/1, $0x0d
+DATA planeBytes256_8true<>+26(SB)/1, $0x0b
+DATA planeBytes256_8true<>+27(SB)/1, $0x09
+DATA planeBytes256_8true<>+28(SB)/1, $0x07
+DATA planeBytes256_8true<>+29(SB)/1, $0x05
+DATA planeBytes256_8true<>+30(SB)/1, $0x03
+DATA planeBytes256_8true<>+31(SB)/1, $0x01
+GLOBL planeBytes256_8true<>(SB), RODATA|NOPTR, $32
+
+// func joinF64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// Requires: AVX, AVX2
+TEXT ·joinF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ    planes+0(FP), AX
+	MOVQ    data+8(FP), CX
+	MOVQ    base+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVDQU planeBytes256_8true<>+0(SB), Y15
+	TESTQ   DX, DX
+	JEQ     alone
+
+based:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y4
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y5
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y6
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y7
+	ADDQ         SI, DI
+	VPUNPCKLWD   Y4, Y0, Y12
+	VPUNPCKHWD   Y4, Y0, Y4
+	VPUNPCKLWD   Y5, Y1, Y0
+	VPUNPCKHWD   Y5, Y1, Y5
+	VPUNPCKLWD   Y6, Y2, Y1
+	VPUNPCKHWD   Y6, Y2, Y6
+	VPUNPCKLWD   Y7, Y3, Y2
+	VPUNPCKHWD   Y7, Y3, Y7
+	VPUNPCKLWD   Y1, Y12, Y3
+	VPUNPCKHWD   Y1, Y12, Y1
+	VPUNPCKLWD   Y6, Y4, Y12
+	VPUNPCKHWD   Y6, Y4, Y6
+	VPUNPCKLWD   Y2, Y0, Y4
+	VPUNPCKHWD   Y2, Y0, Y2
+	VPUNPCKLWD   Y7, Y5, Y0
+	VPUNPCKHWD   Y7, Y5, Y7
+	VPUNPCKLWD   Y4, Y3, Y5
+	VPUNPCKHWD   Y4, Y3, Y4
+	VPUNPCKLWD   Y2, Y1, Y3
+	VPUNPCKHWD   Y2, Y1, Y2
+	VPUNPCKLWD   Y0, Y12, Y1
+	VPUNPCKHWD   Y0, Y12, Y0
+	VPUNPCKLWD   Y7, Y6, Y12
+	VPUNPCKHWD   Y7, Y6, Y7
+	VPSHUFB      Y15, Y5, Y5
+	VPSRLQ       $0x01, Y5, Y13
+	VPSLLQ       $0x0b, Y5, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y5, Y5
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y5, Y5
+	VMOVDQU      (DX), X13
+	VINSERTI128  $0x01, 128(DX), Y13, Y13
+	VPXOR        Y13, Y5, Y5
+	VMOVDQU      X5, (CX)
+	VEXTRACTI128 $0x01, Y5, 128(CX)
+	VPSHUFB      Y15, Y4, Y4
+	VPSRLQ       $0x01, Y4, Y13
+	VPSLLQ       $0x0b, Y4, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y4, Y4
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y4, Y4
+	VMOVDQU      16(DX), X13
+	VINSERTI128  $0x01, 144(DX), Y13, Y13
+	VPXOR        Y13, Y4, Y4
+	VMOVDQU      X4, 16(CX)
+	VEXTRACTI128 $0x01, Y4, 144(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VPSRLQ       $0x01, Y3, Y13
+	VPSLLQ       $0x0b, Y3, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y3, Y3
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y3, Y3
+	VMOVDQU      32(DX), X13
+	VINSERTI128  $0x01, 160(DX), Y13, Y13
+	VPXOR        Y13, Y3, Y3
+	VMOVDQU      X3, 32(CX)
+	VEXTRACTI128 $0x01, Y3, 160(CX)
+	VPSHUFB      Y15, Y2, Y2
+	VPSRLQ       $0x01, Y2, Y13
+	VPSLLQ       $0x0b, Y2, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y2, Y2
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y2, Y2
+	VMOVDQU      48(DX), X13
+	VINSERTI128  $0x01, 176(DX), Y13, Y13
+	VPXOR        Y13, Y2, Y2
+	VMOVDQU      X2, 48(CX)
+	VEXTRACTI128 $0x01, Y2, 176(CX)
+	VPSHUFB      Y15, Y1, Y1
+	VPSRLQ       $0x01, Y1, Y13
+	VPSLLQ       $0x0b, Y1, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y1, Y1
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y1, Y1
+	VMOVDQU      64(DX), X13
+	VINSERTI128  $0x01, 192(DX), Y13, Y13
+	VPXOR        Y13, Y1, Y1
+	VMOVDQU      X1, 64(CX)
+	VEXTRACTI128 $0x01, Y1, 192(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VPSRLQ       $0x01, Y0, Y13
+	VPSLLQ       $0x0b, Y0, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y0, Y0
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y0, Y0
+	VMOVDQU      80(DX), X13
+	VINSERTI128  $0x01, 208(DX), Y13, Y13
+	VPXOR        Y13, Y0, Y0
+	VMOVDQU      X0, 80(CX)
+	VEXTRACTI128 $0x01, Y0, 208(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VPSRLQ       $0x01, Y12, Y13
+	VPSLLQ       $0x0b, Y12, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y12, Y12
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y12, Y12
+	VMOVDQU      96(DX), X13
+	VINSERTI128  $0x01, 224(DX), Y13, Y13
+	VPXOR        Y13, Y12, Y12
+	VMOVDQU      X12, 96(CX)
+	VEXTRACTI128 $0x01, Y12, 224(CX)
+	VPSHUFB      Y15, Y7, Y7
+	VPSRLQ       $0x01, Y7, Y13
+	VPSLLQ       $0x0b, Y7, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y7, Y7
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y7, Y7
+	VMOVDQU      112(DX), X13
+	VINSERTI128  $0x01, 240(DX), Y13, Y13
+	VPXOR        Y13, Y7, Y7
+	VMOVDQU      X7, 112(CX)
+	VEXTRACTI128 $0x01, Y7, 240(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	JMP          based
+
+alone:
+	SUBQ         $0x20, BX
+	JL           done
+	MOVQ         AX, DI
+	VMOVDQU      (DI), Y0
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y1
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y2
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y3
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y4
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y5
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y6
+	ADDQ         SI, DI
+	VMOVDQU      (DI), Y7
+	ADDQ         SI, DI
+	VPUNPCKLWD   Y4, Y0, Y12
+	VPUNPCKHWD   Y4, Y0, Y4
+	VPUNPCKLWD   Y5, Y1, Y0
+	VPUNPCKHWD   Y5, Y1, Y5
+	VPUNPCKLWD   Y6, Y2, Y1
+	VPUNPCKHWD   Y6, Y2, Y6
+	VPUNPCKLWD   Y7, Y3, Y2
+	VPUNPCKHWD   Y7, Y3, Y7
+	VPUNPCKLWD   Y1, Y12, Y3
+	VPUNPCKHWD   Y1, Y12, Y1
+	VPUNPCKLWD   Y6, Y4, Y12
+	VPUNPCKHWD   Y6, Y4, Y6
+	VPUNPCKLWD   Y2, Y0, Y4
+	VPUNPCKHWD   Y2, Y0, Y2
+	VPUNPCKLWD   Y7, Y5, Y0
+	VPUNPCKHWD   Y7, Y5, Y7
+	VPUNPCKLWD   Y4, Y3, Y5
+	VPUNPCKHWD   Y4, Y3, Y4
+	VPUNPCKLWD   Y2, Y1, Y3
+	VPUNPCKHWD   Y2, Y1, Y2
+	VPUNPCKLWD   Y0, Y12, Y1
+	VPUNPCKHWD   Y0, Y12, Y0
+	VPUNPCKLWD   Y7, Y6, Y12
+	VPUNPCKHWD   Y7, Y6, Y7
+	VPSHUFB      Y15, Y5, Y5
+	VPSRLQ       $0x01, Y5, Y13
+	VPSLLQ       $0x0b, Y5, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y5, Y5
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y5, Y5
+	VMOVDQU      X5, (CX)
+	VEXTRACTI128 $0x01, Y5, 128(CX)
+	VPSHUFB      Y15, Y4, Y4
+	VPSRLQ       $0x01, Y4, Y13
+	VPSLLQ       $0x0b, Y4, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y4, Y4
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y4, Y4
+	VMOVDQU      X4, 16(CX)
+	VEXTRACTI128 $0x01, Y4, 144(CX)
+	VPSHUFB      Y15, Y3, Y3
+	VPSRLQ       $0x01, Y3, Y13
+	VPSLLQ       $0x0b, Y3, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y3, Y3
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y3, Y3
+	VMOVDQU      X3, 32(CX)
+	VEXTRACTI128 $0x01, Y3, 160(CX)
+	VPSHUFB      Y15, Y2, Y2
+	VPSRLQ       $0x01, Y2, Y13
+	VPSLLQ       $0x0b, Y2, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y2, Y2
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y2, Y2
+	VMOVDQU      X2, 48(CX)
+	VEXTRACTI128 $0x01, Y2, 176(CX)
+	VPSHUFB      Y15, Y1, Y1
+	VPSRLQ       $0x01, Y1, Y13
+	VPSLLQ       $0x0b, Y1, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y1, Y1
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y1, Y1
+	VMOVDQU      X1, 64(CX)
+	VEXTRACTI128 $0x01, Y1, 192(CX)
+	VPSHUFB      Y15, Y0, Y0
+	VPSRLQ       $0x01, Y0, Y13
+	VPSLLQ       $0x0b, Y0, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y0, Y0
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y0, Y0
+	VMOVDQU      X0, 80(CX)
+	VEXTRACTI128 $0x01, Y0, 208(CX)
+	VPSHUFB      Y15, Y12, Y12
+	VPSRLQ       $0x01, Y12, Y13
+	VPSLLQ       $0x0b, Y12, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y12, Y12
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y12, Y12
+	VMOVDQU      X12, 96(CX)
+	VEXTRACTI128 $0x01, Y12, 224(CX)
+	VPSHUFB      Y15, Y7, Y7
+	VPSRLQ       $0x01, Y7, Y13
+	VPSLLQ       $0x0b, Y7, Y14
+	VPAND        repeated7ff0000000000000<>+0(SB), Y13, Y13
+	VPAND        repeated8000000000000000<>+0(SB), Y14, Y14
+	VPAND        repeated000fffffffffffff<>+0(SB), Y7, Y7
+	VPOR         Y13, Y14, Y14
+	VPOR         Y14, Y7, Y7
+	VMOVDQU      X7, 112(CX)
+	VEXTRACTI128 $0x01, Y7, 240(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x00000100, CX
+	JMP          alone
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeated7ff0000000000000<>+0(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+1(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+2(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+3(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+4(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+5(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+6(SB)/1, $0xf0
+DATA repeated7ff0000000000000<>+7(SB)/1, $0x7f
+DATA repeated7ff0000000000000<>+8(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+9(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+10(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+11(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+12(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+13(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+14(SB)/1, $0xf0
+DATA repeated7ff0000000000000<>+15(SB)/1, $0x7f
+DATA repeated7ff0000000000000<>+16(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+17(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+18(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+19(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+20(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+21(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+22(SB)/1, $0xf0
+DATA repeated7ff0000000000000<>+23(SB)/1, $0x7f
+DATA repeated7ff0000000000000<>+24(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+25(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+26(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+27(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+28(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+29(SB)/1, $0x00
+DATA repeated7ff0000000000000<>+30(SB)/1, $0xf0
+DATA repeated7ff0000000000000<>+31(SB)/1, $0x7f
+GLOBL repeated7ff0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA repeated8000000000000000<>+0(SB)/1, $0x00
+DATA repeated8000000000000000<>+1(SB)/1, $0x00
+DATA repeated8000000000000000<>+2(SB)/1, $0x00
+DATA repeated8000000000000000<>+3(SB)/1, $0x00
+DATA repeated8000000000000000<>+4(SB)/1, $0x00
+DATA repeated8000000000000000<>+5(SB)/1, $0x00
+DATA repeated8000000000000000<>+6(SB)/1, $0x00
+DATA repeated8000000000000000<>+7(SB)/1, $0x80
+DATA repeated8000000000000000<>+8(SB)/1, $0x00
+DATA repeated8000000000000000<>+9(SB)/1, $0x00
+DATA repeated8000000000000000<>+10(SB)/1, $0x00
+DATA repeated8000000000000000<>+11(SB)/1, $0x00
+DATA repeated8000000000000000<>+12(SB)/1, $0x00
+DATA repeated8000000000000000<>+13(SB)/1, $0x00
+DATA repeated8000000000000000<>+14(SB)/1, $0x00
+DATA repeated8000000000000000<>+15(SB)/1, $0x80
+DATA repeated8000000000000000<>+16(SB)/1, $0x00
+DATA repeated8000000000000000<>+17(SB)/1, $0x00
+DATA repeated8000000000000000<>+18(SB)/1, $0x00
+DATA repeated8000000000000000<>+19(SB)/1, $0x00
+DATA repeated8000000000000000<>+20(SB)/1, $0x00
+DATA repeated8000000000000000<>+21(SB)/1, $0x00
+DATA repeated8000000000000000<>+22(SB)/1, $0x00
+DATA repeated8000000000000000<>+23(SB)/1, $0x80
+DATA repeated8000000000000000<>+24(SB)/1, $0x00
+DATA repeated8000000000000000<>+25(SB)/1, $0x00
+DATA repeated8000000000000000<>+26(SB)/1, $0x00
+DATA repeated8000000000000000<>+27(SB)/1, $0x00
+DATA repeated8000000000000000<>+28(SB)/1, $0x00
+DATA repeated8000000000000000<>+29(SB)/1, $0x00
+DATA repeated8000000000000000<>+30(SB)/1, $0x00
+DATA repeated8000000000000000<>+31(SB)/1, $0x80
+GLOBL repeated8000000000000000<>(SB), RODATA|NOPTR, $32
+
 // func decode16AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·decode16AVX2(SB), NOSPLIT, $448-72
+TEXT ·decode16AVX2(SB), $1760-72
+	MOVQ           src+24(FP), CX
+	LEAQ           (SP), AX
+	ADDQ           $0x3f, AX
+	ANDQ           $-64, AX
+	MOVQ           d+0(FP), DX
+	VMOVDQU        1472(DX), Y0
+	VMOVDQA        Y0, (AX)
+	VMOVDQU        1504(DX), Y0
+	VMOVDQA        Y0, 32(AX)
+	VMOVDQU        1536(DX), Y0
+	VMOVDQA        Y0, 64(AX)
+	VMOVDQU        1568(DX), Y0
+	VMOVDQA        Y0, 96(AX)
+	VMOVDQU        1600(DX), Y0
+	VMOVDQA        Y0, 128(AX)
+	VMOVDQU        1632(DX), Y0
+	VMOVDQA        Y0, 160(AX)
+	VMOVDQU        1664(DX), Y0
+	VMOVDQA        Y0, 192(AX)
+	VMOVDQU        1696(DX), Y0
+	VMOVDQA        Y0, 224(AX)
+	VMOVDQU        1728(DX), Y0
+	VMOVDQA        Y0, 256(AX)
+	VMOVDQU        1760(DX), Y0
+	VMOVDQA        Y0, 288(AX)
+	VMOVDQU        1792(DX), Y0
+	VMOVDQA        Y0, 320(AX)
+	VMOVDQU        1824(DX), Y0
+	VMOVDQA        Y0, 352(AX)
+	VMOVDQU        1856(DX), Y0
+	VMOVDQA        Y0, 384(AX)
+	VMOVDQU        (DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        32(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 448(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 480(AX)
+	VMOVDQU        64(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        96(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 512(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 544(AX)
+	VMOVDQU        128(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        160(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 576(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 608(AX)
+	VMOVDQU        192(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        224(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 640(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 672(AX)
+	LEAQ           placesOfMask<>+0(SB), DX
+	MOVQ           z+8(FP), SI
+	MOVQ           ctx+16(FP), DI
+	MOVQ           size+32(FP), R8
+	ADDQ           CX, R8
+	SUBQ           $0x00000200, R8
+	MOVQ           rounds+40(FP), BX
+	MOVQ           lanes+48(FP), R9
+	CMPQ           R9, $0x20
+	JEQ            lanes32
+	JL             lanes16
+	VPERMQ         $0xd8, (DI), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPERMQ         $0xd8, 32(DI), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+
+round64:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R8
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPUNPCKHBW     Y2, Y3, Y5
+	VPAND          512(AX), Y5, Y5
+	VMOVDQA        Y5, 1568(AX)
+	VPACKUSWB      Y5, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VMOVDQA        1184(AX), Y9
+	VMOVDQA        1248(AX), Y10
+	VPCMPEQD       Y11, Y11, Y11
+	VPUNPCKLBW     Y10, Y11, Y12
+	VPAND          576(AX), Y12, Y12
+	VMOVDQA        Y12, 1600(AX)
+	VPUNPCKHBW     Y10, Y11, Y13
+	VPAND          640(AX), Y13, Y13
+	VMOVDQA        Y13, 1632(AX)
+	VPACKUSWB      Y13, Y12, Y12
+	VPXOR          Y11, Y12, Y12
+	VMOVDQA        Y12, 1312(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y9, Y9, Y10
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y10, Y10, Y10
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 128(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y4, Y6
+	VPMAXUB        Y13, Y12, Y14
+	VPMINUB        Y5, Y4, Y7
+	VPMINUB        Y13, Y12, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 144(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y6, Y6
+	VPMAXUB        Y13, Y14, Y14
+	VPMINUB        Y5, Y7, Y7
+	VPMINUB        Y13, Y15, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 160(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y6, Y6
+	VPMAXUB        Y13, Y14, Y14
+	VPMINUB        Y5, Y7, Y7
+	VPMINUB        Y13, Y15, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VMOVDQA        Y3, 1344(AX)
+	VMOVDQA        Y11, 1376(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VPSUBB         repeated10101010<>+0(SB), Y10, Y8
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 272(AX), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 288(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 176(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 192(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 304(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 320(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 208(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 224(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 336(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 352(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 240(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 256(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 368(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 384(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VMOVDQA        Y1, 1088(AX)
+	VMOVDQA        Y9, 1120(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPAND          1376(AX), Y11, Y11
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         1312(AX), Y14, Y8
+	VPSUBB         Y6, Y7, Y7
+	VPSUBB         Y14, Y15, Y15
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VPCMPEQB       repeated00000000<>+0(SB), Y8, Y10
+	VMOVDQA        1216(AX), Y4
+	VMOVDQA        1248(AX), Y12
+	VPSUBB         Y2, Y4, Y2
+	VPSUBB         Y10, Y12, Y10
+	VPAND          Y3, Y2, Y2
+	VPAND          Y11, Y10, Y10
+	VMOVDQA        1152(AX), Y3
+	VMOVDQA        1184(AX), Y11
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 80(AX), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 96(AX), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 112(AX), Y14
+	VPSHUFB        Y11, Y14, Y14
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKLBW     Y10, Y15, Y11
+	VPUNPCKHBW     Y2, Y7, Y7
+	VPUNPCKHBW     Y10, Y15, Y15
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPUNPCKLBW     Y13, Y12, Y10
+	VPMULLW        Y2, Y3, Y3
+	VPMULLW        Y10, Y11, Y11
+	VPUNPCKHBW     Y5, Y4, Y4
+	VPUNPCKHBW     Y13, Y12, Y12
+	VPMULLW        Y4, Y7, Y7
+	VPMULLW        Y12, Y15, Y15
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPSRLW         $0x03, Y9, Y9
+	VPAND          repeated1f1f1f1f<>+0(SB), Y9, Y9
+	VPMINUB        Y1, Y6, Y6
+	VPMINUB        Y9, Y14, Y14
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQU        scaleDown<>+0(SB), Y12
+	VPSHUFB        Y14, Y12, Y12
+	VMOVDQA        Y4, 1472(AX)
+	VMOVDQA        Y12, 1504(AX)
+	VPSUBB         Y6, Y1, Y1
+	VPSUBB         Y14, Y9, Y9
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y9, 1056(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQA        Y14, 992(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQU        lowBits<>+0(SB), Y10
+	VPSHUFB        Y14, Y10, Y10
+	VMOVDQA        Y2, 1408(AX)
+	VMOVDQA        Y10, 1440(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x06, R9
+	ADDQ           DI, R9
+	VPERMQ         $0xd8, (R9), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        1568(AX), Y2
+	VMOVDQA        480(AX), Y4
+	VMOVDQA        544(AX), Y5
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPUNPCKHBW     Y13, Y0, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          448(AX), Y1, Y1
+	VPXOR          512(AX), Y2, Y2
+	VPMULHUW       Y3, Y1, Y1
+	VPMULHUW       Y7, Y2, Y2
+	VPMULLW        Y3, Y4, Y10
+	VPMULLW        Y7, Y5, Y12
+	VPMULHUW       Y3, Y4, Y4
+	VPMULHUW       Y7, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label1
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+	VPCMPEQW       Y13, Y7, Y9
+	VPBLENDVB      Y9, 512(AX), Y2, Y2
+	VPBLENDVB      Y9, 544(AX), Y5, Y5
+
+label1:
+	VMOVDQA        1408(AX), Y14
+	VPUNPCKLBW     Y13, Y14, Y6
+	VPAND          Y1, Y6, Y6
+	VMOVDQA        Y6, 704(AX)
+	VPUNPCKHBW     Y13, Y14, Y9
+	VPAND          Y2, Y9, Y9
+	VMOVDQA        Y9, 736(AX)
+	VMOVDQA        1472(AX), Y14
+	VPUNPCKLBW     Y14, Y13, Y6
+	VPUNPCKHBW     Y14, Y13, Y9
+	VPMULHUW       Y6, Y1, Y10
+	VPMULHUW       Y9, Y2, Y12
+	VPMULLW        Y6, Y4, Y3
+	VPMULLW        Y9, Y5, Y7
+	VPOR           Y3, Y10, Y10
+	VPOR           Y7, Y12, Y12
+	VPMULHUW       Y6, Y4, Y3
+	VPMULHUW       Y9, Y5, Y7
+	VPCMPEQW       Y13, Y6, Y6
+	VPCMPEQW       Y13, Y9, Y9
+	VPBLENDVB      Y6, Y1, Y10, Y1
+	VPBLENDVB      Y9, Y2, Y12, Y2
+	VPBLENDVB      Y6, Y4, Y3, Y4
+	VPBLENDVB      Y9, Y5, Y7, Y5
+	VPSRLW         $0x0f, Y1, Y10
+	VPSRLW         $0x0f, Y2, Y12
+	VPOR           Y4, Y10, Y10
+	VPOR           Y5, Y12, Y12
+	VPCMPEQW       Y13, Y10, Y10
+	VPCMPEQW       Y13, Y12, Y12
+	VPACKSSWB      Y12, Y10, Y6
+	VPMOVMSKB      Y6, R9
+	MOVBLZX        R9, R11
+	MOVL           R9, R12
+	ANDL           $0x00ff0000, R12
+	POPCNTL        R11, R13
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R13*2), Y6, Y6
+	POPCNTL        R12, R10
+	ADDL           R13, R10
+	LEAQ           (CX)(R10*2), CX
+	SHLL           $0x04, R11
+	SHRL           $0x0c, R12
+	VMOVDQU        (DX)(R11*1), X3
+	VINSERTI128    $0x01, (DX)(R12*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y10, Y1, Y4, Y4
+	VPBLENDVB      Y10, Y6, Y1, Y1
+	VMOVDQA        Y4, 480(AX)
+	VMOVDQA        Y1, 448(AX)
+	SHRL           $0x08, R9
+	MOVBLZX        R9, R11
+	ANDL           $0x00ff0000, R9
+	POPCNTL        R11, R12
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R12*2), Y6, Y6
+	POPCNTL        R9, R10
+	ADDL           R12, R10
+	LEAQ           (CX)(R10*2), CX
+	SHLL           $0x04, R11
+	SHRL           $0x0c, R9
+	VMOVDQU        (DX)(R11*1), X3
+	VINSERTI128    $0x01, (DX)(R9*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y12, Y2, Y5, Y5
+	VPBLENDVB      Y12, Y6, Y2, Y2
+	VMOVDQA        Y5, 544(AX)
+	VMOVDQA        Y2, 512(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x06, R9
+	ADDQ           DI, R9
+	VPERMQ         $0xd8, 32(R9), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1600(AX), Y1
+	VMOVDQA        1632(AX), Y2
+	VMOVDQA        608(AX), Y4
+	VMOVDQA        672(AX), Y5
+	VPUNPCKLBW     Y13, Y8, Y6
+	VPUNPCKHBW     Y13, Y8, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          576(AX), Y1, Y1
+	VPXOR          640(AX), Y2, Y2
+	VPMULHUW       Y11, Y1, Y1
+	VPMULHUW       Y15, Y2, Y2
+	VPMULLW        Y11, Y4, Y10
+	VPMULLW        Y15, Y5, Y12
+	VPMULHUW       Y11, Y4, Y4
+	VPMULHUW       Y15, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label2
+	VPCMPEQW       Y13, Y11, Y6
+	VPBLENDVB      Y6, 576(AX), Y1, Y1
+	VPBLENDVB      Y6, 608(AX), Y4, Y4
+	VPCMPEQW       Y13, Y15, Y9
+	VPBLENDVB      Y9, 640(AX), Y2, Y2
+	VPBLENDVB      Y9, 672(AX), Y5, Y5
+
+label2:
+	VMOVDQA     1440(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 768(AX)
+	VPUNPCKHBW  Y13, Y14, Y9
+	VPAND       Y2, Y9, Y9
+	VMOVDQA     Y9, 800(AX)
+	VMOVDQA     1504(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPUNPCKHBW  Y14, Y13, Y9
+	VPMULHUW    Y6, Y1, Y10
+	VPMULHUW    Y9, Y2, Y12
+	VPMULLW     Y6, Y4, Y11
+	VPMULLW     Y9, Y5, Y15
+	VPOR        Y11, Y10, Y10
+	VPOR        Y15, Y12, Y12
+	VPMULHUW    Y6, Y4, Y11
+	VPMULHUW    Y9, Y5, Y15
+	VPCMPEQW    Y13, Y6, Y6
+	VPCMPEQW    Y13, Y9, Y9
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y9, Y2, Y12, Y2
+	VPBLENDVB   Y6, Y4, Y11, Y4
+	VPBLENDVB   Y9, Y5, Y15, Y5
+	VPSRLW      $0x0f, Y1, Y10
+	VPSRLW      $0x0f, Y2, Y12
+	VPOR        Y4, Y10, Y10
+	VPOR        Y5, Y12, Y12
+	VPCMPEQW    Y13, Y10, Y10
+	VPCMPEQW    Y13, Y12, Y12
+	VPACKSSWB   Y12, Y10, Y6
+	VPMOVMSKB   Y6, R9
+	MOVBLZX     R9, R11
+	MOVL        R9, R12
+	ANDL        $0x00ff0000, R12
+	POPCNTL     R11, R13
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R13*2), Y6, Y6
+	POPCNTL     R12, R10
+	ADDL        R13, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R12
+	VMOVDQU     (DX)(R11*1), X11
+	VINSERTI128 $0x01, (DX)(R12*1), Y11, Y11
+	VPSHUFB     Y11, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 608(AX)
+	VMOVDQA     Y1, 576(AX)
+	SHRL        $0x08, R9
+	MOVBLZX     R9, R11
+	ANDL        $0x00ff0000, R9
+	POPCNTL     R11, R12
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R12*2), Y6, Y6
+	POPCNTL     R9, R10
+	ADDL        R12, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R9
+	VMOVDQU     (DX)(R11*1), X11
+	VINSERTI128 $0x01, (DX)(R9*1), Y11, Y11
+	VPSHUFB     Y11, Y6, Y6
+	VPBLENDVB   Y12, Y2, Y5, Y5
+	VPBLENDVB   Y12, Y6, Y2, Y2
+	VMOVDQA     Y5, 672(AX)
+	VMOVDQA     Y2, 640(AX)
+	VMOVDQA     1024(AX), Y0
+	VPOR        1056(AX), Y0, Y0
+	VPTEST      Y0, Y0
+	JNE         more64
+
+put64:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       736(AX), Y9, Y9
+	VPCMPEQD   Y0, Y0, Y0
+	VPADDW     Y0, Y8, Y8
+	VMOVDQU    Y8, (SI)
+	VPCMPEQD   Y0, Y0, Y0
+	VPADDW     Y0, Y9, Y9
+	VMOVDQU    Y9, 32(SI)
+	VMOVDQA    1120(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       768(AX), Y8, Y8
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       800(AX), Y9, Y9
+	VPCMPEQD   Y0, Y0, Y0
+	VPADDW     Y0, Y8, Y8
+	VMOVDQU    Y8, 64(SI)
+	VPCMPEQD   Y0, Y0, Y0
+	VPADDW     Y0, Y9, Y9
+	VMOVDQU    Y9, 96(SI)
+	ADDQ       $0x40, DI
+	ADDQ       $0x00000080, SI
+	DECQ       BX
+	JMP        round64
+
+more64:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        736(AX), Y2, Y2
+	VMOVDQA     Y2, 736(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R9
+	MOVBLZX     R9, R11
+	MOVL        R9, R12
+	ANDL        $0x00ff0000, R12
+	POPCNTL     R11, R13
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R13*2), Y4, Y4
+	POPCNTL     R12, R10
+	ADDL        R13, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R12
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R12*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R9
+	MOVBLZX     R9, R11
+	ANDL        $0x00ff0000, R9
+	POPCNTL     R11, R12
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R12*2), Y4, Y4
+	POPCNTL     R9, R10
+	ADDL        R12, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R9
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R9*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	VMOVDQA     1056(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1056(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     992(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     576(AX), Y9
+	VMOVDQA     608(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        768(AX), Y2, Y2
+	VMOVDQA     Y2, 768(AX)
+	VMOVDQA     640(AX), Y10
+	VMOVDQA     672(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        800(AX), Y2, Y2
+	VMOVDQA     Y2, 800(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R9
+	MOVBLZX     R9, R11
+	MOVL        R9, R12
+	ANDL        $0x00ff0000, R12
+	POPCNTL     R11, R13
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R13*2), Y4, Y4
+	POPCNTL     R12, R10
+	ADDL        R13, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R12
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R12*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 608(AX)
+	VMOVDQA     Y9, 576(AX)
+	SHRL        $0x08, R9
+	MOVBLZX     R9, R11
+	ANDL        $0x00ff0000, R9
+	POPCNTL     R11, R12
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R12*2), Y4, Y4
+	POPCNTL     R9, R10
+	ADDL        R12, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R9
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R9*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 672(AX)
+	VMOVDQA     Y10, 640(AX)
+	JMP         put64
+
+lanes32:
+	VPERMQ         $0xd8, (DI), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round32:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R8
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPUNPCKHBW     Y2, Y3, Y5
+	VPAND          512(AX), Y5, Y5
+	VMOVDQA        Y5, 1568(AX)
+	VPACKUSWB      Y5, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y2, Y2, Y2
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y4, Y6
+	VPMINUB        Y5, Y4, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVDQA        Y3, 1344(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VMOVDQA        Y1, 1088(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         Y6, Y7, Y7
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VMOVDQA        1216(AX), Y4
+	VPSUBB         Y2, Y4, Y2
+	VPAND          Y3, Y2, Y2
+	VMOVDQA        1152(AX), Y3
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKHBW     Y2, Y7, Y7
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPMULLW        Y2, Y3, Y3
+	VPUNPCKHBW     Y5, Y4, Y4
+	VPMULLW        Y4, Y7, Y7
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPMINUB        Y1, Y6, Y6
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQA        Y4, 1472(AX)
+	VPSUBB         Y6, Y1, Y1
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQA        Y2, 1408(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x05, R9
+	ADDQ           DI, R9
+	VPERMQ         $0xd8, (R9), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        1568(AX), Y2
+	VMOVDQA        480(AX), Y4
+	VMOVDQA        544(AX), Y5
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPUNPCKHBW     Y13, Y0, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          448(AX), Y1, Y1
+	VPXOR          512(AX), Y2, Y2
+	VPMULHUW       Y3, Y1, Y1
+	VPMULHUW       Y7, Y2, Y2
+	VPMULLW        Y3, Y4, Y10
+	VPMULLW        Y7, Y5, Y12
+	VPMULHUW       Y3, Y4, Y4
+	VPMULHUW       Y7, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label3
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+	VPCMPEQW       Y13, Y7, Y9
+	VPBLENDVB      Y9, 512(AX), Y2, Y2
+	VPBLENDVB      Y9, 544(AX), Y5, Y5
+
+label3:
+	VMOVDQA     1408(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 704(AX)
+	VPUNPCKHBW  Y13, Y14, Y9
+	VPAND       Y2, Y9, Y9
+	VMOVDQA     Y9, 736(AX)
+	VMOVDQA     1472(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPUNPCKHBW  Y14, Y13, Y9
+	VPMULHUW    Y6, Y1, Y10
+	VPMULHUW    Y9, Y2, Y12
+	VPMULLW     Y6, Y4, Y3
+	VPMULLW     Y9, Y5, Y7
+	VPOR        Y3, Y10, Y10
+	VPOR        Y7, Y12, Y12
+	VPMULHUW    Y6, Y4, Y3
+	VPMULHUW    Y9, Y5, Y7
+	VPCMPEQW    Y13, Y6, Y6
+	VPCMPEQW    Y13, Y9, Y9
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y9, Y2, Y12, Y2
+	VPBLENDVB   Y6, Y4, Y3, Y4
+	VPBLENDVB   Y9, Y5, Y7, Y5
+	VPSRLW      $0x0f, Y1, Y10
+	VPSRLW      $0x0f, Y2, Y12
+	VPOR        Y4, Y10, Y10
+	VPOR        Y5, Y12, Y12
+	VPCMPEQW    Y13, Y10, Y10
+	VPCMPEQW    Y13, Y12, Y12
+	VPACKSSWB   Y12, Y10, Y6
+	VPMOVMSKB   Y6, R9
+	MOVBLZX     R9, R11
+	MOVL        R9, R12
+	ANDL        $0x00ff0000, R12
+	POPCNTL     R11, R13
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R13*2), Y6, Y6
+	POPCNTL     R12, R10
+	ADDL        R13, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R12
+	VMOVDQU     (DX)(R11*1), X3
+	VINSERTI128 $0x01, (DX)(R12*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 480(AX)
+	VMOVDQA     Y1, 448(AX)
+	SHRL        $0x08, R9
+	MOVBLZX     R9, R11
+	ANDL        $0x00ff0000, R9
+	POPCNTL     R11, R12
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R12*2), Y6, Y6
+	POPCNTL     R9, R10
+	ADDL        R12, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R9
+	VMOVDQU     (DX)(R11*1), X3
+	VINSERTI128 $0x01, (DX)(R9*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y12, Y2, Y5, Y5
+	VPBLENDVB   Y12, Y6, Y2, Y2
+	VMOVDQA     Y5, 544(AX)
+	VMOVDQA     Y2, 512(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JNE         more32
+
+put32:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       736(AX), Y9, Y9
+	VPCMPEQD   Y0, Y0, Y0
+	VPADDW     Y0, Y8, Y8
+	VMOVDQU    Y8, (SI)
+	VPCMPEQD   Y0, Y0, Y0
+	VPADDW     Y0, Y9, Y9
+	VMOVDQU    Y9, 32(SI)
+	ADDQ       $0x20, DI
+	ADDQ       $0x00000040, SI
+	DECQ       BX
+	JMP        round32
+
+more32:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        736(AX), Y2, Y2
+	VMOVDQA     Y2, 736(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R9
+	MOVBLZX     R9, R11
+	MOVL        R9, R12
+	ANDL        $0x00ff0000, R12
+	POPCNTL     R11, R13
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R13*2), Y4, Y4
+	POPCNTL     R12, R10
+	ADDL        R13, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R12
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R12*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R9
+	MOVBLZX     R9, R11
+	ANDL        $0x00ff0000, R9
+	POPCNTL     R11, R12
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R12*2), Y4, Y4
+	POPCNTL     R9, R10
+	ADDL        R12, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R9
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R9*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	JMP         put32
+
+lanes16:
+	VMOVDQU        (DI), X1
+	VPERMQ         $0x50, Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round16:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R8
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPACKUSWB      Y4, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y2, Y2, Y2
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y4, Y6
+	VPMINUB        Y5, Y4, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVDQA        Y3, 1344(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VMOVDQA        Y1, 1088(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         Y6, Y7, Y7
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VMOVDQA        1216(AX), Y4
+	VPSUBB         Y2, Y4, Y2
+	VPAND          Y3, Y2, Y2
+	VMOVDQA        1152(AX), Y3
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPMULLW        Y2, Y3, Y3
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPMINUB        Y1, Y6, Y6
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQA        Y4, 1472(AX)
+	VPSUBB         Y6, Y1, Y1
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQA        Y2, 1408(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x04, R9
+	ADDQ           DI, R9
+	VMOVDQU        (R9), X1
+	VPERMQ         $0x50, Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        480(AX), Y4
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPSUBW         Y6, Y1, Y6
+	VPXOR          448(AX), Y1, Y1
+	VPMULHUW       Y3, Y1, Y1
+	VPMULLW        Y3, Y4, Y10
+	VPMULHUW       Y3, Y4, Y4
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y10, Y1, Y1
+	VPSUBUSW       Y1, Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPADDW         Y10, Y4, Y4
+	CMPL           400(AX), $0x00
+	JEQ            label4
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+
+label4:
+	VMOVDQA     1408(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 704(AX)
+	VMOVDQA     1472(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPMULHUW    Y6, Y1, Y10
+	VPMULLW     Y6, Y4, Y3
+	VPOR        Y3, Y10, Y10
+	VPMULHUW    Y6, Y4, Y3
+	VPCMPEQW    Y13, Y6, Y6
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y6, Y4, Y3, Y4
+	VPSRLW      $0x0f, Y1, Y10
+	VPOR        Y4, Y10, Y10
+	VPCMPEQW    Y13, Y10, Y10
+	VPACKSSWB   Y10, Y10, Y6
+	VPMOVMSKB   Y6, R9
+	MOVBLZX     R9, R10
+	MOVL        R9, R11
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R10, R12
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R12*2), Y6, Y6
+	POPCNTL     R11, R9
+	ADDL        R12, R9
+	LEAQ        (CX)(R9*2), CX
+	SHLL        $0x04, R10
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R10*1), X3
+	VINSERTI128 $0x01, (DX)(R11*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 480(AX)
+	VMOVDQA     Y1, 448(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JNE         more16
+
+put16:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPCMPEQD   Y0, Y0, Y0
+	VPADDW     Y0, Y8, Y8
+	VMOVDQU    Y8, (SI)
+	ADDQ       $0x10, DI
+	ADDQ       $0x00000020, SI
+	DECQ       BX
+	JMP        round16
+
+more16:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULLW     Y4, Y11, Y0
+	VPOR        Y0, Y13, Y13
+	VPMULHUW    Y4, Y11, Y0
+	VPCMPEQW    Y3, Y4, Y4
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPSRLW      $0x0f, Y9, Y13
+	VPOR        Y11, Y13, Y13
+	VPCMPEQW    Y3, Y13, Y13
+	VPACKSSWB   Y13, Y13, Y4
+	VPMOVMSKB   Y4, R9
+	MOVBLZX     R9, R10
+	MOVL        R9, R11
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R10, R12
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R12*2), Y4, Y4
+	POPCNTL     R11, R9
+	ADDL        R12, R9
+	LEAQ        (CX)(R9*2), CX
+	SHLL        $0x04, R10
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R10*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	JMP         put16
+
+finish:
+	MOVQ       d+0(FP), DX
+	VMOVDQA    448(AX), Y0
+	VMOVDQA    480(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, (DX)
+	VMOVDQU    Y3, 32(DX)
+	VMOVDQA    512(AX), Y0
+	VMOVDQA    544(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 64(DX)
+	VMOVDQU    Y3, 96(DX)
+	VMOVDQA    576(AX), Y0
+	VMOVDQA    608(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 128(DX)
+	VMOVDQU    Y3, 160(DX)
+	VMOVDQA    640(AX), Y0
+	VMOVDQA    672(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 192(DX)
+	VMOVDQU    Y3, 224(DX)
+	MOVQ       rounds+40(FP), DX
+	SUBQ       BX, DX
+	MOVQ       DX, done+56(FP)
+	MOVQ       src+24(FP), DX
+	SUBQ       DX, CX
+	MOVQ       CX, read+64(FP)
+	VZEROUPPER
+	RET
+
+DATA repeated0000ffff<>+0(SB)/1, $0xff
+DATA repeated0000ffff<>+1(SB)/1, $0xff
+DATA repeated0000ffff<>+2(SB)/1, $0x00
+DATA repeated0000ffff<>+3(SB)/1, $0x00
+DATA repeated0000ffff<>+4(SB)/1, $0xff
+DATA repeated0000ffff<>+5(SB)/1, $0xff
+DATA repeated0000ffff<>+6(SB)/1, $0x00
+DATA repeated0000ffff<>+7(SB)/1, $0x00
+DATA repeated0000ffff<>+8(SB)/1, $0xff
+DATA repeated0000ffff<>+9(SB)/1, $0xff
+DATA repeated0000ffff<>+10(SB)/1, $0x00
+DATA repeated0000ffff<>+11(SB)/1, $0x00
+DATA repeated0000ffff<>+12(SB)/1, $0xff
+DATA repeated0000ffff<>+13(SB)/1, $0xff
+DATA repeated0000ffff<>+14(SB)/1, $0x00
+DATA repeated0000ffff<>+15(SB)/1, $0x00
+DATA repeated0000ffff<>+16(SB)/1, $0xff
+DATA repeated0000ffff<>+17(SB)/1, $0xff
+DATA repeated0000ffff<>+18(SB)/1, $0x00
+DATA repeated0000ffff<>+19(SB)/1, $0x00
+DATA repeated0000ffff<>+20(SB)/1, $0xff
+DATA repeated0000ffff<>+21(SB)/1, $0xff
+DATA repeated0000ffff<>+22(SB)/1, $0x00
+DATA repeated0000ffff<>+23(SB)/1, $0x00
+DATA repeated0000ffff<>+24(SB)/1, $0xff
+DATA repeated0000ffff<>+25(SB)/1, $0xff
+DATA repeated0000ffff<>+26(SB)/1, $0x00
+DATA repeated0000ffff<>+27(SB)/1, $0x00
+DATA repeated0000ffff<>+28(SB)/1, $0xff
+DATA repeated0000ffff<>+29(SB)/1, $0xff
+DATA repeated0000ffff<>+30(SB)/1, $0x00
+DATA repeated0000ffff<>+31(SB)/1, $0x00
+DATA repeated0000ffff<>+32(SB)/1, $0xff
+DATA repeated0000ffff<>+33(SB)/1, $0xff
+DATA repeated0000ffff<>+34(SB)/1, $0x00
+DATA repeated0000ffff<>+35(SB)/1, $0x00
+DATA repeated0000ffff<>+36(SB)/1, $0xff
+DATA repeated0000ffff<>+37(SB)/1, $0xff
+DATA repeated0000ffff<>+38(SB)/1, $0x00
+DATA repeated0000ffff<>+39(SB)/1, $0x00
+DATA repeated0000ffff<>+40(SB)/1, $0xff
+DATA repeated0000ffff<>+41(SB)/1, $0xff
+DATA repeated0000ffff<>+42(SB)/1, $0x00
+DATA repeated0000ffff<>+43(SB)/1, $0x00
+DATA repeated0000ffff<>+44(SB)/1, $0xff
+DATA repeated0000ffff<>+45(SB)/1, $0xff
+DATA repeated0000ffff<>+46(SB)/1, $0x00
+DATA repeated0000ffff<>+47(SB)/1, $0x00
+DATA repeated0000ffff<>+48(SB)/1, $0xff
+DATA repeated0000ffff<>+49(SB)/1, $0xff
+DATA repeated0000ffff<>+50(SB)/1, $0x00
+DATA repeated0000ffff<>+51(SB)/1, $0x00
+DATA repeated0000ffff<>+52(SB)/1, $0xff
+DATA repeated0000ffff<>+53(SB)/1, $0xff
+DATA repeated0000ffff<>+54(SB)/1, $0x00
+DATA repeated0000ffff<>+55(SB)/1, $0x00
+DATA repeated0000ffff<>+56(SB)/1, $0xff
+DATA repeated0000ffff<>+57(SB)/1, $0xff
+DATA repeated0000ffff<>+58(SB)/1, $0x00
+DATA repeated0000ffff<>+59(SB)/1, $0x00
+DATA repeated0000ffff<>+60(SB)/1, $0xff
+DATA repeated0000ffff<>+61(SB)/1, $0xff
+DATA repeated0000ffff<>+62(SB)/1, $0x00
+DATA repeated0000ffff<>+63(SB)/1, $0x00
+GLOBL repeated0000ffff<>(SB), RODATA|NOPTR, $64
+
+DATA placesOfMask<>+0(SB)/1, $0x80
+DATA placesOfMask<>+1(SB)/1, $0x80
+DATA placesOfMask<>+2(SB)/1, $0x80
+DATA placesOfMask<>+3(SB)/1, $0x80
+DATA placesOfMask<>+4(SB)/1, $0x80
+DATA placesOfMask<>+5(SB)/1, $0x80
+DATA placesOfMask<>+6(SB)/1, $0x80
+DATA placesOfMask<>+7(SB)/1, $0x80
+DATA placesOfMask<>+8(SB)/1, $0x80
+DATA placesOfMask<>+9(SB)/1, $0x80
+DATA placesOfMask<>+10(SB)/1, $0x80
+DATA placesOfMask<>+11(SB)/1, $0x80
+DATA placesOfMask<>+12(SB)/1, $0x80
+DATA placesOfMask<>+13(SB)/1, $0x80
+DATA placesOfMask<>+14(SB)/1, $0x80
+DATA placesOfMask<>+15(SB)/1, $0x80
+DATA placesOfMask<>+16(SB)/1, $0x00
+DATA placesOfMask<>+17(SB)/1, $0x01
+DATA placesOfMask<>+18(SB)/1, $0x80
+DATA placesOfMask<>+19(SB)/1, $0x80
+DATA placesOfMask<>+20(SB)/1, $0x80
+DATA placesOfMask<>+21(SB)/1, $0x80
+DATA placesOfMask<>+22(SB)/1, $0x80
+DATA placesOfMask<>+23(SB)/1, $0x80
+DATA placesOfMask<>+24(SB)/1, $0x80
+DATA placesOfMask<>+25(SB)/1, $0x80
+DATA placesOfMask<>+26(SB)/1, $0x80
+DATA placesOfMask<>+27(SB)/1, $0x80
+DATA placesOfMask<>+28(SB)/1, $0x80
+DATA placesOfMask<>+29(SB)/1, $0x80
+DATA placesOfMask<>+30(SB)/1, $0x80
+DATA placesOfMask<>+31(SB)/1, $0x80
+DATA placesOfMask<>+32(SB)/1, $0x80
+DATA placesOfMask<>+33(SB)/1, $0x80
+DATA placesOfMask<>+34(SB)/1, $0x00
+DATA placesOfMask<>+35(SB)/1, $0x01
+DATA placesOfMask<>+36(SB)/1, $0x80
+DATA placesOfMask<>+37(SB)/1, $0x80
+DATA placesOfMask<>+38(SB)/1, $0x80
+DATA placesOfMask<>+39(SB)/1, $0x80
+DATA placesOfMask<>+40(SB)/1, $0x80
+DATA placesOfMask<>+41(SB)/1, $0x80
+DATA placesOfMask<>+42(SB)/1, $0x80
+DATA placesOfMask<>+43(SB)/1, $0x80
+DATA placesOfMask<>+44(SB)/1, $0x80
+DATA placesOfMask<>+45(SB)/1, $0x80
+DATA placesOfMask<>+46(SB)/1, $0x80
+DATA placesOfMask<>+47(SB)/1, $0x80
+DATA placesOfMask<>+48(SB)/1, $0x00
+DATA placesOfMask<>+49(SB)/1, $0x01
+DATA placesOfMask<>+50(SB)/1, $0x02
+DATA placesOfMask<>+51(SB)/1, $0x03
+DATA placesOfMask<>+52(SB)/1, $0x80
+DATA placesOfMask<>+53(SB)/1, $0x80
+DATA placesOfMask<>+54(SB)/1, $0x80
+DATA placesOfMask<>+55(SB)/1, $0x80
+DATA placesOfMask<>+56(SB)/1, $0x80
+DATA placesOfMask<>+57(SB)/1, $0x80
+DATA placesOfMask<>+58(SB)/1, $0x80
+DATA placesOfMask<>+59(SB)/1, $0x80
+DATA placesOfMask<>+60(SB)/1, $0x80
+DATA placesOfMask<>+61(SB)/1, $0x80
+DATA placesOfMask<>+62(SB)/1, $0x80
+DATA placesOfMask<>+63(SB)/1, $0x80
+DATA placesOfMask<>+64(SB)/1, $0x80
+DATA placesOfMask<>+65(SB)/1, $0x80
+DATA placesOfMask<>+66(SB)/1, $0x80
+DATA placesOfMask<>+67(SB)/1, $0x80
+DATA placesOfMask<>+68(SB)/1, $0x00
+DATA placesOfMask<>+69(SB)/1, $0x01
+DATA placesOfMask<>+70(SB)/1, $0x80
+DATA placesOfMask<>+71(SB)/1, $0x80
+DATA placesOfMask<>+72(SB)/1, $0x80
+DATA placesOfMask<>+73(SB)/1, $0x80
+DATA placesOfMask<>+74(SB)/1, $0x80
+DATA placesOfMask<>+75(SB)/1, $0x80
+DATA placesOfMask<>+76(SB)/1, $0x80
+DATA placesOfMask<>+77(SB)/1, $0x80
+DATA placesOfMask<>+78(SB)/1, $0x80
+DATA placesOfMask<>+79(SB)/1, $0x80
+DATA placesOfMask<>+80(SB)/1, $0x00
+DATA placesOfMask<>+81(SB)/1, $0x01
+DATA placesOfMask<>+82(SB)/1, $0x80
+DATA placesOfMask<>+83(SB)/1, $0x80
+DATA placesOfMask<>+84(SB)/1, $0x02
+DATA placesOfMask<>+85(SB)/1, $0x03
+DATA placesOfMask<>+86(SB)/1, $0x80
+DATA placesOfMask<>+87(SB)/1, $0x80
+DATA placesOfMask<>+88(SB)/1, $0x80
+DATA placesOfMask<>+89(SB)/1, $0x80
+DATA placesOfMask<>+90(SB)/1, $0x80
+DATA placesOfMask<>+91(SB)/1, $0x80
+DATA placesOfMask<>+92(SB)/1, $0x80
+DATA placesOfMask<>+93(SB)/1, $0x80
+DATA placesOfMask<>+94(SB)/1, $0x80
+DATA placesOfMask<>+95(SB)/1, $0x80
+DATA placesOfMask<>+96(SB)/1, $0x80
+DATA placesOfMask<>+97(SB)/1, $0x80
+DATA placesOfMask<>+98(SB)/1, $0x00
+DATA placesOfMask<>+99(SB)/1, $0x01
+DATA placesOfMask<>+100(SB)/1, $0x02
+DATA placesOfMask<>+101(SB)/1, $0x03
+DATA placesOfMask<>+102(SB)/1, $0x80
+DATA placesOfMask<>+103(SB)/1, $0x80
+DATA placesOfMask<>+104(SB)/1, $0x80
+DATA placesOfMask<>+105(SB)/1, $0x80
+DATA placesOfMask<>+106(SB)/1, $0x80
+DATA placesOfMask<>+107(SB)/1, $0x80
+DATA placesOfMask<>+108(SB)/1, $0x80
+DATA placesOfMask<>+109(SB)/1, $0x80
+DATA placesOfMask<>+110(SB)/1, $0x80
+DATA placesOfMask<>+111(SB)/1, $0x80
+DATA placesOfMask<>+112(SB)/1, $0x00
+DATA placesOfMask<>+113(SB)/1, $0x01
+DATA placesOfMask<>+114(SB)/1, $0x02
+DATA placesOfMask<>+115(SB)/1, $0x03
+DATA placesOfMask<>+116(SB)/1, $0x04
+DATA placesOfMask<>+117(SB)/1, $0x05
+DATA placesOfMask<>+118(SB)/1, $0x80
+DATA placesOfMask<>+119(SB)/1, $0x80
+DATA placesOfMask<>+120(SB)/1, $0x80
+DATA placesOfMask<>+121(SB)/1, $0x80
+DATA placesOfMask<>+122(SB)/1, $0x80
+DATA placesOfMask<>+123(SB)/1, $0x80
+DATA placesOfMask<>+124(SB)/1, $0x80
+DATA placesOfMask<>+125(SB)/1, $0x80
+DATA placesOfMask<>+126(SB)/1, $0x80
+DATA placesOfMask<>+127(SB)/1, $0x80
+DATA placesOfMask<>+128(SB)/1, $0x80
+DATA placesOfMask<>+129(SB)/1, $0x80
+DATA placesOfMask<>+130(SB)/1, $0x80
+DATA placesOfMask<>+131(SB)/1, $0x80
+DATA placesOfMask<>+132(SB)/1, $0x80
+DATA placesOfMask<>+133(SB)/1, $0x80
+DATA placesOfMask<>+134(SB)/1, $0x00
+DATA placesOfMask<>+135(SB)/1, $0x01
+DATA placesOfMask<>+136(SB)/1, $0x80
+DATA placesOfMask<>+137(SB)/1, $0x80
+DATA placesOfMask<>+138(SB)/1, $0x80
+DATA placesOfMask<>+139(SB)/1, $0x80
+DATA placesOfMask<>+140(SB)/1, $0x80
+DATA placesOfMask<>+141(SB)/1, $0x80
+DATA placesOfMask<>+142(SB)/1, $0x80
+DATA placesOfMask<>+143(SB)/1, $0x80
+DATA placesOfMask<>+144(SB)/1, $0x00
+DATA placesOfMask<>+145(SB)/1, $0x01
+DATA placesOfMask<>+146(SB)/1, $0x80
+DATA placesOfMask<>+147(SB)/1, $0x80
+DATA placesOfMask<>+148(SB)/1, $0x80
+DATA placesOfMask<>+149(SB)/1, $0x80
+DATA placesOfMask<>+150(SB)/1, $0x02
+DATA placesOfMask<>+151(SB)/1, $0x03
+DATA placesOfMask<>+152(SB)/1, $0x80
+DATA placesOfMask<>+153(SB)/1, $0x80
+DATA placesOfMask<>+154(SB)/1, $0x80
+DATA placesOfMask<>+155(SB)/1, $0x80
+DATA placesOfMask<>+156(SB)/1, $0x80
+DATA placesOfMask<>+157(SB)/1, $0x80
+DATA placesOfMask<>+158(SB)/1, $0x80
+DATA placesOfMask<>+159(SB)/1, $0x80
+DATA placesOfMask<>+160(SB)/1, $0x80
+DATA placesOfMask<>+161(SB)/1, $0x80
+DATA placesOfMask<>+162(SB)/1, $0x00
+DATA placesOfMask<>+163(SB)/1, $0x01
+DATA placesOfMask<>+164(SB)/1, $0x80
+DATA placesOfMask<>+165(SB)/1, $0x80
+DATA placesOfMask<>+166(SB)/1, $0x02
+DATA placesOfMask<>+167(SB)/1, $0x03
+DATA placesOfMask<>+168(SB)/1, $0x80
+DATA placesOfMask<>+169(SB)/1, $0x80
+DATA placesOfMask<>+170(SB)/1, $0x80
+DATA placesOfMask<>+171(SB)/1, $0x80
+DATA placesOfMask<>+172(SB)/1, $0x80
+DATA placesOfMask<>+173(SB)/1, $0x80
+DATA placesOfMask<>+174(SB)/1, $0x80
+DATA placesOfMask<>+175(SB)/1, $0x80
+DATA placesOfMask<>+176(SB)/1, $0x00
+DATA placesOfMask<>+177(SB)/1, $0x01
+DATA placesOfMask<>+178(SB)/1, $0x02
+DATA placesOfMask<>+179(SB)/1, $0x03
+DATA placesOfMask<>+180(SB)/1, $0x80
+DATA placesOfMask<>+181(SB)/1, $0x80
+DATA placesOfMask<>+182(SB)/1, $0x04
+DATA placesOfMask<>+183(SB)/1, $0x05
+DATA placesOfMask<>+184(SB)/1, $0x80
+DATA placesOfMask<>+185(SB)/1, $0x80
+DATA placesOfMask<>+186(SB)/1, $0x80
+DATA placesOfMask<>+187(SB)/1, $0x80
+DATA placesOfMask<>+188(SB)/1, $0x80
+DATA placesOfMask<>+189(SB)/1, $0x80
+DATA placesOfMask<>+190(SB)/1, $0x80
+DATA placesOfMask<>+191(SB)/1, $0x80
+DATA placesOfMask<>+192(SB)/1, $0x80
+DATA placesOfMask<>+193(SB)/1, $0x80
+DATA placesOfMask<>+194(SB)/1, $0x80
+DATA placesOfMask<>+195(SB)/1, $0x80
+DATA placesOfMask<>+196(SB)/1, $0x00
+DATA placesOfMask<>+197(SB)/1, $0x01
+DATA placesOfMask<>+198(SB)/1, $0x02
+DATA placesOfMask<>+199(SB)/1, $0x03
+DATA placesOfMask<>+200(SB)/1, $0x80
+DATA placesOfMask<>+201(SB)/1, $0x80
+DATA placesOfMask<>+202(SB)/1, $0x80
+DATA placesOfMask<>+203(SB)/1, $0x80
+DATA placesOfMask<>+204(SB)/1, $0x80
+DATA placesOfMask<>+205(SB)/1, $0x80
+DATA placesOfMask<>+206(SB)/1, $0x80
+DATA placesOfMask<>+207(SB)/1, $0x80
+DATA placesOfMask<>+208(SB)/1, $0x00
+DATA placesOfMask<>+209(SB)/1, $0x01
+DATA placesOfMask<>+210(SB)/1, $0x80
+DATA placesOfMask<>+211(SB)/1, $0x80
+DATA placesOfMask<>+212(SB)/1, $0x02
+DATA placesOfMask<>+213(SB)/1, $0x03
+DATA placesOfMask<>+214(SB)/1, $0x04
+DATA placesOfMask<>+215(SB)/1, $0x05
+DATA placesOfMask<>+216(SB)/1, $0x80
+DATA placesOfMask<>+217(SB)/1, $0x80
+DATA placesOfMask<>+218(SB)/1, $0x80
+DATA placesOfMask<>+219(SB)/1, $0x80
+DATA placesOfMask<>+220(SB)/1, $0x80
+DATA placesOfMask<>+221(SB)/1, $0x80
+DATA placesOfMask<>+222(SB)/1, $0x80
+DATA placesOfMask<>+223(SB)/1, $0x80
+DATA placesOfMask<>+224(SB)/1, $0x80
+DATA placesOfMask<>+225(SB)/1, $0x80
+DATA placesOfMask<>+226(SB)/1, $0x00
+DATA placesOfMask<>+227(SB)/1, $0x01
+DATA placesOfMask<>+228(SB)/1, $0x02
+DATA placesOfMask<>+229(SB)/1, $0x03
+DATA placesOfMask<>+230(SB)/1, $0x04
+DATA placesOfMask<>+231(SB)/1, $0x05
+DATA placesOfMask<>+232(SB)/1, $0x80
+DATA placesOfMask<>+233(SB)/1, $0x80
+DATA placesOfMask<>+234(SB)/1, $0x80
+DATA placesOfMask<>+235(SB)/1, $0x80
+DATA placesOfMask<>+236(SB)/1, $0x80
+DATA placesOfMask<>+237(SB)/1, $0x80
+DATA placesOfMask<>+238(SB)/1, $0x80
+DATA placesOfMask<>+239(SB)/1, $0x80
+DATA placesOfMask<>+240(SB)/1, $0x00
+DATA placesOfMask<>+241(SB)/1, $0x01
+DATA placesOfMask<>+242(SB)/1, $0x02
+DATA placesOfMask<>+243(SB)/1, $0x03
+DATA placesOfMask<>+244(SB)/1, $0x04
+DATA placesOfMask<>+245(SB)/1, $0x05
+DATA placesOfMask<>+246(SB)/1, $0x06
+DATA placesOfMask<>+247(SB)/1, $0x07
+DATA placesOfMask<>+248(SB)/1, $0x80
+DATA placesOfMask<>+249(SB)/1, $0x80
+DATA placesOfMask<>+250(SB)/1, $0x80
+DATA placesOfMask<>+251(SB)/1, $0x80
+DATA placesOfMask<>+252(SB)/1, $0x80
+DATA placesOfMask<>+253(SB)/1, $0x80
+DATA placesOfMask<>+254(SB)/1, $0x80
+DATA placesOfMask<>+255(SB)/1, $0x80
+DATA placesOfMask<>+256(SB)/1, $0x80
+DATA placesOfMask<>+257(SB)/1, $0x80
+DATA placesOfMask<>+258(SB)/1, $0x80
+DATA placesOfMask<>+259(SB)/1, $0x80
+DATA placesOfMask<>+260(SB)/1, $0x80
+DATA placesOfMask<>+261(SB)/1, $0x80
+DATA placesOfMask<>+262(SB)/1, $0x80
+DATA placesOfMask<>+263(SB)/1, $0x80
+DATA placesOfMask<>+264(SB)/1, $0x00
+DATA placesOfMask<>+265(SB)/1, $0x01
+DATA placesOfMask<>+266(SB)/1, $0x80
+DATA placesOfMask<>+267(SB)/1, $0x80
+DATA placesOfMask<>+268(SB)/1, $0x80
+DATA placesOfMask<>+269(SB)/1, $0x80
+DATA placesOfMask<>+270(SB)/1, $0x80
+DATA placesOfMask<>+271(SB)/1, $0x80
+DATA placesOfMask<>+272(SB)/1, $0x00
+DATA placesOfMask<>+273(SB)/1, $0x01
+DATA placesOfMask<>+274(SB)/1, $0x80
+DATA placesOfMask<>+275(SB)/1, $0x80
+DATA placesOfMask<>+276(SB)/1, $0x80
+DATA placesOfMask<>+277(SB)/1, $0x80
+DATA placesOfMask<>+278(SB)/1, $0x80
+DATA placesOfMask<>+279(SB)/1, $0x80
+DATA placesOfMask<>+280(SB)/1, $0x02
+DATA placesOfMask<>+281(SB)/1, $0x03
+DATA placesOfMask<>+282(SB)/1, $0x80
+DATA placesOfMask<>+283(SB)/1, $0x80
+DATA placesOfMask<>+284(SB)/1, $0x80
+DATA placesOfMask<>+285(SB)/1, $0x80
+DATA placesOfMask<>+286(SB)/1, $0x80
+DATA placesOfMask<>+287(SB)/1, $0x80
+DATA placesOfMask<>+288(SB)/1, $0x80
+DATA placesOfMask<>+289(SB)/1, $0x80
+DATA placesOfMask<>+290(SB)/1, $0x00
+DATA placesOfMask<>+291(SB)/1, $0x01
+DATA placesOfMask<>+292(SB)/1, $0x80
+DATA placesOfMask<>+293(SB)/1, $0x80
+DATA placesOfMask<>+294(SB)/1, $0x80
+DATA placesOfMask<>+295(SB)/1, $0x80
+DATA placesOfMask<>+296(SB)/1, $0x02
+DATA placesOfMask<>+297(SB)/1, $0x03
+DATA placesOfMask<>+298(SB)/1, $0x80
+DATA placesOfMask<>+299(SB)/1, $0x80
+DATA placesOfMask<>+300(SB)/1, $0x80
+DATA placesOfMask<>+301(SB)/1, $0x80
+DATA placesOfMask<>+302(SB)/1, $0x80
+DATA placesOfMask<>+303(SB)/1, $0x80
+DATA placesOfMask<>+304(SB)/1, $0x00
+DATA placesOfMask<>+305(SB)/1, $0x01
+DATA placesOfMask<>+306(SB)/1, $0x02
+DATA placesOfMask<>+307(SB)/1, $0x03
+DATA placesOfMask<>+308(SB)/1, $0x80
+DATA placesOfMask<>+309(SB)/1, $0x80
+DATA placesOfMask<>+310(SB)/1, $0x80
+DATA placesOfMask<>+311(SB)/1, $0x80
+DATA placesOfMask<>+312(SB)/1, $0x04
+DATA placesOfMask<>+313(SB)/1, $0x05
+DATA placesOfMask<>+314(SB)/1, $0x80
+DATA placesOfMask<>+315(SB)/1, $0x80
+DATA placesOfMask<>+316(SB)/1, $0x80
+DATA placesOfMask<>+317(SB)/1, $0x80
+DATA placesOfMask<>+318(SB)/1, $0x80
+DATA placesOfMask<>+319(SB)/1, $0x80
+DATA placesOfMask<>+320(SB)/1, $0x80
+DATA placesOfMask<>+321(SB)/1, $0x80
+DATA placesOfMask<>+322(SB)/1, $0x80
+DATA placesOfMask<>+323(SB)/1, $0x80
+DATA placesOfMask<>+324(SB)/1, $0x00
+DATA placesOfMask<>+325(SB)/1, $0x01
+DATA placesOfMask<>+326(SB)/1, $0x80
+DATA placesOfMask<>+327(SB)/1, $0x80
+DATA placesOfMask<>+328(SB)/1, $0x02
+DATA placesOfMask<>+329(SB)/1, $0x03
+DATA placesOfMask<>+330(SB)/1, $0x80
+DATA placesOfMask<>+331(SB)/1, $0x80
+DATA placesOfMask<>+332(SB)/1, $0x80
+DATA placesOfMask<>+333(SB)/1, $0x80
+DATA placesOfMask<>+334(SB)/1, $0x80
+DATA placesOfMask<>+335(SB)/1, $0x80
+DATA placesOfMask<>+336(SB)/1, $0x00
+DATA placesOfMask<>+337(SB)/1, $0x01
+DATA placesOfMask<>+338(SB)/1, $0x80
+DATA placesOfMask<>+339(SB)/1, $0x80
+DATA placesOfMask<>+340(SB)/1, $0x02
+DATA placesOfMask<>+341(SB)/1, $0x03
+DATA placesOfMask<>+342(SB)/1, $0x80
+DATA placesOfMask<>+343(SB)/1, $0x80
+DATA placesOfMask<>+344(SB)/1, $0x04
+DATA placesOfMask<>+345(SB)/1, $0x05
+DATA placesOfMask<>+346(SB)/1, $0x80
+DATA placesOfMask<>+347(SB)/1, $0x80
+DATA placesOfMask<>+348(SB)/1, $0x80
+DATA placesOfMask<>+349(SB)/1, $0x80
+DATA placesOfMask<>+350(SB)/1, $0x80
+DATA placesOfMask<>+351(SB)/1, $0x80
+DATA placesOfMask<>+352(SB)/1, $0x80
+DATA placesOfMask<>+353(SB)/1, $0x80
+DATA placesOfMask<>+354(SB)/1, $0x00
+DATA placesOfMask<>+355(SB)/1, $0x01
+DATA placesOfMask<>+356(SB)/1, $0x02
+DATA placesOfMask<>+357(SB)/1, $0x03
+DATA placesOfMask<>+358(SB)/1, $0x80
+DATA placesOfMask<>+359(SB)/1, $0x80
+DATA placesOfMask<>+360(SB)/1, $0x04
+DATA placesOfMask<>+361(SB)/1, $0x05
+DATA placesOfMask<>+362(SB)/1, $0x80
+DATA placesOfMask<>+363(SB)/1, $0x80
+DATA placesOfMask<>+364(SB)/1, $0x80
+DATA placesOfMask<>+365(SB)/1, $0x80
+DATA placesOfMask<>+366(SB)/1, $0x80
+DATA placesOfMask<>+367(SB)/1, $0x80
+DATA placesOfMask<>+368(SB)/1, $0x00
+DATA placesOfMask<>+369(SB)/1, $0x01
+DATA placesOfMask<>+370(SB)/1, $0x02
+DATA placesOfMask<>+371(SB)/1, $0x03
+DATA placesOfMask<>+372(SB)/1, $0x04
+DATA placesOfMask<>+373(SB)/1, $0x05
+DATA placesOfMask<>+374(SB)/1, $0x80
+DATA placesOfMask<>+375(SB)/1, $0x80
+DATA placesOfMask<>+376(SB)/1, $0x06
+DATA placesOfMask<>+377(SB)/1, $0x07
+DATA placesOfMask<>+378(SB)/1, $0x80
+DATA placesOfMask<>+379(SB)/1, $0x80
+DATA placesOfMask<>+380(SB)/1, $0x80
+DATA placesOfMask<>+381(SB)/1, $0x80
+DATA placesOfMask<>+382(SB)/1, $0x80
+DATA placesOfMask<>+383(SB)/1, $0x80
+DATA placesOfMask<>+384(SB)/1, $0x80
+DATA placesOfMask<>+385(SB)/1, $0x80
+DATA placesOfMask<>+386(SB)/1, $0x80
+DATA placesOfMask<>+387(SB)/1, $0x80
+DATA placesOfMask<>+388(SB)/1, $0x80
+DATA placesOfMask<>+389(SB)/1, $0x80
+DATA placesOfMask<>+390(SB)/1, $0x00
+DATA placesOfMask<>+391(SB)/1, $0x01
+DATA placesOfMask<>+392(SB)/1, $0x02
+DATA placesOfMask<>+393(SB)/1, $0x03
+DATA placesOfMask<>+394(SB)/1, $0x80
+DATA placesOfMask<>+395(SB)/1, $0x80
+DATA placesOfMask<>+396(SB)/1, $0x80
+DATA placesOfMask<>+397(SB)/1, $0x80
+DATA placesOfMask<>+398(SB)/1, $0x80
+DATA placesOfMask<>+399(SB)/1, $0x80
+DATA placesOfMask<>+400(SB)/1, $0x00
+DATA placesOfMask<>+401(SB)/1, $0x01
+DATA placesOfMask<>+402(SB)/1, $0x80
+DATA placesOfMask<>+403(SB)/1, $0x80
+DATA placesOfMask<>+404(SB)/1, $0x80
+DATA placesOfMask<>+405(SB)/1, $0x80
+DATA placesOfMask<>+406(SB)/1, $0x02
+DATA placesOfMask<>+407(SB)/1, $0x03
+DATA placesOfMask<>+408(SB)/1, $0x04
+DATA placesOfMask<>+409(SB)/1, $0x05
+DATA placesOfMask<>+410(SB)/1, $0x80
+DATA placesOfMask<>+411(SB)/1, $0x80
+DATA placesOfMask<>+412(SB)/1, $0x80
+DATA placesOfMask<>+413(SB)/1, $0x80
+DATA placesOfMask<>+414(SB)/1, $0x80
+DATA placesOfMask<>+415(SB)/1, $0x80
+DATA placesOfMask<>+416(SB)/1, $0x80
+DATA placesOfMask<>+417(SB)/1, $0x80
+DATA placesOfMask<>+418(SB)/1, $0x00
+DATA placesOfMask<>+419(SB)/1, $0x01
+DATA placesOfMask<>+420(SB)/1, $0x80
+DATA placesOfMask<>+421(SB)/1, $0x80
+DATA placesOfMask<>+422(SB)/1, $0x02
+DATA placesOfMask<>+423(SB)/1, $0x03
+DATA placesOfMask<>+424(SB)/1, $0x04
+DATA placesOfMask<>+425(SB)/1, $0x05
+DATA placesOfMask<>+426(SB)/1, $0x80
+DATA placesOfMask<>+427(SB)/1, $0x80
+DATA placesOfMask<>+428(SB)/1, $0x80
+DATA placesOfMask<>+429(SB)/1, $0x80
+DATA placesOfMask<>+430(SB)/1, $0x80
+DATA placesOfMask<>+431(SB)/1, $0x80
+DATA placesOfMask<>+432(SB)/1, $0x00
+DATA placesOfMask<>+433(SB)/1, $0x01
+DATA placesOfMask<>+434(SB)/1, $0x02
+DATA placesOfMask<>+435(SB)/1, $0x03
+DATA placesOfMask<>+436(SB)/1, $0x80
+DATA placesOfMask<>+437(SB)/1, $0x80
+DATA placesOfMask<>+438(SB)/1, $0x04
+DATA placesOfMask<>+439(SB)/1, $0x05
+DATA placesOfMask<>+440(SB)/1, $0x06
+DATA placesOfMask<>+441(SB)/1, $0x07
+DATA placesOfMask<>+442(SB)/1, $0x80
+DATA placesOfMask<>+443(SB)/1, $0x80
+DATA placesOfMask<>+444(SB)/1, $0x80
+DATA placesOfMask<>+445(SB)/1, $0x80
+DATA placesOfMask<>+446(SB)/1, $0x80
+DATA placesOfMask<>+447(SB)/1, $0x80
+DATA placesOfMask<>+448(SB)/1, $0x80
+DATA placesOfMask<>+449(SB)/1, $0x80
+DATA placesOfMask<>+450(SB)/1, $0x80
+DATA placesOfMask<>+451(SB)/1, $0x80
+DATA placesOfMask<>+452(SB)/1, $0x00
+DATA placesOfMask<>+453(SB)/1, $0x01
+DATA placesOfMask<>+454(SB)/1, $0x02
+DATA placesOfMask<>+455(SB)/1, $0x03
+DATA placesOfMask<>+456(SB)/1, $0x04
+DATA placesOfMask<>+457(SB)/1, $0x05
+DATA placesOfMask<>+458(SB)/1, $0x80
+DATA placesOfMask<>+459(SB)/1, $0x80
+DATA placesOfMask<>+460(SB)/1, $0x80
+DATA placesOfMask<>+461(SB)/1, $0x80
+DATA placesOfMask<>+462(SB)/1, $0x80
+DATA placesOfMask<>+463(SB)/1, $0x80
+DATA placesOfMask<>+464(SB)/1, $0x00
+DATA placesOfMask<>+465(SB)/1, $0x01
+DATA placesOfMask<>+466(SB)/1, $0x80
+DATA placesOfMask<>+467(SB)/1, $0x80
+DATA placesOfMask<>+468(SB)/1, $0x02
+DATA placesOfMask<>+469(SB)/1, $0x03
+DATA placesOfMask<>+470(SB)/1, $0x04
+DATA placesOfMask<>+471(SB)/1, $0x05
+DATA placesOfMask<>+472(SB)/1, $0x06
+DATA placesOfMask<>+473(SB)/1, $0x07
+DATA placesOfMask<>+474(SB)/1, $0x80
+DATA placesOfMask<>+475(SB)/1, $0x80
+DATA placesOfMask<>+476(SB)/1, $0x80
+DATA placesOfMask<>+477(SB)/1, $0x80
+DATA placesOfMask<>+478(SB)/1, $0x80
+DATA placesOfMask<>+479(SB)/1, $0x80
+DATA placesOfMask<>+480(SB)/1, $0x80
+DATA placesOfMask<>+481(SB)/1, $0x80
+DATA placesOfMask<>+482(SB)/1, $0x00
+DATA placesOfMask<>+483(SB)/1, $0x01
+DATA placesOfMask<>+484(SB)/1, $0x02
+DATA placesOfMask<>+485(SB)/1, $0x03
+DATA placesOfMask<>+486(SB)/1, $0x04
+DATA placesOfMask<>+487(SB)/1, $0x05
+DATA placesOfMask<>+488(SB)/1, $0x06
+DATA placesOfMask<>+489(SB)/1, $0x07
+DATA placesOfMask<>+490(SB)/1, $0x80
+DATA placesOfMask<>+491(SB)/1, $0x80
+DATA placesOfMask<>+492(SB)/1, $0x80
+DATA placesOfMask<>+493(SB)/1, $0x80
+DATA placesOfMask<>+494(SB)/1, $0x80
+DATA placesOfMask<>+495(SB)/1, $0x80
+DATA placesOfMask<>+496(SB)/1, $0x00
+DATA placesOfMask<>+497(SB)/1, $0x01
+DATA placesOfMask<>+498(SB)/1, $0x02
+DATA placesOfMask<>+499(SB)/1, $0x03
+DATA placesOfMask<>+500(SB)/1, $0x04
+DATA placesOfMask<>+501(SB)/1, $0x05
+DATA placesOfMask<>+502(SB)/1, $0x06
+DATA placesOfMask<>+503(SB)/1, $0x07
+DATA placesOfMask<>+504(SB)/1, $0x08
+DATA placesOfMask<>+505(SB)/1, $0x09
+DATA placesOfMask<>+506(SB)/1, $0x80
+DATA placesOfMask<>+507(SB)/1, $0x80
+DATA placesOfMask<>+508(SB)/1, $0x80
+DATA placesOfMask<>+509(SB)/1, $0x80
+DATA placesOfMask<>+510(SB)/1, $0x80
+DATA placesOfMask<>+511(SB)/1, $0x80
+DATA placesOfMask<>+512(SB)/1, $0x80
+DATA placesOfMask<>+513(SB)/1, $0x80
+DATA placesOfMask<>+514(SB)/1, $0x80
+DATA placesOfMask<>+515(SB)/1, $0x80
+DATA placesOfMask<>+516(SB)/1, $0x80
+DATA placesOfMask<>+517(SB)/1, $0x80
+DATA placesOfMask<>+518(SB)/1, $0x80
+DATA placesOfMask<>+519(SB)/1, $0x80
+DATA placesOfMask<>+520(SB)/1, $0x80
+DATA placesOfMask<>+521(SB)/1, $0x80
+DATA placesOfMask<>+522(SB)/1, $0x00
+DATA placesOfMask<>+523(SB)/1, $0x01
+DATA placesOfMask<>+524(SB)/1, $0x80
+DATA placesOfMask<>+525(SB)/1, $0x80
+DATA placesOfMask<>+526(SB)/1, $0x80
+DATA placesOfMask<>+527(SB)/1, $0x80
+DATA placesOfMask<>+528(SB)/1, $0x00
+DATA placesOfMask<>+529(SB)/1, $0x01
+DATA placesOfMask<>+530(SB)/1, $0x80
+DATA placesOfMask<>+531(SB)/1, $0x80
+DATA placesOfMask<>+532(SB)/1, $0x80
+DATA placesOfMask<>+533(SB)/1, $0x80
+DATA placesOfMask<>+534(SB)/1, $0x80
+DATA placesOfMask<>+535(SB)/1, $0x80
+DATA placesOfMask<>+536(SB)/1, $0x80
+DATA placesOfMask<>+537(SB)/1, $0x80
+DATA placesOfMask<>+538(SB)/1, $0x02
+DATA placesOfMask<>+539(SB)/1, $0x03
+DATA placesOfMask<>+540(SB)/1, $0x80
+DATA placesOfMask<>+541(SB)/1, $0x80
+DATA placesOfMask<>+542(SB)/1, $0x80
+DATA placesOfMask<>+543(SB)/1, $0x80
+DATA placesOfMask<>+544(SB)/1, $0x80
+DATA placesOfMask<>+545(SB)/1, $0x80
+DATA placesOfMask<>+546(SB)/1, $0x00
+DATA placesOfMask<>+547(SB)/1, $0x01
+DATA placesOfMask<>+548(SB)/1, $0x80
+DATA placesOfMask<>+549(SB)/1, $0x80
+DATA placesOfMask<>+550(SB)/1, $0x80
+DATA placesOfMask<>+551(SB)/1, $0x80
+DATA placesOfMask<>+552(SB)/1, $0x80
+DATA placesOfMask<>+553(SB)/1, $0x80
+DATA placesOfMask<>+554(SB)/1, $0x02
+DATA placesOfMask<>+555(SB)/1, $0x03
+DATA placesOfMask<>+556(SB)/1, $0x80
+DATA placesOfMask<>+557(SB)/1, $0x80
+DATA placesOfMask<>+558(SB)/1, $0x80
+DATA placesOfMask<>+559(SB)/1, $0x80
+DATA placesOfMask<>+560(SB)/1, $0x00
+DATA placesOfMask<>+561(SB)/1, $0x01
+DATA placesOfMask<>+562(SB)/1, $0x02
+DATA placesOfMask<>+563(SB)/1, $0x03
+DATA placesOfMask<>+564(SB)/1, $0x80
+DATA placesOfMask<>+565(SB)/1, $0x80
+DATA placesOfMask<>+566(SB)/1, $0x80
+DATA placesOfMask<>+567(SB)/1, $0x80
+DATA placesOfMask<>+568(SB)/1, $0x80
+DATA placesOfMask<>+569(SB)/1, $0x80
+DATA placesOfMask<>+570(SB)/1, $0x04
+DATA placesOfMask<>+571(SB)/1, $0x05
+DATA placesOfMask<>+572(SB)/1, $0x80
+DATA placesOfMask<>+573(SB)/1, $0x80
+DATA placesOfMask<>+574(SB)/1, $0x80
+DATA placesOfMask<>+575(SB)/1, $0x80
+DATA placesOfMask<>+576(SB)/1, $0x80
+DATA placesOfMask<>+577(SB)/1, $0x80
+DATA placesOfMask<>+578(SB)/1, $0x80
+DATA placesOfMask<>+579(SB)/1, $0x80
+DATA placesOfMask<>+580(SB)/1, $0x00
+DATA placesOfMask<>+581(SB)/1, $0x01
+DATA placesOfMask<>+582(SB)/1, $0x80
+DATA placesOfMask<>+583(SB)/1, $0x80
+DATA placesOfMask<>+584(SB)/1, $0x80
+DATA placesOfMask<>+585(SB)/1, $0x80
+DATA placesOfMask<>+586(SB)/1, $0x02
+DATA placesOfMask<>+587(SB)/1, $0x03
+DATA placesOfMask<>+588(SB)/1, $0x80
+DATA placesOfMask<>+589(SB)/1, $0x80
+DATA placesOfMask<>+590(SB)/1, $0x80
+DATA placesOfMask<>+591(SB)/1, $0x80
+DATA placesOfMask<>+592(SB)/1, $0x00
+DATA placesOfMask<>+593(SB)/1, $0x01
+DATA placesOfMask<>+594(SB)/1, $0x80
+DATA placesOfMask<>+595(SB)/1, $0x80
+DATA placesOfMask<>+596(SB)/1, $0x02
+DATA placesOfMask<>+597(SB)/1, $0x03
+DATA placesOfMask<>+598(SB)/1, $0x80
+DATA placesOfMask<>+599(SB)/1, $0x80
+DATA placesOfMask<>+600(SB)/1, $0x80
+DATA placesOfMask<>+601(SB)/1, $0x80
+DATA placesOfMask<>+602(SB)/1, $0x04
+DATA placesOfMask<>+603(SB)/1, $0x05
+DATA placesOfMask<>+604(SB)/1, $0x80
+DATA placesOfMask<>+605(SB)/1, $0x80
+DATA placesOfMask<>+606(SB)/1, $0x80
+DATA placesOfMask<>+607(SB)/1, $0x80
+DATA placesOfMask<>+608(SB)/1, $0x80
+DATA placesOfMask<>+609(SB)/1, $0x80
+DATA placesOfMask<>+610(SB)/1, $0x00
+DATA placesOfMask<>+611(SB)/1, $0x01
+DATA placesOfMask<>+612(SB)/1, $0x02
+DATA placesOfMask<>+613(SB)/1, $0x03
+DATA placesOfMask<>+614(SB)/1, $0x80
+DATA placesOfMask<>+615(SB)/1, $0x80
+DATA placesOfMask<>+616(SB)/1, $0x80
+DATA placesOfMask<>+617(SB)/1, $0x80
+DATA placesOfMask<>+618(SB)/1, $0x04
+DATA placesOfMask<>+619(SB)/1, $0x05
+DATA placesOfMask<>+620(SB)/1, $0x80
+DATA placesOfMask<>+621(SB)/1, $0x80
+DATA placesOfMask<>+622(SB)/1, $0x80
+DATA placesOfMask<>+623(SB)/1, $0x80
+DATA placesOfMask<>+624(SB)/1, $0x00
+DATA placesOfMask<>+625(SB)/1, $0x01
+DATA placesOfMask<>+626(SB)/1, $0x02
+DATA placesOfMask<>+627(SB)/1, $0x03
+DATA placesOfMask<>+628(SB)/1, $0x04
+DATA placesOfMask<>+629(SB)/1, $0x05
+DATA placesOfMask<>+630(SB)/1, $0x80
+DATA placesOfMask<>+631(SB)/1, $0x80
+DATA placesOfMask<>+632(SB)/1, $0x80
+DATA placesOfMask<>+633(SB)/1, $0x80
+DATA placesOfMask<>+634(SB)/1, $0x06
+DATA placesOfMask<>+635(SB)/1, $0x07
+DATA placesOfMask<>+636(SB)/1, $0x80
+DATA placesOfMask<>+637(SB)/1, $0x80
+DATA placesOfMask<>+638(SB)/1, $0x80
+DATA placesOfMask<>+639(SB)/1, $0x80
+DATA placesOfMask<>+640(SB)/1, $0x80
+DATA placesOfMask<>+641(SB)/1, $0x80
+DATA placesOfMask<>+642(SB)/1, $0x80
+DATA placesOfMask<>+643(SB)/1, $0x80
+DATA placesOfMask<>+644(SB)/1, $0x80
+DATA placesOfMask<>+645(SB)/1, $0x80
+DATA placesOfMask<>+646(SB)/1, $0x00
+DATA placesOfMask<>+647(SB)/1, $0x01
+DATA placesOfMask<>+648(SB)/1, $0x80
+DATA placesOfMask<>+649(SB)/1, $0x80
+DATA placesOfMask<>+650(SB)/1, $0x02
+DATA placesOfMask<>+651(SB)/1, $0x03
+DATA placesOfMask<>+652(SB)/1, $0x80
+DATA placesOfMask<>+653(SB)/1, $0x80
+DATA placesOfMask<>+654(SB)/1, $0x80
+DATA placesOfMask<>+655(SB)/1, $0x80
+DATA placesOfMask<>+656(SB)/1, $0x00
+DATA placesOfMask<>+657(SB)/1, $0x01
+DATA placesOfMask<>+658(SB)/1, $0x80
+DATA placesOfMask<>+659(SB)/1, $0x80
+DATA placesOfMask<>+660(SB)/1, $0x80
+DATA placesOfMask<>+661(SB)/1, $0x80
+DATA placesOfMask<>+662(SB)/1, $0x02
+DATA placesOfMask<>+663(SB)/1, $0x03
+DATA placesOfMask<>+664(SB)/1, $0x80
+DATA placesOfMask<>+665(SB)/1, $0x80
+DATA placesOfMask<>+666(SB)/1, $0x04
+DATA placesOfMask<>+667(SB)/1, $0x05
+DATA placesOfMask<>+668(SB)/1, $0x80
+DATA placesOfMask<>+669(SB)/1, $0x80
+DATA placesOfMask<>+670(SB)/1, $0x80
+DATA placesOfMask<>+671(SB)/1, $0x80
+DATA placesOfMask<>+672(SB)/1, $0x80
+DATA placesOfMask<>+673(SB)/1, $0x80
+DATA placesOfMask<>+674(SB)/1, $0x00
+DATA placesOfMask<>+675(SB)/1, $0x01
+DATA placesOfMask<>+676(SB)/1, $0x80
+DATA placesOfMask<>+677(SB)/1, $0x80
+DATA placesOfMask<>+678(SB)/1, $0x02
+DATA placesOfMask<>+679(SB)/1, $0x03
+DATA placesOfMask<>+680(SB)/1, $0x80
+DATA placesOfMask<>+681(SB)/1, $0x80
+DATA placesOfMask<>+682(SB)/1, $0x04
+DATA placesOfMask<>+683(SB)/1, $0x05
+DATA placesOfMask<>+684(SB)/1, $0x80
+DATA placesOfMask<>+685(SB)/1, $0x80
+DATA placesOfMask<>+686(SB)/1, $0x80
+DATA placesOfMask<>+687(SB)/1, $0x80
+DATA placesOfMask<>+688(SB)/1, $0x00
+DATA placesOfMask<>+689(SB)/1, $0x01
+DATA placesOfMask<>+690(SB)/1, $0x02
+DATA placesOfMask<>+691(SB)/1, $0x03
+DATA placesOfMask<>+692(SB)/1, $0x80
+DATA placesOfMask<>+693(SB)/1, $0x80
+DATA placesOfMask<>+694(SB)/1, $0x04
+DATA placesOfMask<>+695(SB)/1, $0x05
+DATA placesOfMask<>+696(SB)/1, $0x80
+DATA placesOfMask<>+697(SB)/1, $0x80
+DATA placesOfMask<>+698(SB)/1, $0x06
+DATA placesOfMask<>+699(SB)/1, $0x07
+DATA placesOfMask<>+700(SB)/1, $0x80
+DATA placesOfMask<>+701(SB)/1, $0x80
+DATA placesOfMask<>+702(SB)/1, $0x80
+DATA placesOfMask<>+703(SB)/1, $0x80
+DATA placesOfMask<>+704(SB)/1, $0x80
+DATA placesOfMask<>+705(SB)/1, $0x80
+DATA placesOfMask<>+706(SB)/1, $0x80
+DATA placesOfMask<>+707(SB)/1, $0x80
+DATA placesOfMask<>+708(SB)/1, $0x00
+DATA placesOfMask<>+709(SB)/1, $0x01
+DATA placesOfMask<>+710(SB)/1, $0x02
+DATA placesOfMask<>+711(SB)/1, $0x03
+DATA placesOfMask<>+712(SB)/1, $0x80
+DATA placesOfMask<>+713(SB)/1, $0x80
+DATA placesOfMask<>+714(SB)/1, $0x04
+DATA placesOfMask<>+715(SB)/1, $0x05
+DATA placesOfMask<>+716(SB)/1, $0x80
+DATA placesOfMask<>+717(SB)/1, $0x80
+DATA placesOfMask<>+718(SB)/1, $0x80
+DATA placesOfMask<>+719(SB)/1, $0x80
+DATA placesOfMask<>+720(SB)/1, $0x00
+DATA placesOfMask<>+721(SB)/1, $0x01
+DATA placesOfMask<>+722(SB)/1, $0x80
+DATA placesOfMask<>+723(SB)/1, $0x80
+DATA placesOfMask<>+724(SB)/1, $0x02
+DATA placesOfMask<>+725(SB)/1, $0x03
+DATA placesOfMask<>+726(SB)/1, $0x04
+DATA placesOfMask<>+727(SB)/1, $0x05
+DATA placesOfMask<>+728(SB)/1, $0x80
+DATA placesOfMask<>+729(SB)/1, $0x80
+DATA placesOfMask<>+730(SB)/1, $0x06
+DATA placesOfMask<>+731(SB)/1, $0x07
+DATA placesOfMask<>+732(SB)/1, $0x80
+DATA placesOfMask<>+733(SB)/1, $0x80
+DATA placesOfMask<>+734(SB)/1, $0x80
+DATA placesOfMask<>+735(SB)/1, $0x80
+DATA placesOfMask<>+736(SB)/1, $0x80
+DATA placesOfMask<>+737(SB)/1, $0x80
+DATA placesOfMask<>+738(SB)/1, $0x00
+DATA placesOfMask<>+739(SB)/1, $0x01
+DATA placesOfMask<>+740(SB)/1, $0x02
+DATA placesOfMask<>+741(SB)/1, $0x03
+DATA placesOfMask<>+742(SB)/1, $0x04
+DATA placesOfMask<>+743(SB)/1, $0x05
+DATA placesOfMask<>+744(SB)/1, $0x80
+DATA placesOfMask<>+745(SB)/1, $0x80
+DATA placesOfMask<>+746(SB)/1, $0x06
+DATA placesOfMask<>+747(SB)/1, $0x07
+DATA placesOfMask<>+748(SB)/1, $0x80
+DATA placesOfMask<>+749(SB)/1, $0x80
+DATA placesOfMask<>+750(SB)/1, $0x80
+DATA placesOfMask<>+751(SB)/1, $0x80
+DATA placesOfMask<>+752(SB)/1, $0x00
+DATA placesOfMask<>+753(SB)/1, $0x01
+DATA placesOfMask<>+754(SB)/1, $0x02
+DATA placesOfMask<>+755(SB)/1, $0x03
+DATA placesOfMask<>+756(SB)/1, $0x04
+DATA placesOfMask<>+757(SB)/1, $0x05
+DATA placesOfMask<>+758(SB)/1, $0x06
+DATA placesOfMask<>+759(SB)/1, $0x07
+DATA placesOfMask<>+760(SB)/1, $0x80
+DATA placesOfMask<>+761(SB)/1, $0x80
+DATA placesOfMask<>+762(SB)/1, $0x08
+DATA placesOfMask<>+763(SB)/1, $0x09
+DATA placesOfMask<>+764(SB)/1, $0x80
+DATA placesOfMask<>+765(SB)/1, $0x80
+DATA placesOfMask<>+766(SB)/1, $0x80
+DATA placesOfMask<>+767(SB)/1, $0x80
+DATA placesOfMask<>+768(SB)/1, $0x80
+DATA placesOfMask<>+769(SB)/1, $0x80
+DATA placesOfMask<>+770(SB)/1, $0x80
+DATA placesOfMask<>+771(SB)/1, $0x80
+DATA placesOfMask<>+772(SB)/1, $0x80
+DATA placesOfMask<>+773(SB)/1, $0x80
+DATA placesOfMask<>+774(SB)/1, $0x80
+DATA placesOfMask<>+775(SB)/1, $0x80
+DATA placesOfMask<>+776(SB)/1, $0x00
+DATA placesOfMask<>+777(SB)/1, $0x01
+DATA placesOfMask<>+778(SB)/1, $0x02
+DATA placesOfMask<>+779(SB)/1, $0x03
+DATA placesOfMask<>+780(SB)/1, $0x80
+DATA placesOfMask<>+781(SB)/1, $0x80
+DATA placesOfMask<>+782(SB)/1, $0x80
+DATA placesOfMask<>+783(SB)/1, $0x80
+DATA placesOfMask<>+784(SB)/1, $0x00
+DATA placesOfMask<>+785(SB)/1, $0x01
+DATA placesOfMask<>+786(SB)/1, $0x80
+DATA placesOfMask<>+787(SB)/1, $0x80
+DATA placesOfMask<>+788(SB)/1, $0x80
+DATA placesOfMask<>+789(SB)/1, $0x80
+DATA placesOfMask<>+790(SB)/1, $0x80
+DATA placesOfMask<>+791(SB)/1, $0x80
+DATA placesOfMask<>+792(SB)/1, $0x02
+DATA placesOfMask<>+793(SB)/1, $0x03
+DATA placesOfMask<>+794(SB)/1, $0x04
+DATA placesOfMask<>+795(SB)/1, $0x05
+DATA placesOfMask<>+796(SB)/1, $0x80
+DATA placesOfMask<>+797(SB)/1, $0x80
+DATA placesOfMask<>+798(SB)/1, $0x80
+DATA placesOfMask<>+799(SB)/1, $0x80
+DATA placesOfMask<>+800(SB)/1, $0x80
+DATA placesOfMask<>+801(SB)/1, $0x80
+DATA placesOfMask<>+802(SB)/1, $0x00
+DATA placesOfMask<>+803(SB)/1, $0x01
+DATA placesOfMask<>+804(SB)/1, $0x80
+DATA placesOfMask<>+805(SB)/1, $0x80
+DATA placesOfMask<>+806(SB)/1, $0x80
+DATA placesOfMask<>+807(SB)/1, $0x80
+DATA placesOfMask<>+808(SB)/1, $0x02
+DATA placesOfMask<>+809(SB)/1, $0x03
+DATA placesOfMask<>+810(SB)/1, $0x04
+DATA placesOfMask<>+811(SB)/1, $0x05
+DATA placesOfMask<>+812(SB)/1, $0x80
+DATA placesOfMask<>+813(SB)/1, $0x80
+DATA placesOfMask<>+814(SB)/1, $0x80
+DATA placesOfMask<>+815(SB)/1, $0x80
+DATA placesOfMask<>+816(SB)/1, $0x00
+DATA placesOfMask<>+817(SB)/1, $0x01
+DATA placesOfMask<>+818(SB)/1, $0x02
+DATA placesOfMask<>+819(SB)/1, $0x03
+DATA placesOfMask<>+820(SB)/1, $0x80
+DATA placesOfMask<>+821(SB)/1, $0x80
+DATA placesOfMask<>+822(SB)/1, $0x80
+DATA placesOfMask<>+823(SB)/1, $0x80
+DATA placesOfMask<>+824(SB)/1, $0x04
+DATA placesOfMask<>+825(SB)/1, $0x05
+DATA placesOfMask<>+826(SB)/1, $0x06
+DATA placesOfMask<>+827(SB)/1, $0x07
+DATA placesOfMask<>+828(SB)/1, $0x80
+DATA placesOfMask<>+829(SB)/1, $0x80
+DATA placesOfMask<>+830(SB)/1, $0x80
+DATA placesOfMask<>+831(SB)/1, $0x80
+DATA placesOfMask<>+832(SB)/1, $0x80
+DATA placesOfMask<>+833(SB)/1, $0x80
+DATA placesOfMask<>+834(SB)/1, $0x80
+DATA placesOfMask<>+835(SB)/1, $0x80
+DATA placesOfMask<>+836(SB)/1, $0x00
+DATA placesOfMask<>+837(SB)/1, $0x01
+DATA placesOfMask<>+838(SB)/1, $0x80
+DATA placesOfMask<>+839(SB)/1, $0x80
+DATA placesOfMask<>+840(SB)/1, $0x02
+DATA placesOfMask<>+841(SB)/1, $0x03
+DATA placesOfMask<>+842(SB)/1, $0x04
+DATA placesOfMask<>+843(SB)/1, $0x05
+DATA placesOfMask<>+844(SB)/1, $0x80
+DATA placesOfMask<>+845(SB)/1, $0x80
+DATA placesOfMask<>+846(SB)/1, $0x80
+DATA placesOfMask<>+847(SB)/1, $0x80
+DATA placesOfMask<>+848(SB)/1, $0x00
+DATA placesOfMask<>+849(SB)/1, $0x01
+DATA placesOfMask<>+850(SB)/1, $0x80
+DATA placesOfMask<>+851(SB)/1, $0x80
+DATA placesOfMask<>+852(SB)/1, $0x02
+DATA placesOfMask<>+853(SB)/1, $0x03
+DATA placesOfMask<>+854(SB)/1, $0x80
+DATA placesOfMask<>+855(SB)/1, $0x80
+DATA placesOfMask<>+856(SB)/1, $0x04
+DATA placesOfMask<>+857(SB)/1, $0x05
+DATA placesOfMask<>+858(SB)/1, $0x06
+DATA placesOfMask<>+859(SB)/1, $0x07
+DATA placesOfMask<>+860(SB)/1, $0x80
+DATA placesOfMask<>+861(SB)/1, $0x80
+DATA placesOfMask<>+862(SB)/1, $0x80
+DATA placesOfMask<>+863(SB)/1, $0x80
+DATA placesOfMask<>+864(SB)/1, $0x80
+DATA placesOfMask<>+865(SB)/1, $0x80
+DATA placesOfMask<>+866(SB)/1, $0x00
+DATA placesOfMask<>+867(SB)/1, $0x01
+DATA placesOfMask<>+868(SB)/1, $0x02
+DATA placesOfMask<>+869(SB)/1, $0x03
+DATA placesOfMask<>+870(SB)/1, $0x80
+DATA placesOfMask<>+871(SB)/1, $0x80
+DATA placesOfMask<>+872(SB)/1, $0x04
+DATA placesOfMask<>+873(SB)/1, $0x05
+DATA placesOfMask<>+874(SB)/1, $0x06
+DATA placesOfMask<>+875(SB)/1, $0x07
+DATA placesOfMask<>+876(SB)/1, $0x80
+DATA placesOfMask<>+877(SB)/1, $0x80
+DATA placesOfMask<>+878(SB)/1, $0x80
+DATA placesOfMask<>+879(SB)/1, $0x80
+DATA placesOfMask<>+880(SB)/1, $0x00
+DATA placesOfMask<>+881(SB)/1, $0x01
+DATA placesOfMask<>+882(SB)/1, $0x02
+DATA placesOfMask<>+883(SB)/1, $0x03
+DATA placesOfMask<>+884(SB)/1, $0x04
+DATA placesOfMask<>+885(SB)/1, $0x05
+DATA placesOfMask<>+886(SB)/1, $0x80
+DATA placesOfMask<>+887(SB)/1, $0x80
+DATA placesOfMask<>+888(SB)/1, $0x06
+DATA placesOfMask<>+889(SB)/1, $0x07
+DATA placesOfMask<>+890(SB)/1, $0x08
+DATA placesOfMask<>+891(SB)/1, $0x09
+DATA placesOfMask<>+892(SB)/1, $0x80
+DATA placesOfMask<>+893(SB)/1, $0x80
+DATA placesOfMask<>+894(SB)/1, $0x80
+DATA placesOfMask<>+895(SB)/1, $0x80
+DATA placesOfMask<>+896(SB)/1, $0x80
+DATA placesOfMask<>+897(SB)/1, $0x80
+DATA placesOfMask<>+898(SB)/1, $0x80
+DATA placesOfMask<>+899(SB)/1, $0x80
+DATA placesOfMask<>+900(SB)/1, $0x80
+DATA placesOfMask<>+901(SB)/1, $0x80
+DATA placesOfMask<>+902(SB)/1, $0x00
+DATA placesOfMask<>+903(SB)/1, $0x01
+DATA placesOfMask<>+904(SB)/1, $0x02
+DATA placesOfMask<>+905(SB)/1, $0x03
+DATA placesOfMask<>+906(SB)/1, $0x04
+DATA placesOfMask<>+907(SB)/1, $0x05
+DATA placesOfMask<>+908(SB)/1, $0x80
+DATA placesOfMask<>+909(SB)/1, $0x80
+DATA placesOfMask<>+910(SB)/1, $0x80
+DATA placesOfMask<>+911(SB)/1, $0x80
+DATA placesOfMask<>+912(SB)/1, $0x00
+DATA placesOfMask<>+913(SB)/1, $0x01
+DATA placesOfMask<>+914(SB)/1, $0x80
+DATA placesOfMask<>+915(SB)/1, $0x80
+DATA placesOfMask<>+916(SB)/1, $0x80
+DATA placesOfMask<>+917(SB)/1, $0x80
+DATA placesOfMask<>+918(SB)/1, $0x02
+DATA placesOfMask<>+919(SB)/1, $0x03
+DATA placesOfMask<>+920(SB)/1, $0x04
+DATA placesOfMask<>+921(SB)/1, $0x05
+DATA placesOfMask<>+922(SB)/1, $0x06
+DATA placesOfMask<>+923(SB)/1, $0x07
+DATA placesOfMask<>+924(SB)/1, $0x80
+DATA placesOfMask<>+925(SB)/1, $0x80
+DATA placesOfMask<>+926(SB)/1, $0x80
+DATA placesOfMask<>+927(SB)/1, $0x80
+DATA placesOfMask<>+928(SB)/1, $0x80
+DATA placesOfMask<>+929(SB)/1, $0x80
+DATA placesOfMask<>+930(SB)/1, $0x00
+DATA placesOfMask<>+931(SB)/1, $0x01
+DATA placesOfMask<>+932(SB)/1, $0x80
+DATA placesOfMask<>+933(SB)/1, $0x80
+DATA placesOfMask<>+934(SB)/1, $0x02
+DATA placesOfMask<>+935(SB)/1, $0x03
+DATA placesOfMask<>+936(SB)/1, $0x04
+DATA placesOfMask<>+937(SB)/1, $0x05
+DATA placesOfMask<>+938(SB)/1, $0x06
+DATA placesOfMask<>+939(SB)/1, $0x07
+DATA placesOfMask<>+940(SB)/1, $0x80
+DATA placesOfMask<>+941(SB)/1, $0x80
+DATA placesOfMask<>+942(SB)/1, $0x80
+DATA placesOfMask<>+943(SB)/1, $0x80
+DATA placesOfMask<>+944(SB)/1, $0x00
+DATA placesOfMask<>+945(SB)/1, $0x01
+DATA placesOfMask<>+946(SB)/1, $0x02
+DATA placesOfMask<>+947(SB)/1, $0x03
+DATA placesOfMask<>+948(SB)/1, $0x80
+DATA placesOfMask<>+949(SB)/1, $0x80
+DATA placesOfMask<>+950(SB)/1, $0x04
+DATA placesOfMask<>+951(SB)/1, $0x05
+DATA placesOfMask<>+952(SB)/1, $0x06
+DATA placesOfMask<>+953(SB)/1, $0x07
+DATA placesOfMask<>+954(SB)/1, $0x08
+DATA placesOfMask<>+955(SB)/1, $0x09
+DATA placesOfMask<>+956(SB)/1, $0x80
+DATA placesOfMask<>+957(SB)/1, $0x80
+DATA placesOfMask<>+958(SB)/1, $0x80
+DATA placesOfMask<>+959(SB)/1, $0x80
+DATA placesOfMask<>+960(SB)/1, $0x80
+DATA placesOfMask<>+961(SB)/1, $0x80
+DATA placesOfMask<>+962(SB)/1, $0x80
+DATA placesOfMask<>+963(SB)/1, $0x80
+DATA placesOfMask<>+964(SB)/1, $0x00
+DATA placesOfMask<>+965(SB)/1, $0x01
+DATA placesOfMask<>+966(SB)/1, $0x02
+DATA placesOfMask<>+967(SB)/1, $0x03
+DATA placesOfMask<>+968(SB)/1, $0x04
+DATA placesOfMask<>+969(SB)/1, $0x05
+DATA placesOfMask<>+970(SB)/1, $0x06
+DATA placesOfMask<>+971(SB)/1, $0x07
+DATA placesOfMask<>+972(SB)/1, $0x80
+DATA placesOfMask<>+973(SB)/1, $0x80
+DATA placesOfMask<>+974(SB)/1, $0x80
+DATA placesOfMask<>+975(SB)/1, $0x80
+DATA placesOfMask<>+976(SB)/1, $0x00
+DATA placesOfMask<>+977(SB)/1, $0x01
+DATA placesOfMask<>+978(SB)/1, $0x80
+DATA placesOfMask<>+979(SB)/1, $0x80
+DATA placesOfMask<>+980(SB)/1, $0x02
+DATA placesOfMask<>+981(SB)/1, $0x03
+DATA placesOfMask<>+982(SB)/1, $0x04
+DATA placesOfMask<>+983(SB)/1, $0x05
+DATA placesOfMask<>+984(SB)/1, $0x06
+DATA placesOfMask<>+985(SB)/1, $0x07
+DATA placesOfMask<>+986(SB)/1, $0x08
+DATA placesOfMask<>+987(SB)/1, $0x09
+DATA placesOfMask<>+988(SB)/1, $0x80
+DATA placesOfMask<>+989(SB)/1, $0x80
+DATA placesOfMask<>+990(SB)/1, $0x80
+DATA placesOfMask<>+991(SB)/1, $0x80
+DATA placesOfMask<>+992(SB)/1, $0x80
+DATA placesOfMask<>+993(SB)/1, $0x80
+DATA placesOfMask<>+994(SB)/1, $0x00
+DATA placesOfMask<>+995(SB)/1, $0x01
+DATA placesOfMask<>+996(SB)/1, $0x02
+DATA placesOfMask<>+997(SB)/1, $0x03
+DATA placesOfMask<>+998(SB)/1, $0x04
+DATA placesOfMask<>+999(SB)/1, $0x05
+DATA placesOfMask<>+1000(SB)/1, $0x06
+DATA placesOfMask<>+1001(SB)/1, $0x07
+DATA placesOfMask<>+1002(SB)/1, $0x08
+DATA placesOfMask<>+1003(SB)/1, $0x09
+DATA placesOfMask<>+1004(SB)/1, $0x80
+DATA placesOfMask<>+1005(SB)/1, $0x80
+DATA placesOfMask<>+1006(SB)/1, $0x80
+DATA placesOfMask<>+1007(SB)/1, $0x80
+DATA placesOfMask<>+1008(SB)/1, $0x00
+DATA placesOfMask<>+1009(SB)/1, $0x01
+DATA placesOfMask<>+1010(SB)/1, $0x02
+DATA placesOfMask<>+1011(SB)/1, $0x03
+DATA placesOfMask<>+1012(SB)/1, $0x04
+DATA placesOfMask<>+1013(SB)/1, $0x05
+DATA placesOfMask<>+1014(SB)/1, $0x06
+DATA placesOfMask<>+1015(SB)/1, $0x07
+DATA placesOfMask<>+1016(SB)/1, $0x08
+DATA placesOfMask<>+1017(SB)/1, $0x09
+DATA placesOfMask<>+1018(SB)/1, $0x0a
+DATA placesOfMask<>+1019(SB)/1, $0x0b
+DATA placesOfMask<>+1020(SB)/1, $0x80
+DATA placesOfMask<>+1021(SB)/1, $0x80
+DATA placesOfMask<>+1022(SB)/1, $0x80
+DATA placesOfMask<>+1023(SB)/1, $0x80
+DATA placesOfMask<>+1024(SB)/1, $0x80
+DATA placesOfMask<>+1025(SB)/1, $0x80
+DATA placesOfMask<>+1026(SB)/1, $0x80
+DATA placesOfMask<>+1027(SB)/1, $0x80
+DATA placesOfMask<>+1028(SB)/1, $0x80
+DATA placesOfMask<>+1029(SB)/1, $0x80
+DATA placesOfMask<>+1030(SB)/1, $0x80
+DATA placesOfMask<>+1031(SB)/1, $0x80
+DATA placesOfMask<>+1032(SB)/1, $0x80
+DATA placesOfMask<>+1033(SB)/1, $0x80
+DATA placesOfMask<>+1034(SB)/1, $0x80
+DATA placesOfMask<>+1035(SB)/1, $0x80
+DATA placesOfMask<>+1036(SB)/1, $0x00
+DATA placesOfMask<>+1037(SB)/1, $0x01
+DATA placesOfMask<>+1038(SB)/1, $0x80
+DATA placesOfMask<>+1039(SB)/1, $0x80
+DATA placesOfMask<>+1040(SB)/1, $0x00
+DATA placesOfMask<>+1041(SB)/1, $0x01
+DATA placesOfMask<>+1042(SB)/1, $0x80
+DATA placesOfMask<>+1043(SB)/1, $0x80
+DATA placesOfMask<>+1044(SB)/1, $0x80
+DATA placesOfMask<>+1045(SB)/1, $0x80
+DATA placesOfMask<>+1046(SB)/1, $0x80
+DATA placesOfMask<>+1047(SB)/1, $0x80
+DATA placesOfMask<>+1048(SB)/1, $0x80
+DATA placesOfMask<>+1049(SB)/1, $0x80
+DATA placesOfMask<>+1050(SB)/1, $0x80
+DATA placesOfMask<>+1051(SB)/1, $0x80
+DATA placesOfMask<>+1052(SB)/1, $0x02
+DATA placesOfMask<>+1053(SB)/1, $0x03
+DATA placesOfMask<>+1054(SB)/1, $0x80
+DATA placesOfMask<>+1055(SB)/1, $0x80
+DATA placesOfMask<>+1056(SB)/1, $0x80
+DATA placesOfMask<>+1057(SB)/1, $0x80
+DATA placesOfMask<>+1058(SB)/1, $0x00
+DATA placesOfMask<>+1059(SB)/1, $0x01
+DATA placesOfMask<>+1060(SB)/1, $0x80
+DATA placesOfMask<>+1061(SB)/1, $0x80
+DATA placesOfMask<>+1062(SB)/1, $0x80
+DATA placesOfMask<>+1063(SB)/1, $0x80
+DATA placesOfMask<>+1064(SB)/1, $0x80
+DATA placesOfMask<>+1065(SB)/1, $0x80
+DATA placesOfMask<>+1066(SB)/1, $0x80
+DATA placesOfMask<>+1067(SB)/1, $0x80
+DATA placesOfMask<>+1068(SB)/1, $0x02
+DATA placesOfMask<>+1069(SB)/1, $0x03
+DATA placesOfMask<>+1070(SB)/1, $0x80
+DATA placesOfMask<>+1071(SB)/1, $0x80
+DATA placesOfMask<>+1072(SB)/1, $0x00
+DATA placesOfMask<>+1073(SB)/1, $0x01
+DATA placesOfMask<>+1074(SB)/1, $0x02
+DATA placesOfMask<>+1075(SB)/1, $0x03
+DATA placesOfMask<>+1076(SB)/1, $0x80
+DATA placesOfMask<>+1077(SB)/1, $0x80
+DATA placesOfMask<>+1078(SB)/1, $0x80
+DATA placesOfMask<>+1079(SB)/1, $0x80
+DATA placesOfMask<>+1080(SB)/1, $0x80
+DATA placesOfMask<>+1081(SB)/1, $0x80
+DATA placesOfMask<>+1082(SB)/1, $0x80
+DATA placesOfMask<>+1083(SB)/1, $0x80
+DATA placesOfMask<>+1084(SB)/1, $0x04
+DATA placesOfMask<>+1085(SB)/1, $0x05
+DATA placesOfMask<>+1086(SB)/1, $0x80
+DATA placesOfMask<>+1087(SB)/1, $0x80
+DATA placesOfMask<>+1088(SB)/1, $0x80
+DATA placesOfMask<>+1089(SB)/1, $0x80
+DATA placesOfMask<>+1090(SB)/1, $0x80
+DATA placesOfMask<>+1091(SB)/1, $0x80
+DATA placesOfMask<>+1092(SB)/1, $0x00
+DATA placesOfMask<>+1093(SB)/1, $0x01
+DATA placesOfMask<>+1094(SB)/1, $0x80
+DATA placesOfMask<>+1095(SB)/1, $0x80
+DATA placesOfMask<>+1096(SB)/1, $0x80
+DATA placesOfMask<>+1097(SB)/1, $0x80
+DATA placesOfMask<>+1098(SB)/1, $0x80
+DATA placesOfMask<>+1099(SB)/1, $0x80
+DATA placesOfMask<>+1100(SB)/1, $0x02
+DATA placesOfMask<>+1101(SB)/1, $0x03
+DATA placesOfMask<>+1102(SB)/1, $0x80
+DATA placesOfMask<>+1103(SB)/1, $0x80
+DATA placesOfMask<>+1104(SB)/1, $0x00
+DATA placesOfMask<>+1105(SB)/1, $0x01
+DATA placesOfMask<>+1106(SB)/1, $0x80
+DATA placesOfMask<>+1107(SB)/1, $0x80
+DATA placesOfMask<>+1108(SB)/1, $0x02
+DATA placesOfMask<>+1109(SB)/1, $0x03
+DATA placesOfMask<>+1110(SB)/1, $0x80
+DATA placesOfMask<>+1111(SB)/1, $0x80
+DATA placesOfMask<>+1112(SB)/1, $0x80
+DATA placesOfMask<>+1113(SB)/1, $0x80
+DATA placesOfMask<>+1114(SB)/1, $0x80
+DATA placesOfMask<>+1115(SB)/1, $0x80
+DATA placesOfMask<>+1116(SB)/1, $0x04
+DATA placesOfMask<>+1117(SB)/1, $0x05
+DATA placesOfMask<>+1118(SB)/1, $0x80
+DATA placesOfMask<>+1119(SB)/1, $0x80
+DATA placesOfMask<>+1120(SB)/1, $0x80
+DATA placesOfMask<>+1121(SB)/1, $0x80
+DATA placesOfMask<>+1122(SB)/1, $0x00
+DATA placesOfMask<>+1123(SB)/1, $0x01
+DATA placesOfMask<>+1124(SB)/1, $0x02
+DATA placesOfMask<>+1125(SB)/1, $0x03
+DATA placesOfMask<>+1126(SB)/1, $0x80
+DATA placesOfMask<>+1127(SB)/1, $0x80
+DATA placesOfMask<>+1128(SB)/1, $0x80
+DATA placesOfMask<>+1129(SB)/1, $0x80
+DATA placesOfMask<>+1130(SB)/1, $0x80
+DATA placesOfMask<>+1131(SB)/1, $0x80
+DATA placesOfMask<>+1132(SB)/1, $0x04
+DATA placesOfMask<>+1133(SB)/1, $0x05
+DATA placesOfMask<>+1134(SB)/1, $0x80
+DATA placesOfMask<>+1135(SB)/1, $0x80
+DATA placesOfMask<>+1136(SB)/1, $0x00
+DATA placesOfMask<>+1137(SB)/1, $0x01
+DATA placesOfMask<>+1138(SB)/1, $0x02
+DATA placesOfMask<>+1139(SB)/1, $0x03
+DATA placesOfMask<>+1140(SB)/1, $0x04
+DATA placesOfMask<>+1141(SB)/1, $0x05
+DATA placesOfMask<>+1142(SB)/1, $0x80
+DATA placesOfMask<>+1143(SB)/1, $0x80
+DATA placesOfMask<>+1144(SB)/1, $0x80
+DATA placesOfMask<>+1145(SB)/1, $0x80
+DATA placesOfMask<>+1146(SB)/1, $0x80
+DATA placesOfMask<>+1147(SB)/1, $0x80
+DATA placesOfMask<>+1148(SB)/1, $0x06
+DATA placesOfMask<>+1149(SB)/1, $0x07
+DATA placesOfMask<>+1150(SB)/1, $0x80
+DATA placesOfMask<>+1151(SB)/1, $0x80
+DATA placesOfMask<>+1152(SB)/1, $0x80
+DATA placesOfMask<>+1153(SB)/1, $0x80
+DATA placesOfMask<>+1154(SB)/1, $0x80
+DATA placesOfMask<>+1155(SB)/1, $0x80
+DATA placesOfMask<>+1156(SB)/1, $0x80
+DATA placesOfMask<>+1157(SB)/1, $0x80
+DATA placesOfMask<>+1158(SB)/1, $0x00
+DATA placesOfMask<>+1159(SB)/1, $0x01
+DATA placesOfMask<>+1160(SB)/1, $0x80
+DATA placesOfMask<>+1161(SB)/1, $0x80
+DATA placesOfMask<>+1162(SB)/1, $0x80
+DATA placesOfMask<>+1163(SB)/1, $0x80
+DATA placesOfMask<>+1164(SB)/1, $0x02
+DATA placesOfMask<>+1165(SB)/1, $0x03
+DATA placesOfMask<>+1166(SB)/1, $0x80
+DATA placesOfMask<>+1167(SB)/1, $0x80
+DATA placesOfMask<>+1168(SB)/1, $0x00
+DATA placesOfMask<>+1169(SB)/1, $0x01
+DATA placesOfMask<>+1170(SB)/1, $0x80
+DATA placesOfMask<>+1171(SB)/1, $0x80
+DATA placesOfMask<>+1172(SB)/1, $0x80
+DATA placesOfMask<>+1173(SB)/1, $0x80
+DATA placesOfMask<>+1174(SB)/1, $0x02
+DATA placesOfMask<>+1175(SB)/1, $0x03
+DATA placesOfMask<>+1176(SB)/1, $0x80
+DATA placesOfMask<>+1177(SB)/1, $0x80
+DATA placesOfMask<>+1178(SB)/1, $0x80
+DATA placesOfMask<>+1179(SB)/1, $0x80
+DATA placesOfMask<>+1180(SB)/1, $0x04
+DATA placesOfMask<>+1181(SB)/1, $0x05
+DATA placesOfMask<>+1182(SB)/1, $0x80
+DATA placesOfMask<>+1183(SB)/1, $0x80
+DATA placesOfMask<>+1184(SB)/1, $0x80
+DATA placesOfMask<>+1185(SB)/1, $0x80
+DATA placesOfMask<>+1186(SB)/1, $0x00
+DATA placesOfMask<>+1187(SB)/1, $0x01
+DATA placesOfMask<>+1188(SB)/1, $0x80
+DATA placesOfMask<>+1189(SB)/1, $0x80
+DATA placesOfMask<>+1190(SB)/1, $0x02
+DATA placesOfMask<>+1191(SB)/1, $0x03
+DATA placesOfMask<>+1192(SB)/1, $0x80
+DATA placesOfMask<>+1193(SB)/1, $0x80
+DATA placesOfMask<>+1194(SB)/1, $0x80
+DATA placesOfMask<>+1195(SB)/1, $0x80
+DATA placesOfMask<>+1196(SB)/1, $0x04
+DATA placesOfMask<>+1197(SB)/1, $0x05
+DATA placesOfMask<>+1198(SB)/1, $0x80
+DATA placesOfMask<>+1199(SB)/1, $0x80
+DATA placesOfMask<>+1200(SB)/1, $0x00
+DATA placesOfMask<>+1201(SB)/1, $0x01
+DATA placesOfMask<>+1202(SB)/1, $0x02
+DATA placesOfMask<>+1203(SB)/1, $0x03
+DATA placesOfMask<>+1204(SB)/1, $0x80
+DATA placesOfMask<>+1205(SB)/1, $0x80
+DATA placesOfMask<>+1206(SB)/1, $0x04
+DATA placesOfMask<>+1207(SB)/1, $0x05
+DATA placesOfMask<>+1208(SB)/1, $0x80
+DATA placesOfMask<>+1209(SB)/1, $0x80
+DATA placesOfMask<>+1210(SB)/1, $0x80
+DATA placesOfMask<>+1211(SB)/1, $0x80
+DATA placesOfMask<>+1212(SB)/1, $0x06
+DATA placesOfMask<>+1213(SB)/1, $0x07
+DATA placesOfMask<>+1214(SB)/1, $0x80
+DATA placesOfMask<>+1215(SB)/1, $0x80
+DATA placesOfMask<>+1216(SB)/1, $0x80
+DATA placesOfMask<>+1217(SB)/1, $0x80
+DATA placesOfMask<>+1218(SB)/1, $0x80
+DATA placesOfMask<>+1219(SB)/1, $0x80
+DATA placesOfMask<>+1220(SB)/1, $0x00
+DATA placesOfMask<>+1221(SB)/1, $0x01
+DATA placesOfMask<>+1222(SB)/1, $0x02
+DATA placesOfMask<>+1223(SB)/1, $0x03
+DATA placesOfMask<>+1224(SB)/1, $0x80
+DATA placesOfMask<>+1225(SB)/1, $0x80
+DATA placesOfMask<>+1226(SB)/1, $0x80
+DATA placesOfMask<>+1227(SB)/1, $0x80
+DATA placesOfMask<>+1228(SB)/1, $0x04
+DATA placesOfMask<>+1229(SB)/1, $0x05
+DATA placesOfMask<>+1230(SB)/1, $0x80
+DATA placesOfMask<>+1231(SB)/1, $0x80
+DATA placesOfMask<>+1232(SB)/1, $0x00
+DATA placesOfMask<>+1233(SB)/1, $0x01
+DATA placesOfMask<>+1234(SB)/1, $0x80
+DATA placesOfMask<>+1235(SB)/1, $0x80
+DATA placesOfMask<>+1236(SB)/1, $0x02
+DATA placesOfMask<>+1237(SB)/1, $0x03
+DATA placesOfMask<>+1238(SB)/1, $0x04
+DATA placesOfMask<>+1239(SB)/1, $0x05
+DATA placesOfMask<>+1240(SB)/1, $0x80
+DATA placesOfMask<>+1241(SB)/1, $0x80
+DATA placesOfMask<>+1242(SB)/1, $0x80
+DATA placesOfMask<>+1243(SB)/1, $0x80
+DATA placesOfMask<>+1244(SB)/1, $0x06
+DATA placesOfMask<>+1245(SB)/1, $0x07
+DATA placesOfMask<>+1246(SB)/1, $0x80
+DATA placesOfMask<>+1247(SB)/1, $0x80
+DATA placesOfMask<>+1248(SB)/1, $0x80
+DATA placesOfMask<>+1249(SB)/1, $0x80
+DATA placesOfMask<>+1250(SB)/1, $0x00
+DATA placesOfMask<>+1251(SB)/1, $0x01
+DATA placesOfMask<>+1252(SB)/1, $0x02
+DATA placesOfMask<>+1253(SB)/1, $0x03
+DATA placesOfMask<>+1254(SB)/1, $0x04
+DATA placesOfMask<>+1255(SB)/1, $0x05
+DATA placesOfMask<>+1256(SB)/1, $0x80
+DATA placesOfMask<>+1257(SB)/1, $0x80
+DATA placesOfMask<>+1258(SB)/1, $0x80
+DATA placesOfMask<>+1259(SB)/1, $0x80
+DATA placesOfMask<>+1260(SB)/1, $0x06
+DATA placesOfMask<>+1261(SB)/1, $0x07
+DATA placesOfMask<>+1262(SB)/1, $0x80
+DATA placesOfMask<>+1263(SB)/1, $0x80
+DATA placesOfMask<>+1264(SB)/1, $0x00
+DATA placesOfMask<>+1265(SB)/1, $0x01
+DATA placesOfMask<>+1266(SB)/1, $0x02
+DATA placesOfMask<>+1267(SB)/1, $0x03
+DATA placesOfMask<>+1268(SB)/1, $0x04
+DATA placesOfMask<>+1269(SB)/1, $0x05
+DATA placesOfMask<>+1270(SB)/1, $0x06
+DATA placesOfMask<>+1271(SB)/1, $0x07
+DATA placesOfMask<>+1272(SB)/1, $0x80
+DATA placesOfMask<>+1273(SB)/1, $0x80
+DATA placesOfMask<>+1274(SB)/1, $0x80
+DATA placesOfMask<>+1275(SB)/1, $0x80
+DATA placesOfMask<>+1276(SB)/1, $0x08
+DATA placesOfMask<>+1277(SB)/1, $0x09
+DATA placesOfMask<>+1278(SB)/1, $0x80
+DATA placesOfMask<>+1279(SB)/1, $0x80
+DATA placesOfMask<>+1280(SB)/1, $0x80
+DATA placesOfMask<>+1281(SB)/1, $0x80
+DATA placesOfMask<>+1282(SB)/1, $0x80
+DATA placesOfMask<>+1283(SB)/1, $0x80
+DATA placesOfMask<>+1284(SB)/1, $0x80
+DATA placesOfMask<>+1285(SB)/1, $0x80
+DATA placesOfMask<>+1286(SB)/1, $0x80
+DATA placesOfMask<>+1287(SB)/1, $0x80
+DATA placesOfMask<>+1288(SB)/1, $0x00
+DATA placesOfMask<>+1289(SB)/1, $0x01
+DATA placesOfMask<>+1290(SB)/1, $0x80
+DATA placesOfMask<>+1291(SB)/1, $0x80
+DATA placesOfMask<>+1292(SB)/1, $0x02
+DATA placesOfMask<>+1293(SB)/1, $0x03
+DATA placesOfMask<>+1294(SB)/1, $0x80
+DATA placesOfMask<>+1295(SB)/1, $0x80
+DATA placesOfMask<>+1296(SB)/1, $0x00
+DATA placesOfMask<>+1297(SB)/1, $0x01
+DATA placesOfMask<>+1298(SB)/1, $0x80
+DATA placesOfMask<>+1299(SB)/1, $0x80
+DATA placesOfMask<>+1300(SB)/1, $0x80
+DATA placesOfMask<>+1301(SB)/1, $0x80
+DATA placesOfMask<>+1302(SB)/1, $0x80
+DATA placesOfMask<>+1303(SB)/1, $0x80
+DATA placesOfMask<>+1304(SB)/1, $0x02
+DATA placesOfMask<>+1305(SB)/1, $0x03
+DATA placesOfMask<>+1306(SB)/1, $0x80
+DATA placesOfMask<>+1307(SB)/1, $0x80
+DATA placesOfMask<>+1308(SB)/1, $0x04
+DATA placesOfMask<>+1309(SB)/1, $0x05
+DATA placesOfMask<>+1310(SB)/1, $0x80
+DATA placesOfMask<>+1311(SB)/1, $0x80
+DATA placesOfMask<>+1312(SB)/1, $0x80
+DATA placesOfMask<>+1313(SB)/1, $0x80
+DATA placesOfMask<>+1314(SB)/1, $0x00
+DATA placesOfMask<>+1315(SB)/1, $0x01
+DATA placesOfMask<>+1316(SB)/1, $0x80
+DATA placesOfMask<>+1317(SB)/1, $0x80
+DATA placesOfMask<>+1318(SB)/1, $0x80
+DATA placesOfMask<>+1319(SB)/1, $0x80
+DATA placesOfMask<>+1320(SB)/1, $0x02
+DATA placesOfMask<>+1321(SB)/1, $0x03
+DATA placesOfMask<>+1322(SB)/1, $0x80
+DATA placesOfMask<>+1323(SB)/1, $0x80
+DATA placesOfMask<>+1324(SB)/1, $0x04
+DATA placesOfMask<>+1325(SB)/1, $0x05
+DATA placesOfMask<>+1326(SB)/1, $0x80
+DATA placesOfMask<>+1327(SB)/1, $0x80
+DATA placesOfMask<>+1328(SB)/1, $0x00
+DATA placesOfMask<>+1329(SB)/1, $0x01
+DATA placesOfMask<>+1330(SB)/1, $0x02
+DATA placesOfMask<>+1331(SB)/1, $0x03
+DATA placesOfMask<>+1332(SB)/1, $0x80
+DATA placesOfMask<>+1333(SB)/1, $0x80
+DATA placesOfMask<>+1334(SB)/1, $0x80
+DATA placesOfMask<>+1335(SB)/1, $0x80
+DATA placesOfMask<>+1336(SB)/1, $0x04
+DATA placesOfMask<>+1337(SB)/1, $0x05
+DATA placesOfMask<>+1338(SB)/1, $0x80
+DATA placesOfMask<>+1339(SB)/1, $0x80
+DATA placesOfMask<>+1340(SB)/1, $0x06
+DATA placesOfMask<>+1341(SB)/1, $0x07
+DATA placesOfMask<>+1342(SB)/1, $0x80
+DATA placesOfMask<>+1343(SB)/1, $0x80
+DATA placesOfMask<>+1344(SB)/1, $0x80
+DATA placesOfMask<>+1345(SB)/1, $0x80
+DATA placesOfMask<>+1346(SB)/1, $0x80
+DATA placesOfMask<>+1347(SB)/1, $0x80
+DATA placesOfMask<>+1348(SB)/1, $0x00
+DATA placesOfMask<>+1349(SB)/1, $0x01
+DATA placesOfMask<>+1350(SB)/1, $0x80
+DATA placesOfMask<>+1351(SB)/1, $0x80
+DATA placesOfMask<>+1352(SB)/1, $0x02
+DATA placesOfMask<>+1353(SB)/1, $0x03
+DATA placesOfMask<>+1354(SB)/1, $0x80
+DATA placesOfMask<>+1355(SB)/1, $0x80
+DATA placesOfMask<>+1356(SB)/1, $0x04
+DATA placesOfMask<>+1357(SB)/1, $0x05
+DATA placesOfMask<>+1358(SB)/1, $0x80
+DATA placesOfMask<>+1359(SB)/1, $0x80
+DATA placesOfMask<>+1360(SB)/1, $0x00
+DATA placesOfMask<>+1361(SB)/1, $0x01
+DATA placesOfMask<>+1362(SB)/1, $0x80
+DATA placesOfMask<>+1363(SB)/1, $0x80
+DATA placesOfMask<>+1364(SB)/1, $0x02
+DATA placesOfMask<>+1365(SB)/1, $0x03
+DATA placesOfMask<>+1366(SB)/1, $0x80
+DATA placesOfMask<>+1367(SB)/1, $0x80
+DATA placesOfMask<>+1368(SB)/1, $0x04
+DATA placesOfMask<>+1369(SB)/1, $0x05
+DATA placesOfMask<>+1370(SB)/1, $0x80
+DATA placesOfMask<>+1371(SB)/1, $0x80
+DATA placesOfMask<>+1372(SB)/1, $0x06
+DATA placesOfMask<>+1373(SB)/1, $0x07
+DATA placesOfMask<>+1374(SB)/1, $0x80
+DATA placesOfMask<>+1375(SB)/1, $0x80
+DATA placesOfMask<>+1376(SB)/1, $0x80
+DATA placesOfMask<>+1377(SB)/1, $0x80
+DATA placesOfMask<>+1378(SB)/1, $0x00
+DATA placesOfMask<>+1379(SB)/1, $0x01
+DATA placesOfMask<>+1380(SB)/1, $0x02
+DATA placesOfMask<>+1381(SB)/1, $0x03
+DATA placesOfMask<>+1382(SB)/1, $0x80
+DATA placesOfMask<>+1383(SB)/1, $0x80
+DATA placesOfMask<>+1384(SB)/1, $0x04
+DATA placesOfMask<>+1385(SB)/1, $0x05
+DATA placesOfMask<>+1386(SB)/1, $0x80
+DATA placesOfMask<>+1387(SB)/1, $0x80
+DATA placesOfMask<>+1388(SB)/1, $0x06
+DATA placesOfMask<>+1389(SB)/1, $0x07
+DATA placesOfMask<>+1390(SB)/1, $0x80
+DATA placesOfMask<>+1391(SB)/1, $0x80
+DATA placesOfMask<>+1392(SB)/1, $0x00
+DATA placesOfMask<>+1393(SB)/1, $0x01
+DATA placesOfMask<>+1394(SB)/1, $0x02
+DATA placesOfMask<>+1395(SB)/1, $0x03
+DATA placesOfMask<>+1396(SB)/1, $0x04
+DATA placesOfMask<>+1397(SB)/1, $0x05
+DATA placesOfMask<>+1398(SB)/1, $0x80
+DATA placesOfMask<>+1399(SB)/1, $0x80
+DATA placesOfMask<>+1400(SB)/1, $0x06
+DATA placesOfMask<>+1401(SB)/1, $0x07
+DATA placesOfMask<>+1402(SB)/1, $0x80
+DATA placesOfMask<>+1403(SB)/1, $0x80
+DATA placesOfMask<>+1404(SB)/1, $0x08
+DATA placesOfMask<>+1405(SB)/1, $0x09
+DATA placesOfMask<>+1406(SB)/1, $0x80
+DATA placesOfMask<>+1407(SB)/1, $0x80
+DATA placesOfMask<>+1408(SB)/1, $0x80
+DATA placesOfMask<>+1409(SB)/1, $0x80
+DATA placesOfMask<>+1410(SB)/1, $0x80
+DATA placesOfMask<>+1411(SB)/1, $0x80
+DATA placesOfMask<>+1412(SB)/1, $0x80
+DATA placesOfMask<>+1413(SB)/1, $0x80
+DATA placesOfMask<>+1414(SB)/1, $0x00
+DATA placesOfMask<>+1415(SB)/1, $0x01
+DATA placesOfMask<>+1416(SB)/1, $0x02
+DATA placesOfMask<>+1417(SB)/1, $0x03
+DATA placesOfMask<>+1418(SB)/1, $0x80
+DATA placesOfMask<>+1419(SB)/1, $0x80
+DATA placesOfMask<>+1420(SB)/1, $0x04
+DATA placesOfMask<>+1421(SB)/1, $0x05
+DATA placesOfMask<>+1422(SB)/1, $0x80
+DATA placesOfMask<>+1423(SB)/1, $0x80
+DATA placesOfMask<>+1424(SB)/1, $0x00
+DATA placesOfMask<>+1425(SB)/1, $0x01
+DATA placesOfMask<>+1426(SB)/1, $0x80
+DATA placesOfMask<>+1427(SB)/1, $0x80
+DATA placesOfMask<>+1428(SB)/1, $0x80
+DATA placesOfMask<>+1429(SB)/1, $0x80
+DATA placesOfMask<>+1430(SB)/1, $0x02
+DATA placesOfMask<>+1431(SB)/1, $0x03
+DATA placesOfMask<>+1432(SB)/1, $0x04
+DATA placesOfMask<>+1433(SB)/1, $0x05
+DATA placesOfMask<>+1434(SB)/1, $0x80
+DATA placesOfMask<>+1435(SB)/1, $0x80
+DATA placesOfMask<>+1436(SB)/1, $0x06
+DATA placesOfMask<>+1437(SB)/1, $0x07
+DATA placesOfMask<>+1438(SB)/1, $0x80
+DATA placesOfMask<>+1439(SB)/1, $0x80
+DATA placesOfMask<>+1440(SB)/1, $0x80
+DATA placesOfMask<>+1441(SB)/1, $0x80
+DATA placesOfMask<>+1442(SB)/1, $0x00
+DATA placesOfMask<>+1443(SB)/1, $0x01
+DATA placesOfMask<>+1444(SB)/1, $0x80
+DATA placesOfMask<>+1445(SB)/1, $0x80
+DATA placesOfMask<>+1446(SB)/1, $0x02
+DATA placesOfMask<>+1447(SB)/1, $0x03
+DATA placesOfMask<>+1448(SB)/1, $0x04
+DATA placesOfMask<>+1449(SB)/1, $0x05
+DATA placesOfMask<>+1450(SB)/1, $0x80
+DATA placesOfMask<>+1451(SB)/1, $0x80
+DATA placesOfMask<>+1452(SB)/1, $0x06
+DATA placesOfMask<>+1453(SB)/1, $0x07
+DATA placesOfMask<>+1454(SB)/1, $0x80
+DATA placesOfMask<>+1455(SB)/1, $0x80
+DATA placesOfMask<>+1456(SB)/1, $0x00
+DATA placesOfMask<>+1457(SB)/1, $0x01
+DATA placesOfMask<>+1458(SB)/1, $0x02
+DATA placesOfMask<>+1459(SB)/1, $0x03
+DATA placesOfMask<>+1460(SB)/1, $0x80
+DATA placesOfMask<>+1461(SB)/1, $0x80
+DATA placesOfMask<>+1462(SB)/1, $0x04
+DATA placesOfMask<>+1463(SB)/1, $0x05
+DATA placesOfMask<>+1464(SB)/1, $0x06
+DATA placesOfMask<>+1465(SB)/1, $0x07
+DATA placesOfMask<>+1466(SB)/1, $0x80
+DATA placesOfMask<>+1467(SB)/1, $0x80
+DATA placesOfMask<>+1468(SB)/1, $0x08
+DATA placesOfMask<>+1469(SB)/1, $0x09
+DATA placesOfMask<>+1470(SB)/1, $0x80
+DATA placesOfMask<>+1471(SB)/1, $0x80
+DATA placesOfMask<>+1472(SB)/1, $0x80
+DATA placesOfMask<>+1473(SB)/1, $0x80
+DATA placesOfMask<>+1474(SB)/1, $0x80
+DATA placesOfMask<>+1475(SB)/1, $0x80
+DATA placesOfMask<>+1476(SB)/1, $0x00
+DATA placesOfMask<>+1477(SB)/1, $0x01
+DATA placesOfMask<>+1478(SB)/1, $0x02
+DATA placesOfMask<>+1479(SB)/1, $0x03
+DATA placesOfMask<>+1480(SB)/1, $0x04
+DATA placesOfMask<>+1481(SB)/1, $0x05
+DATA placesOfMask<>+1482(SB)/1, $0x80
+DATA placesOfMask<>+1483(SB)/1, $0x80
+DATA placesOfMask<>+1484(SB)/1, $0x06
+DATA placesOfMask<>+1485(SB)/1, $0x07
+DATA placesOfMask<>+1486(SB)/1, $0x80
+DATA placesOfMask<>+1487(SB)/1, $0x80
+DATA placesOfMask<>+1488(SB)/1, $0x00
+DATA placesOfMask<>+1489(SB)/1, $0x01
+DATA placesOfMask<>+1490(SB)/1, $0x80
+DATA placesOfMask<>+1491(SB)/1, $0x80
+DATA placesOfMask<>+1492(SB)/1, $0x02
+DATA placesOfMask<>+1493(SB)/1, $0x03
+DATA placesOfMask<>+1494(SB)/1, $0x04
+DATA placesOfMask<>+1495(SB)/1, $0x05
+DATA placesOfMask<>+1496(SB)/1, $0x06
+DATA placesOfMask<>+1497(SB)/1, $0x07
+DATA placesOfMask<>+1498(SB)/1, $0x80
+DATA placesOfMask<>+1499(SB)/1, $0x80
+DATA placesOfMask<>+1500(SB)/1, $0x08
+DATA placesOfMask<>+1501(SB)/1, $0x09
+DATA placesOfMask<>+1502(SB)/1, $0x80
+DATA placesOfMask<>+1503(SB)/1, $0x80
+DATA placesOfMask<>+1504(SB)/1, $0x80
+DATA placesOfMask<>+1505(SB)/1, $0x80
+DATA placesOfMask<>+1506(SB)/1, $0x00
+DATA placesOfMask<>+1507(SB)/1, $0x01
+DATA placesOfMask<>+1508(SB)/1, $0x02
+DATA placesOfMask<>+1509(SB)/1, $0x03
+DATA placesOfMask<>+1510(SB)/1, $0x04
+DATA placesOfMask<>+1511(SB)/1, $0x05
+DATA placesOfMask<>+1512(SB)/1, $0x06
+DATA placesOfMask<>+1513(SB)/1, $0x07
+DATA placesOfMask<>+1514(SB)/1, $0x80
+DATA placesOfMask<>+1515(SB)/1, $0x80
+DATA placesOfMask<>+1516(SB)/1, $0x08
+DATA placesOfMask<>+1517(SB)/1, $0x09
+DATA placesOfMask<>+1518(SB)/1, $0x80
+DATA placesOfMask<>+1519(SB)/1, $0x80
+DATA placesOfMask<>+1520(SB)/1, $0x00
+DATA placesOfMask<>+1521(SB)/1, $0x01
+DATA placesOfMask<>+1522(SB)/1, $0x02
+DATA placesOfMask<>+1523(SB)/1, $0x03
+DATA placesOfMask<>+1524(SB)/1, $0x04
+DATA placesOfMask<>+1525(SB)/1, $0x05
+DATA placesOfMask<>+1526(SB)/1, $0x06
+DATA placesOfMask<>+1527(SB)/1, $0x07
+DATA placesOfMask<>+1528(SB)/1, $0x08
+DATA placesOfMask<>+1529(SB)/1, $0x09
+DATA placesOfMask<>+1530(SB)/1, $0x80
+DATA placesOfMask<>+1531(SB)/1, $0x80
+DATA placesOfMask<>+1532(SB)/1, $0x0a
+DATA placesOfMask<>+1533(SB)/1, $0x0b
+DATA placesOfMask<>+1534(SB)/1, $0x80
+DATA placesOfMask<>+1535(SB)/1, $0x80
+DATA placesOfMask<>+1536(SB)/1, $0x80
+DATA placesOfMask<>+1537(SB)/1, $0x80
+DATA placesOfMask<>+1538(SB)/1, $0x80
+DATA placesOfMask<>+1539(SB)/1, $0x80
+DATA placesOfMask<>+1540(SB)/1, $0x80
+DATA placesOfMask<>+1541(SB)/1, $0x80
+DATA placesOfMask<>+1542(SB)/1, $0x80
+DATA placesOfMask<>+1543(SB)/1, $0x80
+DATA placesOfMask<>+1544(SB)/1, $0x80
+DATA placesOfMask<>+1545(SB)/1, $0x80
+DATA placesOfMask<>+1546(SB)/1, $0x00
+DATA placesOfMask<>+1547(SB)/1, $0x01
+DATA placesOfMask<>+1548(SB)/1, $0x02
+DATA placesOfMask<>+1549(SB)/1, $0x03
+DATA placesOfMask<>+1550(SB)/1, $0x80
+DATA placesOfMask<>+1551(SB)/1, $0x80
+DATA placesOfMask<>+1552(SB)/1, $0x00
+DATA placesOfMask<>+1553(SB)/1, $0x01
+DATA placesOfMask<>+1554(SB)/1, $0x80
+DATA placesOfMask<>+1555(SB)/1, $0x80
+DATA placesOfMask<>+1556(SB)/1, $0x80
+DATA placesOfMask<>+1557(SB)/1, $0x80
+DATA placesOfMask<>+1558(SB)/1, $0x80
+DATA placesOfMask<>+1559(SB)/1, $0x80
+DATA placesOfMask<>+1560(SB)/1, $0x80
+DATA placesOfMask<>+1561(SB)/1, $0x80
+DATA placesOfMask<>+1562(SB)/1, $0x02
+DATA placesOfMask<>+1563(SB)/1, $0x03
+DATA placesOfMask<>+1564(SB)/1, $0x04
+DATA placesOfMask<>+1565(SB)/1, $0x05
+DATA placesOfMask<>+1566(SB)/1, $0x80
+DATA placesOfMask<>+1567(SB)/1, $0x80
+DATA placesOfMask<>+1568(SB)/1, $0x80
+DATA placesOfMask<>+1569(SB)/1, $0x80
+DATA placesOfMask<>+1570(SB)/1, $0x00
+DATA placesOfMask<>+1571(SB)/1, $0x01
+DATA placesOfMask<>+1572(SB)/1, $0x80
+DATA placesOfMask<>+1573(SB)/1, $0x80
+DATA placesOfMask<>+1574(SB)/1, $0x80
+DATA placesOfMask<>+1575(SB)/1, $0x80
+DATA placesOfMask<>+1576(SB)/1, $0x80
+DATA placesOfMask<>+1577(SB)/1, $0x80
+DATA placesOfMask<>+1578(SB)/1, $0x02
+DATA placesOfMask<>+1579(SB)/1, $0x03
+DATA placesOfMask<>+1580(SB)/1, $0x04
+DATA placesOfMask<>+1581(SB)/1, $0x05
+DATA placesOfMask<>+1582(SB)/1, $0x80
+DATA placesOfMask<>+1583(SB)/1, $0x80
+DATA placesOfMask<>+1584(SB)/1, $0x00
+DATA placesOfMask<>+1585(SB)/1, $0x01
+DATA placesOfMask<>+1586(SB)/1, $0x02
+DATA placesOfMask<>+1587(SB)/1, $0x03
+DATA placesOfMask<>+1588(SB)/1, $0x80
+DATA placesOfMask<>+1589(SB)/1, $0x80
+DATA placesOfMask<>+1590(SB)/1, $0x80
+DATA placesOfMask<>+1591(SB)/1, $0x80
+DATA placesOfMask<>+1592(SB)/1, $0x80
+DATA placesOfMask<>+1593(SB)/1, $0x80
+DATA placesOfMask<>+1594(SB)/1, $0x04
+DATA placesOfMask<>+1595(SB)/1, $0x05
+DATA placesOfMask<>+1596(SB)/1, $0x06
+DATA placesOfMask<>+1597(SB)/1, $0x07
+DATA placesOfMask<>+1598(SB)/1, $0x80
+DATA placesOfMask<>+1599(SB)/1, $0x80
+DATA placesOfMask<>+1600(SB)/1, $0x80
+DATA placesOfMask<>+1601(SB)/1, $0x80
+DATA placesOfMask<>+1602(SB)/1, $0x80
+DATA placesOfMask<>+1603(SB)/1, $0x80
+DATA placesOfMask<>+1604(SB)/1, $0x00
+DATA placesOfMask<>+1605(SB)/1, $0x01
+DATA placesOfMask<>+1606(SB)/1, $0x80
+DATA placesOfMask<>+1607(SB)/1, $0x80
+DATA placesOfMask<>+1608(SB)/1, $0x80
+DATA placesOfMask<>+1609(SB)/1, $0x80
+DATA placesOfMask<>+1610(SB)/1, $0x02
+DATA placesOfMask<>+1611(SB)/1, $0x03
+DATA placesOfMask<>+1612(SB)/1, $0x04
+DATA placesOfMask<>+1613(SB)/1, $0x05
+DATA placesOfMask<>+1614(SB)/1, $0x80
+DATA placesOfMask<>+1615(SB)/1, $0x80
+DATA placesOfMask<>+1616(SB)/1, $0x00
+DATA placesOfMask<>+1617(SB)/1, $0x01
+DATA placesOfMask<>+1618(SB)/1, $0x80
+DATA placesOfMask<>+1619(SB)/1, $0x80
+DATA placesOfMask<>+1620(SB)/1, $0x02
+DATA placesOfMask<>+1621(SB)/1, $0x03
+DATA placesOfMask<>+1622(SB)/1, $0x80
+DATA placesOfMask<>+1623(SB)/1, $0x80
+DATA placesOfMask<>+1624(SB)/1, $0x80
+DATA placesOfMask<>+1625(SB)/1, $0x80
+DATA placesOfMask<>+1626(SB)/1, $0x04
+DATA placesOfMask<>+1627(SB)/1, $0x05
+DATA placesOfMask<>+1628(SB)/1, $0x06
+DATA placesOfMask<>+1629(SB)/1, $0x07
+DATA placesOfMask<>+1630(SB)/1, $0x80
+DATA placesOfMask<>+1631(SB)/1, $0x80
+DATA placesOfMask<>+1632(SB)/1, $0x80
+DATA placesOfMask<>+1633(SB)/1, $0x80
+DATA placesOfMask<>+1634(SB)/1, $0x00
+DATA placesOfMask<>+1635(SB)/1, $0x01
+DATA placesOfMask<>+1636(SB)/1, $0x02
+DATA placesOfMask<>+1637(SB)/1, $0x03
+DATA placesOfMask<>+1638(SB)/1, $0x80
+DATA placesOfMask<>+1639(SB)/1, $0x80
+DATA placesOfMask<>+1640(SB)/1, $0x80
+DATA placesOfMask<>+1641(SB)/1, $0x80
+DATA placesOfMask<>+1642(SB)/1, $0x04
+DATA placesOfMask<>+1643(SB)/1, $0x05
+DATA placesOfMask<>+1644(SB)/1, $0x06
+DATA placesOfMask<>+1645(SB)/1, $0x07
+DATA placesOfMask<>+1646(SB)/1, $0x80
+DATA placesOfMask<>+1647(SB)/1, $0x80
+DATA placesOfMask<>+1648(SB)/1, $0x00
+DATA placesOfMask<>+1649(SB)/1, $0x01
+DATA placesOfMask<>+1650(SB)/1, $0x02
+DATA placesOfMask<>+1651(SB)/1, $0x03
+DATA placesOfMask<>+1652(SB)/1, $0x04
+DATA placesOfMask<>+1653(SB)/1, $0x05
+DATA placesOfMask<>+1654(SB)/1, $0x80
+DATA placesOfMask<>+1655(SB)/1, $0x80
+DATA placesOfMask<>+1656(SB)/1, $0x80
+DATA placesOfMask<>+1657(SB)/1, $0x80
+DATA placesOfMask<>+1658(SB)/1, $0x06
+DATA placesOfMask<>+1659(SB)/1, $0x07
+DATA placesOfMask<>+1660(SB)/1, $0x08
+DATA placesOfMask<>+1661(SB)/1, $0x09
+DATA placesOfMask<>+1662(SB)/1, $0x80
+DATA placesOfMask<>+1663(SB)/1, $0x80
+DATA placesOfMask<>+1664(SB)/1, $0x80
+DATA placesOfMask<>+1665(SB)/1, $0x80
+DATA placesOfMask<>+1666(SB)/1, $0x80
+DATA placesOfMask<>+1667(SB)/1, $0x80
+DATA placesOfMask<>+1668(SB)/1, $0x80
+DATA placesOfMask<>+1669(SB)/1, $0x80
+DATA placesOfMask<>+1670(SB)/1, $0x00
+DATA placesOfMask<>+1671(SB)/1, $0x01
+DATA placesOfMask<>+1672(SB)/1, $0x80
+DATA placesOfMask<>+1673(SB)/1, $0x80
+DATA placesOfMask<>+1674(SB)/1, $0x02
+DATA placesOfMask<>+1675(SB)/1, $0x03
+DATA placesOfMask<>+1676(SB)/1, $0x04
+DATA placesOfMask<>+1677(SB)/1, $0x05
+DATA placesOfMask<>+1678(SB)/1, $0x80
+DATA placesOfMask<>+1679(SB)/1, $0x80
+DATA placesOfMask<>+1680(SB)/1, $0x00
+DATA placesOfMask<>+1681(SB)/1, $0x01
+DATA placesOfMask<>+1682(SB)/1, $0x80
+DATA placesOfMask<>+1683(SB)/1, $0x80
+DATA placesOfMask<>+1684(SB)/1, $0x80
+DATA placesOfMask<>+1685(SB)/1, $0x80
+DATA placesOfMask<>+1686(SB)/1, $0x02
+DATA placesOfMask<>+1687(SB)/1, $0x03
+DATA placesOfMask<>+1688(SB)/1, $0x80
+DATA placesOfMask<>+1689(SB)/1, $0x80
+DATA placesOfMask<>+1690(SB)/1, $0x04
+DATA placesOfMask<>+1691(SB)/1, $0x05
+DATA placesOfMask<>+1692(SB)/1, $0x06
+DATA placesOfMask<>+1693(SB)/1, $0x07
+DATA placesOfMask<>+1694(SB)/1, $0x80
+DATA placesOfMask<>+1695(SB)/1, $0x80
+DATA placesOfMask<>+1696(SB)/1, $0x80
+DATA placesOfMask<>+1697(SB)/1, $0x80
+DATA placesOfMask<>+1698(SB)/1, $0x00
+DATA placesOfMask<>+1699(SB)/1, $0x01
+DATA placesOfMask<>+1700(SB)/1, $0x80
+DATA placesOfMask<>+1701(SB)/1, $0x80
+DATA placesOfMask<>+1702(SB)/1, $0x02
+DATA placesOfMask<>+1703(SB)/1, $0x03
+DATA placesOfMask<>+1704(SB)/1, $0x80
+DATA placesOfMask<>+1705(SB)/1, $0x80
+DATA placesOfMask<>+1706(SB)/1, $0x04
+DATA placesOfMask<>+1707(SB)/1, $0x05
+DATA placesOfMask<>+1708(SB)/1, $0x06
+DATA placesOfMask<>+1709(SB)/1, $0x07
+DATA placesOfMask<>+1710(SB)/1, $0x80
+DATA placesOfMask<>+1711(SB)/1, $0x80
+DATA placesOfMask<>+1712(SB)/1, $0x00
+DATA placesOfMask<>+1713(SB)/1, $0x01
+DATA placesOfMask<>+1714(SB)/1, $0x02
+DATA placesOfMask<>+1715(SB)/1, $0x03
+DATA placesOfMask<>+1716(SB)/1, $0x80
+DATA placesOfMask<>+1717(SB)/1, $0x80
+DATA placesOfMask<>+1718(SB)/1, $0x04
+DATA placesOfMask<>+1719(SB)/1, $0x05
+DATA placesOfMask<>+1720(SB)/1, $0x80
+DATA placesOfMask<>+1721(SB)/1, $0x80
+DATA placesOfMask<>+1722(SB)/1, $0x06
+DATA placesOfMask<>+1723(SB)/1, $0x07
+DATA placesOfMask<>+1724(SB)/1, $0x08
+DATA placesOfMask<>+1725(SB)/1, $0x09
+DATA placesOfMask<>+1726(SB)/1, $0x80
+DATA placesOfMask<>+1727(SB)/1, $0x80
+DATA placesOfMask<>+1728(SB)/1, $0x80
+DATA placesOfMask<>+1729(SB)/1, $0x80
+DATA placesOfMask<>+1730(SB)/1, $0x80
+DATA placesOfMask<>+1731(SB)/1, $0x80
+DATA placesOfMask<>+1732(SB)/1, $0x00
+DATA placesOfMask<>+1733(SB)/1, $0x01
+DATA placesOfMask<>+1734(SB)/1, $0x02
+DATA placesOfMask<>+1735(SB)/1, $0x03
+DATA placesOfMask<>+1736(SB)/1, $0x80
+DATA placesOfMask<>+1737(SB)/1, $0x80
+DATA placesOfMask<>+1738(SB)/1, $0x04
+DATA placesOfMask<>+1739(SB)/1, $0x05
+DATA placesOfMask<>+1740(SB)/1, $0x06
+DATA placesOfMask<>+1741(SB)/1, $0x07
+DATA placesOfMask<>+1742(SB)/1, $0x80
+DATA placesOfMask<>+1743(SB)/1, $0x80
+DATA placesOfMask<>+1744(SB)/1, $0x00
+DATA placesOfMask<>+1745(SB)/1, $0x01
+DATA placesOfMask<>+1746(SB)/1, $0x80
+DATA placesOfMask<>+1747(SB)/1, $0x80
+DATA placesOfMask<>+1748(SB)/1, $0x02
+DATA placesOfMask<>+1749(SB)/1, $0x03
+DATA placesOfMask<>+1750(SB)/1, $0x04
+DATA placesOfMask<>+1751(SB)/1, $0x05
+DATA placesOfMask<>+1752(SB)/1, $0x80
+DATA placesOfMask<>+1753(SB)/1, $0x80
+DATA placesOfMask<>+1754(SB)/1, $0x06
+DATA placesOfMask<>+1755(SB)/1, $0x07
+DATA placesOfMask<>+1756(SB)/1, $0x08
+DATA placesOfMask<>+1757(SB)/1, $0x09
+DATA placesOfMask<>+1758(SB)/1, $0x80
+DATA placesOfMask<>+1759(SB)/1, $0x80
+DATA placesOfMask<>+1760(SB)/1, $0x80
+DATA placesOfMask<>+1761(SB)/1, $0x80
+DATA placesOfMask<>+1762(SB)/1, $0x00
+DATA placesOfMask<>+1763(SB)/1, $0x01
+DATA placesOfMask<>+1764(SB)/1, $0x02
+DATA placesOfMask<>+1765(SB)/1, $0x03
+DATA placesOfMask<>+1766(SB)/1, $0x04
+DATA placesOfMask<>+1767(SB)/1, $0x05
+DATA placesOfMask<>+1768(SB)/1, $0x80
+DATA placesOfMask<>+1769(SB)/1, $0x80
+DATA placesOfMask<>+1770(SB)/1, $0x06
+DATA placesOfMask<>+1771(SB)/1, $0x07
+DATA placesOfMask<>+1772(SB)/1, $0x08
+DATA placesOfMask<>+1773(SB)/1, $0x09
+DATA placesOfMask<>+1774(SB)/1, $0x80
+DATA placesOfMask<>+1775(SB)/1, $0x80
+DATA placesOfMask<>+1776(SB)/1, $0x00
+DATA placesOfMask<>+1777(SB)/1, $0x01
+DATA placesOfMask<>+1778(SB)/1, $0x02
+DATA placesOfMask<>+1779(SB)/1, $0x03
+DATA placesOfMask<>+1780(SB)/1, $0x04
+DATA placesOfMask<>+1781(SB)/1, $0x05
+DATA placesOfMask<>+1782(SB)/1, $0x06
+DATA placesOfMask<>+1783(SB)/1, $0x07
+DATA placesOfMask<>+1784(SB)/1, $0x80
+DATA placesOfMask<>+1785(SB)/1, $0x80
+DATA placesOfMask<>+1786(SB)/1, $0x08
+DATA placesOfMask<>+1787(SB)/1, $0x09
+DATA placesOfMask<>+1788(SB)/1, $0x0a
+DATA placesOfMask<>+1789(SB)/1, $0x0b
+DATA placesOfMask<>+1790(SB)/1, $0x80
+DATA placesOfMask<>+1791(SB)/1, $0x80
+DATA placesOfMask<>+1792(SB)/1, $0x80
+DATA placesOfMask<>+1793(SB)/1, $0x80
+DATA placesOfMask<>+1794(SB)/1, $0x80
+DATA placesOfMask<>+1795(SB)/1, $0x80
+DATA placesOfMask<>+1796(SB)/1, $0x80
+DATA placesOfMask<>+1797(SB)/1, $0x80
+DATA placesOfMask<>+1798(SB)/1, $0x80
+DATA placesOfMask<>+1799(SB)/1, $0x80
+DATA placesOfMask<>+1800(SB)/1, $0x00
+DATA placesOfMask<>+1801(SB)/1, $0x01
+DATA placesOfMask<>+1802(SB)/1, $0x02
+DATA placesOfMask<>+1803(SB)/1, $0x03
+DATA placesOfMask<>+1804(SB)/1, $0x04
+DATA placesOfMask<>+1805(SB)/1, $0x05
+DATA placesOfMask<>+1806(SB)/1, $0x80
+DATA placesOfMask<>+1807(SB)/1, $0x80
+DATA placesOfMask<>+1808(SB)/1, $0x00
+DATA placesOfMask<>+1809(SB)/1, $0x01
+DATA placesOfMask<>+1810(SB)/1, $0x80
+DATA placesOfMask<>+1811(SB)/1, $0x80
+DATA placesOfMask<>+1812(SB)/1, $0x80
+DATA placesOfMask<>+1813(SB)/1, $0x80
+DATA placesOfMask<>+1814(SB)/1, $0x80
+DATA placesOfMask<>+1815(SB)/1, $0x80
+DATA placesOfMask<>+1816(SB)/1, $0x02
+DATA placesOfMask<>+1817(SB)/1, $0x03
+DATA placesOfMask<>+1818(SB)/1, $0x04
+DATA placesOfMask<>+1819(SB)/1, $0x05
+DATA placesOfMask<>+1820(SB)/1, $0x06
+DATA placesOfMask<>+1821(SB)/1, $0x07
+DATA placesOfMask<>+1822(SB)/1, $0x80
+DATA placesOfMask<>+1823(SB)/1, $0x80
+DATA placesOfMask<>+1824(SB)/1, $0x80
+DATA placesOfMask<>+1825(SB)/1, $0x80
+DATA placesOfMask<>+1826(SB)/1, $0x00
+DATA placesOfMask<>+1827(SB)/1, $0x01
+DATA placesOfMask<>+1828(SB)/1, $0x80
+DATA placesOfMask<>+1829(SB)/1, $0x80
+DATA placesOfMask<>+1830(SB)/1, $0x80
+DATA placesOfMask<>+1831(SB)/1, $0x80
+DATA placesOfMask<>+1832(SB)/1, $0x02
+DATA placesOfMask<>+1833(SB)/1, $0x03
+DATA placesOfMask<>+1834(SB)/1, $0x04
+DATA placesOfMask<>+1835(SB)/1, $0x05
+DATA placesOfMask<>+1836(SB)/1, $0x06
+DATA placesOfMask<>+1837(SB)/1, $0x07
+DATA placesOfMask<>+1838(SB)/1, $0x80
+DATA placesOfMask<>+1839(SB)/1, $0x80
+DATA placesOfMask<>+1840(SB)/1, $0x00
+DATA placesOfMask<>+1841(SB)/1, $0x01
+DATA placesOfMask<>+1842(SB)/1, $0x02
+DATA placesOfMask<>+1843(SB)/1, $0x03
+DATA placesOfMask<>+1844(SB)/1, $0x80
+DATA placesOfMask<>+1845(SB)/1, $0x80
+DATA placesOfMask<>+1846(SB)/1, $0x80
+DATA placesOfMask<>+1847(SB)/1, $0x80
+DATA placesOfMask<>+1848(SB)/1, $0x04
+DATA placesOfMask<>+1849(SB)/1, $0x05
+DATA placesOfMask<>+1850(SB)/1, $0x06
+DATA placesOfMask<>+1851(SB)/1, $0x07
+DATA placesOfMask<>+1852(SB)/1, $0x08
+DATA placesOfMask<>+1853(SB)/1, $0x09
+DATA placesOfMask<>+1854(SB)/1, $0x80
+DATA placesOfMask<>+1855(SB)/1, $0x80
+DATA placesOfMask<>+1856(SB)/1, $0x80
+DATA placesOfMask<>+1857(SB)/1, $0x80
+DATA placesOfMask<>+1858(SB)/1, $0x80
+DATA placesOfMask<>+1859(SB)/1, $0x80
+DATA placesOfMask<>+1860(SB)/1, $0x00
+DATA placesOfMask<>+1861(SB)/1, $0x01
+DATA placesOfMask<>+1862(SB)/1, $0x80
+DATA placesOfMask<>+1863(SB)/1, $0x80
+DATA placesOfMask<>+1864(SB)/1, $0x02
+DATA placesOfMask<>+1865(SB)/1, $0x03
+DATA placesOfMask<>+1866(SB)/1, $0x04
+DATA placesOfMask<>+1867(SB)/1, $0x05
+DATA placesOfMask<>+1868(SB)/1, $0x06
+DATA placesOfMask<>+1869(SB)/1, $0x07
+DATA placesOfMask<>+1870(SB)/1, $0x80
+DATA placesOfMask<>+1871(SB)/1, $0x80
+DATA placesOfMask<>+1872(SB)/1, $0x00
+DATA placesOfMask<>+1873(SB)/1, $0x01
+DATA placesOfMask<>+1874(SB)/1, $0x80
+DATA placesOfMask<>+1875(SB)/1, $0x80
+DATA placesOfMask<>+1876(SB)/1, $0x02
+DATA placesOfMask<>+1877(SB)/1, $0x03
+DATA placesOfMask<>+1878(SB)/1, $0x80
+DATA placesOfMask<>+1879(SB)/1, $0x80
+DATA placesOfMask<>+1880(SB)/1, $0x04
+DATA placesOfMask<>+1881(SB)/1, $0x05
+DATA placesOfMask<>+1882(SB)/1, $0x06
+DATA placesOfMask<>+1883(SB)/1, $0x07
+DATA placesOfMask<>+1884(SB)/1, $0x08
+DATA placesOfMask<>+1885(SB)/1, $0x09
+DATA placesOfMask<>+1886(SB)/1, $0x80
+DATA placesOfMask<>+1887(SB)/1, $0x80
+DATA placesOfMask<>+1888(SB)/1, $0x80
+DATA placesOfMask<>+1889(SB)/1, $0x80
+DATA placesOfMask<>+1890(SB)/1, $0x00
+DATA placesOfMask<>+1891(SB)/1, $0x01
+DATA placesOfMask<>+1892(SB)/1, $0x02
+DATA placesOfMask<>+1893(SB)/1, $0x03
+DATA placesOfMask<>+1894(SB)/1, $0x80
+DATA placesOfMask<>+1895(SB)/1, $0x80
+DATA placesOfMask<>+1896(SB)/1, $0x04
+DATA placesOfMask<>+1897(SB)/1, $0x05
+DATA placesOfMask<>+1898(SB)/1, $0x06
+DATA placesOfMask<>+1899(SB)/1, $0x07
+DATA placesOfMask<>+1900(SB)/1, $0x08
+DATA placesOfMask<>+1901(SB)/1, $0x09
+DATA placesOfMask<>+1902(SB)/1, $0x80
+DATA placesOfMask<>+1903(SB)/1, $0x80
+DATA placesOfMask<>+1904(SB)/1, $0x00
+DATA placesOfMask<>+1905(SB)/1, $0x01
+DATA placesOfMask<>+1906(SB)/1, $0x02
+DATA placesOfMask<>+1907(SB)/1, $0x03
+DATA placesOfMask<>+1908(SB)/1, $0x04
+DATA placesOfMask<>+1909(SB)/1, $0x05
+DATA placesOfMask<>+1910(SB)/1, $0x80
+DATA placesOfMask<>+1911(SB)/1, $0x80
+DATA placesOfMask<>+1912(SB)/1, $0x06
+DATA placesOfMask<>+1913(SB)/1, $0x07
+DATA placesOfMask<>+1914(SB)/1, $0x08
+DATA placesOfMask<>+1915(SB)/1, $0x09
+DATA placesOfMask<>+1916(SB)/1, $0x0a
+DATA placesOfMask<>+1917(SB)/1, $0x0b
+DATA placesOfMask<>+1918(SB)/1, $0x80
+DATA placesOfMask<>+1919(SB)/1, $0x80
+DATA placesOfMask<>+1920(SB)/1, $0x80
+DATA placesOfMask<>+1921(SB)/1, $0x80
+DATA placesOfMask<>+1922(SB)/1, $0x80
+DATA placesOfMask<>+1923(SB)/1, $0x80
+DATA placesOfMask<>+1924(SB)/1, $0x80
+DATA placesOfMask<>+1925(SB)/1, $0x80
+DATA placesOfMask<>+1926(SB)/1, $0x00
+DATA placesOfMask<>+1927(SB)/1, $0x01
+DATA placesOfMask<>+1928(SB)/1, $0x02
+DATA placesOfMask<>+1929(SB)/1, $0x03
+DATA placesOfMask<>+1930(SB)/1, $0x04
+DATA placesOfMask<>+1931(SB)/1, $0x05
+DATA placesOfMask<>+1932(SB)/1, $0x06
+DATA placesOfMask<>+1933(SB)/1, $0x07
+DATA placesOfMask<>+1934(SB)/1, $0x80
+DATA placesOfMask<>+1935(SB)/1, $0x80
+DATA placesOfMask<>+1936(SB)/1, $0x00
+DATA placesOfMask<>+1937(SB)/1, $0x01
+DATA placesOfMask<>+1938(SB)/1, $0x80
+DATA placesOfMask<>+1939(SB)/1, $0x80
+DATA placesOfMask<>+1940(SB)/1, $0x80
+DATA placesOfMask<>+1941(SB)/1, $0x80
+DATA placesOfMask<>+1942(SB)/1, $0x02
+DATA placesOfMask<>+1943(SB)/1, $0x03
+DATA placesOfMask<>+1944(SB)/1, $0x04
+DATA placesOfMask<>+1945(SB)/1, $0x05
+DATA placesOfMask<>+1946(SB)/1, $0x06
+DATA placesOfMask<>+1947(SB)/1, $0x07
+DATA placesOfMask<>+1948(SB)/1, $0x08
+DATA placesOfMask<>+1949(SB)/1, $0x09
+DATA placesOfMask<>+1950(SB)/1, $0x80
+DATA placesOfMask<>+1951(SB)/1, $0x80
+DATA placesOfMask<>+1952(SB)/1, $0x80
+DATA placesOfMask<>+1953(SB)/1, $0x80
+DATA placesOfMask<>+1954(SB)/1, $0x00
+DATA placesOfMask<>+1955(SB)/1, $0x01
+DATA placesOfMask<>+1956(SB)/1, $0x80
+DATA placesOfMask<>+1957(SB)/1, $0x80
+DATA placesOfMask<>+1958(SB)/1, $0x02
+DATA placesOfMask<>+1959(SB)/1, $0x03
+DATA placesOfMask<>+1960(SB)/1, $0x04
+DATA placesOfMask<>+1961(SB)/1, $0x05
+DATA placesOfMask<>+1962(SB)/1, $0x06
+DATA placesOfMask<>+1963(SB)/1, $0x07
+DATA placesOfMask<>+1964(SB)/1, $0x08
+DATA placesOfMask<>+1965(SB)/1, $0x09
+DATA placesOfMask<>+1966(SB)/1, $0x80
+DATA placesOfMask<>+1967(SB)/1, $0x80
+DATA placesOfMask<>+1968(SB)/1, $0x00
+DATA placesOfMask<>+1969(SB)/1, $0x01
+DATA placesOfMask<>+1970(SB)/1, $0x02
+DATA placesOfMask<>+1971(SB)/1, $0x03
+DATA placesOfMask<>+1972(SB)/1, $0x80
+DATA placesOfMask<>+1973(SB)/1, $0x80
+DATA placesOfMask<>+1974(SB)/1, $0x04
+DATA placesOfMask<>+1975(SB)/1, $0x05
+DATA placesOfMask<>+1976(SB)/1, $0x06
+DATA placesOfMask<>+1977(SB)/1, $0x07
+DATA placesOfMask<>+1978(SB)/1, $0x08
+DATA placesOfMask<>+1979(SB)/1, $0x09
+DATA placesOfMask<>+1980(SB)/1, $0x0a
+DATA placesOfMask<>+1981(SB)/1, $0x0b
+DATA placesOfMask<>+1982(SB)/1, $0x80
+DATA placesOfMask<>+1983(SB)/1, $0x80
+DATA placesOfMask<>+1984(SB)/1, $0x80
+DATA placesOfMask<>+1985(SB)/1, $0x80
+DATA placesOfMask<>+1986(SB)/1, $0x80
+DATA placesOfMask<>+1987(SB)/1, $0x80
+DATA placesOfMask<>+1988(SB)/1, $0x00
+DATA placesOfMask<>+1989(SB)/1, $0x01
+DATA placesOfMask<>+1990(SB)/1, $0x02
+DATA placesOfMask<>+1991(SB)/1, $0x03
+DATA placesOfMask<>+1992(SB)/1, $0x04
+DATA placesOfMask<>+1993(SB)/1, $0x05
+DATA placesOfMask<>+1994(SB)/1, $0x06
+DATA placesOfMask<>+1995(SB)/1, $0x07
+DATA placesOfMask<>+1996(SB)/1, $0x08
+DATA placesOfMask<>+1997(SB)/1, $0x09
+DATA placesOfMask<>+1998(SB)/1, $0x80
+DATA placesOfMask<>+1999(SB)/1, $0x80
+DATA placesOfMask<>+2000(SB)/1, $0x00
+DATA placesOfMask<>+2001(SB)/1, $0x01
+DATA placesOfMask<>+2002(SB)/1, $0x80
+DATA placesOfMask<>+2003(SB)/1, $0x80
+DATA placesOfMask<>+2004(SB)/1, $0x02
+DATA placesOfMask<>+2005(SB)/1, $0x03
+DATA placesOfMask<>+2006(SB)/1, $0x04
+DATA placesOfMask<>+2007(SB)/1, $0x05
+DATA placesOfMask<>+2008(SB)/1, $0x06
+DATA placesOfMask<>+2009(SB)/1, $0x07
+DATA placesOfMask<>+2010(SB)/1, $0x08
+DATA placesOfMask<>+2011(SB)/1, $0x09
+DATA placesOfMask<>+2012(SB)/1, $0x0a
+DATA placesOfMask<>+2013(SB)/1, $0x0b
+DATA placesOfMask<>+2014(SB)/1, $0x80
+DATA placesOfMask<>+2015(SB)/1, $0x80
+DATA placesOfMask<>+2016(SB)/1, $0x80
+DATA placesOfMask<>+2017(SB)/1, $0x80
+DATA placesOfMask<>+2018(SB)/1, $0x00
+DATA placesOfMask<>+2019(SB)/1, $0x01
+DATA placesOfMask<>+2020(SB)/1, $0x02
+DATA placesOfMask<>+2021(SB)/1, $0x03
+DATA placesOfMask<>+2022(SB)/1, $0x04
+DATA placesOfMask<>+2023(SB)/1, $0x05
+DATA placesOfMask<>+2024(SB)/1, $0x06
+DATA placesOfMask<>+2025(SB)/1, $0x07
+DATA placesOfMask<>+2026(SB)/1, $0x08
+DATA placesOfMask<>+2027(SB)/1, $0x09
+DATA placesOfMask<>+2028(SB)/1, $0x0a
+DATA placesOfMask<>+2029(SB)/1, $0x0b
+DATA placesOfMask<>+2030(SB)/1, $0x80
+DATA placesOfMask<>+2031(SB)/1, $0x80
+DATA placesOfMask<>+2032(SB)/1, $0x00
+DATA placesOfMask<>+2033(SB)/1, $0x01
+DATA placesOfMask<>+2034(SB)/1, $0x02
+DATA placesOfMask<>+2035(SB)/1, $0x03
+DATA placesOfMask<>+2036(SB)/1, $0x04
+DATA placesOfMask<>+2037(SB)/1, $0x05
+DATA placesOfMask<>+2038(SB)/1, $0x06
+DATA placesOfMask<>+2039(SB)/1, $0x07
+DATA placesOfMask<>+2040(SB)/1, $0x08
+DATA placesOfMask<>+2041(SB)/1, $0x09
+DATA placesOfMask<>+2042(SB)/1, $0x0a
+DATA placesOfMask<>+2043(SB)/1, $0x0b
+DATA placesOfMask<>+2044(SB)/1, $0x0c
+DATA placesOfMask<>+2045(SB)/1, $0x0d
+DATA placesOfMask<>+2046(SB)/1, $0x80
+DATA placesOfMask<>+2047(SB)/1, $0x80
+DATA placesOfMask<>+2048(SB)/1, $0x80
+DATA placesOfMask<>+2049(SB)/1, $0x80
+DATA placesOfMask<>+2050(SB)/1, $0x80
+DATA placesOfMask<>+2051(SB)/1, $0x80
+DATA placesOfMask<>+2052(SB)/1, $0x80
+DATA placesOfMask<>+2053(SB)/1, $0x80
+DATA placesOfMask<>+2054(SB)/1, $0x80
+DATA placesOfMask<>+2055(SB)/1, $0x80
+DATA placesOfMask<>+2056(SB)/1, $0x80
+DATA placesOfMask<>+2057(SB)/1, $0x80
+DATA placesOfMask<>+2058(SB)/1, $0x80
+DATA placesOfMask<>+2059(SB)/1, $0x80
+DATA placesOfMask<>+2060(SB)/1, $0x80
+DATA placesOfMask<>+2061(SB)/1, $0x80
+DATA placesOfMask<>+2062(SB)/1, $0x00
+DATA placesOfMask<>+2063(SB)/1, $0x01
+DATA placesOfMask<>+2064(SB)/1, $0x00
+DATA placesOfMask<>+2065(SB)/1, $0x01
+DATA placesOfMask<>+2066(SB)/1, $0x80
+DATA placesOfMask<>+2067(SB)/1, $0x80
+DATA placesOfMask<>+2068(SB)/1, $0x80
+DATA placesOfMask<>+2069(SB)/1, $0x80
+DATA placesOfMask<>+2070(SB)/1, $0x80
+DATA placesOfMask<>+2071(SB)/1, $0x80
+DATA placesOfMask<>+2072(SB)/1, $0x80
+DATA placesOfMask<>+2073(SB)/1, $0x80
+DATA placesOfMask<>+2074(SB)/1, $0x80
+DATA placesOfMask<>+2075(SB)/1, $0x80
+DATA placesOfMask<>+2076(SB)/1, $0x80
+DATA placesOfMask<>+2077(SB)/1, $0x80
+DATA placesOfMask<>+2078(SB)/1, $0x02
+DATA placesOfMask<>+2079(SB)/1, $0x03
+DATA placesOfMask<>+2080(SB)/1, $0x80
+DATA placesOfMask<>+2081(SB)/1, $0x80
+DATA placesOfMask<>+2082(SB)/1, $0x00
+DATA placesOfMask<>+2083(SB)/1, $0x01
+DATA placesOfMask<>+2084(SB)/1, $0x80
+DATA placesOfMask<>+2085(SB)/1, $0x80
+DATA placesOfMask<>+2086(SB)/1, $0x80
+DATA placesOfMask<>+2087(SB)/1, $0x80
+DATA placesOfMask<>+2088(SB)/1, $0x80
+DATA placesOfMask<>+2089(SB)/1, $0x80
+DATA placesOfMask<>+2090(SB)/1, $0x80
+DATA placesOfMask<>+2091(SB)/1, $0x80
+DATA placesOfMask<>+2092(SB)/1, $0x80
+DATA placesOfMask<>+2093(SB)/1, $0x80
+DATA placesOfMask<>+2094(SB)/1, $0x02
+DATA placesOfMask<>+2095(SB)/1, $0x03
+DATA placesOfMask<>+2096(SB)/1, $0x00
+DATA placesOfMask<>+2097(SB)/1, $0x01
+DATA placesOfMask<>+2098(SB)/1, $0x02
+DATA placesOfMask<>+2099(SB)/1, $0x03
+DATA placesOfMask<>+2100(SB)/1, $0x80
+DATA placesOfMask<>+2101(SB)/1, $0x80
+DATA placesOfMask<>+2102(SB)/1, $0x80
+DATA placesOfMask<>+2103(SB)/1, $0x80
+DATA placesOfMask<>+2104(SB)/1, $0x80
+DATA placesOfMask<>+2105(SB)/1, $0x80
+DATA placesOfMask<>+2106(SB)/1, $0x80
+DATA placesOfMask<>+2107(SB)/1, $0x80
+DATA placesOfMask<>+2108(SB)/1, $0x80
+DATA placesOfMask<>+2109(SB)/1, $0x80
+DATA placesOfMask<>+2110(SB)/1, $0x04
+DATA placesOfMask<>+2111(SB)/1, $0x05
+DATA placesOfMask<>+2112(SB)/1, $0x80
+DATA placesOfMask<>+2113(SB)/1, $0x80
+DATA placesOfMask<>+2114(SB)/1, $0x80
+DATA placesOfMask<>+2115(SB)/1, $0x80
+DATA placesOfMask<>+2116(SB)/1, $0x00
+DATA placesOfMask<>+2117(SB)/1, $0x01
+DATA placesOfMask<>+2118(SB)/1, $0x80
+DATA placesOfMask<>+2119(SB)/1, $0x80
+DATA placesOfMask<>+2120(SB)/1, $0x80
+DATA placesOfMask<>+2121(SB)/1, $0x80
+DATA placesOfMask<>+2122(SB)/1, $0x80
+DATA placesOfMask<>+2123(SB)/1, $0x80
+DATA placesOfMask<>+2124(SB)/1, $0x80
+DATA placesOfMask<>+2125(SB)/1, $0x80
+DATA placesOfMask<>+2126(SB)/1, $0x02
+DATA placesOfMask<>+2127(SB)/1, $0x03
+DATA placesOfMask<>+2128(SB)/1, $0x00
+DATA placesOfMask<>+2129(SB)/1, $0x01
+DATA placesOfMask<>+2130(SB)/1, $0x80
+DATA placesOfMask<>+2131(SB)/1, $0x80
+DATA placesOfMask<>+2132(SB)/1, $0x02
+DATA placesOfMask<>+2133(SB)/1, $0x03
+DATA placesOfMask<>+2134(SB)/1, $0x80
+DATA placesOfMask<>+2135(SB)/1, $0x80
+DATA placesOfMask<>+2136(SB)/1, $0x80
+DATA placesOfMask<>+2137(SB)/1, $0x80
+DATA placesOfMask<>+2138(SB)/1, $0x80
+DATA placesOfMask<>+2139(SB)/1, $0x80
+DATA placesOfMask<>+2140(SB)/1, $0x80
+DATA placesOfMask<>+2141(SB)/1, $0x80
+DATA placesOfMask<>+2142(SB)/1, $0x04
+DATA placesOfMask<>+2143(SB)/1, $0x05
+DATA placesOfMask<>+2144(SB)/1, $0x80
+DATA placesOfMask<>+2145(SB)/1, $0x80
+DATA placesOfMask<>+2146(SB)/1, $0x00
+DATA placesOfMask<>+2147(SB)/1, $0x01
+DATA placesOfMask<>+2148(SB)/1, $0x02
+DATA placesOfMask<>+2149(SB)/1, $0x03
+DATA placesOfMask<>+2150(SB)/1, $0x80
+DATA placesOfMask<>+2151(SB)/1, $0x80
+DATA placesOfMask<>+2152(SB)/1, $0x80
+DATA placesOfMask<>+2153(SB)/1, $0x80
+DATA placesOfMask<>+2154(SB)/1, $0x80
+DATA placesOfMask<>+2155(SB)/1, $0x80
+DATA placesOfMask<>+2156(SB)/1, $0x80
+DATA placesOfMask<>+2157(SB)/1, $0x80
+DATA placesOfMask<>+2158(SB)/1, $0x04
+DATA placesOfMask<>+2159(SB)/1, $0x05
+DATA placesOfMask<>+2160(SB)/1, $0x00
+DATA placesOfMask<>+2161(SB)/1, $0x01
+DATA placesOfMask<>+2162(SB)/1, $0x02
+DATA placesOfMask<>+2163(SB)/1, $0x03
+DATA placesOfMask<>+2164(SB)/1, $0x04
+DATA placesOfMask<>+2165(SB)/1, $0x05
+DATA placesOfMask<>+2166(SB)/1, $0x80
+DATA placesOfMask<>+2167(SB)/1, $0x80
+DATA placesOfMask<>+2168(SB)/1, $0x80
+DATA placesOfMask<>+2169(SB)/1, $0x80
+DATA placesOfMask<>+2170(SB)/1, $0x80
+DATA placesOfMask<>+2171(SB)/1, $0x80
+DATA placesOfMask<>+2172(SB)/1, $0x80
+DATA placesOfMask<>+2173(SB)/1, $0x80
+DATA placesOfMask<>+2174(SB)/1, $0x06
+DATA placesOfMask<>+2175(SB)/1, $0x07
+DATA placesOfMask<>+2176(SB)/1, $0x80
+DATA placesOfMask<>+2177(SB)/1, $0x80
+DATA placesOfMask<>+2178(SB)/1, $0x80
+DATA placesOfMask<>+2179(SB)/1, $0x80
+DATA placesOfMask<>+2180(SB)/1, $0x80
+DATA placesOfMask<>+2181(SB)/1, $0x80
+DATA placesOfMask<>+2182(SB)/1, $0x00
+DATA placesOfMask<>+2183(SB)/1, $0x01
+DATA placesOfMask<>+2184(SB)/1, $0x80
+DATA placesOfMask<>+2185(SB)/1, $0x80
+DATA placesOfMask<>+2186(SB)/1, $0x80
+DATA placesOfMask<>+2187(SB)/1, $0x80
+DATA placesOfMask<>+2188(SB)/1, $0x80
+DATA placesOfMask<>+2189(SB)/1, $0x80
+DATA placesOfMask<>+2190(SB)/1, $0x02
+DATA placesOfMask<>+2191(SB)/1, $0x03
+DATA placesOfMask<>+2192(SB)/1, $0x00
+DATA placesOfMask<>+2193(SB)/1, $0x01
+DATA placesOfMask<>+2194(SB)/1, $0x80
+DATA placesOfMask<>+2195(SB)/1, $0x80
+DATA placesOfMask<>+2196(SB)/1, $0x80
+DATA placesOfMask<>+2197(SB)/1, $0x80
+DATA placesOfMask<>+2198(SB)/1, $0x02
+DATA placesOfMask<>+2199(SB)/1, $0x03
+DATA placesOfMask<>+2200(SB)/1, $0x80
+DATA placesOfMask<>+2201(SB)/1, $0x80
+DATA placesOfMask<>+2202(SB)/1, $0x80
+DATA placesOfMask<>+2203(SB)/1, $0x80
+DATA placesOfMask<>+2204(SB)/1, $0x80
+DATA placesOfMask<>+2205(SB)/1, $0x80
+DATA placesOfMask<>+2206(SB)/1, $0x04
+DATA placesOfMask<>+2207(SB)/1, $0x05
+DATA placesOfMask<>+2208(SB)/1, $0x80
+DATA placesOfMask<>+2209(SB)/1, $0x80
+DATA placesOfMask<>+2210(SB)/1, $0x00
+DATA placesOfMask<>+2211(SB)/1, $0x01
+DATA placesOfMask<>+2212(SB)/1, $0x80
+DATA placesOfMask<>+2213(SB)/1, $0x80
+DATA placesOfMask<>+2214(SB)/1, $0x02
+DATA placesOfMask<>+2215(SB)/1, $0x03
+DATA placesOfMask<>+2216(SB)/1, $0x80
+DATA placesOfMask<>+2217(SB)/1, $0x80
+DATA placesOfMask<>+2218(SB)/1, $0x80
+DATA placesOfMask<>+2219(SB)/1, $0x80
+DATA placesOfMask<>+2220(SB)/1, $0x80
+DATA placesOfMask<>+2221(SB)/1, $0x80
+DATA placesOfMask<>+2222(SB)/1, $0x04
+DATA placesOfMask<>+2223(SB)/1, $0x05
+DATA placesOfMask<>+2224(SB)/1, $0x00
+DATA placesOfMask<>+2225(SB)/1, $0x01
+DATA placesOfMask<>+2226(SB)/1, $0x02
+DATA placesOfMask<>+2227(SB)/1, $0x03
+DATA placesOfMask<>+2228(SB)/1, $0x80
+DATA placesOfMask<>+2229(SB)/1, $0x80
+DATA placesOfMask<>+2230(SB)/1, $0x04
+DATA placesOfMask<>+2231(SB)/1, $0x05
+DATA placesOfMask<>+2232(SB)/1, $0x80
+DATA placesOfMask<>+2233(SB)/1, $0x80
+DATA placesOfMask<>+2234(SB)/1, $0x80
+DATA placesOfMask<>+2235(SB)/1, $0x80
+DATA placesOfMask<>+2236(SB)/1, $0x80
+DATA placesOfMask<>+2237(SB)/1, $0x80
+DATA placesOfMask<>+2238(SB)/1, $0x06
+DATA placesOfMask<>+2239(SB)/1, $0x07
+DATA placesOfMask<>+2240(SB)/1, $0x80
+DATA placesOfMask<>+2241(SB)/1, $0x80
+DATA placesOfMask<>+2242(SB)/1, $0x80
+DATA placesOfMask<>+2243(SB)/1, $0x80
+DATA placesOfMask<>+2244(SB)/1, $0x00
+DATA placesOfMask<>+2245(SB)/1, $0x01
+DATA placesOfMask<>+2246(SB)/1, $0x02
+DATA placesOfMask<>+2247(SB)/1, $0x03
+DATA placesOfMask<>+2248(SB)/1, $0x80
+DATA placesOfMask<>+2249(SB)/1, $0x80
+DATA placesOfMask<>+2250(SB)/1, $0x80
+DATA placesOfMask<>+2251(SB)/1, $0x80
+DATA placesOfMask<>+2252(SB)/1, $0x80
+DATA placesOfMask<>+2253(SB)/1, $0x80
+DATA placesOfMask<>+2254(SB)/1, $0x04
+DATA placesOfMask<>+2255(SB)/1, $0x05
+DATA placesOfMask<>+2256(SB)/1, $0x00
+DATA placesOfMask<>+2257(SB)/1, $0x01
+DATA placesOfMask<>+2258(SB)/1, $0x80
+DATA placesOfMask<>+2259(SB)/1, $0x80
+DATA placesOfMask<>+2260(SB)/1, $0x02
+DATA placesOfMask<>+2261(SB)/1, $0x03
+DATA placesOfMask<>+2262(SB)/1, $0x04
+DATA placesOfMask<>+2263(SB)/1, $0x05
+DATA placesOfMask<>+2264(SB)/1, $0x80
+DATA placesOfMask<>+2265(SB)/1, $0x80
+DATA placesOfMask<>+2266(SB)/1, $0x80
+DATA placesOfMask<>+2267(SB)/1, $0x80
+DATA placesOfMask<>+2268(SB)/1, $0x80
+DATA placesOfMask<>+2269(SB)/1, $0x80
+DATA placesOfMask<>+2270(SB)/1, $0x06
+DATA placesOfMask<>+2271(SB)/1, $0x07
+DATA placesOfMask<>+2272(SB)/1, $0x80
+DATA placesOfMask<>+2273(SB)/1, $0x80
+DATA placesOfMask<>+2274(SB)/1, $0x00
+DATA placesOfMask<>+2275(SB)/1, $0x01
+DATA placesOfMask<>+2276(SB)/1, $0x02
+DATA placesOfMask<>+2277(SB)/1, $0x03
+DATA placesOfMask<>+2278(SB)/1, $0x04
+DATA placesOfMask<>+2279(SB)/1, $0x05
+DATA placesOfMask<>+2280(SB)/1, $0x80
+DATA placesOfMask<>+2281(SB)/1, $0x80
+DATA placesOfMask<>+2282(SB)/1, $0x80
+DATA placesOfMask<>+2283(SB)/1, $0x80
+DATA placesOfMask<>+2284(SB)/1, $0x80
+DATA placesOfMask<>+2285(SB)/1, $0x80
+DATA placesOfMask<>+2286(SB)/1, $0x06
+DATA placesOfMask<>+2287(SB)/1, $0x07
+DATA placesOfMask<>+2288(SB)/1, $0x00
+DATA placesOfMask<>+2289(SB)/1, $0x01
+DATA placesOfMask<>+2290(SB)/1, $0x02
+DATA placesOfMask<>+2291(SB)/1, $0x03
+DATA placesOfMask<>+2292(SB)/1, $0x04
+DATA placesOfMask<>+2293(SB)/1, $0x05
+DATA placesOfMask<>+2294(SB)/1, $0x06
+DATA placesOfMask<>+2295(SB)/1, $0x07
+DATA placesOfMask<>+2296(SB)/1, $0x80
+DATA placesOfMask<>+2297(SB)/1, $0x80
+DATA placesOfMask<>+2298(SB)/1, $0x80
+DATA placesOfMask<>+2299(SB)/1, $0x80
+DATA placesOfMask<>+2300(SB)/1, $0x80
+DATA placesOfMask<>+2301(SB)/1, $0x80
+DATA placesOfMask<>+2302(SB)/1, $0x08
+DATA placesOfMask<>+2303(SB)/1, $0x09
+DATA placesOfMask<>+2304(SB)/1, $0x80
+DATA placesOfMask<>+2305(SB)/1, $0x80
+DATA placesOfMask<>+2306(SB)/1, $0x80
+DATA placesOfMask<>+2307(SB)/1, $0x80
+DATA placesOfMask<>+2308(SB)/1, $0x80
+DATA placesOfMask<>+2309(SB)/1, $0x80
+DATA placesOfMask<>+2310(SB)/1, $0x80
+DATA placesOfMask<>+2311(SB)/1, $0x80
+DATA placesOfMask<>+2312(SB)/1, $0x00
+DATA placesOfMask<>+2313(SB)/1, $0x01
+DATA placesOfMask<>+2314(SB)/1, $0x80
+DATA placesOfMask<>+2315(SB)/1, $0x80
+DATA placesOfMask<>+2316(SB)/1, $0x80
+DATA placesOfMask<>+2317(SB)/1, $0x80
+DATA placesOfMask<>+2318(SB)/1, $0x02
+DATA placesOfMask<>+2319(SB)/1, $0x03
+DATA placesOfMask<>+2320(SB)/1, $0x00
+DATA placesOfMask<>+2321(SB)/1, $0x01
+DATA placesOfMask<>+2322(SB)/1, $0x80
+DATA placesOfMask<>+2323(SB)/1, $0x80
+DATA placesOfMask<>+2324(SB)/1, $0x80
+DATA placesOfMask<>+2325(SB)/1, $0x80
+DATA placesOfMask<>+2326(SB)/1, $0x80
+DATA placesOfMask<>+2327(SB)/1, $0x80
+DATA placesOfMask<>+2328(SB)/1, $0x02
+DATA placesOfMask<>+2329(SB)/1, $0x03
+DATA placesOfMask<>+2330(SB)/1, $0x80
+DATA placesOfMask<>+2331(SB)/1, $0x80
+DATA placesOfMask<>+2332(SB)/1, $0x80
+DATA placesOfMask<>+2333(SB)/1, $0x80
+DATA placesOfMask<>+2334(SB)/1, $0x04
+DATA placesOfMask<>+2335(SB)/1, $0x05
+DATA placesOfMask<>+2336(SB)/1, $0x80
+DATA placesOfMask<>+2337(SB)/1, $0x80
+DATA placesOfMask<>+2338(SB)/1, $0x00
+DATA placesOfMask<>+2339(SB)/1, $0x01
+DATA placesOfMask<>+2340(SB)/1, $0x80
+DATA placesOfMask<>+2341(SB)/1, $0x80
+DATA placesOfMask<>+2342(SB)/1, $0x80
+DATA placesOfMask<>+2343(SB)/1, $0x80
+DATA placesOfMask<>+2344(SB)/1, $0x02
+DATA placesOfMask<>+2345(SB)/1, $0x03
+DATA placesOfMask<>+2346(SB)/1, $0x80
+DATA placesOfMask<>+2347(SB)/1, $0x80
+DATA placesOfMask<>+2348(SB)/1, $0x80
+DATA placesOfMask<>+2349(SB)/1, $0x80
+DATA placesOfMask<>+2350(SB)/1, $0x04
+DATA placesOfMask<>+2351(SB)/1, $0x05
+DATA placesOfMask<>+2352(SB)/1, $0x00
+DATA placesOfMask<>+2353(SB)/1, $0x01
+DATA placesOfMask<>+2354(SB)/1, $0x02
+DATA placesOfMask<>+2355(SB)/1, $0x03
+DATA placesOfMask<>+2356(SB)/1, $0x80
+DATA placesOfMask<>+2357(SB)/1, $0x80
+DATA placesOfMask<>+2358(SB)/1, $0x80
+DATA placesOfMask<>+2359(SB)/1, $0x80
+DATA placesOfMask<>+2360(SB)/1, $0x04
+DATA placesOfMask<>+2361(SB)/1, $0x05
+DATA placesOfMask<>+2362(SB)/1, $0x80
+DATA placesOfMask<>+2363(SB)/1, $0x80
+DATA placesOfMask<>+2364(SB)/1, $0x80
+DATA placesOfMask<>+2365(SB)/1, $0x80
+DATA placesOfMask<>+2366(SB)/1, $0x06
+DATA placesOfMask<>+2367(SB)/1, $0x07
+DATA placesOfMask<>+2368(SB)/1, $0x80
+DATA placesOfMask<>+2369(SB)/1, $0x80
+DATA placesOfMask<>+2370(SB)/1, $0x80
+DATA placesOfMask<>+2371(SB)/1, $0x80
+DATA placesOfMask<>+2372(SB)/1, $0x00
+DATA placesOfMask<>+2373(SB)/1, $0x01
+DATA placesOfMask<>+2374(SB)/1, $0x80
+DATA placesOfMask<>+2375(SB)/1, $0x80
+DATA placesOfMask<>+2376(SB)/1, $0x02
+DATA placesOfMask<>+2377(SB)/1, $0x03
+DATA placesOfMask<>+2378(SB)/1, $0x80
+DATA placesOfMask<>+2379(SB)/1, $0x80
+DATA placesOfMask<>+2380(SB)/1, $0x80
+DATA placesOfMask<>+2381(SB)/1, $0x80
+DATA placesOfMask<>+2382(SB)/1, $0x04
+DATA placesOfMask<>+2383(SB)/1, $0x05
+DATA placesOfMask<>+2384(SB)/1, $0x00
+DATA placesOfMask<>+2385(SB)/1, $0x01
+DATA placesOfMask<>+2386(SB)/1, $0x80
+DATA placesOfMask<>+2387(SB)/1, $0x80
+DATA placesOfMask<>+2388(SB)/1, $0x02
+DATA placesOfMask<>+2389(SB)/1, $0x03
+DATA placesOfMask<>+2390(SB)/1, $0x80
+DATA placesOfMask<>+2391(SB)/1, $0x80
+DATA placesOfMask<>+2392(SB)/1, $0x04
+DATA placesOfMask<>+2393(SB)/1, $0x05
+DATA placesOfMask<>+2394(SB)/1, $0x80
+DATA placesOfMask<>+2395(SB)/1, $0x80
+DATA placesOfMask<>+2396(SB)/1, $0x80
+DATA placesOfMask<>+2397(SB)/1, $0x80
+DATA placesOfMask<>+2398(SB)/1, $0x06
+DATA placesOfMask<>+2399(SB)/1, $0x07
+DATA placesOfMask<>+2400(SB)/1, $0x80
+DATA placesOfMask<>+2401(SB)/1, $0x80
+DATA placesOfMask<>+2402(SB)/1, $0x00
+DATA placesOfMask<>+2403(SB)/1, $0x01
+DATA placesOfMask<>+2404(SB)/1, $0x02
+DATA placesOfMask<>+2405(SB)/1, $0x03
+DATA placesOfMask<>+2406(SB)/1, $0x80
+DATA placesOfMask<>+2407(SB)/1, $0x80
+DATA placesOfMask<>+2408(SB)/1, $0x04
+DATA placesOfMask<>+2409(SB)/1, $0x05
+DATA placesOfMask<>+2410(SB)/1, $0x80
+DATA placesOfMask<>+2411(SB)/1, $0x80
+DATA placesOfMask<>+2412(SB)/1, $0x80
+DATA placesOfMask<>+2413(SB)/1, $0x80
+DATA placesOfMask<>+2414(SB)/1, $0x06
+DATA placesOfMask<>+2415(SB)/1, $0x07
+DATA placesOfMask<>+2416(SB)/1, $0x00
+DATA placesOfMask<>+2417(SB)/1, $0x01
+DATA placesOfMask<>+2418(SB)/1, $0x02
+DATA placesOfMask<>+2419(SB)/1, $0x03
+DATA placesOfMask<>+2420(SB)/1, $0x04
+DATA placesOfMask<>+2421(SB)/1, $0x05
+DATA placesOfMask<>+2422(SB)/1, $0x80
+DATA placesOfMask<>+2423(SB)/1, $0x80
+DATA placesOfMask<>+2424(SB)/1, $0x06
+DATA placesOfMask<>+2425(SB)/1, $0x07
+DATA placesOfMask<>+2426(SB)/1, $0x80
+DATA placesOfMask<>+2427(SB)/1, $0x80
+DATA placesOfMask<>+2428(SB)/1, $0x80
+DATA placesOfMask<>+2429(SB)/1, $0x80
+DATA placesOfMask<>+2430(SB)/1, $0x08
+DATA placesOfMask<>+2431(SB)/1, $0x09
+DATA placesOfMask<>+2432(SB)/1, $0x80
+DATA placesOfMask<>+2433(SB)/1, $0x80
+DATA placesOfMask<>+2434(SB)/1, $0x80
+DATA placesOfMask<>+2435(SB)/1, $0x80
+DATA placesOfMask<>+2436(SB)/1, $0x80
+DATA placesOfMask<>+2437(SB)/1, $0x80
+DATA placesOfMask<>+2438(SB)/1, $0x00
+DATA placesOfMask<>+2439(SB)/1, $0x01
+DATA placesOfMask<>+2440(SB)/1, $0x02
+DATA placesOfMask<>+2441(SB)/1, $0x03
+DATA placesOfMask<>+2442(SB)/1, $0x80
+DATA placesOfMask<>+2443(SB)/1, $0x80
+DATA placesOfMask<>+2444(SB)/1, $0x80
+DATA placesOfMask<>+2445(SB)/1, $0x80
+DATA placesOfMask<>+2446(SB)/1, $0x04
+DATA placesOfMask<>+2447(SB)/1, $0x05
+DATA placesOfMask<>+2448(SB)/1, $0x00
+DATA placesOfMask<>+2449(SB)/1, $0x01
+DATA placesOfMask<>+2450(SB)/1, $0x80
+DATA placesOfMask<>+2451(SB)/1, $0x80
+DATA placesOfMask<>+2452(SB)/1, $0x80
+DATA placesOfMask<>+2453(SB)/1, $0x80
+DATA placesOfMask<>+2454(SB)/1, $0x02
+DATA placesOfMask<>+2455(SB)/1, $0x03
+DATA placesOfMask<>+2456(SB)/1, $0x04
+DATA placesOfMask<>+2457(SB)/1, $0x05
+DATA placesOfMask<>+2458(SB)/1, $0x80
+DATA placesOfMask<>+2459(SB)/1, $0x80
+DATA placesOfMask<>+2460(SB)/1, $0x80
+DATA placesOfMask<>+2461(SB)/1, $0x80
+DATA placesOfMask<>+2462(SB)/1, $0x06
+DATA placesOfMask<>+2463(SB)/1, $0x07
+DATA placesOfMask<>+2464(SB)/1, $0x80
+DATA placesOfMask<>+2465(SB)/1, $0x80
+DATA placesOfMask<>+2466(SB)/1, $0x00
+DATA placesOfMask<>+2467(SB)/1, $0x01
+DATA placesOfMask<>+2468(SB)/1, $0x80
+DATA placesOfMask<>+2469(SB)/1, $0x80
+DATA placesOfMask<>+2470(SB)/1, $0x02
+DATA placesOfMask<>+2471(SB)/1, $0x03
+DATA placesOfMask<>+2472(SB)/1, $0x04
+DATA placesOfMask<>+2473(SB)/1, $0x05
+DATA placesOfMask<>+2474(SB)/1, $0x80
+DATA placesOfMask<>+2475(SB)/1, $0x80
+DATA placesOfMask<>+2476(SB)/1, $0x80
+DATA placesOfMask<>+2477(SB)/1, $0x80
+DATA placesOfMask<>+2478(SB)/1, $0x06
+DATA placesOfMask<>+2479(SB)/1, $0x07
+DATA placesOfMask<>+2480(SB)/1, $0x00
+DATA placesOfMask<>+2481(SB)/1, $0x01
+DATA placesOfMask<>+2482(SB)/1, $0x02
+DATA placesOfMask<>+2483(SB)/1, $0x03
+DATA placesOfMask<>+2484(SB)/1, $0x80
+DATA placesOfMask<>+2485(SB)/1, $0x80
+DATA placesOfMask<>+2486(SB)/1, $0x04
+DATA placesOfMask<>+2487(SB)/1, $0x05
+DATA placesOfMask<>+2488(SB)/1, $0x06
+DATA placesOfMask<>+2489(SB)/1, $0x07
+DATA placesOfMask<>+2490(SB)/1, $0x80
+DATA placesOfMask<>+2491(SB)/1, $0x80
+DATA placesOfMask<>+2492(SB)/1, $0x80
+DATA placesOfMask<>+2493(SB)/1, $0x80
+DATA placesOfMask<>+2494(SB)/1, $0x08
+DATA placesOfMask<>+2495(SB)/1, $0x09
+DATA placesOfMask<>+2496(SB)/1, $0x80
+DATA placesOfMask<>+2497(SB)/1, $0x80
+DATA placesOfMask<>+2498(SB)/1, $0x80
+DATA placesOfMask<>+2499(SB)/1, $0x80
+DATA placesOfMask<>+2500(SB)/1, $0x00
+DATA placesOfMask<>+2501(SB)/1, $0x01
+DATA placesOfMask<>+2502(SB)/1, $0x02
+DATA placesOfMask<>+2503(SB)/1, $0x03
+DATA placesOfMask<>+2504(SB)/1, $0x04
+DATA placesOfMask<>+2505(SB)/1, $0x05
+DATA placesOfMask<>+2506(SB)/1, $0x80
+DATA placesOfMask<>+2507(SB)/1, $0x80
+DATA placesOfMask<>+2508(SB)/1, $0x80
+DATA placesOfMask<>+2509(SB)/1, $0x80
+DATA placesOfMask<>+2510(SB)/1, $0x06
+DATA placesOfMask<>+2511(SB)/1, $0x07
+DATA placesOfMask<>+2512(SB)/1, $0x00
+DATA placesOfMask<>+2513(SB)/1, $0x01
+DATA placesOfMask<>+2514(SB)/1, $0x80
+DATA placesOfMask<>+2515(SB)/1, $0x80
+DATA placesOfMask<>+2516(SB)/1, $0x02
+DATA placesOfMask<>+2517(SB)/1, $0x03
+DATA placesOfMask<>+2518(SB)/1, $0x04
+DATA placesOfMask<>+2519(SB)/1, $0x05
+DATA placesOfMask<>+2520(SB)/1, $0x06
+DATA placesOfMask<>+2521(SB)/1, $0x07
+DATA placesOfMask<>+2522(SB)/1, $0x80
+DATA placesOfMask<>+2523(SB)/1, $0x80
+DATA placesOfMask<>+2524(SB)/1, $0x80
+DATA placesOfMask<>+2525(SB)/1, $0x80
+DATA placesOfMask<>+2526(SB)/1, $0x08
+DATA placesOfMask<>+2527(SB)/1, $0x09
+DATA placesOfMask<>+2528(SB)/1, $0x80
+DATA placesOfMask<>+2529(SB)/1, $0x80
+DATA placesOfMask<>+2530(SB)/1, $0x00
+DATA placesOfMask<>+2531(SB)/1, $0x01
+DATA placesOfMask<>+2532(SB)/1, $0x02
+DATA placesOfMask<>+2533(SB)/1, $0x03
+DATA placesOfMask<>+2534(SB)/1, $0x04
+DATA placesOfMask<>+2535(SB)/1, $0x05
+DATA placesOfMask<>+2536(SB)/1, $0x06
+DATA placesOfMask<>+2537(SB)/1, $0x07
+DATA placesOfMask<>+2538(SB)/1, $0x80
+DATA placesOfMask<>+2539(SB)/1, $0x80
+DATA placesOfMask<>+2540(SB)/1, $0x80
+DATA placesOfMask<>+2541(SB)/1, $0x80
+DATA placesOfMask<>+2542(SB)/1, $0x08
+DATA placesOfMask<>+2543(SB)/1, $0x09
+DATA placesOfMask<>+2544(SB)/1, $0x00
+DATA placesOfMask<>+2545(SB)/1, $0x01
+DATA placesOfMask<>+2546(SB)/1, $0x02
+DATA placesOfMask<>+2547(SB)/1, $0x03
+DATA placesOfMask<>+2548(SB)/1, $0x04
+DATA placesOfMask<>+2549(SB)/1, $0x05
+DATA placesOfMask<>+2550(SB)/1, $0x06
+DATA placesOfMask<>+2551(SB)/1, $0x07
+DATA placesOfMask<>+2552(SB)/1, $0x08
+DATA placesOfMask<>+2553(SB)/1, $0x09
+DATA placesOfMask<>+2554(SB)/1, $0x80
+DATA placesOfMask<>+2555(SB)/1, $0x80
+DATA placesOfMask<>+2556(SB)/1, $0x80
+DATA placesOfMask<>+2557(SB)/1, $0x80
+DATA placesOfMask<>+2558(SB)/1, $0x0a
+DATA placesOfMask<>+2559(SB)/1, $0x0b
+DATA placesOfMask<>+2560(SB)/1, $0x80
+DATA placesOfMask<>+2561(SB)/1, $0x80
+DATA placesOfMask<>+2562(SB)/1, $0x80
+DATA placesOfMask<>+2563(SB)/1, $0x80
+DATA placesOfMask<>+2564(SB)/1, $0x80
+DATA placesOfMask<>+2565(SB)/1, $0x80
+DATA placesOfMask<>+2566(SB)/1, $0x80
+DATA placesOfMask<>+2567(SB)/1, $0x80
+DATA placesOfMask<>+2568(SB)/1, $0x80
+DATA placesOfMask<>+2569(SB)/1, $0x80
+DATA placesOfMask<>+2570(SB)/1, $0x00
+DATA placesOfMask<>+2571(SB)/1, $0x01
+DATA placesOfMask<>+2572(SB)/1, $0x80
+DATA placesOfMask<>+2573(SB)/1, $0x80
+DATA placesOfMask<>+2574(SB)/1, $0x02
+DATA placesOfMask<>+2575(SB)/1, $0x03
+DATA placesOfMask<>+2576(SB)/1, $0x00
+DATA placesOfMask<>+2577(SB)/1, $0x01
+DATA placesOfMask<>+2578(SB)/1, $0x80
+DATA placesOfMask<>+2579(SB)/1, $0x80
+DATA placesOfMask<>+2580(SB)/1, $0x80
+DATA placesOfMask<>+2581(SB)/1, $0x80
+DATA placesOfMask<>+2582(SB)/1, $0x80
+DATA placesOfMask<>+2583(SB)/1, $0x80
+DATA placesOfMask<>+2584(SB)/1, $0x80
+DATA placesOfMask<>+2585(SB)/1, $0x80
+DATA placesOfMask<>+2586(SB)/1, $0x02
+DATA placesOfMask<>+2587(SB)/1, $0x03
+DATA placesOfMask<>+2588(SB)/1, $0x80
+DATA placesOfMask<>+2589(SB)/1, $0x80
+DATA placesOfMask<>+2590(SB)/1, $0x04
+DATA placesOfMask<>+2591(SB)/1, $0x05
+DATA placesOfMask<>+2592(SB)/1, $0x80
+DATA placesOfMask<>+2593(SB)/1, $0x80
+DATA placesOfMask<>+2594(SB)/1, $0x00
+DATA placesOfMask<>+2595(SB)/1, $0x01
+DATA placesOfMask<>+2596(SB)/1, $0x80
+DATA placesOfMask<>+2597(SB)/1, $0x80
+DATA placesOfMask<>+2598(SB)/1, $0x80
+DATA placesOfMask<>+2599(SB)/1, $0x80
+DATA placesOfMask<>+2600(SB)/1, $0x80
+DATA placesOfMask<>+2601(SB)/1, $0x80
+DATA placesOfMask<>+2602(SB)/1, $0x02
+DATA placesOfMask<>+2603(SB)/1, $0x03
+DATA placesOfMask<>+2604(SB)/1, $0x80
+DATA placesOfMask<>+2605(SB)/1, $0x80
+DATA placesOfMask<>+2606(SB)/1, $0x04
+DATA placesOfMask<>+2607(SB)/1, $0x05
+DATA placesOfMask<>+2608(SB)/1, $0x00
+DATA placesOfMask<>+2609(SB)/1, $0x01
+DATA placesOfMask<>+2610(SB)/1, $0x02
+DATA placesOfMask<>+2611(SB)/1, $0x03
+DATA placesOfMask<>+2612(SB)/1, $0x80
+DATA placesOfMask<>+2613(SB)/1, $0x80
+DATA placesOfMask<>+2614(SB)/1, $0x80
+DATA placesOfMask<>+2615(SB)/1, $0x80
+DATA placesOfMask<>+2616(SB)/1, $0x80
+DATA placesOfMask<>+2617(SB)/1, $0x80
+DATA placesOfMask<>+2618(SB)/1, $0x04
+DATA placesOfMask<>+2619(SB)/1, $0x05
+DATA placesOfMask<>+2620(SB)/1, $0x80
+DATA placesOfMask<>+2621(SB)/1, $0x80
+DATA placesOfMask<>+2622(SB)/1, $0x06
+DATA placesOfMask<>+2623(SB)/1, $0x07
+DATA placesOfMask<>+2624(SB)/1, $0x80
+DATA placesOfMask<>+2625(SB)/1, $0x80
+DATA placesOfMask<>+2626(SB)/1, $0x80
+DATA placesOfMask<>+2627(SB)/1, $0x80
+DATA placesOfMask<>+2628(SB)/1, $0x00
+DATA placesOfMask<>+2629(SB)/1, $0x01
+DATA placesOfMask<>+2630(SB)/1, $0x80
+DATA placesOfMask<>+2631(SB)/1, $0x80
+DATA placesOfMask<>+2632(SB)/1, $0x80
+DATA placesOfMask<>+2633(SB)/1, $0x80
+DATA placesOfMask<>+2634(SB)/1, $0x02
+DATA placesOfMask<>+2635(SB)/1, $0x03
+DATA placesOfMask<>+2636(SB)/1, $0x80
+DATA placesOfMask<>+2637(SB)/1, $0x80
+DATA placesOfMask<>+2638(SB)/1, $0x04
+DATA placesOfMask<>+2639(SB)/1, $0x05
+DATA placesOfMask<>+2640(SB)/1, $0x00
+DATA placesOfMask<>+2641(SB)/1, $0x01
+DATA placesOfMask<>+2642(SB)/1, $0x80
+DATA placesOfMask<>+2643(SB)/1, $0x80
+DATA placesOfMask<>+2644(SB)/1, $0x02
+DATA placesOfMask<>+2645(SB)/1, $0x03
+DATA placesOfMask<>+2646(SB)/1, $0x80
+DATA placesOfMask<>+2647(SB)/1, $0x80
+DATA placesOfMask<>+2648(SB)/1, $0x80
+DATA placesOfMask<>+2649(SB)/1, $0x80
+DATA placesOfMask<>+2650(SB)/1, $0x04
+DATA placesOfMask<>+2651(SB)/1, $0x05
+DATA placesOfMask<>+2652(SB)/1, $0x80
+DATA placesOfMask<>+2653(SB)/1, $0x80
+DATA placesOfMask<>+2654(SB)/1, $0x06
+DATA placesOfMask<>+2655(SB)/1, $0x07
+DATA placesOfMask<>+2656(SB)/1, $0x80
+DATA placesOfMask<>+2657(SB)/1, $0x80
+DATA placesOfMask<>+2658(SB)/1, $0x00
+DATA placesOfMask<>+2659(SB)/1, $0x01
+DATA placesOfMask<>+2660(SB)/1, $0x02
+DATA placesOfMask<>+2661(SB)/1, $0x03
+DATA placesOfMask<>+2662(SB)/1, $0x80
+DATA placesOfMask<>+2663(SB)/1, $0x80
+DATA placesOfMask<>+2664(SB)/1, $0x80
+DATA placesOfMask<>+2665(SB)/1, $0x80
+DATA placesOfMask<>+2666(SB)/1, $0x04
+DATA placesOfMask<>+2667(SB)/1, $0x05
+DATA placesOfMask<>+2668(SB)/1, $0x80
+DATA placesOfMask<>+2669(SB)/1, $0x80
+DATA placesOfMask<>+2670(SB)/1, $0x06
+DATA placesOfMask<>+2671(SB)/1, $0x07
+DATA placesOfMask<>+2672(SB)/1, $0x00
+DATA placesOfMask<>+2673(SB)/1, $0x01
+DATA placesOfMask<>+2674(SB)/1, $0x02
+DATA placesOfMask<>+2675(SB)/1, $0x03
+DATA placesOfMask<>+2676(SB)/1, $0x04
+DATA placesOfMask<>+2677(SB)/1, $0x05
+DATA placesOfMask<>+2678(SB)/1, $0x80
+DATA placesOfMask<>+2679(SB)/1, $0x80
+DATA placesOfMask<>+2680(SB)/1, $0x80
+DATA placesOfMask<>+2681(SB)/1, $0x80
+DATA placesOfMask<>+2682(SB)/1, $0x06
+DATA placesOfMask<>+2683(SB)/1, $0x07
+DATA placesOfMask<>+2684(SB)/1, $0x80
+DATA placesOfMask<>+2685(SB)/1, $0x80
+DATA placesOfMask<>+2686(SB)/1, $0x08
+DATA placesOfMask<>+2687(SB)/1, $0x09
+DATA placesOfMask<>+2688(SB)/1, $0x80
+DATA placesOfMask<>+2689(SB)/1, $0x80
+DATA placesOfMask<>+2690(SB)/1, $0x80
+DATA placesOfMask<>+2691(SB)/1, $0x80
+DATA placesOfMask<>+2692(SB)/1, $0x80
+DATA placesOfMask<>+2693(SB)/1, $0x80
+DATA placesOfMask<>+2694(SB)/1, $0x00
+DATA placesOfMask<>+2695(SB)/1, $0x01
+DATA placesOfMask<>+2696(SB)/1, $0x80
+DATA placesOfMask<>+2697(SB)/1, $0x80
+DATA placesOfMask<>+2698(SB)/1, $0x02
+DATA placesOfMask<>+2699(SB)/1, $0x03
+DATA placesOfMask<>+2700(SB)/1, $0x80
+DATA placesOfMask<>+2701(SB)/1, $0x80
+DATA placesOfMask<>+2702(SB)/1, $0x04
+DATA placesOfMask<>+2703(SB)/1, $0x05
+DATA placesOfMask<>+2704(SB)/1, $0x00
+DATA placesOfMask<>+2705(SB)/1, $0x01
+DATA placesOfMask<>+2706(SB)/1, $0x80
+DATA placesOfMask<>+2707(SB)/1, $0x80
+DATA placesOfMask<>+2708(SB)/1, $0x80
+DATA placesOfMask<>+2709(SB)/1, $0x80
+DATA placesOfMask<>+2710(SB)/1, $0x02
+DATA placesOfMask<>+2711(SB)/1, $0x03
+DATA placesOfMask<>+2712(SB)/1, $0x80
+DATA placesOfMask<>+2713(SB)/1, $0x80
+DATA placesOfMask<>+2714(SB)/1, $0x04
+DATA placesOfMask<>+2715(SB)/1, $0x05
+DATA placesOfMask<>+2716(SB)/1, $0x80
+DATA placesOfMask<>+2717(SB)/1, $0x80
+DATA placesOfMask<>+2718(SB)/1, $0x06
+DATA placesOfMask<>+2719(SB)/1, $0x07
+DATA placesOfMask<>+2720(SB)/1, $0x80
+DATA placesOfMask<>+2721(SB)/1, $0x80
+DATA placesOfMask<>+2722(SB)/1, $0x00
+DATA placesOfMask<>+2723(SB)/1, $0x01
+DATA placesOfMask<>+2724(SB)/1, $0x80
+DATA placesOfMask<>+2725(SB)/1, $0x80
+DATA placesOfMask<>+2726(SB)/1, $0x02
+DATA placesOfMask<>+2727(SB)/1, $0x03
+DATA placesOfMask<>+2728(SB)/1, $0x80
+DATA placesOfMask<>+2729(SB)/1, $0x80
+DATA placesOfMask<>+2730(SB)/1, $0x04
+DATA placesOfMask<>+2731(SB)/1, $0x05
+DATA placesOfMask<>+2732(SB)/1, $0x80
+DATA placesOfMask<>+2733(SB)/1, $0x80
+DATA placesOfMask<>+2734(SB)/1, $0x06
+DATA placesOfMask<>+2735(SB)/1, $0x07
+DATA placesOfMask<>+2736(SB)/1, $0x00
+DATA placesOfMask<>+2737(SB)/1, $0x01
+DATA placesOfMask<>+2738(SB)/1, $0x02
+DATA placesOfMask<>+2739(SB)/1, $0x03
+DATA placesOfMask<>+2740(SB)/1, $0x80
+DATA placesOfMask<>+2741(SB)/1, $0x80
+DATA placesOfMask<>+2742(SB)/1, $0x04
+DATA placesOfMask<>+2743(SB)/1, $0x05
+DATA placesOfMask<>+2744(SB)/1, $0x80
+DATA placesOfMask<>+2745(SB)/1, $0x80
+DATA placesOfMask<>+2746(SB)/1, $0x06
+DATA placesOfMask<>+2747(SB)/1, $0x07
+DATA placesOfMask<>+2748(SB)/1, $0x80
+DATA placesOfMask<>+2749(SB)/1, $0x80
+DATA placesOfMask<>+2750(SB)/1, $0x08
+DATA placesOfMask<>+2751(SB)/1, $0x09
+DATA placesOfMask<>+2752(SB)/1, $0x80
+DATA placesOfMask<>+2753(SB)/1, $0x80
+DATA placesOfMask<>+2754(SB)/1, $0x80
+DATA placesOfMask<>+2755(SB)/1, $0x80
+DATA placesOfMask<>+2756(SB)/1, $0x00
+DATA placesOfMask<>+2757(SB)/1, $0x01
+DATA placesOfMask<>+2758(SB)/1, $0x02
+DATA placesOfMask<>+2759(SB)/1, $0x03
+DATA placesOfMask<>+2760(SB)/1, $0x80
+DATA placesOfMask<>+2761(SB)/1, $0x80
+DATA placesOfMask<>+2762(SB)/1, $0x04
+DATA placesOfMask<>+2763(SB)/1, $0x05
+DATA placesOfMask<>+2764(SB)/1, $0x80
+DATA placesOfMask<>+2765(SB)/1, $0x80
+DATA placesOfMask<>+2766(SB)/1, $0x06
+DATA placesOfMask<>+2767(SB)/1, $0x07
+DATA placesOfMask<>+2768(SB)/1, $0x00
+DATA placesOfMask<>+2769(SB)/1, $0x01
+DATA placesOfMask<>+2770(SB)/1, $0x80
+DATA placesOfMask<>+2771(SB)/1, $0x80
+DATA placesOfMask<>+2772(SB)/1, $0x02
+DATA placesOfMask<>+2773(SB)/1, $0x03
+DATA placesOfMask<>+2774(SB)/1, $0x04
+DATA placesOfMask<>+2775(SB)/1, $0x05
+DATA placesOfMask<>+2776(SB)/1, $0x80
+DATA placesOfMask<>+2777(SB)/1, $0x80
+DATA placesOfMask<>+2778(SB)/1, $0x06
+DATA placesOfMask<>+2779(SB)/1, $0x07
+DATA placesOfMask<>+2780(SB)/1, $0x80
+DATA placesOfMask<>+2781(SB)/1, $0x80
+DATA placesOfMask<>+2782(SB)/1, $0x08
+DATA placesOfMask<>+2783(SB)/1, $0x09
+DATA placesOfMask<>+2784(SB)/1, $0x80
+DATA placesOfMask<>+2785(SB)/1, $0x80
+DATA placesOfMask<>+2786(SB)/1, $0x00
+DATA placesOfMask<>+2787(SB)/1, $0x01
+DATA placesOfMask<>+2788(SB)/1, $0x02
+DATA placesOfMask<>+2789(SB)/1, $0x03
+DATA placesOfMask<>+2790(SB)/1, $0x04
+DATA placesOfMask<>+2791(SB)/1, $0x05
+DATA placesOfMask<>+2792(SB)/1, $0x80
+DATA placesOfMask<>+2793(SB)/1, $0x80
+DATA placesOfMask<>+2794(SB)/1, $0x06
+DATA placesOfMask<>+2795(SB)/1, $0x07
+DATA placesOfMask<>+2796(SB)/1, $0x80
+DATA placesOfMask<>+2797(SB)/1, $0x80
+DATA placesOfMask<>+2798(SB)/1, $0x08
+DATA placesOfMask<>+2799(SB)/1, $0x09
+DATA placesOfMask<>+2800(SB)/1, $0x00
+DATA placesOfMask<>+2801(SB)/1, $0x01
+DATA placesOfMask<>+2802(SB)/1, $0x02
+DATA placesOfMask<>+2803(SB)/1, $0x03
+DATA placesOfMask<>+2804(SB)/1, $0x04
+DATA placesOfMask<>+2805(SB)/1, $0x05
+DATA placesOfMask<>+2806(SB)/1, $0x06
+DATA placesOfMask<>+2807(SB)/1, $0x07
+DATA placesOfMask<>+2808(SB)/1, $0x80
+DATA placesOfMask<>+2809(SB)/1, $0x80
+DATA placesOfMask<>+2810(SB)/1, $0x08
+DATA placesOfMask<>+2811(SB)/1, $0x09
+DATA placesOfMask<>+2812(SB)/1, $0x80
+DATA placesOfMask<>+2813(SB)/1, $0x80
+DATA placesOfMask<>+2814(SB)/1, $0x0a
+DATA placesOfMask<>+2815(SB)/1, $0x0b
+DATA placesOfMask<>+2816(SB)/1, $0x80
+DATA placesOfMask<>+2817(SB)/1, $0x80
+DATA placesOfMask<>+2818(SB)/1, $0x80
+DATA placesOfMask<>+2819(SB)/1, $0x80
+DATA placesOfMask<>+2820(SB)/1, $0x80
+DATA placesOfMask<>+2821(SB)/1, $0x80
+DATA placesOfMask<>+2822(SB)/1, $0x80
+DATA placesOfMask<>+2823(SB)/1, $0x80
+DATA placesOfMask<>+2824(SB)/1, $0x00
+DATA placesOfMask<>+2825(SB)/1, $0x01
+DATA placesOfMask<>+2826(SB)/1, $0x02
+DATA placesOfMask<>+2827(SB)/1, $0x03
+DATA placesOfMask<>+2828(SB)/1, $0x80
+DATA placesOfMask<>+2829(SB)/1, $0x80
+DATA placesOfMask<>+2830(SB)/1, $0x04
+DATA placesOfMask<>+2831(SB)/1, $0x05
+DATA placesOfMask<>+2832(SB)/1, $0x00
+DATA placesOfMask<>+2833(SB)/1, $0x01
+DATA placesOfMask<>+2834(SB)/1, $0x80
+DATA placesOfMask<>+2835(SB)/1, $0x80
+DATA placesOfMask<>+2836(SB)/1, $0x80
+DATA placesOfMask<>+2837(SB)/1, $0x80
+DATA placesOfMask<>+2838(SB)/1, $0x80
+DATA placesOfMask<>+2839(SB)/1, $0x80
+DATA placesOfMask<>+2840(SB)/1, $0x02
+DATA placesOfMask<>+2841(SB)/1, $0x03
+DATA placesOfMask<>+2842(SB)/1, $0x04
+DATA placesOfMask<>+2843(SB)/1, $0x05
+DATA placesOfMask<>+2844(SB)/1, $0x80
+DATA placesOfMask<>+2845(SB)/1, $0x80
+DATA placesOfMask<>+2846(SB)/1, $0x06
+DATA placesOfMask<>+2847(SB)/1, $0x07
+DATA placesOfMask<>+2848(SB)/1, $0x80
+DATA placesOfMask<>+2849(SB)/1, $0x80
+DATA placesOfMask<>+2850(SB)/1, $0x00
+DATA placesOfMask<>+2851(SB)/1, $0x01
+DATA placesOfMask<>+2852(SB)/1, $0x80
+DATA placesOfMask<>+2853(SB)/1, $0x80
+DATA placesOfMask<>+2854(SB)/1, $0x80
+DATA placesOfMask<>+2855(SB)/1, $0x80
+DATA placesOfMask<>+2856(SB)/1, $0x02
+DATA placesOfMask<>+2857(SB)/1, $0x03
+DATA placesOfMask<>+2858(SB)/1, $0x04
+DATA placesOfMask<>+2859(SB)/1, $0x05
+DATA placesOfMask<>+2860(SB)/1, $0x80
+DATA placesOfMask<>+2861(SB)/1, $0x80
+DATA placesOfMask<>+2862(SB)/1, $0x06
+DATA placesOfMask<>+2863(SB)/1, $0x07
+DATA placesOfMask<>+2864(SB)/1, $0x00
+DATA placesOfMask<>+2865(SB)/1, $0x01
+DATA placesOfMask<>+2866(SB)/1, $0x02
+DATA placesOfMask<>+2867(SB)/1, $0x03
+DATA placesOfMask<>+2868(SB)/1, $0x80
+DATA placesOfMask<>+2869(SB)/1, $0x80
+DATA placesOfMask<>+2870(SB)/1, $0x80
+DATA placesOfMask<>+2871(SB)/1, $0x80
+DATA placesOfMask<>+2872(SB)/1, $0x04
+DATA placesOfMask<>+2873(SB)/1, $0x05
+DATA placesOfMask<>+2874(SB)/1, $0x06
+DATA placesOfMask<>+2875(SB)/1, $0x07
+DATA placesOfMask<>+2876(SB)/1, $0x80
+DATA placesOfMask<>+2877(SB)/1, $0x80
+DATA placesOfMask<>+2878(SB)/1, $0x08
+DATA placesOfMask<>+2879(SB)/1, $0x09
+DATA placesOfMask<>+2880(SB)/1, $0x80
+DATA placesOfMask<>+2881(SB)/1, $0x80
+DATA placesOfMask<>+2882(SB)/1, $0x80
+DATA placesOfMask<>+2883(SB)/1, $0x80
+DATA placesOfMask<>+2884(SB)/1, $0x00
+DATA placesOfMask<>+2885(SB)/1, $0x01
+DATA placesOfMask<>+2886(SB)/1, $0x80
+DATA placesOfMask<>+2887(SB)/1, $0x80
+DATA placesOfMask<>+2888(SB)/1, $0x02
+DATA placesOfMask<>+2889(SB)/1, $0x03
+DATA placesOfMask<>+2890(SB)/1, $0x04
+DATA placesOfMask<>+2891(SB)/1, $0x05
+DATA placesOfMask<>+2892(SB)/1, $0x80
+DATA placesOfMask<>+2893(SB)/1, $0x80
+DATA placesOfMask<>+2894(SB)/1, $0x06
+DATA placesOfMask<>+2895(SB)/1, $0x07
+DATA placesOfMask<>+2896(SB)/1, $0x00
+DATA placesOfMask<>+2897(SB)/1, $0x01
+DATA placesOfMask<>+2898(SB)/1, $0x80
+DATA placesOfMask<>+2899(SB)/1, $0x80
+DATA placesOfMask<>+2900(SB)/1, $0x02
+DATA placesOfMask<>+2901(SB)/1, $0x03
+DATA placesOfMask<>+2902(SB)/1, $0x80
+DATA placesOfMask<>+2903(SB)/1, $0x80
+DATA placesOfMask<>+2904(SB)/1, $0x04
+DATA placesOfMask<>+2905(SB)/1, $0x05
+DATA placesOfMask<>+2906(SB)/1, $0x06
+DATA placesOfMask<>+2907(SB)/1, $0x07
+DATA placesOfMask<>+2908(SB)/1, $0x80
+DATA placesOfMask<>+2909(SB)/1, $0x80
+DATA placesOfMask<>+2910(SB)/1, $0x08
+DATA placesOfMask<>+2911(SB)/1, $0x09
+DATA placesOfMask<>+2912(SB)/1, $0x80
+DATA placesOfMask<>+2913(SB)/1, $0x80
+DATA placesOfMask<>+2914(SB)/1, $0x00
+DATA placesOfMask<>+2915(SB)/1, $0x01
+DATA placesOfMask<>+2916(SB)/1, $0x02
+DATA placesOfMask<>+2917(SB)/1, $0x03
+DATA placesOfMask<>+2918(SB)/1, $0x80
+DATA placesOfMask<>+2919(SB)/1, $0x80
+DATA placesOfMask<>+2920(SB)/1, $0x04
+DATA placesOfMask<>+2921(SB)/1, $0x05
+DATA placesOfMask<>+2922(SB)/1, $0x06
+DATA placesOfMask<>+2923(SB)/1, $0x07
+DATA placesOfMask<>+2924(SB)/1, $0x80
+DATA placesOfMask<>+2925(SB)/1, $0x80
+DATA placesOfMask<>+2926(SB)/1, $0x08
+DATA placesOfMask<>+2927(SB)/1, $0x09
+DATA placesOfMask<>+2928(SB)/1, $0x00
+DATA placesOfMask<>+2929(SB)/1, $0x01
+DATA placesOfMask<>+2930(SB)/1, $0x02
+DATA placesOfMask<>+2931(SB)/1, $0x03
+DATA placesOfMask<>+2932(SB)/1, $0x04
+DATA placesOfMask<>+2933(SB)/1, $0x05
+DATA placesOfMask<>+2934(SB)/1, $0x80
+DATA placesOfMask<>+2935(SB)/1, $0x80
+DATA placesOfMask<>+2936(SB)/1, $0x06
+DATA placesOfMask<>+2937(SB)/1, $0x07
+DATA placesOfMask<>+2938(SB)/1, $0x08
+DATA placesOfMask<>+2939(SB)/1, $0x09
+DATA placesOfMask<>+2940(SB)/1, $0x80
+DATA placesOfMask<>+2941(SB)/1, $0x80
+DATA placesOfMask<>+2942(SB)/1, $0x0a
+DATA placesOfMask<>+2943(SB)/1, $0x0b
+DATA placesOfMask<>+2944(SB)/1, $0x80
+DATA placesOfMask<>+2945(SB)/1, $0x80
+DATA placesOfMask<>+2946(SB)/1, $0x80
+DATA placesOfMask<>+2947(SB)/1, $0x80
+DATA placesOfMask<>+2948(SB)/1, $0x80
+DATA placesOfMask<>+2949(SB)/1, $0x80
+DATA placesOfMask<>+2950(SB)/1, $0x00
+DATA placesOfMask<>+2951(SB)/1, $0x01
+DATA placesOfMask<>+2952(SB)/1, $0x02
+DATA placesOfMask<>+2953(SB)/1, $0x03
+DATA placesOfMask<>+2954(SB)/1, $0x04
+DATA placesOfMask<>+2955(SB)/1, $0x05
+DATA placesOfMask<>+2956(SB)/1, $0x80
+DATA placesOfMask<>+2957(SB)/1, $0x80
+DATA placesOfMask<>+2958(SB)/1, $0x06
+DATA placesOfMask<>+2959(SB)/1, $0x07
+DATA placesOfMask<>+2960(SB)/1, $0x00
+DATA placesOfMask<>+2961(SB)/1, $0x01
+DATA placesOfMask<>+2962(SB)/1, $0x80
+DATA placesOfMask<>+2963(SB)/1, $0x80
+DATA placesOfMask<>+2964(SB)/1, $0x80
+DATA placesOfMask<>+2965(SB)/1, $0x80
+DATA placesOfMask<>+2966(SB)/1, $0x02
+DATA placesOfMask<>+2967(SB)/1, $0x03
+DATA placesOfMask<>+2968(SB)/1, $0x04
+DATA placesOfMask<>+2969(SB)/1, $0x05
+DATA placesOfMask<>+2970(SB)/1, $0x06
+DATA placesOfMask<>+2971(SB)/1, $0x07
+DATA placesOfMask<>+2972(SB)/1, $0x80
+DATA placesOfMask<>+2973(SB)/1, $0x80
+DATA placesOfMask<>+2974(SB)/1, $0x08
+DATA placesOfMask<>+2975(SB)/1, $0x09
+DATA placesOfMask<>+2976(SB)/1, $0x80
+DATA placesOfMask<>+2977(SB)/1, $0x80
+DATA placesOfMask<>+2978(SB)/1, $0x00
+DATA placesOfMask<>+2979(SB)/1, $0x01
+DATA placesOfMask<>+2980(SB)/1, $0x80
+DATA placesOfMask<>+2981(SB)/1, $0x80
+DATA placesOfMask<>+2982(SB)/1, $0x02
+DATA placesOfMask<>+2983(SB)/1, $0x03
+DATA placesOfMask<>+2984(SB)/1, $0x04
+DATA placesOfMask<>+2985(SB)/1, $0x05
+DATA placesOfMask<>+2986(SB)/1, $0x06
+DATA placesOfMask<>+2987(SB)/1, $0x07
+DATA placesOfMask<>+2988(SB)/1, $0x80
+DATA placesOfMask<>+2989(SB)/1, $0x80
+DATA placesOfMask<>+2990(SB)/1, $0x08
+DATA placesOfMask<>+2991(SB)/1, $0x09
+DATA placesOfMask<>+2992(SB)/1, $0x00
+DATA placesOfMask<>+2993(SB)/1, $0x01
+DATA placesOfMask<>+2994(SB)/1, $0x02
+DATA placesOfMask<>+2995(SB)/1, $0x03
+DATA placesOfMask<>+2996(SB)/1, $0x80
+DATA placesOfMask<>+2997(SB)/1, $0x80
+DATA placesOfMask<>+2998(SB)/1, $0x04
+DATA placesOfMask<>+2999(SB)/1, $0x05
+DATA placesOfMask<>+3000(SB)/1, $0x06
+DATA placesOfMask<>+3001(SB)/1, $0x07
+DATA placesOfMask<>+3002(SB)/1, $0x08
+DATA placesOfMask<>+3003(SB)/1, $0x09
+DATA placesOfMask<>+3004(SB)/1, $0x80
+DATA placesOfMask<>+3005(SB)/1, $0x80
+DATA placesOfMask<>+3006(SB)/1, $0x0a
+DATA placesOfMask<>+3007(SB)/1, $0x0b
+DATA placesOfMask<>+3008(SB)/1, $0x80
+DATA placesOfMask<>+3009(SB)/1, $0x80
+DATA placesOfMask<>+3010(SB)/1, $0x80
+DATA placesOfMask<>+3011(SB)/1, $0x80
+DATA placesOfMask<>+3012(SB)/1, $0x00
+DATA placesOfMask<>+3013(SB)/1, $0x01
+DATA placesOfMask<>+3014(SB)/1, $0x02
+DATA placesOfMask<>+3015(SB)/1, $0x03
+DATA placesOfMask<>+3016(SB)/1, $0x04
+DATA placesOfMask<>+3017(SB)/1, $0x05
+DATA placesOfMask<>+3018(SB)/1, $0x06
+DATA placesOfMask<>+3019(SB)/1, $0x07
+DATA placesOfMask<>+3020(SB)/1, $0x80
+DATA placesOfMask<>+3021(SB)/1, $0x80
+DATA placesOfMask<>+3022(SB)/1, $0x08
+DATA placesOfMask<>+3023(SB)/1, $0x09
+DATA placesOfMask<>+3024(SB)/1, $0x00
+DATA placesOfMask<>+3025(SB)/1, $0x01
+DATA placesOfMask<>+3026(SB)/1, $0x80
+DATA placesOfMask<>+3027(SB)/1, $0x80
+DATA placesOfMask<>+3028(SB)/1, $0x02
+DATA placesOfMask<>+3029(SB)/1, $0x03
+DATA placesOfMask<>+3030(SB)/1, $0x04
+DATA placesOfMask<>+3031(SB)/1, $0x05
+DATA placesOfMask<>+3032(SB)/1, $0x06
+DATA placesOfMask<>+3033(SB)/1, $0x07
+DATA placesOfMask<>+3034(SB)/1, $0x08
+DATA placesOfMask<>+3035(SB)/1, $0x09
+DATA placesOfMask<>+3036(SB)/1, $0x80
+DATA placesOfMask<>+3037(SB)/1, $0x80
+DATA placesOfMask<>+3038(SB)/1, $0x0a
+DATA placesOfMask<>+3039(SB)/1, $0x0b
+DATA placesOfMask<>+3040(SB)/1, $0x80
+DATA placesOfMask<>+3041(SB)/1, $0x80
+DATA placesOfMask<>+3042(SB)/1, $0x00
+DATA placesOfMask<>+3043(SB)/1, $0x01
+DATA placesOfMask<>+3044(SB)/1, $0x02
+DATA placesOfMask<>+3045(SB)/1, $0x03
+DATA placesOfMask<>+3046(SB)/1, $0x04
+DATA placesOfMask<>+3047(SB)/1, $0x05
+DATA placesOfMask<>+3048(SB)/1, $0x06
+DATA placesOfMask<>+3049(SB)/1, $0x07
+DATA placesOfMask<>+3050(SB)/1, $0x08
+DATA placesOfMask<>+3051(SB)/1, $0x09
+DATA placesOfMask<>+3052(SB)/1, $0x80
+DATA placesOfMask<>+3053(SB)/1, $0x80
+DATA placesOfMask<>+3054(SB)/1, $0x0a
+DATA placesOfMask<>+3055(SB)/1, $0x0b
+DATA placesOfMask<>+3056(SB)/1, $0x00
+DATA placesOfMask<>+3057(SB)/1, $0x01
+DATA placesOfMask<>+3058(SB)/1, $0x02
+DATA placesOfMask<>+3059(SB)/1, $0x03
+DATA placesOfMask<>+3060(SB)/1, $0x04
+DATA placesOfMask<>+3061(SB)/1, $0x05
+DATA placesOfMask<>+3062(SB)/1, $0x06
+DATA placesOfMask<>+3063(SB)/1, $0x07
+DATA placesOfMask<>+3064(SB)/1, $0x08
+DATA placesOfMask<>+3065(SB)/1, $0x09
+DATA placesOfMask<>+3066(SB)/1, $0x0a
+DATA placesOfMask<>+3067(SB)/1, $0x0b
+DATA placesOfMask<>+3068(SB)/1, $0x80
+DATA placesOfMask<>+3069(SB)/1, $0x80
+DATA placesOfMask<>+3070(SB)/1, $0x0c
+DATA placesOfMask<>+3071(SB)/1, $0x0d
+DATA placesOfMask<>+3072(SB)/1, $0x80
+DATA placesOfMask<>+3073(SB)/1, $0x80
+DATA placesOfMask<>+3074(SB)/1, $0x80
+DATA placesOfMask<>+3075(SB)/1, $0x80
+DATA placesOfMask<>+3076(SB)/1, $0x80
+DATA placesOfMask<>+3077(SB)/1, $0x80
+DATA placesOfMask<>+3078(SB)/1, $0x80
+DATA placesOfMask<>+3079(SB)/1, $0x80
+DATA placesOfMask<>+3080(SB)/1, $0x80
+DATA placesOfMask<>+3081(SB)/1, $0x80
+DATA placesOfMask<>+3082(SB)/1, $0x80
+DATA placesOfMask<>+3083(SB)/1, $0x80
+DATA placesOfMask<>+3084(SB)/1, $0x00
+DATA placesOfMask<>+3085(SB)/1, $0x01
+DATA placesOfMask<>+3086(SB)/1, $0x02
+DATA placesOfMask<>+3087(SB)/1, $0x03
+DATA placesOfMask<>+3088(SB)/1, $0x00
+DATA placesOfMask<>+3089(SB)/1, $0x01
+DATA placesOfMask<>+3090(SB)/1, $0x80
+DATA placesOfMask<>+3091(SB)/1, $0x80
+DATA placesOfMask<>+3092(SB)/1, $0x80
+DATA placesOfMask<>+3093(SB)/1, $0x80
+DATA placesOfMask<>+3094(SB)/1, $0x80
+DATA placesOfMask<>+3095(SB)/1, $0x80
+DATA placesOfMask<>+3096(SB)/1, $0x80
+DATA placesOfMask<>+3097(SB)/1, $0x80
+DATA placesOfMask<>+3098(SB)/1, $0x80
+DATA placesOfMask<>+3099(SB)/1, $0x80
+DATA placesOfMask<>+3100(SB)/1, $0x02
+DATA placesOfMask<>+3101(SB)/1, $0x03
+DATA placesOfMask<>+3102(SB)/1, $0x04
+DATA placesOfMask<>+3103(SB)/1, $0x05
+DATA placesOfMask<>+3104(SB)/1, $0x80
+DATA placesOfMask<>+3105(SB)/1, $0x80
+DATA placesOfMask<>+3106(SB)/1, $0x00
+DATA placesOfMask<>+3107(SB)/1, $0x01
+DATA placesOfMask<>+3108(SB)/1, $0x80
+DATA placesOfMask<>+3109(SB)/1, $0x80
+DATA placesOfMask<>+3110(SB)/1, $0x80
+DATA placesOfMask<>+3111(SB)/1, $0x80
+DATA placesOfMask<>+3112(SB)/1, $0x80
+DATA placesOfMask<>+3113(SB)/1, $0x80
+DATA placesOfMask<>+3114(SB)/1, $0x80
+DATA placesOfMask<>+3115(SB)/1, $0x80
+DATA placesOfMask<>+3116(SB)/1, $0x02
+DATA placesOfMask<>+3117(SB)/1, $0x03
+DATA placesOfMask<>+3118(SB)/1, $0x04
+DATA placesOfMask<>+3119(SB)/1, $0x05
+DATA placesOfMask<>+3120(SB)/1, $0x00
+DATA placesOfMask<>+3121(SB)/1, $0x01
+DATA placesOfMask<>+3122(SB)/1, $0x02
+DATA placesOfMask<>+3123(SB)/1, $0x03
+DATA placesOfMask<>+3124(SB)/1, $0x80
+DATA placesOfMask<>+3125(SB)/1, $0x80
+DATA placesOfMask<>+3126(SB)/1, $0x80
+DATA placesOfMask<>+3127(SB)/1, $0x80
+DATA placesOfMask<>+3128(SB)/1, $0x80
+DATA placesOfMask<>+3129(SB)/1, $0x80
+DATA placesOfMask<>+3130(SB)/1, $0x80
+DATA placesOfMask<>+3131(SB)/1, $0x80
+DATA placesOfMask<>+3132(SB)/1, $0x04
+DATA placesOfMask<>+3133(SB)/1, $0x05
+DATA placesOfMask<>+3134(SB)/1, $0x06
+DATA placesOfMask<>+3135(SB)/1, $0x07
+DATA placesOfMask<>+3136(SB)/1, $0x80
+DATA placesOfMask<>+3137(SB)/1, $0x80
+DATA placesOfMask<>+3138(SB)/1, $0x80
+DATA placesOfMask<>+3139(SB)/1, $0x80
+DATA placesOfMask<>+3140(SB)/1, $0x00
+DATA placesOfMask<>+3141(SB)/1, $0x01
+DATA placesOfMask<>+3142(SB)/1, $0x80
+DATA placesOfMask<>+3143(SB)/1, $0x80
+DATA placesOfMask<>+3144(SB)/1, $0x80
+DATA placesOfMask<>+3145(SB)/1, $0x80
+DATA placesOfMask<>+3146(SB)/1, $0x80
+DATA placesOfMask<>+3147(SB)/1, $0x80
+DATA placesOfMask<>+3148(SB)/1, $0x02
+DATA placesOfMask<>+3149(SB)/1, $0x03
+DATA placesOfMask<>+3150(SB)/1, $0x04
+DATA placesOfMask<>+3151(SB)/1, $0x05
+DATA placesOfMask<>+3152(SB)/1, $0x00
+DATA placesOfMask<>+3153(SB)/1, $0x01
+DATA placesOfMask<>+3154(SB)/1, $0x80
+DATA placesOfMask<>+3155(SB)/1, $0x80
+DATA placesOfMask<>+3156(SB)/1, $0x02
+DATA placesOfMask<>+3157(SB)/1, $0x03
+DATA placesOfMask<>+3158(SB)/1, $0x80
+DATA placesOfMask<>+3159(SB)/1, $0x80
+DATA placesOfMask<>+3160(SB)/1, $0x80
+DATA placesOfMask<>+3161(SB)/1, $0x80
+DATA placesOfMask<>+3162(SB)/1, $0x80
+DATA placesOfMask<>+3163(SB)/1, $0x80
+DATA placesOfMask<>+3164(SB)/1, $0x04
+DATA placesOfMask<>+3165(SB)/1, $0x05
+DATA placesOfMask<>+3166(SB)/1, $0x06
+DATA placesOfMask<>+3167(SB)/1, $0x07
+DATA placesOfMask<>+3168(SB)/1, $0x80
+DATA placesOfMask<>+3169(SB)/1, $0x80
+DATA placesOfMask<>+3170(SB)/1, $0x00
+DATA placesOfMask<>+3171(SB)/1, $0x01
+DATA placesOfMask<>+3172(SB)/1, $0x02
+DATA placesOfMask<>+3173(SB)/1, $0x03
+DATA placesOfMask<>+3174(SB)/1, $0x80
+DATA placesOfMask<>+3175(SB)/1, $0x80
+DATA placesOfMask<>+3176(SB)/1, $0x80
+DATA placesOfMask<>+3177(SB)/1, $0x80
+DATA placesOfMask<>+3178(SB)/1, $0x80
+DATA placesOfMask<>+3179(SB)/1, $0x80
+DATA placesOfMask<>+3180(SB)/1, $0x04
+DATA placesOfMask<>+3181(SB)/1, $0x05
+DATA placesOfMask<>+3182(SB)/1, $0x06
+DATA placesOfMask<>+3183(SB)/1, $0x07
+DATA placesOfMask<>+3184(SB)/1, $0x00
+DATA placesOfMask<>+3185(SB)/1, $0x01
+DATA placesOfMask<>+3186(SB)/1, $0x02
+DATA placesOfMask<>+3187(SB)/1, $0x03
+DATA placesOfMask<>+3188(SB)/1, $0x04
+DATA placesOfMask<>+3189(SB)/1, $0x05
+DATA placesOfMask<>+3190(SB)/1, $0x80
+DATA placesOfMask<>+3191(SB)/1, $0x80
+DATA placesOfMask<>+3192(SB)/1, $0x80
+DATA placesOfMask<>+3193(SB)/1, $0x80
+DATA placesOfMask<>+3194(SB)/1, $0x80
+DATA placesOfMask<>+3195(SB)/1, $0x80
+DATA placesOfMask<>+3196(SB)/1, $0x06
+DATA placesOfMask<>+3197(SB)/1, $0x07
+DATA placesOfMask<>+3198(SB)/1, $0x08
+DATA placesOfMask<>+3199(SB)/1, $0x09
+DATA placesOfMask<>+3200(SB)/1, $0x80
+DATA placesOfMask<>+3201(SB)/1, $0x80
+DATA placesOfMask<>+3202(SB)/1, $0x80
+DATA placesOfMask<>+3203(SB)/1, $0x80
+DATA placesOfMask<>+3204(SB)/1, $0x80
+DATA placesOfMask<>+3205(SB)/1, $0x80
+DATA placesOfMask<>+3206(SB)/1, $0x00
+DATA placesOfMask<>+3207(SB)/1, $0x01
+DATA placesOfMask<>+3208(SB)/1, $0x80
+DATA placesOfMask<>+3209(SB)/1, $0x80
+DATA placesOfMask<>+3210(SB)/1, $0x80
+DATA placesOfMask<>+3211(SB)/1, $0x80
+DATA placesOfMask<>+3212(SB)/1, $0x02
+DATA placesOfMask<>+3213(SB)/1, $0x03
+DATA placesOfMask<>+3214(SB)/1, $0x04
+DATA placesOfMask<>+3215(SB)/1, $0x05
+DATA placesOfMask<>+3216(SB)/1, $0x00
+DATA placesOfMask<>+3217(SB)/1, $0x01
+DATA placesOfMask<>+3218(SB)/1, $0x80
+DATA placesOfMask<>+3219(SB)/1, $0x80
+DATA placesOfMask<>+3220(SB)/1, $0x80
+DATA placesOfMask<>+3221(SB)/1, $0x80
+DATA placesOfMask<>+3222(SB)/1, $0x02
+DATA placesOfMask<>+3223(SB)/1, $0x03
+DATA placesOfMask<>+3224(SB)/1, $0x80
+DATA placesOfMask<>+3225(SB)/1, $0x80
+DATA placesOfMask<>+3226(SB)/1, $0x80
+DATA placesOfMask<>+3227(SB)/1, $0x80
+DATA placesOfMask<>+3228(SB)/1, $0x04
+DATA placesOfMask<>+3229(SB)/1, $0x05
+DATA placesOfMask<>+3230(SB)/1, $0x06
+DATA placesOfMask<>+3231(SB)/1, $0x07
+DATA placesOfMask<>+3232(SB)/1, $0x80
+DATA placesOfMask<>+3233(SB)/1, $0x80
+DATA placesOfMask<>+3234(SB)/1, $0x00
+DATA placesOfMask<>+3235(SB)/1, $0x01
+DATA placesOfMask<>+3236(SB)/1, $0x80
+DATA placesOfMask<>+3237(SB)/1, $0x80
+DATA placesOfMask<>+3238(SB)/1, $0x02
+DATA placesOfMask<>+3239(SB)/1, $0x03
+DATA placesOfMask<>+3240(SB)/1, $0x80
+DATA placesOfMask<>+3241(SB)/1, $0x80
+DATA placesOfMask<>+3242(SB)/1, $0x80
+DATA placesOfMask<>+3243(SB)/1, $0x80
+DATA placesOfMask<>+3244(SB)/1, $0x04
+DATA placesOfMask<>+3245(SB)/1, $0x05
+DATA placesOfMask<>+3246(SB)/1, $0x06
+DATA placesOfMask<>+3247(SB)/1, $0x07
+DATA placesOfMask<>+3248(SB)/1, $0x00
+DATA placesOfMask<>+3249(SB)/1, $0x01
+DATA placesOfMask<>+3250(SB)/1, $0x02
+DATA placesOfMask<>+3251(SB)/1, $0x03
+DATA placesOfMask<>+3252(SB)/1, $0x80
+DATA placesOfMask<>+3253(SB)/1, $0x80
+DATA placesOfMask<>+3254(SB)/1, $0x04
+DATA placesOfMask<>+3255(SB)/1, $0x05
+DATA placesOfMask<>+3256(SB)/1, $0x80
+DATA placesOfMask<>+3257(SB)/1, $0x80
+DATA placesOfMask<>+3258(SB)/1, $0x80
+DATA placesOfMask<>+3259(SB)/1, $0x80
+DATA placesOfMask<>+3260(SB)/1, $0x06
+DATA placesOfMask<>+3261(SB)/1, $0x07
+DATA placesOfMask<>+3262(SB)/1, $0x08
+DATA placesOfMask<>+3263(SB)/1, $0x09
+DATA placesOfMask<>+3264(SB)/1, $0x80
+DATA placesOfMask<>+3265(SB)/1, $0x80
+DATA placesOfMask<>+3266(SB)/1, $0x80
+DATA placesOfMask<>+3267(SB)/1, $0x80
+DATA placesOfMask<>+3268(SB)/1, $0x00
+DATA placesOfMask<>+3269(SB)/1, $0x01
+DATA placesOfMask<>+3270(SB)/1, $0x02
+DATA placesOfMask<>+3271(SB)/1, $0x03
+DATA placesOfMask<>+3272(SB)/1, $0x80
+DATA placesOfMask<>+3273(SB)/1, $0x80
+DATA placesOfMask<>+3274(SB)/1, $0x80
+DATA placesOfMask<>+3275(SB)/1, $0x80
+DATA placesOfMask<>+3276(SB)/1, $0x04
+DATA placesOfMask<>+3277(SB)/1, $0x05
+DATA placesOfMask<>+3278(SB)/1, $0x06
+DATA placesOfMask<>+3279(SB)/1, $0x07
+DATA placesOfMask<>+3280(SB)/1, $0x00
+DATA placesOfMask<>+3281(SB)/1, $0x01
+DATA placesOfMask<>+3282(SB)/1, $0x80
+DATA placesOfMask<>+3283(SB)/1, $0x80
+DATA placesOfMask<>+3284(SB)/1, $0x02
+DATA placesOfMask<>+3285(SB)/1, $0x03
+DATA placesOfMask<>+3286(SB)/1, $0x04
+DATA placesOfMask<>+3287(SB)/1, $0x05
+DATA placesOfMask<>+3288(SB)/1, $0x80
+DATA placesOfMask<>+3289(SB)/1, $0x80
+DATA placesOfMask<>+3290(SB)/1, $0x80
+DATA placesOfMask<>+3291(SB)/1, $0x80
+DATA placesOfMask<>+3292(SB)/1, $0x06
+DATA placesOfMask<>+3293(SB)/1, $0x07
+DATA placesOfMask<>+3294(SB)/1, $0x08
+DATA placesOfMask<>+3295(SB)/1, $0x09
+DATA placesOfMask<>+3296(SB)/1, $0x80
+DATA placesOfMask<>+3297(SB)/1, $0x80
+DATA placesOfMask<>+3298(SB)/1, $0x00
+DATA placesOfMask<>+3299(SB)/1, $0x01
+DATA placesOfMask<>+3300(SB)/1, $0x02
+DATA placesOfMask<>+3301(SB)/1, $0x03
+DATA placesOfMask<>+3302(SB)/1, $0x04
+DATA placesOfMask<>+3303(SB)/1, $0x05
+DATA placesOfMask<>+3304(SB)/1, $0x80
+DATA placesOfMask<>+3305(SB)/1, $0x80
+DATA placesOfMask<>+3306(SB)/1, $0x80
+DATA placesOfMask<>+3307(SB)/1, $0x80
+DATA placesOfMask<>+3308(SB)/1, $0x06
+DATA placesOfMask<>+3309(SB)/1, $0x07
+DATA placesOfMask<>+3310(SB)/1, $0x08
+DATA placesOfMask<>+3311(SB)/1, $0x09
+DATA placesOfMask<>+3312(SB)/1, $0x00
+DATA placesOfMask<>+3313(SB)/1, $0x01
+DATA placesOfMask<>+3314(SB)/1, $0x02
+DATA placesOfMask<>+3315(SB)/1, $0x03
+DATA placesOfMask<>+3316(SB)/1, $0x04
+DATA placesOfMask<>+3317(SB)/1, $0x05
+DATA placesOfMask<>+3318(SB)/1, $0x06
+DATA placesOfMask<>+3319(SB)/1, $0x07
+DATA placesOfMask<>+3320(SB)/1, $0x80
+DATA placesOfMask<>+3321(SB)/1, $0x80
+DATA placesOfMask<>+3322(SB)/1, $0x80
+DATA placesOfMask<>+3323(SB)/1, $0x80
+DATA placesOfMask<>+3324(SB)/1, $0x08
+DATA placesOfMask<>+3325(SB)/1, $0x09
+DATA placesOfMask<>+3326(SB)/1, $0x0a
+DATA placesOfMask<>+3327(SB)/1, $0x0b
+DATA placesOfMask<>+3328(SB)/1, $0x80
+DATA placesOfMask<>+3329(SB)/1, $0x80
+DATA placesOfMask<>+3330(SB)/1, $0x80
+DATA placesOfMask<>+3331(SB)/1, $0x80
+DATA placesOfMask<>+3332(SB)/1, $0x80
+DATA placesOfMask<>+3333(SB)/1, $0x80
+DATA placesOfMask<>+3334(SB)/1, $0x80
+DATA placesOfMask<>+3335(SB)/1, $0x80
+DATA placesOfMask<>+3336(SB)/1, $0x00
+DATA placesOfMask<>+3337(SB)/1, $0x01
+DATA placesOfMask<>+3338(SB)/1, $0x80
+DATA placesOfMask<>+3339(SB)/1, $0x80
+DATA placesOfMask<>+3340(SB)/1, $0x02
+DATA placesOfMask<>+3341(SB)/1, $0x03
+DATA placesOfMask<>+3342(SB)/1, $0x04
+DATA placesOfMask<>+3343(SB)/1, $0x05
+DATA placesOfMask<>+3344(SB)/1, $0x00
+DATA placesOfMask<>+3345(SB)/1, $0x01
+DATA placesOfMask<>+3346(SB)/1, $0x80
+DATA placesOfMask<>+3347(SB)/1, $0x80
+DATA placesOfMask<>+3348(SB)/1, $0x80
+DATA placesOfMask<>+3349(SB)/1, $0x80
+DATA placesOfMask<>+3350(SB)/1, $0x80
+DATA placesOfMask<>+3351(SB)/1, $0x80
+DATA placesOfMask<>+3352(SB)/1, $0x02
+DATA placesOfMask<>+3353(SB)/1, $0x03
+DATA placesOfMask<>+3354(SB)/1, $0x80
+DATA placesOfMask<>+3355(SB)/1, $0x80
+DATA placesOfMask<>+3356(SB)/1, $0x04
+DATA placesOfMask<>+3357(SB)/1, $0x05
+DATA placesOfMask<>+3358(SB)/1, $0x06
+DATA placesOfMask<>+3359(SB)/1, $0x07
+DATA placesOfMask<>+3360(SB)/1, $0x80
+DATA placesOfMask<>+3361(SB)/1, $0x80
+DATA placesOfMask<>+3362(SB)/1, $0x00
+DATA placesOfMask<>+3363(SB)/1, $0x01
+DATA placesOfMask<>+3364(SB)/1, $0x80
+DATA placesOfMask<>+3365(SB)/1, $0x80
+DATA placesOfMask<>+3366(SB)/1, $0x80
+DATA placesOfMask<>+3367(SB)/1, $0x80
+DATA placesOfMask<>+3368(SB)/1, $0x02
+DATA placesOfMask<>+3369(SB)/1, $0x03
+DATA placesOfMask<>+3370(SB)/1, $0x80
+DATA placesOfMask<>+3371(SB)/1, $0x80
+DATA placesOfMask<>+3372(SB)/1, $0x04
+DATA placesOfMask<>+3373(SB)/1, $0x05
+DATA placesOfMask<>+3374(SB)/1, $0x06
+DATA placesOfMask<>+3375(SB)/1, $0x07
+DATA placesOfMask<>+3376(SB)/1, $0x00
+DATA placesOfMask<>+3377(SB)/1, $0x01
+DATA placesOfMask<>+3378(SB)/1, $0x02
+DATA placesOfMask<>+3379(SB)/1, $0x03
+DATA placesOfMask<>+3380(SB)/1, $0x80
+DATA placesOfMask<>+3381(SB)/1, $0x80
+DATA placesOfMask<>+3382(SB)/1, $0x80
+DATA placesOfMask<>+3383(SB)/1, $0x80
+DATA placesOfMask<>+3384(SB)/1, $0x04
+DATA placesOfMask<>+3385(SB)/1, $0x05
+DATA placesOfMask<>+3386(SB)/1, $0x80
+DATA placesOfMask<>+3387(SB)/1, $0x80
+DATA placesOfMask<>+3388(SB)/1, $0x06
+DATA placesOfMask<>+3389(SB)/1, $0x07
+DATA placesOfMask<>+3390(SB)/1, $0x08
+DATA placesOfMask<>+3391(SB)/1, $0x09
+DATA placesOfMask<>+3392(SB)/1, $0x80
+DATA placesOfMask<>+3393(SB)/1, $0x80
+DATA placesOfMask<>+3394(SB)/1, $0x80
+DATA placesOfMask<>+3395(SB)/1, $0x80
+DATA placesOfMask<>+3396(SB)/1, $0x00
+DATA placesOfMask<>+3397(SB)/1, $0x01
+DATA placesOfMask<>+3398(SB)/1, $0x80
+DATA placesOfMask<>+3399(SB)/1, $0x80
+DATA placesOfMask<>+3400(SB)/1, $0x02
+DATA placesOfMask<>+3401(SB)/1, $0x03
+DATA placesOfMask<>+3402(SB)/1, $0x80
+DATA placesOfMask<>+3403(SB)/1, $0x80
+DATA placesOfMask<>+3404(SB)/1, $0x04
+DATA placesOfMask<>+3405(SB)/1, $0x05
+DATA placesOfMask<>+3406(SB)/1, $0x06
+DATA placesOfMask<>+3407(SB)/1, $0x07
+DATA placesOfMask<>+3408(SB)/1, $0x00
+DATA placesOfMask<>+3409(SB)/1, $0x01
+DATA placesOfMask<>+3410(SB)/1, $0x80
+DATA placesOfMask<>+3411(SB)/1, $0x80
+DATA placesOfMask<>+3412(SB)/1, $0x02
+DATA placesOfMask<>+3413(SB)/1, $0x03
+DATA placesOfMask<>+3414(SB)/1, $0x80
+DATA placesOfMask<>+3415(SB)/1, $0x80
+DATA placesOfMask<>+3416(SB)/1, $0x04
+DATA placesOfMask<>+3417(SB)/1, $0x05
+DATA placesOfMask<>+3418(SB)/1, $0x80
+DATA placesOfMask<>+3419(SB)/1, $0x80
+DATA placesOfMask<>+3420(SB)/1, $0x06
+DATA placesOfMask<>+3421(SB)/1, $0x07
+DATA placesOfMask<>+3422(SB)/1, $0x08
+DATA placesOfMask<>+3423(SB)/1, $0x09
+DATA placesOfMask<>+3424(SB)/1, $0x80
+DATA placesOfMask<>+3425(SB)/1, $0x80
+DATA placesOfMask<>+3426(SB)/1, $0x00
+DATA placesOfMask<>+3427(SB)/1, $0x01
+DATA placesOfMask<>+3428(SB)/1, $0x02
+DATA placesOfMask<>+3429(SB)/1, $0x03
+DATA placesOfMask<>+3430(SB)/1, $0x80
+DATA placesOfMask<>+3431(SB)/1, $0x80
+DATA placesOfMask<>+3432(SB)/1, $0x04
+DATA placesOfMask<>+3433(SB)/1, $0x05
+DATA placesOfMask<>+3434(SB)/1, $0x80
+DATA placesOfMask<>+3435(SB)/1, $0x80
+DATA placesOfMask<>+3436(SB)/1, $0x06
+DATA placesOfMask<>+3437(SB)/1, $0x07
+DATA placesOfMask<>+3438(SB)/1, $0x08
+DATA placesOfMask<>+3439(SB)/1, $0x09
+DATA placesOfMask<>+3440(SB)/1, $0x00
+DATA placesOfMask<>+3441(SB)/1, $0x01
+DATA placesOfMask<>+3442(SB)/1, $0x02
+DATA placesOfMask<>+3443(SB)/1, $0x03
+DATA placesOfMask<>+3444(SB)/1, $0x04
+DATA placesOfMask<>+3445(SB)/1, $0x05
+DATA placesOfMask<>+3446(SB)/1, $0x80
+DATA placesOfMask<>+3447(SB)/1, $0x80
+DATA placesOfMask<>+3448(SB)/1, $0x06
+DATA placesOfMask<>+3449(SB)/1, $0x07
+DATA placesOfMask<>+3450(SB)/1, $0x80
+DATA placesOfMask<>+3451(SB)/1, $0x80
+DATA placesOfMask<>+3452(SB)/1, $0x08
+DATA placesOfMask<>+3453(SB)/1, $0x09
+DATA placesOfMask<>+3454(SB)/1, $0x0a
+DATA placesOfMask<>+3455(SB)/1, $0x0b
+DATA placesOfMask<>+3456(SB)/1, $0x80
+DATA placesOfMask<>+3457(SB)/1, $0x80
+DATA placesOfMask<>+3458(SB)/1, $0x80
+DATA placesOfMask<>+3459(SB)/1, $0x80
+DATA placesOfMask<>+3460(SB)/1, $0x80
+DATA placesOfMask<>+3461(SB)/1, $0x80
+DATA placesOfMask<>+3462(SB)/1, $0x00
+DATA placesOfMask<>+3463(SB)/1, $0x01
+DATA placesOfMask<>+3464(SB)/1, $0x02
+DATA placesOfMask<>+3465(SB)/1, $0x03
+DATA placesOfMask<>+3466(SB)/1, $0x80
+DATA placesOfMask<>+3467(SB)/1, $0x80
+DATA placesOfMask<>+3468(SB)/1, $0x04
+DATA placesOfMask<>+3469(SB)/1, $0x05
+DATA placesOfMask<>+3470(SB)/1, $0x06
+DATA placesOfMask<>+3471(SB)/1, $0x07
+DATA placesOfMask<>+3472(SB)/1, $0x00
+DATA placesOfMask<>+3473(SB)/1, $0x01
+DATA placesOfMask<>+3474(SB)/1, $0x80
+DATA placesOfMask<>+3475(SB)/1, $0x80
+DATA placesOfMask<>+3476(SB)/1, $0x80
+DATA placesOfMask<>+3477(SB)/1, $0x80
+DATA placesOfMask<>+3478(SB)/1, $0x02
+DATA placesOfMask<>+3479(SB)/1, $0x03
+DATA placesOfMask<>+3480(SB)/1, $0x04
+DATA placesOfMask<>+3481(SB)/1, $0x05
+DATA placesOfMask<>+3482(SB)/1, $0x80
+DATA placesOfMask<>+3483(SB)/1, $0x80
+DATA placesOfMask<>+3484(SB)/1, $0x06
+DATA placesOfMask<>+3485(SB)/1, $0x07
+DATA placesOfMask<>+3486(SB)/1, $0x08
+DATA placesOfMask<>+3487(SB)/1, $0x09
+DATA placesOfMask<>+3488(SB)/1, $0x80
+DATA placesOfMask<>+3489(SB)/1, $0x80
+DATA placesOfMask<>+3490(SB)/1, $0x00
+DATA placesOfMask<>+3491(SB)/1, $0x01
+DATA placesOfMask<>+3492(SB)/1, $0x80
+DATA placesOfMask<>+3493(SB)/1, $0x80
+DATA placesOfMask<>+3494(SB)/1, $0x02
+DATA placesOfMask<>+3495(SB)/1, $0x03
+DATA placesOfMask<>+3496(SB)/1, $0x04
+DATA placesOfMask<>+3497(SB)/1, $0x05
+DATA placesOfMask<>+3498(SB)/1, $0x80
+DATA placesOfMask<>+3499(SB)/1, $0x80
+DATA placesOfMask<>+3500(SB)/1, $0x06
+DATA placesOfMask<>+3501(SB)/1, $0x07
+DATA placesOfMask<>+3502(SB)/1, $0x08
+DATA placesOfMask<>+3503(SB)/1, $0x09
+DATA placesOfMask<>+3504(SB)/1, $0x00
+DATA placesOfMask<>+3505(SB)/1, $0x01
+DATA placesOfMask<>+3506(SB)/1, $0x02
+DATA placesOfMask<>+3507(SB)/1, $0x03
+DATA placesOfMask<>+3508(SB)/1, $0x80
+DATA placesOfMask<>+3509(SB)/1, $0x80
+DATA placesOfMask<>+3510(SB)/1, $0x04
+DATA placesOfMask<>+3511(SB)/1, $0x05
+DATA placesOfMask<>+3512(SB)/1, $0x06
+DATA placesOfMask<>+3513(SB)/1, $0x07
+DATA placesOfMask<>+3514(SB)/1, $0x80
+DATA placesOfMask<>+3515(SB)/1, $0x80
+DATA placesOfMask<>+3516(SB)/1, $0x08
+DATA placesOfMask<>+3517(SB)/1, $0x09
+DATA placesOfMask<>+3518(SB)/1, $0x0a
+DATA placesOfMask<>+3519(SB)/1, $0x0b
+DATA placesOfMask<>+3520(SB)/1, $0x80
+DATA placesOfMask<>+3521(SB)/1, $0x80
+DATA placesOfMask<>+3522(SB)/1, $0x80
+DATA placesOfMask<>+3523(SB)/1, $0x80
+DATA placesOfMask<>+3524(SB)/1, $0x00
+DATA placesOfMask<>+3525(SB)/1, $0x01
+DATA placesOfMask<>+3526(SB)/1, $0x02
+DATA placesOfMask<>+3527(SB)/1, $0x03
+DATA placesOfMask<>+3528(SB)/1, $0x04
+DATA placesOfMask<>+3529(SB)/1, $0x05
+DATA placesOfMask<>+3530(SB)/1, $0x80
+DATA placesOfMask<>+3531(SB)/1, $0x80
+DATA placesOfMask<>+3532(SB)/1, $0x06
+DATA placesOfMask<>+3533(SB)/1, $0x07
+DATA placesOfMask<>+3534(SB)/1, $0x08
+DATA placesOfMask<>+3535(SB)/1, $0x09
+DATA placesOfMask<>+3536(SB)/1, $0x00
+DATA placesOfMask<>+3537(SB)/1, $0x01
+DATA placesOfMask<>+3538(SB)/1, $0x80
+DATA placesOfMask<>+3539(SB)/1, $0x80
+DATA placesOfMask<>+3540(SB)/1, $0x02
+DATA placesOfMask<>+3541(SB)/1, $0x03
+DATA placesOfMask<>+3542(SB)/1, $0x04
+DATA placesOfMask<>+3543(SB)/1, $0x05
+DATA placesOfMask<>+3544(SB)/1, $0x06
+DATA placesOfMask<>+3545(SB)/1, $0x07
+DATA placesOfMask<>+3546(SB)/1, $0x80
+DATA placesOfMask<>+3547(SB)/1, $0x80
+DATA placesOfMask<>+3548(SB)/1, $0x08
+DATA placesOfMask<>+3549(SB)/1, $0x09
+DATA placesOfMask<>+3550(SB)/1, $0x0a
+DATA placesOfMask<>+3551(SB)/1, $0x0b
+DATA placesOfMask<>+3552(SB)/1, $0x80
+DATA placesOfMask<>+3553(SB)/1, $0x80
+DATA placesOfMask<>+3554(SB)/1, $0x00
+DATA placesOfMask<>+3555(SB)/1, $0x01
+DATA placesOfMask<>+3556(SB)/1, $0x02
+DATA placesOfMask<>+3557(SB)/1, $0x03
+DATA placesOfMask<>+3558(SB)/1, $0x04
+DATA placesOfMask<>+3559(SB)/1, $0x05
+DATA placesOfMask<>+3560(SB)/1, $0x06
+DATA placesOfMask<>+3561(SB)/1, $0x07
+DATA placesOfMask<>+3562(SB)/1, $0x80
+DATA placesOfMask<>+3563(SB)/1, $0x80
+DATA placesOfMask<>+3564(SB)/1, $0x08
+DATA placesOfMask<>+3565(SB)/1, $0x09
+DATA placesOfMask<>+3566(SB)/1, $0x0a
+DATA placesOfMask<>+3567(SB)/1, $0x0b
+DATA placesOfMask<>+3568(SB)/1, $0x00
+DATA placesOfMask<>+3569(SB)/1, $0x01
+DATA placesOfMask<>+3570(SB)/1, $0x02
+DATA placesOfMask<>+3571(SB)/1, $0x03
+DATA placesOfMask<>+3572(SB)/1, $0x04
+DATA placesOfMask<>+3573(SB)/1, $0x05
+DATA placesOfMask<>+3574(SB)/1, $0x06
+DATA placesOfMask<>+3575(SB)/1, $0x07
+DATA placesOfMask<>+3576(SB)/1, $0x08
+DATA placesOfMask<>+3577(SB)/1, $0x09
+DATA placesOfMask<>+3578(SB)/1, $0x80
+DATA placesOfMask<>+3579(SB)/1, $0x80
+DATA placesOfMask<>+3580(SB)/1, $0x0a
+DATA placesOfMask<>+3581(SB)/1, $0x0b
+DATA placesOfMask<>+3582(SB)/1, $0x0c
+DATA placesOfMask<>+3583(SB)/1, $0x0d
+DATA placesOfMask<>+3584(SB)/1, $0x80
+DATA placesOfMask<>+3585(SB)/1, $0x80
+DATA placesOfMask<>+3586(SB)/1, $0x80
+DATA placesOfMask<>+3587(SB)/1, $0x80
+DATA placesOfMask<>+3588(SB)/1, $0x80
+DATA placesOfMask<>+3589(SB)/1, $0x80
+DATA placesOfMask<>+3590(SB)/1, $0x80
+DATA placesOfMask<>+3591(SB)/1, $0x80
+DATA placesOfMask<>+3592(SB)/1, $0x80
+DATA placesOfMask<>+3593(SB)/1, $0x80
+DATA placesOfMask<>+3594(SB)/1, $0x00
+DATA placesOfMask<>+3595(SB)/1, $0x01
+DATA placesOfMask<>+3596(SB)/1, $0x02
+DATA placesOfMask<>+3597(SB)/1, $0x03
+DATA placesOfMask<>+3598(SB)/1, $0x04
+DATA placesOfMask<>+3599(SB)/1, $0x05
+DATA placesOfMask<>+3600(SB)/1, $0x00
+DATA placesOfMask<>+3601(SB)/1, $0x01
+DATA placesOfMask<>+3602(SB)/1, $0x80
+DATA placesOfMask<>+3603(SB)/1, $0x80
+DATA placesOfMask<>+3604(SB)/1, $0x80
+DATA placesOfMask<>+3605(SB)/1, $0x80
+DATA placesOfMask<>+3606(SB)/1, $0x80
+DATA placesOfMask<>+3607(SB)/1, $0x80
+DATA placesOfMask<>+3608(SB)/1, $0x80
+DATA placesOfMask<>+3609(SB)/1, $0x80
+DATA placesOfMask<>+3610(SB)/1, $0x02
+DATA placesOfMask<>+3611(SB)/1, $0x03
+DATA placesOfMask<>+3612(SB)/1, $0x04
+DATA placesOfMask<>+3613(SB)/1, $0x05
+DATA placesOfMask<>+3614(SB)/1, $0x06
+DATA placesOfMask<>+3615(SB)/1, $0x07
+DATA placesOfMask<>+3616(SB)/1, $0x80
+DATA placesOfMask<>+3617(SB)/1, $0x80
+DATA placesOfMask<>+3618(SB)/1, $0x00
+DATA placesOfMask<>+3619(SB)/1, $0x01
+DATA placesOfMask<>+3620(SB)/1, $0x80
+DATA placesOfMask<>+3621(SB)/1, $0x80
+DATA placesOfMask<>+3622(SB)/1, $0x80
+DATA placesOfMask<>+3623(SB)/1, $0x80
+DATA placesOfMask<>+3624(SB)/1, $0x80
+DATA placesOfMask<>+3625(SB)/1, $0x80
+DATA placesOfMask<>+3626(SB)/1, $0x02
+DATA placesOfMask<>+3627(SB)/1, $0x03
+DATA placesOfMask<>+3628(SB)/1, $0x04
+DATA placesOfMask<>+3629(SB)/1, $0x05
+DATA placesOfMask<>+3630(SB)/1, $0x06
+DATA placesOfMask<>+3631(SB)/1, $0x07
+DATA placesOfMask<>+3632(SB)/1, $0x00
+DATA placesOfMask<>+3633(SB)/1, $0x01
+DATA placesOfMask<>+3634(SB)/1, $0x02
+DATA placesOfMask<>+3635(SB)/1, $0x03
+DATA placesOfMask<>+3636(SB)/1, $0x80
+DATA placesOfMask<>+3637(SB)/1, $0x80
+DATA placesOfMask<>+3638(SB)/1, $0x80
+DATA placesOfMask<>+3639(SB)/1, $0x80
+DATA placesOfMask<>+3640(SB)/1, $0x80
+DATA placesOfMask<>+3641(SB)/1, $0x80
+DATA placesOfMask<>+3642(SB)/1, $0x04
+DATA placesOfMask<>+3643(SB)/1, $0x05
+DATA placesOfMask<>+3644(SB)/1, $0x06
+DATA placesOfMask<>+3645(SB)/1, $0x07
+DATA placesOfMask<>+3646(SB)/1, $0x08
+DATA placesOfMask<>+3647(SB)/1, $0x09
+DATA placesOfMask<>+3648(SB)/1, $0x80
+DATA placesOfMask<>+3649(SB)/1, $0x80
+DATA placesOfMask<>+3650(SB)/1, $0x80
+DATA placesOfMask<>+3651(SB)/1, $0x80
+DATA placesOfMask<>+3652(SB)/1, $0x00
+DATA placesOfMask<>+3653(SB)/1, $0x01
+DATA placesOfMask<>+3654(SB)/1, $0x80
+DATA placesOfMask<>+3655(SB)/1, $0x80
+DATA placesOfMask<>+3656(SB)/1, $0x80
+DATA placesOfMask<>+3657(SB)/1, $0x80
+DATA placesOfMask<>+3658(SB)/1, $0x02
+DATA placesOfMask<>+3659(SB)/1, $0x03
+DATA placesOfMask<>+3660(SB)/1, $0x04
+DATA placesOfMask<>+3661(SB)/1, $0x05
+DATA placesOfMask<>+3662(SB)/1, $0x06
+DATA placesOfMask<>+3663(SB)/1, $0x07
+DATA placesOfMask<>+3664(SB)/1, $0x00
+DATA placesOfMask<>+3665(SB)/1, $0x01
+DATA placesOfMask<>+3666(SB)/1, $0x80
+DATA placesOfMask<>+3667(SB)/1, $0x80
+DATA placesOfMask<>+3668(SB)/1, $0x02
+DATA placesOfMask<>+3669(SB)/1, $0x03
+DATA placesOfMask<>+3670(SB)/1, $0x80
+DATA placesOfMask<>+3671(SB)/1, $0x80
+DATA placesOfMask<>+3672(SB)/1, $0x80
+DATA placesOfMask<>+3673(SB)/1, $0x80
+DATA placesOfMask<>+3674(SB)/1, $0x04
+DATA placesOfMask<>+3675(SB)/1, $0x05
+DATA placesOfMask<>+3676(SB)/1, $0x06
+DATA placesOfMask<>+3677(SB)/1, $0x07
+DATA placesOfMask<>+3678(SB)/1, $0x08
+DATA placesOfMask<>+3679(SB)/1, $0x09
+DATA placesOfMask<>+3680(SB)/1, $0x80
+DATA placesOfMask<>+3681(SB)/1, $0x80
+DATA placesOfMask<>+3682(SB)/1, $0x00
+DATA placesOfMask<>+3683(SB)/1, $0x01
+DATA placesOfMask<>+3684(SB)/1, $0x02
+DATA placesOfMask<>+3685(SB)/1, $0x03
+DATA placesOfMask<>+3686(SB)/1, $0x80
+DATA placesOfMask<>+3687(SB)/1, $0x80
+DATA placesOfMask<>+3688(SB)/1, $0x80
+DATA placesOfMask<>+3689(SB)/1, $0x80
+DATA placesOfMask<>+3690(SB)/1, $0x04
+DATA placesOfMask<>+3691(SB)/1, $0x05
+DATA placesOfMask<>+3692(SB)/1, $0x06
+DATA placesOfMask<>+3693(SB)/1, $0x07
+DATA placesOfMask<>+3694(SB)/1, $0x08
+DATA placesOfMask<>+3695(SB)/1, $0x09
+DATA placesOfMask<>+3696(SB)/1, $0x00
+DATA placesOfMask<>+3697(SB)/1, $0x01
+DATA placesOfMask<>+3698(SB)/1, $0x02
+DATA placesOfMask<>+3699(SB)/1, $0x03
+DATA placesOfMask<>+3700(SB)/1, $0x04
+DATA placesOfMask<>+3701(SB)/1, $0x05
+DATA placesOfMask<>+3702(SB)/1, $0x80
+DATA placesOfMask<>+3703(SB)/1, $0x80
+DATA placesOfMask<>+3704(SB)/1, $0x80
+DATA placesOfMask<>+3705(SB)/1, $0x80
+DATA placesOfMask<>+3706(SB)/1, $0x06
+DATA placesOfMask<>+3707(SB)/1, $0x07
+DATA placesOfMask<>+3708(SB)/1, $0x08
+DATA placesOfMask<>+3709(SB)/1, $0x09
+DATA placesOfMask<>+3710(SB)/1, $0x0a
+DATA placesOfMask<>+3711(SB)/1, $0x0b
+DATA placesOfMask<>+3712(SB)/1, $0x80
+DATA placesOfMask<>+3713(SB)/1, $0x80
+DATA placesOfMask<>+3714(SB)/1, $0x80
+DATA placesOfMask<>+3715(SB)/1, $0x80
+DATA placesOfMask<>+3716(SB)/1, $0x80
+DATA placesOfMask<>+3717(SB)/1, $0x80
+DATA placesOfMask<>+3718(SB)/1, $0x00
+DATA placesOfMask<>+3719(SB)/1, $0x01
+DATA placesOfMask<>+3720(SB)/1, $0x80
+DATA placesOfMask<>+3721(SB)/1, $0x80
+DATA placesOfMask<>+3722(SB)/1, $0x02
+DATA placesOfMask<>+3723(SB)/1, $0x03
+DATA placesOfMask<>+3724(SB)/1, $0x04
+DATA placesOfMask<>+3725(SB)/1, $0x05
+DATA placesOfMask<>+3726(SB)/1, $0x06
+DATA placesOfMask<>+3727(SB)/1, $0x07
+DATA placesOfMask<>+3728(SB)/1, $0x00
+DATA placesOfMask<>+3729(SB)/1, $0x01
+DATA placesOfMask<>+3730(SB)/1, $0x80
+DATA placesOfMask<>+3731(SB)/1, $0x80
+DATA placesOfMask<>+3732(SB)/1, $0x80
+DATA placesOfMask<>+3733(SB)/1, $0x80
+DATA placesOfMask<>+3734(SB)/1, $0x02
+DATA placesOfMask<>+3735(SB)/1, $0x03
+DATA placesOfMask<>+3736(SB)/1, $0x80
+DATA placesOfMask<>+3737(SB)/1, $0x80
+DATA placesOfMask<>+3738(SB)/1, $0x04
+DATA placesOfMask<>+3739(SB)/1, $0x05
+DATA placesOfMask<>+3740(SB)/1, $0x06
+DATA placesOfMask<>+3741(SB)/1, $0x07
+DATA placesOfMask<>+3742(SB)/1, $0x08
+DATA placesOfMask<>+3743(SB)/1, $0x09
+DATA placesOfMask<>+3744(SB)/1, $0x80
+DATA placesOfMask<>+3745(SB)/1, $0x80
+DATA placesOfMask<>+3746(SB)/1, $0x00
+DATA placesOfMask<>+3747(SB)/1, $0x01
+DATA placesOfMask<>+3748(SB)/1, $0x80
+DATA placesOfMask<>+3749(SB)/1, $0x80
+DATA placesOfMask<>+3750(SB)/1, $0x02
+DATA placesOfMask<>+3751(SB)/1, $0x03
+DATA placesOfMask<>+3752(SB)/1, $0x80
+DATA placesOfMask<>+3753(SB)/1, $0x80
+DATA placesOfMask<>+3754(SB)/1, $0x04
+DATA placesOfMask<>+3755(SB)/1, $0x05
+DATA placesOfMask<>+3756(SB)/1, $0x06
+DATA placesOfMask<>+3757(SB)/1, $0x07
+DATA placesOfMask<>+3758(SB)/1, $0x08
+DATA placesOfMask<>+3759(SB)/1, $0x09
+DATA placesOfMask<>+3760(SB)/1, $0x00
+DATA placesOfMask<>+3761(SB)/1, $0x01
+DATA placesOfMask<>+3762(SB)/1, $0x02
+DATA placesOfMask<>+3763(SB)/1, $0x03
+DATA placesOfMask<>+3764(SB)/1, $0x80
+DATA placesOfMask<>+3765(SB)/1, $0x80
+DATA placesOfMask<>+3766(SB)/1, $0x04
+DATA placesOfMask<>+3767(SB)/1, $0x05
+DATA placesOfMask<>+3768(SB)/1, $0x80
+DATA placesOfMask<>+3769(SB)/1, $0x80
+DATA placesOfMask<>+3770(SB)/1, $0x06
+DATA placesOfMask<>+3771(SB)/1, $0x07
+DATA placesOfMask<>+3772(SB)/1, $0x08
+DATA placesOfMask<>+3773(SB)/1, $0x09
+DATA placesOfMask<>+3774(SB)/1, $0x0a
+DATA placesOfMask<>+3775(SB)/1, $0x0b
+DATA placesOfMask<>+3776(SB)/1, $0x80
+DATA placesOfMask<>+3777(SB)/1, $0x80
+DATA placesOfMask<>+3778(SB)/1, $0x80
+DATA placesOfMask<>+3779(SB)/1, $0x80
+DATA placesOfMask<>+3780(SB)/1, $0x00
+DATA placesOfMask<>+3781(SB)/1, $0x01
+DATA placesOfMask<>+3782(SB)/1, $0x02
+DATA placesOfMask<>+3783(SB)/1, $0x03
+DATA placesOfMask<>+3784(SB)/1, $0x80
+DATA placesOfMask<>+3785(SB)/1, $0x80
+DATA placesOfMask<>+3786(SB)/1, $0x04
+DATA placesOfMask<>+3787(SB)/1, $0x05
+DATA placesOfMask<>+3788(SB)/1, $0x06
+DATA placesOfMask<>+3789(SB)/1, $0x07
+DATA placesOfMask<>+3790(SB)/1, $0x08
+DATA placesOfMask<>+3791(SB)/1, $0x09
+DATA placesOfMask<>+3792(SB)/1, $0x00
+DATA placesOfMask<>+3793(SB)/1, $0x01
+DATA placesOfMask<>+3794(SB)/1, $0x80
+DATA placesOfMask<>+3795(SB)/1, $0x80
+DATA placesOfMask<>+3796(SB)/1, $0x02
+DATA placesOfMask<>+3797(SB)/1, $0x03
+DATA placesOfMask<>+3798(SB)/1, $0x04
+DATA placesOfMask<>+3799(SB)/1, $0x05
+DATA placesOfMask<>+3800(SB)/1, $0x80
+DATA placesOfMask<>+3801(SB)/1, $0x80
+DATA placesOfMask<>+3802(SB)/1, $0x06
+DATA placesOfMask<>+3803(SB)/1, $0x07
+DATA placesOfMask<>+3804(SB)/1, $0x08
+DATA placesOfMask<>+3805(SB)/1, $0x09
+DATA placesOfMask<>+3806(SB)/1, $0x0a
+DATA placesOfMask<>+3807(SB)/1, $0x0b
+DATA placesOfMask<>+3808(SB)/1, $0x80
+DATA placesOfMask<>+3809(SB)/1, $0x80
+DATA placesOfMask<>+3810(SB)/1, $0x00
+DATA placesOfMask<>+3811(SB)/1, $0x01
+DATA placesOfMask<>+3812(SB)/1, $0x02
+DATA placesOfMask<>+3813(SB)/1, $0x03
+DATA placesOfMask<>+3814(SB)/1, $0x04
+DATA placesOfMask<>+3815(SB)/1, $0x05
+DATA placesOfMask<>+3816(SB)/1, $0x80
+DATA placesOfMask<>+3817(SB)/1, $0x80
+DATA placesOfMask<>+3818(SB)/1, $0x06
+DATA placesOfMask<>+3819(SB)/1, $0x07
+DATA placesOfMask<>+3820(SB)/1, $0x08
+DATA placesOfMask<>+3821(SB)/1, $0x09
+DATA placesOfMask<>+3822(SB)/1, $0x0a
+DATA placesOfMask<>+3823(SB)/1, $0x0b
+DATA placesOfMask<>+3824(SB)/1, $0x00
+DATA placesOfMask<>+3825(SB)/1, $0x01
+DATA placesOfMask<>+3826(SB)/1, $0x02
+DATA placesOfMask<>+3827(SB)/1, $0x03
+DATA placesOfMask<>+3828(SB)/1, $0x04
+DATA placesOfMask<>+3829(SB)/1, $0x05
+DATA placesOfMask<>+3830(SB)/1, $0x06
+DATA placesOfMask<>+3831(SB)/1, $0x07
+DATA placesOfMask<>+3832(SB)/1, $0x80
+DATA placesOfMask<>+3833(SB)/1, $0x80
+DATA placesOfMask<>+3834(SB)/1, $0x08
+DATA placesOfMask<>+3835(SB)/1, $0x09
+DATA placesOfMask<>+3836(SB)/1, $0x0a
+DATA placesOfMask<>+3837(SB)/1, $0x0b
+DATA placesOfMask<>+3838(SB)/1, $0x0c
+DATA placesOfMask<>+3839(SB)/1, $0x0d
+DATA placesOfMask<>+3840(SB)/1, $0x80
+DATA placesOfMask<>+3841(SB)/1, $0x80
+DATA placesOfMask<>+3842(SB)/1, $0x80
+DATA placesOfMask<>+3843(SB)/1, $0x80
+DATA placesOfMask<>+3844(SB)/1, $0x80
+DATA placesOfMask<>+3845(SB)/1, $0x80
+DATA placesOfMask<>+3846(SB)/1, $0x80
+DATA placesOfMask<>+3847(SB)/1, $0x80
+DATA placesOfMask<>+3848(SB)/1, $0x00
+DATA placesOfMask<>+3849(SB)/1, $0x01
+DATA placesOfMask<>+3850(SB)/1, $0x02
+DATA placesOfMask<>+3851(SB)/1, $0x03
+DATA placesOfMask<>+3852(SB)/1, $0x04
+DATA placesOfMask<>+3853(SB)/1, $0x05
+DATA placesOfMask<>+3854(SB)/1, $0x06
+DATA placesOfMask<>+3855(SB)/1, $0x07
+DATA placesOfMask<>+3856(SB)/1, $0x00
+DATA placesOfMask<>+3857(SB)/1, $0x01
+DATA placesOfMask<>+3858(SB)/1, $0x80
+DATA placesOfMask<>+3859(SB)/1, $0x80
+DATA placesOfMask<>+3860(SB)/1, $0x80
+DATA placesOfMask<>+3861(SB)/1, $0x80
+DATA placesOfMask<>+3862(SB)/1, $0x80
+DATA placesOfMask<>+3863(SB)/1, $0x80
+DATA placesOfMask<>+3864(SB)/1, $0x02
+DATA placesOfMask<>+3865(SB)/1, $0x03
+DATA placesOfMask<>+3866(SB)/1, $0x04
+DATA placesOfMask<>+3867(SB)/1, $0x05
+DATA placesOfMask<>+3868(SB)/1, $0x06
+DATA placesOfMask<>+3869(SB)/1, $0x07
+DATA placesOfMask<>+3870(SB)/1, $0x08
+DATA placesOfMask<>+3871(SB)/1, $0x09
+DATA placesOfMask<>+3872(SB)/1, $0x80
+DATA placesOfMask<>+3873(SB)/1, $0x80
+DATA placesOfMask<>+3874(SB)/1, $0x00
+DATA placesOfMask<>+3875(SB)/1, $0x01
+DATA placesOfMask<>+3876(SB)/1, $0x80
+DATA placesOfMask<>+3877(SB)/1, $0x80
+DATA placesOfMask<>+3878(SB)/1, $0x80
+DATA placesOfMask<>+3879(SB)/1, $0x80
+DATA placesOfMask<>+3880(SB)/1, $0x02
+DATA placesOfMask<>+3881(SB)/1, $0x03
+DATA placesOfMask<>+3882(SB)/1, $0x04
+DATA placesOfMask<>+3883(SB)/1, $0x05
+DATA placesOfMask<>+3884(SB)/1, $0x06
+DATA placesOfMask<>+3885(SB)/1, $0x07
+DATA placesOfMask<>+3886(SB)/1, $0x08
+DATA placesOfMask<>+3887(SB)/1, $0x09
+DATA placesOfMask<>+3888(SB)/1, $0x00
+DATA placesOfMask<>+3889(SB)/1, $0x01
+DATA placesOfMask<>+3890(SB)/1, $0x02
+DATA placesOfMask<>+3891(SB)/1, $0x03
+DATA placesOfMask<>+3892(SB)/1, $0x80
+DATA placesOfMask<>+3893(SB)/1, $0x80
+DATA placesOfMask<>+3894(SB)/1, $0x80
+DATA placesOfMask<>+3895(SB)/1, $0x80
+DATA placesOfMask<>+3896(SB)/1, $0x04
+DATA placesOfMask<>+3897(SB)/1, $0x05
+DATA placesOfMask<>+3898(SB)/1, $0x06
+DATA placesOfMask<>+3899(SB)/1, $0x07
+DATA placesOfMask<>+3900(SB)/1, $0x08
+DATA placesOfMask<>+3901(SB)/1, $0x09
+DATA placesOfMask<>+3902(SB)/1, $0x0a
+DATA placesOfMask<>+3903(SB)/1, $0x0b
+DATA placesOfMask<>+3904(SB)/1, $0x80
+DATA placesOfMask<>+3905(SB)/1, $0x80
+DATA placesOfMask<>+3906(SB)/1, $0x80
+DATA placesOfMask<>+3907(SB)/1, $0x80
+DATA placesOfMask<>+3908(SB)/1, $0x00
+DATA placesOfMask<>+3909(SB)/1, $0x01
+DATA placesOfMask<>+3910(SB)/1, $0x80
+DATA placesOfMask<>+3911(SB)/1, $0x80
+DATA placesOfMask<>+3912(SB)/1, $0x02
+DATA placesOfMask<>+3913(SB)/1, $0x03
+DATA placesOfMask<>+3914(SB)/1, $0x04
+DATA placesOfMask<>+3915(SB)/1, $0x05
+DATA placesOfMask<>+3916(SB)/1, $0x06
+DATA placesOfMask<>+3917(SB)/1, $0x07
+DATA placesOfMask<>+3918(SB)/1, $0x08
+DATA placesOfMask<>+3919(SB)/1, $0x09
+DATA placesOfMask<>+3920(SB)/1, $0x00
+DATA placesOfMask<>+3921(SB)/1, $0x01
+DATA placesOfMask<>+3922(SB)/1, $0x80
+DATA placesOfMask<>+3923(SB)/1, $0x80
+DATA placesOfMask<>+3924(SB)/1, $0x02
+DATA placesOfMask<>+3925(SB)/1, $0x03
+DATA placesOfMask<>+3926(SB)/1, $0x80
+DATA placesOfMask<>+3927(SB)/1, $0x80
+DATA placesOfMask<>+3928(SB)/1, $0x04
+DATA placesOfMask<>+3929(SB)/1, $0x05
+DATA placesOfMask<>+3930(SB)/1, $0x06
+DATA placesOfMask<>+3931(SB)/1, $0x07
+DATA placesOfMask<>+3932(SB)/1, $0x08
+DATA placesOfMask<>+3933(SB)/1, $0x09
+DATA placesOfMask<>+3934(SB)/1, $0x0a
+DATA placesOfMask<>+3935(SB)/1, $0x0b
+DATA placesOfMask<>+3936(SB)/1, $0x80
+DATA placesOfMask<>+3937(SB)/1, $0x80
+DATA placesOfMask<>+3938(SB)/1, $0x00
+DATA placesOfMask<>+3939(SB)/1, $0x01
+DATA placesOfMask<>+3940(SB)/1, $0x02
+DATA placesOfMask<>+3941(SB)/1, $0x03
+DATA placesOfMask<>+3942(SB)/1, $0x80
+DATA placesOfMask<>+3943(SB)/1, $0x80
+DATA placesOfMask<>+3944(SB)/1, $0x04
+DATA placesOfMask<>+3945(SB)/1, $0x05
+DATA placesOfMask<>+3946(SB)/1, $0x06
+DATA placesOfMask<>+3947(SB)/1, $0x07
+DATA placesOfMask<>+3948(SB)/1, $0x08
+DATA placesOfMask<>+3949(SB)/1, $0x09
+DATA placesOfMask<>+3950(SB)/1, $0x0a
+DATA placesOfMask<>+3951(SB)/1, $0x0b
+DATA placesOfMask<>+3952(SB)/1, $0x00
+DATA placesOfMask<>+3953(SB)/1, $0x01
+DATA placesOfMask<>+3954(SB)/1, $0x02
+DATA placesOfMask<>+3955(SB)/1, $0x03
+DATA placesOfMask<>+3956(SB)/1, $0x04
+DATA placesOfMask<>+3957(SB)/1, $0x05
+DATA placesOfMask<>+3958(SB)/1, $0x80
+DATA placesOfMask<>+3959(SB)/1, $0x80
+DATA placesOfMask<>+3960(SB)/1, $0x06
+DATA placesOfMask<>+3961(SB)/1, $0x07
+DATA placesOfMask<>+3962(SB)/1, $0x08
+DATA placesOfMask<>+3963(SB)/1, $0x09
+DATA placesOfMask<>+3964(SB)/1, $0x0a
+DATA placesOfMask<>+3965(SB)/1, $0x0b
+DATA placesOfMask<>+3966(SB)/1, $0x0c
+DATA placesOfMask<>+3967(SB)/1, $0x0d
+DATA placesOfMask<>+3968(SB)/1, $0x80
+DATA placesOfMask<>+3969(SB)/1, $0x80
+DATA placesOfMask<>+3970(SB)/1, $0x80
+DATA placesOfMask<>+3971(SB)/1, $0x80
+DATA placesOfMask<>+3972(SB)/1, $0x80
+DATA placesOfMask<>+3973(SB)/1, $0x80
+DATA placesOfMask<>+3974(SB)/1, $0x00
+DATA placesOfMask<>+3975(SB)/1, $0x01
+DATA placesOfMask<>+3976(SB)/1, $0x02
+DATA placesOfMask<>+3977(SB)/1, $0x03
+DATA placesOfMask<>+3978(SB)/1, $0x04
+DATA placesOfMask<>+3979(SB)/1, $0x05
+DATA placesOfMask<>+3980(SB)/1, $0x06
+DATA placesOfMask<>+3981(SB)/1, $0x07
+DATA placesOfMask<>+3982(SB)/1, $0x08
+DATA placesOfMask<>+3983(SB)/1, $0x09
+DATA placesOfMask<>+3984(SB)/1, $0x00
+DATA placesOfMask<>+3985(SB)/1, $0x01
+DATA placesOfMask<>+3986(SB)/1, $0x80
+DATA placesOfMask<>+3987(SB)/1, $0x80
+DATA placesOfMask<>+3988(SB)/1, $0x80
+DATA placesOfMask<>+3989(SB)/1, $0x80
+DATA placesOfMask<>+3990(SB)/1, $0x02
+DATA placesOfMask<>+3991(SB)/1, $0x03
+DATA placesOfMask<>+3992(SB)/1, $0x04
+DATA placesOfMask<>+3993(SB)/1, $0x05
+DATA placesOfMask<>+3994(SB)/1, $0x06
+DATA placesOfMask<>+3995(SB)/1, $0x07
+DATA placesOfMask<>+3996(SB)/1, $0x08
+DATA placesOfMask<>+3997(SB)/1, $0x09
+DATA placesOfMask<>+3998(SB)/1, $0x0a
+DATA placesOfMask<>+3999(SB)/1, $0x0b
+DATA placesOfMask<>+4000(SB)/1, $0x80
+DATA placesOfMask<>+4001(SB)/1, $0x80
+DATA placesOfMask<>+4002(SB)/1, $0x00
+DATA placesOfMask<>+4003(SB)/1, $0x01
+DATA placesOfMask<>+4004(SB)/1, $0x80
+DATA placesOfMask<>+4005(SB)/1, $0x80
+DATA placesOfMask<>+4006(SB)/1, $0x02
+DATA placesOfMask<>+4007(SB)/1, $0x03
+DATA placesOfMask<>+4008(SB)/1, $0x04
+DATA placesOfMask<>+4009(SB)/1, $0x05
+DATA placesOfMask<>+4010(SB)/1, $0x06
+DATA placesOfMask<>+4011(SB)/1, $0x07
+DATA placesOfMask<>+4012(SB)/1, $0x08
+DATA placesOfMask<>+4013(SB)/1, $0x09
+DATA placesOfMask<>+4014(SB)/1, $0x0a
+DATA placesOfMask<>+4015(SB)/1, $0x0b
+DATA placesOfMask<>+4016(SB)/1, $0x00
+DATA placesOfMask<>+4017(SB)/1, $0x01
+DATA placesOfMask<>+4018(SB)/1, $0x02
+DATA placesOfMask<>+4019(SB)/1, $0x03
+DATA placesOfMask<>+4020(SB)/1, $0x80
+DATA placesOfMask<>+4021(SB)/1, $0x80
+DATA placesOfMask<>+4022(SB)/1, $0x04
+DATA placesOfMask<>+4023(SB)/1, $0x05
+DATA placesOfMask<>+4024(SB)/1, $0x06
+DATA placesOfMask<>+4025(SB)/1, $0x07
+DATA placesOfMask<>+4026(SB)/1, $0x08
+DATA placesOfMask<>+4027(SB)/1, $0x09
+DATA placesOfMask<>+4028(SB)/1, $0x0a
+DATA placesOfMask<>+4029(SB)/1, $0x0b
+DATA placesOfMask<>+4030(SB)/1, $0x0c
+DATA placesOfMask<>+4031(SB)/1, $0x0d
+DATA placesOfMask<>+4032(SB)/1, $0x80
+DATA placesOfMask<>+4033(SB)/1, $0x80
+DATA placesOfMask<>+4034(SB)/1, $0x80
+DATA placesOfMask<>+4035(SB)/1, $0x80
+DATA placesOfMask<>+4036(SB)/1, $0x00
+DATA placesOfMask<>+4037(SB)/1, $0x01
+DATA placesOfMask<>+4038(SB)/1, $0x02
+DATA placesOfMask<>+4039(SB)/1, $0x03
+DATA placesOfMask<>+4040(SB)/1, $0x04
+DATA placesOfMask<>+4041(SB)/1, $0x05
+DATA placesOfMask<>+4042(SB)/1, $0x06
+DATA placesOfMask<>+4043(SB)/1, $0x07
+DATA placesOfMask<>+4044(SB)/1, $0x08
+DATA placesOfMask<>+4045(SB)/1, $0x09
+DATA placesOfMask<>+4046(SB)/1, $0x0a
+DATA placesOfMask<>+4047(SB)/1, $0x0b
+DATA placesOfMask<>+4048(SB)/1, $0x00
+DATA placesOfMask<>+4049(SB)/1, $0x01
+DATA placesOfMask<>+4050(SB)/1, $0x80
+DATA placesOfMask<>+4051(SB)/1, $0x80
+DATA placesOfMask<>+4052(SB)/1, $0x02
+DATA placesOfMask<>+4053(SB)/1, $0x03
+DATA placesOfMask<>+4054(SB)/1, $0x04
+DATA placesOfMask<>+4055(SB)/1, $0x05
+DATA placesOfMask<>+4056(SB)/1, $0x06
+DATA placesOfMask<>+4057(SB)/1, $0x07
+DATA placesOfMask<>+4058(SB)/1, $0x08
+DATA placesOfMask<>+4059(SB)/1, $0x09
+DATA placesOfMask<>+4060(SB)/1, $0x0a
+DATA placesOfMask<>+4061(SB)/1, $0x0b
+DATA placesOfMask<>+4062(SB)/1, $0x0c
+DATA placesOfMask<>+4063(SB)/1, $0x0d
+DATA placesOfMask<>+4064(SB)/1, $0x80
+DATA placesOfMask<>+4065(SB)/1, $0x80
+DATA placesOfMask<>+4066(SB)/1, $0x00
+DATA placesOfMask<>+4067(SB)/1, $0x01
+DATA placesOfMask<>+4068(SB)/1, $0x02
+DATA placesOfMask<>+4069(SB)/1, $0x03
+DATA placesOfMask<>+4070(SB)/1, $0x04
+DATA placesOfMask<>+4071(SB)/1, $0x05
+DATA placesOfMask<>+4072(SB)/1, $0x06
+DATA placesOfMask<>+4073(SB)/1, $0x07
+DATA placesOfMask<>+4074(SB)/1, $0x08
+DATA placesOfMask<>+4075(SB)/1, $0x09
+DATA placesOfMask<>+4076(SB)/1, $0x0a
+DATA placesOfMask<>+4077(SB)/1, $0x0b
+DATA placesOfMask<>+4078(SB)/1, $0x0c
+DATA placesOfMask<>+4079(SB)/1, $0x0d
+DATA placesOfMask<>+4080(SB)/1, $0x00
+DATA placesOfMask<>+4081(SB)/1, $0x01
+DATA placesOfMask<>+4082(SB)/1, $0x02
+DATA placesOfMask<>+4083(SB)/1, $0x03
+DATA placesOfMask<>+4084(SB)/1, $0x04
+DATA placesOfMask<>+4085(SB)/1, $0x05
+DATA placesOfMask<>+4086(SB)/1, $0x06
+DATA placesOfMask<>+4087(SB)/1, $0x07
+DATA placesOfMask<>+4088(SB)/1, $0x08
+DATA placesOfMask<>+4089(SB)/1, $0x09
+DATA placesOfMask<>+4090(SB)/1, $0x0a
+DATA placesOfMask<>+4091(SB)/1, $0x0b
+DATA placesOfMask<>+4092(SB)/1, $0x0c
+DATA placesOfMask<>+4093(SB)/1, $0x0d
+DATA placesOfMask<>+4094(SB)/1, $0x0e
+DATA placesOfMask<>+4095(SB)/1, $0x0f
+GLOBL placesOfMask<>(SB), RODATA|NOPTR, $4096
+
+DATA repeated10101010<>+0(SB)/1, $0x10
+DATA repeated10101010<>+1(SB)/1, $0x10
+DATA repeated10101010<>+2(SB)/1, $0x10
+DATA repeated10101010<>+3(SB)/1, $0x10
+DATA repeated10101010<>+4(SB)/1, $0x10
+DATA repeated10101010<>+5(SB)/1, $0x10
+DATA repeated10101010<>+6(SB)/1, $0x10
+DATA repeated10101010<>+7(SB)/1, $0x10
+DATA repeated10101010<>+8(SB)/1, $0x10
+DATA repeated10101010<>+9(SB)/1, $0x10
+DATA repeated10101010<>+10(SB)/1, $0x10
+DATA repeated10101010<>+11(SB)/1, $0x10
+DATA repeated10101010<>+12(SB)/1, $0x10
+DATA repeated10101010<>+13(SB)/1, $0x10
+DATA repeated10101010<>+14(SB)/1, $0x10
+DATA repeated10101010<>+15(SB)/1, $0x10
+DATA repeated10101010<>+16(SB)/1, $0x10
+DATA repeated10101010<>+17(SB)/1, $0x10
+DATA repeated10101010<>+18(SB)/1, $0x10
+DATA repeated10101010<>+19(SB)/1, $0x10
+DATA repeated10101010<>+20(SB)/1, $0x10
+DATA repeated10101010<>+21(SB)/1, $0x10
+DATA repeated10101010<>+22(SB)/1, $0x10
+DATA repeated10101010<>+23(SB)/1, $0x10
+DATA repeated10101010<>+24(SB)/1, $0x10
+DATA repeated10101010<>+25(SB)/1, $0x10
+DATA repeated10101010<>+26(SB)/1, $0x10
+DATA repeated10101010<>+27(SB)/1, $0x10
+DATA repeated10101010<>+28(SB)/1, $0x10
+DATA repeated10101010<>+29(SB)/1, $0x10
+DATA repeated10101010<>+30(SB)/1, $0x10
+DATA repeated10101010<>+31(SB)/1, $0x10
+DATA repeated10101010<>+32(SB)/1, $0x10
+DATA repeated10101010<>+33(SB)/1, $0x10
+DATA repeated10101010<>+34(SB)/1, $0x10
+DATA repeated10101010<>+35(SB)/1, $0x10
+DATA repeated10101010<>+36(SB)/1, $0x10
+DATA repeated10101010<>+37(SB)/1, $0x10
+DATA repeated10101010<>+38(SB)/1, $0x10
+DATA repeated10101010<>+39(SB)/1, $0x10
+DATA repeated10101010<>+40(SB)/1, $0x10
+DATA repeated10101010<>+41(SB)/1, $0x10
+DATA repeated10101010<>+42(SB)/1, $0x10
+DATA repeated10101010<>+43(SB)/1, $0x10
+DATA repeated10101010<>+44(SB)/1, $0x10
+DATA repeated10101010<>+45(SB)/1, $0x10
+DATA repeated10101010<>+46(SB)/1, $0x10
+DATA repeated10101010<>+47(SB)/1, $0x10
+DATA repeated10101010<>+48(SB)/1, $0x10
+DATA repeated10101010<>+49(SB)/1, $0x10
+DATA repeated10101010<>+50(SB)/1, $0x10
+DATA repeated10101010<>+51(SB)/1, $0x10
+DATA repeated10101010<>+52(SB)/1, $0x10
+DATA repeated10101010<>+53(SB)/1, $0x10
+DATA repeated10101010<>+54(SB)/1, $0x10
+DATA repeated10101010<>+55(SB)/1, $0x10
+DATA repeated10101010<>+56(SB)/1, $0x10
+DATA repeated10101010<>+57(SB)/1, $0x10
+DATA repeated10101010<>+58(SB)/1, $0x10
+DATA repeated10101010<>+59(SB)/1, $0x10
+DATA repeated10101010<>+60(SB)/1, $0x10
+DATA repeated10101010<>+61(SB)/1, $0x10
+DATA repeated10101010<>+62(SB)/1, $0x10
+DATA repeated10101010<>+63(SB)/1, $0x10
+GLOBL repeated10101010<>(SB), RODATA|NOPTR, $64
+
+DATA repeated00000000<>+0(SB)/1, $0x00
+DATA repeated00000000<>+1(SB)/1, $0x00
+DATA repeated00000000<>+2(SB)/1, $0x00
+DATA repeated00000000<>+3(SB)/1, $0x00
+DATA repeated00000000<>+4(SB)/1, $0x00
+DATA repeated00000000<>+5(SB)/1, $0x00
+DATA repeated00000000<>+6(SB)/1, $0x00
+DATA repeated00000000<>+7(SB)/1, $0x00
+DATA repeated00000000<>+8(SB)/1, $0x00
+DATA repeated00000000<>+9(SB)/1, $0x00
+DATA repeated00000000<>+10(SB)/1, $0x00
+DATA repeated00000000<>+11(SB)/1, $0x00
+DATA repeated00000000<>+12(SB)/1, $0x00
+DATA repeated00000000<>+13(SB)/1, $0x00
+DATA repeated00000000<>+14(SB)/1, $0x00
+DATA repeated00000000<>+15(SB)/1, $0x00
+DATA repeated00000000<>+16(SB)/1, $0x00
+DATA repeated00000000<>+17(SB)/1, $0x00
+DATA repeated00000000<>+18(SB)/1, $0x00
+DATA repeated00000000<>+19(SB)/1, $0x00
+DATA repeated00000000<>+20(SB)/1, $0x00
+DATA repeated00000000<>+21(SB)/1, $0x00
+DATA repeated00000000<>+22(SB)/1, $0x00
+DATA repeated00000000<>+23(SB)/1, $0x00
+DATA repeated00000000<>+24(SB)/1, $0x00
+DATA repeated00000000<>+25(SB)/1, $0x00
+DATA repeated00000000<>+26(SB)/1, $0x00
+DATA repeated00000000<>+27(SB)/1, $0x00
+DATA repeated00000000<>+28(SB)/1, $0x00
+DATA repeated00000000<>+29(SB)/1, $0x00
+DATA repeated00000000<>+30(SB)/1, $0x00
+DATA repeated00000000<>+31(SB)/1, $0x00
+DATA repeated00000000<>+32(SB)/1, $0x00
+DATA repeated00000000<>+33(SB)/1, $0x00
+DATA repeated00000000<>+34(SB)/1, $0x00
+DATA repeated00000000<>+35(SB)/1, $0x00
+DATA repeated00000000<>+36(SB)/1, $0x00
+DATA repeated00000000<>+37(SB)/1, $0x00
+DATA repeated00000000<>+38(SB)/1, $0x00
+DATA repeated00000000<>+39(SB)/1, $0x00
+DATA repeated00000000<>+40(SB)/1, $0x00
+DATA repeated00000000<>+41(SB)/1, $0x00
+DATA repeated00000000<>+42(SB)/1, $0x00
+DATA repeated00000000<>+43(SB)/1, $0x00
+DATA repeated00000000<>+44(SB)/1, $0x00
+DATA repeated00000000<>+45(SB)/1, $0x00
+DATA repeated00000000<>+46(SB)/1, $0x00
+DATA repeated00000000<>+47(SB)/1, $0x00
+DATA repeated00000000<>+48(SB)/1, $0x00
+DATA repeated00000000<>+49(SB)/1, $0x00
+DATA repeated00000000<>+50(SB)/1, $0x00
+DATA repeated00000000<>+51(SB)/1, $0x00
+DATA repeated00000000<>+52(SB)/1, $0x00
+DATA repeated00000000<>+53(SB)/1, $0x00
+DATA repeated00000000<>+54(SB)/1, $0x00
+DATA repeated00000000<>+55(SB)/1, $0x00
+DATA repeated00000000<>+56(SB)/1, $0x00
+DATA repeated00000000<>+57(SB)/1, $0x00
+DATA repeated00000000<>+58(SB)/1, $0x00
+DATA repeated00000000<>+59(SB)/1, $0x00
+DATA repeated00000000<>+60(SB)/1, $0x00
+DATA repeated00000000<>+61(SB)/1, $0x00
+DATA repeated00000000<>+62(SB)/1, $0x00
+DATA repeated00000000<>+63(SB)/1, $0x00
+GLOBL repeated00000000<>(SB), RODATA|NOPTR, $64
+
+DATA repeated1f1f1f1f<>+0(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+1(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+2(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+3(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+4(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+5(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+6(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+7(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+8(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+9(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+10(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+11(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+12(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+13(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+14(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+15(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+16(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+17(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+18(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+19(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+20(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+21(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+22(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+23(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+24(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+25(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+26(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+27(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+28(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+29(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+30(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+31(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+32(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+33(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+34(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+35(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+36(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+37(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+38(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+39(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+40(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+41(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+42(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+43(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+44(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+45(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+46(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+47(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+48(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+49(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+50(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+51(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+52(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+53(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+54(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+55(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+56(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+57(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+58(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+59(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+60(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+61(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+62(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+63(SB)/1, $0x1f
+GLOBL repeated1f1f1f1f<>(SB), RODATA|NOPTR, $64
+
+DATA scaleDown<>+0(SB)/1, $0x00
+DATA scaleDown<>+1(SB)/1, $0x80
+DATA scaleDown<>+2(SB)/1, $0x40
+DATA scaleDown<>+3(SB)/1, $0x20
+DATA scaleDown<>+4(SB)/1, $0x10
+DATA scaleDown<>+5(SB)/1, $0x08
+DATA scaleDown<>+6(SB)/1, $0x04
+DATA scaleDown<>+7(SB)/1, $0x02
+DATA scaleDown<>+8(SB)/1, $0x01
+DATA scaleDown<>+9(SB)/1, $0x00
+DATA scaleDown<>+10(SB)/1, $0x00
+DATA scaleDown<>+11(SB)/1, $0x00
+DATA scaleDown<>+12(SB)/1, $0x00
+DATA scaleDown<>+13(SB)/1, $0x00
+DATA scaleDown<>+14(SB)/1, $0x00
+DATA scaleDown<>+15(SB)/1, $0x00
+DATA scaleDown<>+16(SB)/1, $0x00
+DATA scaleDown<>+17(SB)/1, $0x80
+DATA scaleDown<>+18(SB)/1, $0x40
+DATA scaleDown<>+19(SB)/1, $0x20
+DATA scaleDown<>+20(SB)/1, $0x10
+DATA scaleDown<>+21(SB)/1, $0x08
+DATA scaleDown<>+22(SB)/1, $0x04
+DATA scaleDown<>+23(SB)/1, $0x02
+DATA scaleDown<>+24(SB)/1, $0x01
+DATA scaleDown<>+25(SB)/1, $0x00
+DATA scaleDown<>+26(SB)/1, $0x00
+DATA scaleDown<>+27(SB)/1, $0x00
+DATA scaleDown<>+28(SB)/1, $0x00
+DATA scaleDown<>+29(SB)/1, $0x00
+DATA scaleDown<>+30(SB)/1, $0x00
+DATA scaleDown<>+31(SB)/1, $0x00
+GLOBL scaleDown<>(SB), RODATA|NOPTR, $32
+
+DATA lowBits<>+0(SB)/1, $0x00
+DATA lowBits<>+1(SB)/1, $0x01
+DATA lowBits<>+2(SB)/1, $0x03
+DATA lowBits<>+3(SB)/1, $0x07
+DATA lowBits<>+4(SB)/1, $0x0f
+DATA lowBits<>+5(SB)/1, $0x1f
+DATA lowBits<>+6(SB)/1, $0x3f
+DATA lowBits<>+7(SB)/1, $0x7f
+DATA lowBits<>+8(SB)/1, $0xff
+DATA lowBits<>+9(SB)/1, $0xff
+DATA lowBits<>+10(SB)/1, $0xff
+DATA lowBits<>+11(SB)/1, $0xff
+DATA lowBits<>+12(SB)/1, $0xff
+DATA lowBits<>+13(SB)/1, $0xff
+DATA lowBits<>+14(SB)/1, $0xff
+DATA lowBits<>+15(SB)/1, $0xff
+DATA lowBits<>+16(SB)/1, $0x00
+DATA lowBits<>+17(SB)/1, $0x01
+DATA lowBits<>+18(SB)/1, $0x03
+DATA lowBits<>+19(SB)/1, $0x07
+DATA lowBits<>+20(SB)/1, $0x0f
+DATA lowBits<>+21(SB)/1, $0x1f
+DATA lowBits<>+22(SB)/1, $0x3f
+DATA lowBits<>+23(SB)/1, $0x7f
+DATA lowBits<>+24(SB)/1, $0xff
+DATA lowBits<>+25(SB)/1, $0xff
+DATA lowBits<>+26(SB)/1, $0xff
+DATA lowBits<>+27(SB)/1, $0xff
+DATA lowBits<>+28(SB)/1, $0xff
+DATA lowBits<>+29(SB)/1, $0xff
+DATA lowBits<>+30(SB)/1, $0xff
+DATA lowBits<>+31(SB)/1, $0xff
+GLOBL lowBits<>(SB), RODATA|NOPTR, $32
+
+DATA repeated00010001<>+0(SB)/1, $0x01
+DATA repeated00010001<>+1(SB)/1, $0x00
+DATA repeated00010001<>+2(SB)/1, $0x01
+DATA repeated00010001<>+3(SB)/1, $0x00
+DATA repeated00010001<>+4(SB)/1, $0x01
+DATA repeated00010001<>+5(SB)/1, $0x00
+DATA repeated00010001<>+6(SB)/1, $0x01
+DATA repeated00010001<>+7(SB)/1, $0x00
+DATA repeated00010001<>+8(SB)/1, $0x01
+DATA repeated00010001<>+9(SB)/1, $0x00
+DATA repeated00010001<>+10(SB)/1, $0x01
+DATA repeated00010001<>+11(SB)/1, $0x00
+DATA repeated00010001<>+12(SB)/1, $0x01
+DATA repeated00010001<>+13(SB)/1, $0x00
+DATA repeated00010001<>+14(SB)/1, $0x01
+DATA repeated00010001<>+15(SB)/1, $0x00
+DATA repeated00010001<>+16(SB)/1, $0x01
+DATA repeated00010001<>+17(SB)/1, $0x00
+DATA repeated00010001<>+18(SB)/1, $0x01
+DATA repeated00010001<>+19(SB)/1, $0x00
+DATA repeated00010001<>+20(SB)/1, $0x01
+DATA repeated00010001<>+21(SB)/1, $0x00
+DATA repeated00010001<>+22(SB)/1, $0x01
+DATA repeated00010001<>+23(SB)/1, $0x00
+DATA repeated00010001<>+24(SB)/1, $0x01
+DATA repeated00010001<>+25(SB)/1, $0x00
+DATA repeated00010001<>+26(SB)/1, $0x01
+DATA repeated00010001<>+27(SB)/1, $0x00
+DATA repeated00010001<>+28(SB)/1, $0x01
+DATA repeated00010001<>+29(SB)/1, $0x00
+DATA repeated00010001<>+30(SB)/1, $0x01
+DATA repeated00010001<>+31(SB)/1, $0x00
+DATA repeated00010001<>+32(SB)/1, $0x01
+DATA repeated00010001<>+33(SB)/1, $0x00
+DATA repeated00010001<>+34(SB)/1, $0x01
+DATA repeated00010001<>+35(SB)/1, $0x00
+DATA repeated00010001<>+36(SB)/1, $0x01
+DATA repeated00010001<>+37(SB)/1, $0x00
+DATA repeated00010001<>+38(SB)/1, $0x01
+DATA repeated00010001<>+39(SB)/1, $0x00
+DATA repeated00010001<>+40(SB)/1, $0x01
+DATA repeated00010001<>+41(SB)/1, $0x00
+DATA repeated00010001<>+42(SB)/1, $0x01
+DATA repeated00010001<>+43(SB)/1, $0x00
+DATA repeated00010001<>+44(SB)/1, $0x01
+DATA repeated00010001<>+45(SB)/1, $0x00
+DATA repeated00010001<>+46(SB)/1, $0x01
+DATA repeated00010001<>+47(SB)/1, $0x00
+DATA repeated00010001<>+48(SB)/1, $0x01
+DATA repeated00010001<>+49(SB)/1, $0x00
+DATA repeated00010001<>+50(SB)/1, $0x01
+DATA repeated00010001<>+51(SB)/1, $0x00
+DATA repeated00010001<>+52(SB)/1, $0x01
+DATA repeated00010001<>+53(SB)/1, $0x00
+DATA repeated00010001<>+54(SB)/1, $0x01
+DATA repeated00010001<>+55(SB)/1, $0x00
+DATA repeated00010001<>+56(SB)/1, $0x01
+DATA repeated00010001<>+57(SB)/1, $0x00
+DATA repeated00010001<>+58(SB)/1, $0x01
+DATA repeated00010001<>+59(SB)/1, $0x00
+DATA repeated00010001<>+60(SB)/1, $0x01
+DATA repeated00010001<>+61(SB)/1, $0x00
+DATA repeated00010001<>+62(SB)/1, $0x01
+DATA repeated00010001<>+63(SB)/1, $0x00
+GLOBL repeated00010001<>(SB), RODATA|NOPTR, $64
+
+DATA repeated70707070<>+0(SB)/1, $0x70
+DATA repeated70707070<>+1(SB)/1, $0x70
+DATA repeated70707070<>+2(SB)/1, $0x70
+DATA repeated70707070<>+3(SB)/1, $0x70
+DATA repeated70707070<>+4(SB)/1, $0x70
+DATA repeated70707070<>+5(SB)/1, $0x70
+DATA repeated70707070<>+6(SB)/1, $0x70
+DATA repeated70707070<>+7(SB)/1, $0x70
+DATA repeated70707070<>+8(SB)/1, $0x70
+DATA repeated70707070<>+9(SB)/1, $0x70
+DATA repeated70707070<>+10(SB)/1, $0x70
+DATA repeated70707070<>+11(SB)/1, $0x70
+DATA repeated70707070<>+12(SB)/1, $0x70
+DATA repeated70707070<>+13(SB)/1, $0x70
+DATA repeated70707070<>+14(SB)/1, $0x70
+DATA repeated70707070<>+15(SB)/1, $0x70
+DATA repeated70707070<>+16(SB)/1, $0x70
+DATA repeated70707070<>+17(SB)/1, $0x70
+DATA repeated70707070<>+18(SB)/1, $0x70
+DATA repeated70707070<>+19(SB)/1, $0x70
+DATA repeated70707070<>+20(SB)/1, $0x70
+DATA repeated70707070<>+21(SB)/1, $0x70
+DATA repeated70707070<>+22(SB)/1, $0x70
+DATA repeated70707070<>+23(SB)/1, $0x70
+DATA repeated70707070<>+24(SB)/1, $0x70
+DATA repeated70707070<>+25(SB)/1, $0x70
+DATA repeated70707070<>+26(SB)/1, $0x70
+DATA repeated70707070<>+27(SB)/1, $0x70
+DATA repeated70707070<>+28(SB)/1, $0x70
+DATA repeated70707070<>+29(SB)/1, $0x70
+DATA repeated70707070<>+30(SB)/1, $0x70
+DATA repeated70707070<>+31(SB)/1, $0x70
+DATA repeated70707070<>+32(SB)/1, $0x70
+DATA repeated70707070<>+33(SB)/1, $0x70
+DATA repeated70707070<>+34(SB)/1, $0x70
+DATA repeated70707070<>+35(SB)/1, $0x70
+DATA repeated70707070<>+36(SB)/1, $0x70
+DATA repeated70707070<>+37(SB)/1, $0x70
+DATA repeated70707070<>+38(SB)/1, $0x70
+DATA repeated70707070<>+39(SB)/1, $0x70
+DATA repeated70707070<>+40(SB)/1, $0x70
+DATA repeated70707070<>+41(SB)/1, $0x70
+DATA repeated70707070<>+42(SB)/1, $0x70
+DATA repeated70707070<>+43(SB)/1, $0x70
+DATA repeated70707070<>+44(SB)/1, $0x70
+DATA repeated70707070<>+45(SB)/1, $0x70
+DATA repeated70707070<>+46(SB)/1, $0x70
+DATA repeated70707070<>+47(SB)/1, $0x70
+DATA repeated70707070<>+48(SB)/1, $0x70
+DATA repeated70707070<>+49(SB)/1, $0x70
+DATA repeated70707070<>+50(SB)/1, $0x70
+DATA repeated70707070<>+51(SB)/1, $0x70
+DATA repeated70707070<>+52(SB)/1, $0x70
+DATA repeated70707070<>+53(SB)/1, $0x70
+DATA repeated70707070<>+54(SB)/1, $0x70
+DATA repeated70707070<>+55(SB)/1, $0x70
+DATA repeated70707070<>+56(SB)/1, $0x70
+DATA repeated70707070<>+57(SB)/1, $0x70
+DATA repeated70707070<>+58(SB)/1, $0x70
+DATA repeated70707070<>+59(SB)/1, $0x70
+DATA repeated70707070<>+60(SB)/1, $0x70
+DATA repeated70707070<>+61(SB)/1, $0x70
+DATA repeated70707070<>+62(SB)/1, $0x70
+DATA repeated70707070<>+63(SB)/1, $0x70
+GLOBL repeated70707070<>(SB), RODATA|NOPTR, $64
+
+DATA powersBelow<>+0(SB)/1, $0x01
+DATA powersBelow<>+1(SB)/1, $0x02
+DATA powersBelow<>+2(SB)/1, $0x04
+DATA powersBelow<>+3(SB)/1, $0x08
+DATA powersBelow<>+4(SB)/1, $0x10
+DATA powersBelow<>+5(SB)/1, $0x20
+DATA powersBelow<>+6(SB)/1, $0x40
+DATA powersBelow<>+7(SB)/1, $0x80
+DATA powersBelow<>+8(SB)/1, $0x00
+DATA powersBelow<>+9(SB)/1, $0x00
+DATA powersBelow<>+10(SB)/1, $0x00
+DATA powersBelow<>+11(SB)/1, $0x00
+DATA powersBelow<>+12(SB)/1, $0x00
+DATA powersBelow<>+13(SB)/1, $0x00
+DATA powersBelow<>+14(SB)/1, $0x00
+DATA powersBelow<>+15(SB)/1, $0x00
+DATA powersBelow<>+16(SB)/1, $0x01
+DATA powersBelow<>+17(SB)/1, $0x02
+DATA powersBelow<>+18(SB)/1, $0x04
+DATA powersBelow<>+19(SB)/1, $0x08
+DATA powersBelow<>+20(SB)/1, $0x10
+DATA powersBelow<>+21(SB)/1, $0x20
+DATA powersBelow<>+22(SB)/1, $0x40
+DATA powersBelow<>+23(SB)/1, $0x80
+DATA powersBelow<>+24(SB)/1, $0x00
+DATA powersBelow<>+25(SB)/1, $0x00
+DATA powersBelow<>+26(SB)/1, $0x00
+DATA powersBelow<>+27(SB)/1, $0x00
+DATA powersBelow<>+28(SB)/1, $0x00
+DATA powersBelow<>+29(SB)/1, $0x00
+DATA powersBelow<>+30(SB)/1, $0x00
+DATA powersBelow<>+31(SB)/1, $0x00
+GLOBL powersBelow<>(SB), RODATA|NOPTR, $32
+
+DATA powersAbove<>+0(SB)/1, $0x00
+DATA powersAbove<>+1(SB)/1, $0x00
+DATA powersAbove<>+2(SB)/1, $0x00
+DATA powersAbove<>+3(SB)/1, $0x00
+DATA powersAbove<>+4(SB)/1, $0x00
+DATA powersAbove<>+5(SB)/1, $0x00
+DATA powersAbove<>+6(SB)/1, $0x00
+DATA powersAbove<>+7(SB)/1, $0x00
+DATA powersAbove<>+8(SB)/1, $0x01
+DATA powersAbove<>+9(SB)/1, $0x02
+DATA powersAbove<>+10(SB)/1, $0x04
+DATA powersAbove<>+11(SB)/1, $0x08
+DATA powersAbove<>+12(SB)/1, $0x10
+DATA powersAbove<>+13(SB)/1, $0x20
+DATA powersAbove<>+14(SB)/1, $0x40
+DATA powersAbove<>+15(SB)/1, $0x80
+DATA powersAbove<>+16(SB)/1, $0x00
+DATA powersAbove<>+17(SB)/1, $0x00
+DATA powersAbove<>+18(SB)/1, $0x00
+DATA powersAbove<>+19(SB)/1, $0x00
+DATA powersAbove<>+20(SB)/1, $0x00
+DATA powersAbove<>+21(SB)/1, $0x00
+DATA powersAbove<>+22(SB)/1, $0x00
+DATA powersAbove<>+23(SB)/1, $0x00
+DATA powersAbove<>+24(SB)/1, $0x01
+DATA powersAbove<>+25(SB)/1, $0x02
+DATA powersAbove<>+26(SB)/1, $0x04
+DATA powersAbove<>+27(SB)/1, $0x08
+DATA powersAbove<>+28(SB)/1, $0x10
+DATA powersAbove<>+29(SB)/1, $0x20
+DATA powersAbove<>+30(SB)/1, $0x40
+DATA powersAbove<>+31(SB)/1, $0x80
+GLOBL powersAbove<>(SB), RODATA|NOPTR, $32
+
+DATA repeated0f0f0f0f<>+0(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+1(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+2(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+3(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+4(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+5(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+6(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+7(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+8(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+9(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+10(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+11(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+12(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+13(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+14(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+15(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+16(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+17(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+18(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+19(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+20(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+21(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+22(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+23(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+24(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+25(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+26(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+27(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+28(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+29(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+30(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+31(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+32(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+33(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+34(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+35(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+36(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+37(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+38(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+39(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+40(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+41(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+42(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+43(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+44(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+45(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+46(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+47(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+48(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+49(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+50(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+51(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+52(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+53(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+54(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+55(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+56(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+57(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+58(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+59(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+60(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+61(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+62(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+63(SB)/1, $0x0f
+GLOBL repeated0f0f0f0f<>(SB), RODATA|NOPTR, $64
+
+DATA lowBitsAbove<>+0(SB)/1, $0x00
+DATA lowBitsAbove<>+1(SB)/1, $0x00
+DATA lowBitsAbove<>+2(SB)/1, $0x00
+DATA lowBitsAbove<>+3(SB)/1, $0x00
+DATA lowBitsAbove<>+4(SB)/1, $0x00
+DATA lowBitsAbove<>+5(SB)/1, $0x00
+DATA lowBitsAbove<>+6(SB)/1, $0x00
+DATA lowBitsAbove<>+7(SB)/1, $0x00
+DATA lowBitsAbove<>+8(SB)/1, $0x00
+DATA lowBitsAbove<>+9(SB)/1, $0x01
+DATA lowBitsAbove<>+10(SB)/1, $0x03
+DATA lowBitsAbove<>+11(SB)/1, $0x07
+DATA lowBitsAbove<>+12(SB)/1, $0x0f
+DATA lowBitsAbove<>+13(SB)/1, $0x1f
+DATA lowBitsAbove<>+14(SB)/1, $0x3f
+DATA lowBitsAbove<>+15(SB)/1, $0x7f
+DATA lowBitsAbove<>+16(SB)/1, $0x00
+DATA lowBitsAbove<>+17(SB)/1, $0x00
+DATA lowBitsAbove<>+18(SB)/1, $0x00
+DATA lowBitsAbove<>+19(SB)/1, $0x00
+DATA lowBitsAbove<>+20(SB)/1, $0x00
+DATA lowBitsAbove<>+21(SB)/1, $0x00
+DATA lowBitsAbove<>+22(SB)/1, $0x00
+DATA lowBitsAbove<>+23(SB)/1, $0x00
+DATA lowBitsAbove<>+24(SB)/1, $0x00
+DATA lowBitsAbove<>+25(SB)/1, $0x01
+DATA lowBitsAbove<>+26(SB)/1, $0x03
+DATA lowBitsAbove<>+27(SB)/1, $0x07
+DATA lowBitsAbove<>+28(SB)/1, $0x0f
+DATA lowBitsAbove<>+29(SB)/1, $0x1f
+DATA lowBitsAbove<>+30(SB)/1, $0x3f
+DATA lowBitsAbove<>+31(SB)/1, $0x7f
+GLOBL lowBitsAbove<>(SB), RODATA|NOPTR, $32
+
+DATA scaleDownBelow<>+0(SB)/1, $0x00
+DATA scaleDownBelow<>+1(SB)/1, $0x00
+DATA scaleDownBelow<>+2(SB)/1, $0x00
+DATA scaleDownBelow<>+3(SB)/1, $0x00
+DATA scaleDownBelow<>+4(SB)/1, $0x00
+DATA scaleDownBelow<>+5(SB)/1, $0x00
+DATA scaleDownBelow<>+6(SB)/1, $0x00
+DATA scaleDownBelow<>+7(SB)/1, $0x00
+DATA scaleDownBelow<>+8(SB)/1, $0x00
+DATA scaleDownBelow<>+9(SB)/1, $0x80
+DATA scaleDownBelow<>+10(SB)/1, $0x40
+DATA scaleDownBelow<>+11(SB)/1, $0x20
+DATA scaleDownBelow<>+12(SB)/1, $0x10
+DATA scaleDownBelow<>+13(SB)/1, $0x08
+DATA scaleDownBelow<>+14(SB)/1, $0x04
+DATA scaleDownBelow<>+15(SB)/1, $0x02
+DATA scaleDownBelow<>+16(SB)/1, $0x00
+DATA scaleDownBelow<>+17(SB)/1, $0x00
+DATA scaleDownBelow<>+18(SB)/1, $0x00
+DATA scaleDownBelow<>+19(SB)/1, $0x00
+DATA scaleDownBelow<>+20(SB)/1, $0x00
+DATA scaleDownBelow<>+21(SB)/1, $0x00
+DATA scaleDownBelow<>+22(SB)/1, $0x00
+DATA scaleDownBelow<>+23(SB)/1, $0x00
+DATA scaleDownBelow<>+24(SB)/1, $0x00
+DATA scaleDownBelow<>+25(SB)/1, $0x80
+DATA scaleDownBelow<>+26(SB)/1, $0x40
+DATA scaleDownBelow<>+27(SB)/1, $0x20
+DATA scaleDownBelow<>+28(SB)/1, $0x10
+DATA scaleDownBelow<>+29(SB)/1, $0x08
+DATA scaleDownBelow<>+30(SB)/1, $0x04
+DATA scaleDownBelow<>+31(SB)/1, $0x02
+GLOBL scaleDownBelow<>(SB), RODATA|NOPTR, $32
+
+// func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·decode32AVX2(SB), $1760-72
+	MOVQ           src+24(FP), CX
+	LEAQ           (SP), AX
+	ADDQ           $0x3f, AX
+	ANDQ           $-64, AX
+	MOVQ           d+0(FP), DX
+	VMOVDQU        1472(DX), Y0
+	VMOVDQA        Y0, (AX)
+	VMOVDQU        1504(DX), Y0
+	VMOVDQA        Y0, 32(AX)
+	VMOVDQU        1536(DX), Y0
+	VMOVDQA        Y0, 64(AX)
+	VMOVDQU        1568(DX), Y0
+	VMOVDQA        Y0, 96(AX)
+	VMOVDQU        1600(DX), Y0
+	VMOVDQA        Y0, 128(AX)
+	VMOVDQU        1632(DX), Y0
+	VMOVDQA        Y0, 160(AX)
+	VMOVDQU        1664(DX), Y0
+	VMOVDQA        Y0, 192(AX)
+	VMOVDQU        1696(DX), Y0
+	VMOVDQA        Y0, 224(AX)
+	VMOVDQU        1728(DX), Y0
+	VMOVDQA        Y0, 256(AX)
+	VMOVDQU        1760(DX), Y0
+	VMOVDQA        Y0, 288(AX)
+	VMOVDQU        1792(DX), Y0
+	VMOVDQA        Y0, 320(AX)
+	VMOVDQU        1824(DX), Y0
+	VMOVDQA        Y0, 352(AX)
+	VMOVDQU        1856(DX), Y0
+	VMOVDQA        Y0, 384(AX)
+	VMOVDQU        (DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        32(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 448(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 480(AX)
+	VMOVDQU        64(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        96(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 512(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 544(AX)
+	VMOVDQU        128(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        160(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 576(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 608(AX)
+	VMOVDQU        192(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        224(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 640(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 672(AX)
+	LEAQ           placesOfMask<>+0(SB), DX
+	MOVQ           z+8(FP), SI
+	MOVQ           ctx+16(FP), DI
+	MOVQ           size+32(FP), R8
+	ADDQ           CX, R8
+	SUBQ           $0x00000200, R8
+	MOVQ           rounds+40(FP), BX
+	MOVQ           lanes+48(FP), R9
+	CMPQ           R9, $0x20
+	JEQ            lanes32
+	JL             lanes16
+	VPERMQ         $0xd8, (DI), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPERMQ         $0xd8, 32(DI), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+
+round64:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R8
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPUNPCKHBW     Y2, Y3, Y5
+	VPAND          512(AX), Y5, Y5
+	VMOVDQA        Y5, 1568(AX)
+	VPACKUSWB      Y5, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VMOVDQA        1184(AX), Y9
+	VMOVDQA        1248(AX), Y10
+	VPCMPEQD       Y11, Y11, Y11
+	VPUNPCKLBW     Y10, Y11, Y12
+	VPAND          576(AX), Y12, Y12
+	VMOVDQA        Y12, 1600(AX)
+	VPUNPCKHBW     Y10, Y11, Y13
+	VPAND          640(AX), Y13, Y13
+	VMOVDQA        Y13, 1632(AX)
+	VPACKUSWB      Y13, Y12, Y12
+	VPXOR          Y11, Y12, Y12
+	VMOVDQA        Y12, 1312(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y9, Y9, Y10
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y10, Y10, Y10
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 128(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y4, Y6
+	VPMAXUB        Y13, Y12, Y14
+	VPMINUB        Y5, Y4, Y7
+	VPMINUB        Y13, Y12, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 144(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y6, Y6
+	VPMAXUB        Y13, Y14, Y14
+	VPMINUB        Y5, Y7, Y7
+	VPMINUB        Y13, Y15, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 160(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y6, Y6
+	VPMAXUB        Y13, Y14, Y14
+	VPMINUB        Y5, Y7, Y7
+	VPMINUB        Y13, Y15, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VMOVDQA        Y3, 1344(AX)
+	VMOVDQA        Y11, 1376(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VPSUBB         repeated10101010<>+0(SB), Y10, Y8
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 272(AX), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 288(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 176(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 192(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 304(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 320(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 208(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 224(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 336(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 352(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 240(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 256(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 368(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 384(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VMOVDQA        Y1, 1088(AX)
+	VMOVDQA        Y9, 1120(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPAND          1376(AX), Y11, Y11
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         1312(AX), Y14, Y8
+	VPSUBB         Y6, Y7, Y7
+	VPSUBB         Y14, Y15, Y15
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VPCMPEQB       repeated00000000<>+0(SB), Y8, Y10
+	VMOVDQA        1216(AX), Y4
+	VMOVDQA        1248(AX), Y12
+	VPSUBB         Y2, Y4, Y2
+	VPSUBB         Y10, Y12, Y10
+	VPAND          Y3, Y2, Y2
+	VPAND          Y11, Y10, Y10
+	VMOVDQA        1152(AX), Y3
+	VMOVDQA        1184(AX), Y11
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 80(AX), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 96(AX), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 112(AX), Y14
+	VPSHUFB        Y11, Y14, Y14
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKLBW     Y10, Y15, Y11
+	VPUNPCKHBW     Y2, Y7, Y7
+	VPUNPCKHBW     Y10, Y15, Y15
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPUNPCKLBW     Y13, Y12, Y10
+	VPMULLW        Y2, Y3, Y3
+	VPMULLW        Y10, Y11, Y11
+	VPUNPCKHBW     Y5, Y4, Y4
+	VPUNPCKHBW     Y13, Y12, Y12
+	VPMULLW        Y4, Y7, Y7
+	VPMULLW        Y12, Y15, Y15
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPSRLW         $0x03, Y9, Y9
+	VPAND          repeated1f1f1f1f<>+0(SB), Y9, Y9
+	VPMINUB        Y1, Y6, Y6
+	VPMINUB        Y9, Y14, Y14
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQU        scaleDown<>+0(SB), Y12
+	VPSHUFB        Y14, Y12, Y12
+	VMOVDQA        Y4, 1472(AX)
+	VMOVDQA        Y12, 1504(AX)
+	VPSUBB         Y6, Y1, Y1
+	VPSUBB         Y14, Y9, Y9
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y9, 1056(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQA        Y14, 992(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQU        lowBits<>+0(SB), Y10
+	VPSHUFB        Y14, Y10, Y10
+	VMOVDQA        Y2, 1408(AX)
+	VMOVDQA        Y10, 1440(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x06, R9
+	ADDQ           DI, R9
+	VPERMQ         $0xd8, (R9), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        1568(AX), Y2
+	VMOVDQA        480(AX), Y4
+	VMOVDQA        544(AX), Y5
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPUNPCKHBW     Y13, Y0, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          448(AX), Y1, Y1
+	VPXOR          512(AX), Y2, Y2
+	VPMULHUW       Y3, Y1, Y1
+	VPMULHUW       Y7, Y2, Y2
+	VPMULLW        Y3, Y4, Y10
+	VPMULLW        Y7, Y5, Y12
+	VPMULHUW       Y3, Y4, Y4
+	VPMULHUW       Y7, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label1
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+	VPCMPEQW       Y13, Y7, Y9
+	VPBLENDVB      Y9, 512(AX), Y2, Y2
+	VPBLENDVB      Y9, 544(AX), Y5, Y5
+
+label1:
+	VMOVDQA        1408(AX), Y14
+	VPUNPCKLBW     Y13, Y14, Y6
+	VPAND          Y1, Y6, Y6
+	VMOVDQA        Y6, 704(AX)
+	VMOVDQA        Y13, 832(AX)
+	VPUNPCKHBW     Y13, Y14, Y9
+	VPAND          Y2, Y9, Y9
+	VMOVDQA        Y9, 736(AX)
+	VMOVDQA        Y13, 864(AX)
+	VMOVDQA        1472(AX), Y14
+	VPUNPCKLBW     Y14, Y13, Y6
+	VPUNPCKHBW     Y14, Y13, Y9
+	VPMULHUW       Y6, Y1, Y10
+	VPMULHUW       Y9, Y2, Y12
+	VPMULLW        Y6, Y4, Y3
+	VPMULLW        Y9, Y5, Y7
+	VPOR           Y3, Y10, Y10
+	VPOR           Y7, Y12, Y12
+	VPMULHUW       Y6, Y4, Y3
+	VPMULHUW       Y9, Y5, Y7
+	VPCMPEQW       Y13, Y6, Y6
+	VPCMPEQW       Y13, Y9, Y9
+	VPBLENDVB      Y6, Y1, Y10, Y1
+	VPBLENDVB      Y9, Y2, Y12, Y2
+	VPBLENDVB      Y6, Y4, Y3, Y4
+	VPBLENDVB      Y9, Y5, Y7, Y5
+	VPSRLW         $0x0f, Y1, Y10
+	VPSRLW         $0x0f, Y2, Y12
+	VPOR           Y4, Y10, Y10
+	VPOR           Y5, Y12, Y12
+	VPCMPEQW       Y13, Y10, Y10
+	VPCMPEQW       Y13, Y12, Y12
+	VPACKSSWB      Y12, Y10, Y6
+	VPMOVMSKB      Y6, R9
+	MOVBLZX        R9, R11
+	MOVL           R9, R12
+	ANDL           $0x00ff0000, R12
+	POPCNTL        R11, R13
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R13*2), Y6, Y6
+	POPCNTL        R12, R10
+	ADDL           R13, R10
+	LEAQ           (CX)(R10*2), CX
+	SHLL           $0x04, R11
+	SHRL           $0x0c, R12
+	VMOVDQU        (DX)(R11*1), X3
+	VINSERTI128    $0x01, (DX)(R12*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y10, Y1, Y4, Y4
+	VPBLENDVB      Y10, Y6, Y1, Y1
+	VMOVDQA        Y4, 480(AX)
+	VMOVDQA        Y1, 448(AX)
+	SHRL           $0x08, R9
+	MOVBLZX        R9, R11
+	ANDL           $0x00ff0000, R9
+	POPCNTL        R11, R12
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R12*2), Y6, Y6
+	POPCNTL        R9, R10
+	ADDL           R12, R10
+	LEAQ           (CX)(R10*2), CX
+	SHLL           $0x04, R11
+	SHRL           $0x0c, R9
+	VMOVDQU        (DX)(R11*1), X3
+	VINSERTI128    $0x01, (DX)(R9*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y12, Y2, Y5, Y5
+	VPBLENDVB      Y12, Y6, Y2, Y2
+	VMOVDQA        Y5, 544(AX)
+	VMOVDQA        Y2, 512(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x06, R9
+	ADDQ           DI, R9
+	VPERMQ         $0xd8, 32(R9), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1600(AX), Y1
+	VMOVDQA        1632(AX), Y2
+	VMOVDQA        608(AX), Y4
+	VMOVDQA        672(AX), Y5
+	VPUNPCKLBW     Y13, Y8, Y6
+	VPUNPCKHBW     Y13, Y8, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          576(AX), Y1, Y1
+	VPXOR          640(AX), Y2, Y2
+	VPMULHUW       Y11, Y1, Y1
+	VPMULHUW       Y15, Y2, Y2
+	VPMULLW        Y11, Y4, Y10
+	VPMULLW        Y15, Y5, Y12
+	VPMULHUW       Y11, Y4, Y4
+	VPMULHUW       Y15, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label2
+	VPCMPEQW       Y13, Y11, Y6
+	VPBLENDVB      Y6, 576(AX), Y1, Y1
+	VPBLENDVB      Y6, 608(AX), Y4, Y4
+	VPCMPEQW       Y13, Y15, Y9
+	VPBLENDVB      Y9, 640(AX), Y2, Y2
+	VPBLENDVB      Y9, 672(AX), Y5, Y5
+
+label2:
+	VMOVDQA     1440(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 768(AX)
+	VMOVDQA     Y13, 896(AX)
+	VPUNPCKHBW  Y13, Y14, Y9
+	VPAND       Y2, Y9, Y9
+	VMOVDQA     Y9, 800(AX)
+	VMOVDQA     Y13, 928(AX)
+	VMOVDQA     1504(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPUNPCKHBW  Y14, Y13, Y9
+	VPMULHUW    Y6, Y1, Y10
+	VPMULHUW    Y9, Y2, Y12
+	VPMULLW     Y6, Y4, Y11
+	VPMULLW     Y9, Y5, Y15
+	VPOR        Y11, Y10, Y10
+	VPOR        Y15, Y12, Y12
+	VPMULHUW    Y6, Y4, Y11
+	VPMULHUW    Y9, Y5, Y15
+	VPCMPEQW    Y13, Y6, Y6
+	VPCMPEQW    Y13, Y9, Y9
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y9, Y2, Y12, Y2
+	VPBLENDVB   Y6, Y4, Y11, Y4
+	VPBLENDVB   Y9, Y5, Y15, Y5
+	VPSRLW      $0x0f, Y1, Y10
+	VPSRLW      $0x0f, Y2, Y12
+	VPOR        Y4, Y10, Y10
+	VPOR        Y5, Y12, Y12
+	VPCMPEQW    Y13, Y10, Y10
+	VPCMPEQW    Y13, Y12, Y12
+	VPACKSSWB   Y12, Y10, Y6
+	VPMOVMSKB   Y6, R9
+	MOVBLZX     R9, R11
+	MOVL        R9, R12
+	ANDL        $0x00ff0000, R12
+	POPCNTL     R11, R13
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R13*2), Y6, Y6
+	POPCNTL     R12, R10
+	ADDL        R13, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R12
+	VMOVDQU     (DX)(R11*1), X11
+	VINSERTI128 $0x01, (DX)(R12*1), Y11, Y11
+	VPSHUFB     Y11, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 608(AX)
+	VMOVDQA     Y1, 576(AX)
+	SHRL        $0x08, R9
+	MOVBLZX     R9, R11
+	ANDL        $0x00ff0000, R9
+	POPCNTL     R11, R12
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R12*2), Y6, Y6
+	POPCNTL     R9, R10
+	ADDL        R12, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R9
+	VMOVDQU     (DX)(R11*1), X11
+	VINSERTI128 $0x01, (DX)(R9*1), Y11, Y11
+	VPSHUFB     Y11, Y6, Y6
+	VPBLENDVB   Y12, Y2, Y5, Y5
+	VPBLENDVB   Y12, Y6, Y2, Y2
+	VMOVDQA     Y5, 672(AX)
+	VMOVDQA     Y2, 640(AX)
+	VMOVDQA     1024(AX), Y0
+	VPOR        1056(AX), Y0, Y0
+	VPTEST      Y0, Y0
+	JNE         more64
+
+put64:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPMULHUW   Y7, Y6, Y10
+	VPOR       832(AX), Y10, Y10
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       736(AX), Y9, Y9
+	VPMULHUW   Y7, Y6, Y11
+	VPOR       864(AX), Y11, Y11
+	VPSUBB     repeated10101010<>+0(SB), Y1, Y1
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y1, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y1, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y10, Y10
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y11, Y11
+	VPCMPEQD   Y0, Y0, Y0
+	VPUNPCKLWD Y10, Y8, Y2
+	VPUNPCKHWD Y10, Y8, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y8
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y8, Y3
+	VPADDD     Y0, Y2, Y2
+	VMOVDQU    Y2, (SI)
+	VPADDD     Y0, Y3, Y3
+	VMOVDQU    Y3, 32(SI)
+	VPCMPEQD   Y0, Y0, Y0
+	VPUNPCKLWD Y11, Y9, Y2
+	VPUNPCKHWD Y11, Y9, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y9
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y9, Y3
+	VPADDD     Y0, Y2, Y2
+	VMOVDQU    Y2, 64(SI)
+	VPADDD     Y0, Y3, Y3
+	VMOVDQU    Y3, 96(SI)
+	VMOVDQA    1120(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       768(AX), Y8, Y8
+	VPMULHUW   Y7, Y6, Y10
+	VPOR       896(AX), Y10, Y10
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       800(AX), Y9, Y9
+	VPMULHUW   Y7, Y6, Y11
+	VPOR       928(AX), Y11, Y11
+	VPSUBB     repeated10101010<>+0(SB), Y1, Y1
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y1, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y1, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y10, Y10
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y11, Y11
+	VPCMPEQD   Y0, Y0, Y0
+	VPUNPCKLWD Y10, Y8, Y2
+	VPUNPCKHWD Y10, Y8, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y8
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y8, Y3
+	VPADDD     Y0, Y2, Y2
+	VMOVDQU    Y2, 128(SI)
+	VPADDD     Y0, Y3, Y3
+	VMOVDQU    Y3, 160(SI)
+	VPCMPEQD   Y0, Y0, Y0
+	VPUNPCKLWD Y11, Y9, Y2
+	VPUNPCKHWD Y11, Y9, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y9
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y9, Y3
+	VPADDD     Y0, Y2, Y2
+	VMOVDQU    Y2, 192(SI)
+	VPADDD     Y0, Y3, Y3
+	VMOVDQU    Y3, 224(SI)
+	ADDQ       $0x40, DI
+	ADDQ       $0x00000100, SI
+	DECQ       BX
+	JMP        round64
+
+more64:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        832(AX), Y2, Y2
+	VMOVDQA     Y2, 832(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        736(AX), Y2, Y2
+	VMOVDQA     Y2, 736(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        864(AX), Y2, Y2
+	VMOVDQA     Y2, 864(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R9
+	MOVBLZX     R9, R11
+	MOVL        R9, R12
+	ANDL        $0x00ff0000, R12
+	POPCNTL     R11, R13
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R13*2), Y4, Y4
+	POPCNTL     R12, R10
+	ADDL        R13, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R12
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R12*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R9
+	MOVBLZX     R9, R11
+	ANDL        $0x00ff0000, R9
+	POPCNTL     R11, R12
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R12*2), Y4, Y4
+	POPCNTL     R9, R10
+	ADDL        R12, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R9
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R9*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	VMOVDQA     1056(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1056(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     992(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     576(AX), Y9
+	VMOVDQA     608(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        768(AX), Y2, Y2
+	VMOVDQA     Y2, 768(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        896(AX), Y2, Y2
+	VMOVDQA     Y2, 896(AX)
+	VMOVDQA     640(AX), Y10
+	VMOVDQA     672(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        800(AX), Y2, Y2
+	VMOVDQA     Y2, 800(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        928(AX), Y2, Y2
+	VMOVDQA     Y2, 928(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R9
+	MOVBLZX     R9, R11
+	MOVL        R9, R12
+	ANDL        $0x00ff0000, R12
+	POPCNTL     R11, R13
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R13*2), Y4, Y4
+	POPCNTL     R12, R10
+	ADDL        R13, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R12
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R12*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 608(AX)
+	VMOVDQA     Y9, 576(AX)
+	SHRL        $0x08, R9
+	MOVBLZX     R9, R11
+	ANDL        $0x00ff0000, R9
+	POPCNTL     R11, R12
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R12*2), Y4, Y4
+	POPCNTL     R9, R10
+	ADDL        R12, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R9
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R9*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 672(AX)
+	VMOVDQA     Y10, 640(AX)
+	VMOVDQA     1024(AX), Y0
+	VPOR        1056(AX), Y0, Y0
+	VPTEST      Y0, Y0
+	JEQ         put64
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VPCMPEQD    Y8, Y8, Y8
+	VPADDB      Y8, Y2, Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        832(AX), Y2, Y2
+	VMOVDQA     Y2, 832(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        864(AX), Y2, Y2
+	VMOVDQA     Y2, 864(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R9
+	MOVBLZX     R9, R11
+	MOVL        R9, R12
+	ANDL        $0x00ff0000, R12
+	POPCNTL     R11, R13
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R13*2), Y4, Y4
+	POPCNTL     R12, R10
+	ADDL        R13, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R12
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R12*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R9
+	MOVBLZX     R9, R11
+	ANDL        $0x00ff0000, R9
+	POPCNTL     R11, R12
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R12*2), Y4, Y4
+	POPCNTL     R9, R10
+	ADDL        R12, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R9
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R9*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	VMOVDQA     1056(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1056(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     992(AX), Y2
+	VPCMPEQD    Y8, Y8, Y8
+	VPADDB      Y8, Y2, Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     576(AX), Y9
+	VMOVDQA     608(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        896(AX), Y2, Y2
+	VMOVDQA     Y2, 896(AX)
+	VMOVDQA     640(AX), Y10
+	VMOVDQA     672(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        928(AX), Y2, Y2
+	VMOVDQA     Y2, 928(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R9
+	MOVBLZX     R9, R11
+	MOVL        R9, R12
+	ANDL        $0x00ff0000, R12
+	POPCNTL     R11, R13
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R13*2), Y4, Y4
+	POPCNTL     R12, R10
+	ADDL        R13, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R12
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R12*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 608(AX)
+	VMOVDQA     Y9, 576(AX)
+	SHRL        $0x08, R9
+	MOVBLZX     R9, R11
+	ANDL        $0x00ff0000, R9
+	POPCNTL     R11, R12
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R12*2), Y4, Y4
+	POPCNTL     R9, R10
+	ADDL        R12, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R9
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R9*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 672(AX)
+	VMOVDQA     Y10, 640(AX)
+	JMP         put64
+
+lanes32:
+	VPERMQ         $0xd8, (DI), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round32:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R8
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPUNPCKHBW     Y2, Y3, Y5
+	VPAND          512(AX), Y5, Y5
+	VMOVDQA        Y5, 1568(AX)
+	VPACKUSWB      Y5, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y2, Y2, Y2
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y4, Y6
+	VPMINUB        Y5, Y4, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVDQA        Y3, 1344(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VMOVDQA        Y1, 1088(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         Y6, Y7, Y7
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VMOVDQA        1216(AX), Y4
+	VPSUBB         Y2, Y4, Y2
+	VPAND          Y3, Y2, Y2
+	VMOVDQA        1152(AX), Y3
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKHBW     Y2, Y7, Y7
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPMULLW        Y2, Y3, Y3
+	VPUNPCKHBW     Y5, Y4, Y4
+	VPMULLW        Y4, Y7, Y7
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPMINUB        Y1, Y6, Y6
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQA        Y4, 1472(AX)
+	VPSUBB         Y6, Y1, Y1
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQA        Y2, 1408(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x05, R9
+	ADDQ           DI, R9
+	VPERMQ         $0xd8, (R9), Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        1568(AX), Y2
+	VMOVDQA        480(AX), Y4
+	VMOVDQA        544(AX), Y5
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPUNPCKHBW     Y13, Y0, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          448(AX), Y1, Y1
+	VPXOR          512(AX), Y2, Y2
+	VPMULHUW       Y3, Y1, Y1
+	VPMULHUW       Y7, Y2, Y2
+	VPMULLW        Y3, Y4, Y10
+	VPMULLW        Y7, Y5, Y12
+	VPMULHUW       Y3, Y4, Y4
+	VPMULHUW       Y7, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label3
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+	VPCMPEQW       Y13, Y7, Y9
+	VPBLENDVB      Y9, 512(AX), Y2, Y2
+	VPBLENDVB      Y9, 544(AX), Y5, Y5
+
+label3:
+	VMOVDQA     1408(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 704(AX)
+	VMOVDQA     Y13, 832(AX)
+	VPUNPCKHBW  Y13, Y14, Y9
+	VPAND       Y2, Y9, Y9
+	VMOVDQA     Y9, 736(AX)
+	VMOVDQA     Y13, 864(AX)
+	VMOVDQA     1472(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPUNPCKHBW  Y14, Y13, Y9
+	VPMULHUW    Y6, Y1, Y10
+	VPMULHUW    Y9, Y2, Y12
+	VPMULLW     Y6, Y4, Y3
+	VPMULLW     Y9, Y5, Y7
+	VPOR        Y3, Y10, Y10
+	VPOR        Y7, Y12, Y12
+	VPMULHUW    Y6, Y4, Y3
+	VPMULHUW    Y9, Y5, Y7
+	VPCMPEQW    Y13, Y6, Y6
+	VPCMPEQW    Y13, Y9, Y9
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y9, Y2, Y12, Y2
+	VPBLENDVB   Y6, Y4, Y3, Y4
+	VPBLENDVB   Y9, Y5, Y7, Y5
+	VPSRLW      $0x0f, Y1, Y10
+	VPSRLW      $0x0f, Y2, Y12
+	VPOR        Y4, Y10, Y10
+	VPOR        Y5, Y12, Y12
+	VPCMPEQW    Y13, Y10, Y10
+	VPCMPEQW    Y13, Y12, Y12
+	VPACKSSWB   Y12, Y10, Y6
+	VPMOVMSKB   Y6, R9
+	MOVBLZX     R9, R11
+	MOVL        R9, R12
+	ANDL        $0x00ff0000, R12
+	POPCNTL     R11, R13
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R13*2), Y6, Y6
+	POPCNTL     R12, R10
+	ADDL        R13, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R12
+	VMOVDQU     (DX)(R11*1), X3
+	VINSERTI128 $0x01, (DX)(R12*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 480(AX)
+	VMOVDQA     Y1, 448(AX)
+	SHRL        $0x08, R9
+	MOVBLZX     R9, R11
+	ANDL        $0x00ff0000, R9
+	POPCNTL     R11, R12
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R12*2), Y6, Y6
+	POPCNTL     R9, R10
+	ADDL        R12, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R9
+	VMOVDQU     (DX)(R11*1), X3
+	VINSERTI128 $0x01, (DX)(R9*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y12, Y2, Y5, Y5
+	VPBLENDVB   Y12, Y6, Y2, Y2
+	VMOVDQA     Y5, 544(AX)
+	VMOVDQA     Y2, 512(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JNE         more32
+
+put32:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPMULHUW   Y7, Y6, Y10
+	VPOR       832(AX), Y10, Y10
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       736(AX), Y9, Y9
+	VPMULHUW   Y7, Y6, Y11
+	VPOR       864(AX), Y11, Y11
+	VPSUBB     repeated10101010<>+0(SB), Y1, Y1
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y1, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y1, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y10, Y10
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y11, Y11
+	VPCMPEQD   Y0, Y0, Y0
+	VPUNPCKLWD Y10, Y8, Y2
+	VPUNPCKHWD Y10, Y8, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y8
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y8, Y3
+	VPADDD     Y0, Y2, Y2
+	VMOVDQU    Y2, (SI)
+	VPADDD     Y0, Y3, Y3
+	VMOVDQU    Y3, 32(SI)
+	VPCMPEQD   Y0, Y0, Y0
+	VPUNPCKLWD Y11, Y9, Y2
+	VPUNPCKHWD Y11, Y9, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y9
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y9, Y3
+	VPADDD     Y0, Y2, Y2
+	VMOVDQU    Y2, 64(SI)
+	VPADDD     Y0, Y3, Y3
+	VMOVDQU    Y3, 96(SI)
+	ADDQ       $0x20, DI
+	ADDQ       $0x00000080, SI
+	DECQ       BX
+	JMP        round32
+
+more32:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        832(AX), Y2, Y2
+	VMOVDQA     Y2, 832(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        736(AX), Y2, Y2
+	VMOVDQA     Y2, 736(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        864(AX), Y2, Y2
+	VMOVDQA     Y2, 864(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R9
+	MOVBLZX     R9, R11
+	MOVL        R9, R12
+	ANDL        $0x00ff0000, R12
+	POPCNTL     R11, R13
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R13*2), Y4, Y4
+	POPCNTL     R12, R10
+	ADDL        R13, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R12
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R12*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R9
+	MOVBLZX     R9, R11
+	ANDL        $0x00ff0000, R9
+	POPCNTL     R11, R12
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R12*2), Y4, Y4
+	POPCNTL     R9, R10
+	ADDL        R12, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R9
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R9*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JEQ         put32
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VPCMPEQD    Y8, Y8, Y8
+	VPADDB      Y8, Y2, Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        832(AX), Y2, Y2
+	VMOVDQA     Y2, 832(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        864(AX), Y2, Y2
+	VMOVDQA     Y2, 864(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R9
+	MOVBLZX     R9, R11
+	MOVL        R9, R12
+	ANDL        $0x00ff0000, R12
+	POPCNTL     R11, R13
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R13*2), Y4, Y4
+	POPCNTL     R12, R10
+	ADDL        R13, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R12
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R12*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R9
+	MOVBLZX     R9, R11
+	ANDL        $0x00ff0000, R9
+	POPCNTL     R11, R12
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R12*2), Y4, Y4
+	POPCNTL     R9, R10
+	ADDL        R12, R10
+	LEAQ        (CX)(R10*2), CX
+	SHLL        $0x04, R11
+	SHRL        $0x0c, R9
+	VMOVDQU     (DX)(R11*1), X0
+	VINSERTI128 $0x01, (DX)(R9*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	JMP         put32
+
+lanes16:
+	VMOVDQU        (DI), X1
+	VPERMQ         $0x50, Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round16:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R8
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPACKUSWB      Y4, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y2, Y2, Y2
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y4, Y6
+	VPMINUB        Y5, Y4, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVDQA        Y3, 1344(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VMOVDQA        Y1, 1088(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         Y6, Y7, Y7
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VMOVDQA        1216(AX), Y4
+	VPSUBB         Y2, Y4, Y2
+	VPAND          Y3, Y2, Y2
+	VMOVDQA        1152(AX), Y3
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPMULLW        Y2, Y3, Y3
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPMINUB        Y1, Y6, Y6
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQA        Y4, 1472(AX)
+	VPSUBB         Y6, Y1, Y1
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQA        Y2, 1408(AX)
+	XORL           R9, R9
+	CMPQ           BX, $0x01
+	SETNE          R9
+	SHLQ           $0x04, R9
+	ADDQ           DI, R9
+	VMOVDQU        (R9), X1
+	VPERMQ         $0x50, Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        480(AX), Y4
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPSUBW         Y6, Y1, Y6
+	VPXOR          448(AX), Y1, Y1
+	VPMULHUW       Y3, Y1, Y1
+	VPMULLW        Y3, Y4, Y10
+	VPMULHUW       Y3, Y4, Y4
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y10, Y1, Y1
+	VPSUBUSW       Y1, Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPADDW         Y10, Y4, Y4
+	CMPL           400(AX), $0x00
+	JEQ            label4
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+
+label4:
+	VMOVDQA     1408(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 704(AX)
+	VMOVDQA     Y13, 832(AX)
+	VMOVDQA     1472(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPMULHUW    Y6, Y1, Y10
+	VPMULLW     Y6, Y4, Y3
+	VPOR        Y3, Y10, Y10
+	VPMULHUW    Y6, Y4, Y3
+	VPCMPEQW    Y13, Y6, Y6
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y6, Y4, Y3, Y4
+	VPSRLW      $0x0f, Y1, Y10
+	VPOR        Y4, Y10, Y10
+	VPCMPEQW    Y13, Y10, Y10
+	VPACKSSWB   Y10, Y10, Y6
+	VPMOVMSKB   Y6, R9
+	MOVBLZX     R9, R10
+	MOVL        R9, R11
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R10, R12
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R12*2), Y6, Y6
+	POPCNTL     R11, R9
+	ADDL        R12, R9
+	LEAQ        (CX)(R9*2), CX
+	SHLL        $0x04, R10
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R10*1), X3
+	VINSERTI128 $0x01, (DX)(R11*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 480(AX)
+	VMOVDQA     Y1, 448(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JNE         more16
+
+put16:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPMULHUW   Y7, Y6, Y10
+	VPOR       832(AX), Y10, Y10
+	VPSUBB     repeated10101010<>+0(SB), Y1, Y1
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y1, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y1, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y10, Y10
+	VPCMPEQD   Y0, Y0, Y0
+	VPUNPCKLWD Y10, Y8, Y2
+	VPUNPCKHWD Y10, Y8, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y8
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y8, Y3
+	VPADDD     Y0, Y2, Y2
+	VMOVDQU    Y2, (SI)
+	VPADDD     Y0, Y3, Y3
+	VMOVDQU    Y3, 32(SI)
+	ADDQ       $0x10, DI
+	ADDQ       $0x00000040, SI
+	DECQ       BX
+	JMP        round16
+
+more16:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        832(AX), Y2, Y2
+	VMOVDQA     Y2, 832(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULLW     Y4, Y11, Y0
+	VPOR        Y0, Y13, Y13
+	VPMULHUW    Y4, Y11, Y0
+	VPCMPEQW    Y3, Y4, Y4
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPSRLW      $0x0f, Y9, Y13
+	VPOR        Y11, Y13, Y13
+	VPCMPEQW    Y3, Y13, Y13
+	VPACKSSWB   Y13, Y13, Y4
+	VPMOVMSKB   Y4, R9
+	MOVBLZX     R9, R10
+	MOVL        R9, R11
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R10, R12
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R12*2), Y4, Y4
+	POPCNTL     R11, R9
+	ADDL        R12, R9
+	LEAQ        (CX)(R9*2), CX
+	SHLL        $0x04, R10
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R10*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JEQ         put16
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VPCMPEQD    Y8, Y8, Y8
+	VPADDB      Y8, Y2, Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        832(AX), Y2, Y2
+	VMOVDQA     Y2, 832(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULLW     Y4, Y11, Y0
+	VPOR        Y0, Y13, Y13
+	VPMULHUW    Y4, Y11, Y0
+	VPCMPEQW    Y3, Y4, Y4
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPSRLW      $0x0f, Y9, Y13
+	VPOR        Y11, Y13, Y13
+	VPCMPEQW    Y3, Y13, Y13
+	VPACKSSWB   Y13, Y13, Y4
+	VPMOVMSKB   Y4, R9
+	MOVBLZX     R9, R10
+	MOVL        R9, R11
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R10, R12
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R12*2), Y4, Y4
+	POPCNTL     R11, R9
+	ADDL        R12, R9
+	LEAQ        (CX)(R9*2), CX
+	SHLL        $0x04, R10
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R10*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	JMP         put16
+
+finish:
+	MOVQ       d+0(FP), DX
+	VMOVDQA    448(AX), Y0
+	VMOVDQA    480(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, (DX)
+	VMOVDQU    Y3, 32(DX)
+	VMOVDQA    512(AX), Y0
+	VMOVDQA    544(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 64(DX)
+	VMOVDQU    Y3, 96(DX)
+	VMOVDQA    576(AX), Y0
+	VMOVDQA    608(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 128(DX)
+	VMOVDQU    Y3, 160(DX)
+	VMOVDQA    640(AX), Y0
+	VMOVDQA    672(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 192(DX)
+	VMOVDQU    Y3, 224(DX)
+	MOVQ       rounds+40(FP), DX
+	SUBQ       BX, DX
+	MOVQ       DX, done+56(FP)
+	MOVQ       src+24(FP), DX
+	SUBQ       DX, CX
+	MOVQ       CX, read+64(FP)
+	VZEROUPPER
+	RET
+
+// func decodeBF16AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·decodeBF16AVX2(SB), $1760-96
+	MOVQ           src+32(FP), CX
+	LEAQ           (SP), AX
+	ADDQ           $0x3f, AX
+	ANDQ           $-64, AX
+	MOVQ           d+0(FP), DX
+	VMOVDQU        1472(DX), Y0
+	VMOVDQA        Y0, (AX)
+	VMOVDQU        1504(DX), Y0
+	VMOVDQA        Y0, 32(AX)
+	VMOVDQU        1536(DX), Y0
+	VMOVDQA        Y0, 64(AX)
+	VMOVDQU        1568(DX), Y0
+	VMOVDQA        Y0, 96(AX)
+	VMOVDQU        1600(DX), Y0
+	VMOVDQA        Y0, 128(AX)
+	VMOVDQU        1632(DX), Y0
+	VMOVDQA        Y0, 160(AX)
+	VMOVDQU        1664(DX), Y0
+	VMOVDQA        Y0, 192(AX)
+	VMOVDQU        1696(DX), Y0
+	VMOVDQA        Y0, 224(AX)
+	VMOVDQU        1728(DX), Y0
+	VMOVDQA        Y0, 256(AX)
+	VMOVDQU        1760(DX), Y0
+	VMOVDQA        Y0, 288(AX)
+	VMOVDQU        1792(DX), Y0
+	VMOVDQA        Y0, 320(AX)
+	VMOVDQU        1824(DX), Y0
+	VMOVDQA        Y0, 352(AX)
+	VMOVDQU        1856(DX), Y0
+	VMOVDQA        Y0, 384(AX)
+	VMOVDQU        (DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        32(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 448(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 480(AX)
+	VMOVDQU        64(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        96(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 512(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 544(AX)
+	VMOVDQU        128(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        160(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 576(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 608(AX)
+	VMOVDQU        192(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        224(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 640(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 672(AX)
+	LEAQ           placesOfMask<>+0(SB), DX
+	MOVQ           dst+8(FP), SI
+	MOVQ           base+16(FP), DI
+	MOVQ           shift+24(FP), R8
+	MOVQ           stride+64(FP), R9
+	MOVQ           top+72(FP), BX
+	VMOVD          BX, X0
+	VPBROADCASTW   X0, Y0
+	VMOVDQA        Y0, 1664(AX)
+	MOVQ           size+40(FP), R10
+	ADDQ           CX, R10
+	SUBQ           $0x00000200, R10
+	MOVQ           rounds+48(FP), BX
+	MOVQ           lanes+56(FP), R11
+	CMPQ           R11, $0x20
+	JEQ            lanes32
+	JL             lanes16
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
+	VPSRLW         $0x07, Y2, Y2
+	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y4
+	VPSRLW         $0x07, Y4, Y4
+	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        64(DI), Y2
+	VPSRLW         $0x07, Y2, Y2
+	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        96(DI), Y4
+	VPSRLW         $0x07, Y4, Y4
+	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, 32(R8), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+
+round64:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPUNPCKHBW     Y2, Y3, Y5
+	VPAND          512(AX), Y5, Y5
+	VMOVDQA        Y5, 1568(AX)
+	VPACKUSWB      Y5, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VMOVDQA        1184(AX), Y9
+	VMOVDQA        1248(AX), Y10
+	VPCMPEQD       Y11, Y11, Y11
+	VPUNPCKLBW     Y10, Y11, Y12
+	VPAND          576(AX), Y12, Y12
+	VMOVDQA        Y12, 1600(AX)
+	VPUNPCKHBW     Y10, Y11, Y13
+	VPAND          640(AX), Y13, Y13
+	VMOVDQA        Y13, 1632(AX)
+	VPACKUSWB      Y13, Y12, Y12
+	VPXOR          Y11, Y12, Y12
+	VMOVDQA        Y12, 1312(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y9, Y9, Y10
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y10, Y10, Y10
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 128(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y4, Y6
+	VPMAXUB        Y13, Y12, Y14
+	VPMINUB        Y5, Y4, Y7
+	VPMINUB        Y13, Y12, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 144(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y6, Y6
+	VPMAXUB        Y13, Y14, Y14
+	VPMINUB        Y5, Y7, Y7
+	VPMINUB        Y13, Y15, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 160(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y6, Y6
+	VPMAXUB        Y13, Y14, Y14
+	VPMINUB        Y5, Y7, Y7
+	VPMINUB        Y13, Y15, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VMOVDQA        Y3, 1344(AX)
+	VMOVDQA        Y11, 1376(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VPSUBB         repeated10101010<>+0(SB), Y10, Y8
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 272(AX), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 288(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 176(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 192(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 304(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 320(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 208(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 224(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 336(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 352(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 240(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 256(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 368(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 384(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VMOVDQA        Y1, 1088(AX)
+	VMOVDQA        Y9, 1120(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPAND          1376(AX), Y11, Y11
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         1312(AX), Y14, Y8
+	VPSUBB         Y6, Y7, Y7
+	VPSUBB         Y14, Y15, Y15
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VPCMPEQB       repeated00000000<>+0(SB), Y8, Y10
+	VMOVDQA        1216(AX), Y4
+	VMOVDQA        1248(AX), Y12
+	VPSUBB         Y2, Y4, Y2
+	VPSUBB         Y10, Y12, Y10
+	VPAND          Y3, Y2, Y2
+	VPAND          Y11, Y10, Y10
+	VMOVDQA        1152(AX), Y3
+	VMOVDQA        1184(AX), Y11
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 80(AX), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 96(AX), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 112(AX), Y14
+	VPSHUFB        Y11, Y14, Y14
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKLBW     Y10, Y15, Y11
+	VPUNPCKHBW     Y2, Y7, Y7
+	VPUNPCKHBW     Y10, Y15, Y15
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPUNPCKLBW     Y13, Y12, Y10
+	VPMULLW        Y2, Y3, Y3
+	VPMULLW        Y10, Y11, Y11
+	VPUNPCKHBW     Y5, Y4, Y4
+	VPUNPCKHBW     Y13, Y12, Y12
+	VPMULLW        Y4, Y7, Y7
+	VPMULLW        Y12, Y15, Y15
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPSRLW         $0x03, Y9, Y9
+	VPAND          repeated1f1f1f1f<>+0(SB), Y9, Y9
+	VPMINUB        Y1, Y6, Y6
+	VPMINUB        Y9, Y14, Y14
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQU        scaleDown<>+0(SB), Y12
+	VPSHUFB        Y14, Y12, Y12
+	VMOVDQA        Y4, 1472(AX)
+	VMOVDQA        Y12, 1504(AX)
+	VPSUBB         Y6, Y1, Y1
+	VPSUBB         Y14, Y9, Y9
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y9, 1056(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQA        Y14, 992(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQU        lowBits<>+0(SB), Y10
+	VPSHUFB        Y14, Y10, Y10
+	VMOVDQA        Y2, 1408(AX)
+	VMOVDQA        Y10, 1440(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x07, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLW         $0x07, Y2, Y2
+	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y4
+	VPSRLW         $0x07, Y4, Y4
+	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        1568(AX), Y2
+	VMOVDQA        480(AX), Y4
+	VMOVDQA        544(AX), Y5
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPUNPCKHBW     Y13, Y0, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          448(AX), Y1, Y1
+	VPXOR          512(AX), Y2, Y2
+	VPMULHUW       Y3, Y1, Y1
+	VPMULHUW       Y7, Y2, Y2
+	VPMULLW        Y3, Y4, Y10
+	VPMULLW        Y7, Y5, Y12
+	VPMULHUW       Y3, Y4, Y4
+	VPMULHUW       Y7, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label1
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+	VPCMPEQW       Y13, Y7, Y9
+	VPBLENDVB      Y9, 512(AX), Y2, Y2
+	VPBLENDVB      Y9, 544(AX), Y5, Y5
+
+label1:
+	VMOVDQA        1408(AX), Y14
+	VPUNPCKLBW     Y13, Y14, Y6
+	VPAND          Y1, Y6, Y6
+	VMOVDQA        Y6, 704(AX)
+	VPUNPCKHBW     Y13, Y14, Y9
+	VPAND          Y2, Y9, Y9
+	VMOVDQA        Y9, 736(AX)
+	VMOVDQA        1472(AX), Y14
+	VPUNPCKLBW     Y14, Y13, Y6
+	VPUNPCKHBW     Y14, Y13, Y9
+	VPMULHUW       Y6, Y1, Y10
+	VPMULHUW       Y9, Y2, Y12
+	VPMULLW        Y6, Y4, Y3
+	VPMULLW        Y9, Y5, Y7
+	VPOR           Y3, Y10, Y10
+	VPOR           Y7, Y12, Y12
+	VPMULHUW       Y6, Y4, Y3
+	VPMULHUW       Y9, Y5, Y7
+	VPCMPEQW       Y13, Y6, Y6
+	VPCMPEQW       Y13, Y9, Y9
+	VPBLENDVB      Y6, Y1, Y10, Y1
+	VPBLENDVB      Y9, Y2, Y12, Y2
+	VPBLENDVB      Y6, Y4, Y3, Y4
+	VPBLENDVB      Y9, Y5, Y7, Y5
+	VPSRLW         $0x0f, Y1, Y10
+	VPSRLW         $0x0f, Y2, Y12
+	VPOR           Y4, Y10, Y10
+	VPOR           Y5, Y12, Y12
+	VPCMPEQW       Y13, Y10, Y10
+	VPCMPEQW       Y13, Y12, Y12
+	VPACKSSWB      Y12, Y10, Y6
+	VPMOVMSKB      Y6, R11
+	MOVBLZX        R11, R13
+	MOVL           R11, R14
+	ANDL           $0x00ff0000, R14
+	POPCNTL        R13, R15
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R15*2), Y6, Y6
+	POPCNTL        R14, R12
+	ADDL           R15, R12
+	LEAQ           (CX)(R12*2), CX
+	SHLL           $0x04, R13
+	SHRL           $0x0c, R14
+	VMOVDQU        (DX)(R13*1), X3
+	VINSERTI128    $0x01, (DX)(R14*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y10, Y1, Y4, Y4
+	VPBLENDVB      Y10, Y6, Y1, Y1
+	VMOVDQA        Y4, 480(AX)
+	VMOVDQA        Y1, 448(AX)
+	SHRL           $0x08, R11
+	MOVBLZX        R11, R13
+	ANDL           $0x00ff0000, R11
+	POPCNTL        R13, R14
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL        R11, R12
+	ADDL           R14, R12
+	LEAQ           (CX)(R12*2), CX
+	SHLL           $0x04, R13
+	SHRL           $0x0c, R11
+	VMOVDQU        (DX)(R13*1), X3
+	VINSERTI128    $0x01, (DX)(R11*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y12, Y2, Y5, Y5
+	VPBLENDVB      Y12, Y6, Y2, Y2
+	VMOVDQA        Y5, 544(AX)
+	VMOVDQA        Y2, 512(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x07, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        64(R11), Y2
+	VPSRLW         $0x07, Y2, Y2
+	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        96(R11), Y4
+	VPSRLW         $0x07, Y4, Y4
+	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, 32(R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1600(AX), Y1
+	VMOVDQA        1632(AX), Y2
+	VMOVDQA        608(AX), Y4
+	VMOVDQA        672(AX), Y5
+	VPUNPCKLBW     Y13, Y8, Y6
+	VPUNPCKHBW     Y13, Y8, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          576(AX), Y1, Y1
+	VPXOR          640(AX), Y2, Y2
+	VPMULHUW       Y11, Y1, Y1
+	VPMULHUW       Y15, Y2, Y2
+	VPMULLW        Y11, Y4, Y10
+	VPMULLW        Y15, Y5, Y12
+	VPMULHUW       Y11, Y4, Y4
+	VPMULHUW       Y15, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label2
+	VPCMPEQW       Y13, Y11, Y6
+	VPBLENDVB      Y6, 576(AX), Y1, Y1
+	VPBLENDVB      Y6, 608(AX), Y4, Y4
+	VPCMPEQW       Y13, Y15, Y9
+	VPBLENDVB      Y9, 640(AX), Y2, Y2
+	VPBLENDVB      Y9, 672(AX), Y5, Y5
+
+label2:
+	VMOVDQA     1440(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 768(AX)
+	VPUNPCKHBW  Y13, Y14, Y9
+	VPAND       Y2, Y9, Y9
+	VMOVDQA     Y9, 800(AX)
+	VMOVDQA     1504(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPUNPCKHBW  Y14, Y13, Y9
+	VPMULHUW    Y6, Y1, Y10
+	VPMULHUW    Y9, Y2, Y12
+	VPMULLW     Y6, Y4, Y11
+	VPMULLW     Y9, Y5, Y15
+	VPOR        Y11, Y10, Y10
+	VPOR        Y15, Y12, Y12
+	VPMULHUW    Y6, Y4, Y11
+	VPMULHUW    Y9, Y5, Y15
+	VPCMPEQW    Y13, Y6, Y6
+	VPCMPEQW    Y13, Y9, Y9
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y9, Y2, Y12, Y2
+	VPBLENDVB   Y6, Y4, Y11, Y4
+	VPBLENDVB   Y9, Y5, Y15, Y5
+	VPSRLW      $0x0f, Y1, Y10
+	VPSRLW      $0x0f, Y2, Y12
+	VPOR        Y4, Y10, Y10
+	VPOR        Y5, Y12, Y12
+	VPCMPEQW    Y13, Y10, Y10
+	VPCMPEQW    Y13, Y12, Y12
+	VPACKSSWB   Y12, Y10, Y6
+	VPMOVMSKB   Y6, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R15*2), Y6, Y6
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X11
+	VINSERTI128 $0x01, (DX)(R14*1), Y11, Y11
+	VPSHUFB     Y11, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 608(AX)
+	VMOVDQA     Y1, 576(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X11
+	VINSERTI128 $0x01, (DX)(R11*1), Y11, Y11
+	VPSHUFB     Y11, Y6, Y6
+	VPBLENDVB   Y12, Y2, Y5, Y5
+	VPBLENDVB   Y12, Y6, Y2, Y2
+	VMOVDQA     Y5, 672(AX)
+	VMOVDQA     Y2, 640(AX)
+	VMOVDQA     1024(AX), Y0
+	VPOR        1056(AX), Y0, Y0
+	VPTEST      Y0, Y0
+	JNE         more64
+
+put64:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       736(AX), Y9, Y9
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y8, Y8
+	VPSLLW     $0x0f, Y8, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y8, Y8
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    (DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y8, Y8
+	VPSRAW     $0x0f, Y8, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    Y8, (SI)
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y9, Y9
+	VPSLLW     $0x0f, Y9, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y9, Y9
+	VPXOR      Y2, Y9, Y9
+	VMOVDQU    32(DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y9, Y9
+	VPSRAW     $0x0f, Y9, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y9, Y9
+	VMOVDQU    Y9, 32(SI)
+	VMOVDQA    1120(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       768(AX), Y8, Y8
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       800(AX), Y9, Y9
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y8, Y8
+	VPSLLW     $0x0f, Y8, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y8, Y8
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    64(DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y8, Y8
+	VPSRAW     $0x0f, Y8, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    Y8, 64(SI)
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y9, Y9
+	VPSLLW     $0x0f, Y9, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y9, Y9
+	VPXOR      Y2, Y9, Y9
+	VMOVDQU    96(DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y9, Y9
+	VPSRAW     $0x0f, Y9, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y9, Y9
+	VMOVDQU    Y9, 96(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000080, DI
+	ADDQ       $0x00000080, SI
+	DECQ       BX
+	JMP        round64
+
+more64:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        736(AX), Y2, Y2
+	VMOVDQA     Y2, 736(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R15*2), Y4, Y4
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R14*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	VMOVDQA     1056(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1056(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     992(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     576(AX), Y9
+	VMOVDQA     608(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        768(AX), Y2, Y2
+	VMOVDQA     Y2, 768(AX)
+	VMOVDQA     640(AX), Y10
+	VMOVDQA     672(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        800(AX), Y2, Y2
+	VMOVDQA     Y2, 800(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R15*2), Y4, Y4
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R14*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 608(AX)
+	VMOVDQA     Y9, 576(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 672(AX)
+	VMOVDQA     Y10, 640(AX)
+	JMP         put64
+
+lanes32:
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
+	VPSRLW         $0x07, Y2, Y2
+	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y4
+	VPSRLW         $0x07, Y4, Y4
+	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round32:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPUNPCKHBW     Y2, Y3, Y5
+	VPAND          512(AX), Y5, Y5
+	VMOVDQA        Y5, 1568(AX)
+	VPACKUSWB      Y5, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y2, Y2, Y2
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y4, Y6
+	VPMINUB        Y5, Y4, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVDQA        Y3, 1344(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VMOVDQA        Y1, 1088(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         Y6, Y7, Y7
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VMOVDQA        1216(AX), Y4
+	VPSUBB         Y2, Y4, Y2
+	VPAND          Y3, Y2, Y2
+	VMOVDQA        1152(AX), Y3
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKHBW     Y2, Y7, Y7
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPMULLW        Y2, Y3, Y3
+	VPUNPCKHBW     Y5, Y4, Y4
+	VPMULLW        Y4, Y7, Y7
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPMINUB        Y1, Y6, Y6
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQA        Y4, 1472(AX)
+	VPSUBB         Y6, Y1, Y1
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQA        Y2, 1408(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x06, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLW         $0x07, Y2, Y2
+	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y4
+	VPSRLW         $0x07, Y4, Y4
+	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        1568(AX), Y2
+	VMOVDQA        480(AX), Y4
+	VMOVDQA        544(AX), Y5
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPUNPCKHBW     Y13, Y0, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          448(AX), Y1, Y1
+	VPXOR          512(AX), Y2, Y2
+	VPMULHUW       Y3, Y1, Y1
+	VPMULHUW       Y7, Y2, Y2
+	VPMULLW        Y3, Y4, Y10
+	VPMULLW        Y7, Y5, Y12
+	VPMULHUW       Y3, Y4, Y4
+	VPMULHUW       Y7, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label3
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+	VPCMPEQW       Y13, Y7, Y9
+	VPBLENDVB      Y9, 512(AX), Y2, Y2
+	VPBLENDVB      Y9, 544(AX), Y5, Y5
+
+label3:
+	VMOVDQA     1408(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 704(AX)
+	VPUNPCKHBW  Y13, Y14, Y9
+	VPAND       Y2, Y9, Y9
+	VMOVDQA     Y9, 736(AX)
+	VMOVDQA     1472(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPUNPCKHBW  Y14, Y13, Y9
+	VPMULHUW    Y6, Y1, Y10
+	VPMULHUW    Y9, Y2, Y12
+	VPMULLW     Y6, Y4, Y3
+	VPMULLW     Y9, Y5, Y7
+	VPOR        Y3, Y10, Y10
+	VPOR        Y7, Y12, Y12
+	VPMULHUW    Y6, Y4, Y3
+	VPMULHUW    Y9, Y5, Y7
+	VPCMPEQW    Y13, Y6, Y6
+	VPCMPEQW    Y13, Y9, Y9
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y9, Y2, Y12, Y2
+	VPBLENDVB   Y6, Y4, Y3, Y4
+	VPBLENDVB   Y9, Y5, Y7, Y5
+	VPSRLW      $0x0f, Y1, Y10
+	VPSRLW      $0x0f, Y2, Y12
+	VPOR        Y4, Y10, Y10
+	VPOR        Y5, Y12, Y12
+	VPCMPEQW    Y13, Y10, Y10
+	VPCMPEQW    Y13, Y12, Y12
+	VPACKSSWB   Y12, Y10, Y6
+	VPMOVMSKB   Y6, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R15*2), Y6, Y6
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X3
+	VINSERTI128 $0x01, (DX)(R14*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 480(AX)
+	VMOVDQA     Y1, 448(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X3
+	VINSERTI128 $0x01, (DX)(R11*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y12, Y2, Y5, Y5
+	VPBLENDVB   Y12, Y6, Y2, Y2
+	VMOVDQA     Y5, 544(AX)
+	VMOVDQA     Y2, 512(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JNE         more32
+
+put32:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       736(AX), Y9, Y9
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y8, Y8
+	VPSLLW     $0x0f, Y8, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y8, Y8
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    (DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y8, Y8
+	VPSRAW     $0x0f, Y8, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    Y8, (SI)
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y9, Y9
+	VPSLLW     $0x0f, Y9, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y9, Y9
+	VPXOR      Y2, Y9, Y9
+	VMOVDQU    32(DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y9, Y9
+	VPSRAW     $0x0f, Y9, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y9, Y9
+	VMOVDQU    Y9, 32(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000040, DI
+	ADDQ       $0x00000040, SI
+	DECQ       BX
+	JMP        round32
+
+more32:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        736(AX), Y2, Y2
+	VMOVDQA     Y2, 736(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R15*2), Y4, Y4
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R14*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	JMP         put32
+
+lanes16:
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
+	VPSRLW         $0x07, Y2, Y2
+	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VPACKUSWB      Y2, Y2, Y2
+	VMOVDQU        (R8), X1
+	VPERMQ         $0x50, Y1, Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round16:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPACKUSWB      Y4, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y2, Y2, Y2
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y4, Y6
+	VPMINUB        Y5, Y4, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVDQA        Y3, 1344(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VMOVDQA        Y1, 1088(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         Y6, Y7, Y7
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VMOVDQA        1216(AX), Y4
+	VPSUBB         Y2, Y4, Y2
+	VPAND          Y3, Y2, Y2
+	VMOVDQA        1152(AX), Y3
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPMULLW        Y2, Y3, Y3
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPMINUB        Y1, Y6, Y6
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQA        Y4, 1472(AX)
+	VPSUBB         Y6, Y1, Y1
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQA        Y2, 1408(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x05, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLW         $0x07, Y2, Y2
+	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VPACKUSWB      Y2, Y2, Y2
+	VMOVDQU        (R12), X1
+	VPERMQ         $0x50, Y1, Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        480(AX), Y4
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPSUBW         Y6, Y1, Y6
+	VPXOR          448(AX), Y1, Y1
+	VPMULHUW       Y3, Y1, Y1
+	VPMULLW        Y3, Y4, Y10
+	VPMULHUW       Y3, Y4, Y4
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y10, Y1, Y1
+	VPSUBUSW       Y1, Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPADDW         Y10, Y4, Y4
+	CMPL           400(AX), $0x00
+	JEQ            label4
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+
+label4:
+	VMOVDQA     1408(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 704(AX)
+	VMOVDQA     1472(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPMULHUW    Y6, Y1, Y10
+	VPMULLW     Y6, Y4, Y3
+	VPOR        Y3, Y10, Y10
+	VPMULHUW    Y6, Y4, Y3
+	VPCMPEQW    Y13, Y6, Y6
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y6, Y4, Y3, Y4
+	VPSRLW      $0x0f, Y1, Y10
+	VPOR        Y4, Y10, Y10
+	VPCMPEQW    Y13, Y10, Y10
+	VPACKSSWB   Y10, Y10, Y6
+	VPMOVMSKB   Y6, R11
+	MOVBLZX     R11, R12
+	MOVL        R11, R13
+	ANDL        $0x00ff0000, R13
+	POPCNTL     R12, R14
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL     R13, R11
+	ADDL        R14, R11
+	LEAQ        (CX)(R11*2), CX
+	SHLL        $0x04, R12
+	SHRL        $0x0c, R13
+	VMOVDQU     (DX)(R12*1), X3
+	VINSERTI128 $0x01, (DX)(R13*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 480(AX)
+	VMOVDQA     Y1, 448(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JNE         more16
+
+put16:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y8, Y8
+	VPSLLW     $0x0f, Y8, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y8, Y8
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    (DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y8, Y8
+	VPSRAW     $0x0f, Y8, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    Y8, (SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000020, DI
+	ADDQ       $0x00000020, SI
+	DECQ       BX
+	JMP        round16
+
+more16:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULLW     Y4, Y11, Y0
+	VPOR        Y0, Y13, Y13
+	VPMULHUW    Y4, Y11, Y0
+	VPCMPEQW    Y3, Y4, Y4
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPSRLW      $0x0f, Y9, Y13
+	VPOR        Y11, Y13, Y13
+	VPCMPEQW    Y3, Y13, Y13
+	VPACKSSWB   Y13, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R12
+	MOVL        R11, R13
+	ANDL        $0x00ff0000, R13
+	POPCNTL     R12, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R13, R11
+	ADDL        R14, R11
+	LEAQ        (CX)(R11*2), CX
+	SHLL        $0x04, R12
+	SHRL        $0x0c, R13
+	VMOVDQU     (DX)(R12*1), X0
+	VINSERTI128 $0x01, (DX)(R13*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	JMP         put16
+
+finish:
+	MOVQ       d+0(FP), DX
+	VMOVDQA    448(AX), Y0
+	VMOVDQA    480(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, (DX)
+	VMOVDQU    Y3, 32(DX)
+	VMOVDQA    512(AX), Y0
+	VMOVDQA    544(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 64(DX)
+	VMOVDQU    Y3, 96(DX)
+	VMOVDQA    576(AX), Y0
+	VMOVDQA    608(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 128(DX)
+	VMOVDQU    Y3, 160(DX)
+	VMOVDQA    640(AX), Y0
+	VMOVDQA    672(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 192(DX)
+	VMOVDQU    Y3, 224(DX)
+	MOVQ       rounds+48(FP), DX
+	SUBQ       BX, DX
+	MOVQ       DX, done+80(FP)
+	MOVQ       src+32(FP), DX
+	SUBQ       DX, CX
+	MOVQ       CX, read+88(FP)
+	VZEROUPPER
+	RET
+
+DATA repeated7fff7fff<>+0(SB)/1, $0xff
+DATA repeated7fff7fff<>+1(SB)/1, $0x7f
+DATA repeated7fff7fff<>+2(SB)/1, $0xff
+DATA repeated7fff7fff<>+3(SB)/1, $0x7f
+DATA repeated7fff7fff<>+4(SB)/1, $0xff
+DATA repeated7fff7fff<>+5(SB)/1, $0x7f
+DATA repeated7fff7fff<>+6(SB)/1, $0xff
+DATA repeated7fff7fff<>+7(SB)/1, $0x7f
+DATA repeated7fff7fff<>+8(SB)/1, $0xff
+DATA repeated7fff7fff<>+9(SB)/1, $0x7f
+DATA repeated7fff7fff<>+10(SB)/1, $0xff
+DATA repeated7fff7fff<>+11(SB)/1, $0x7f
+DATA repeated7fff7fff<>+12(SB)/1, $0xff
+DATA repeated7fff7fff<>+13(SB)/1, $0x7f
+DATA repeated7fff7fff<>+14(SB)/1, $0xff
+DATA repeated7fff7fff<>+15(SB)/1, $0x7f
+DATA repeated7fff7fff<>+16(SB)/1, $0xff
+DATA repeated7fff7fff<>+17(SB)/1, $0x7f
+DATA repeated7fff7fff<>+18(SB)/1, $0xff
+DATA repeated7fff7fff<>+19(SB)/1, $0x7f
+DATA repeated7fff7fff<>+20(SB)/1, $0xff
+DATA repeated7fff7fff<>+21(SB)/1, $0x7f
+DATA repeated7fff7fff<>+22(SB)/1, $0xff
+DATA repeated7fff7fff<>+23(SB)/1, $0x7f
+DATA repeated7fff7fff<>+24(SB)/1, $0xff
+DATA repeated7fff7fff<>+25(SB)/1, $0x7f
+DATA repeated7fff7fff<>+26(SB)/1, $0xff
+DATA repeated7fff7fff<>+27(SB)/1, $0x7f
+DATA repeated7fff7fff<>+28(SB)/1, $0xff
+DATA repeated7fff7fff<>+29(SB)/1, $0x7f
+DATA repeated7fff7fff<>+30(SB)/1, $0xff
+DATA repeated7fff7fff<>+31(SB)/1, $0x7f
+DATA repeated7fff7fff<>+32(SB)/1, $0xff
+DATA repeated7fff7fff<>+33(SB)/1, $0x7f
+DATA repeated7fff7fff<>+34(SB)/1, $0xff
+DATA repeated7fff7fff<>+35(SB)/1, $0x7f
+DATA repeated7fff7fff<>+36(SB)/1, $0xff
+DATA repeated7fff7fff<>+37(SB)/1, $0x7f
+DATA repeated7fff7fff<>+38(SB)/1, $0xff
+DATA repeated7fff7fff<>+39(SB)/1, $0x7f
+DATA repeated7fff7fff<>+40(SB)/1, $0xff
+DATA repeated7fff7fff<>+41(SB)/1, $0x7f
+DATA repeated7fff7fff<>+42(SB)/1, $0xff
+DATA repeated7fff7fff<>+43(SB)/1, $0x7f
+DATA repeated7fff7fff<>+44(SB)/1, $0xff
+DATA repeated7fff7fff<>+45(SB)/1, $0x7f
+DATA repeated7fff7fff<>+46(SB)/1, $0xff
+DATA repeated7fff7fff<>+47(SB)/1, $0x7f
+DATA repeated7fff7fff<>+48(SB)/1, $0xff
+DATA repeated7fff7fff<>+49(SB)/1, $0x7f
+DATA repeated7fff7fff<>+50(SB)/1, $0xff
+DATA repeated7fff7fff<>+51(SB)/1, $0x7f
+DATA repeated7fff7fff<>+52(SB)/1, $0xff
+DATA repeated7fff7fff<>+53(SB)/1, $0x7f
+DATA repeated7fff7fff<>+54(SB)/1, $0xff
+DATA repeated7fff7fff<>+55(SB)/1, $0x7f
+DATA repeated7fff7fff<>+56(SB)/1, $0xff
+DATA repeated7fff7fff<>+57(SB)/1, $0x7f
+DATA repeated7fff7fff<>+58(SB)/1, $0xff
+DATA repeated7fff7fff<>+59(SB)/1, $0x7f
+DATA repeated7fff7fff<>+60(SB)/1, $0xff
+DATA repeated7fff7fff<>+61(SB)/1, $0x7f
+DATA repeated7fff7fff<>+62(SB)/1, $0xff
+DATA repeated7fff7fff<>+63(SB)/1, $0x7f
+GLOBL repeated7fff7fff<>(SB), RODATA|NOPTR, $64
+
+// func decodeF16AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·decodeF16AVX2(SB), $1760-96
+	MOVQ           src+32(FP), CX
+	LEAQ           (SP), AX
+	ADDQ           $0x3f, AX
+	ANDQ           $-64, AX
+	MOVQ           d+0(FP), DX
+	VMOVDQU        1472(DX), Y0
+	VMOVDQA        Y0, (AX)
+	VMOVDQU        1504(DX), Y0
+	VMOVDQA        Y0, 32(AX)
+	VMOVDQU        1536(DX), Y0
+	VMOVDQA        Y0, 64(AX)
+	VMOVDQU        1568(DX), Y0
+	VMOVDQA        Y0, 96(AX)
+	VMOVDQU        1600(DX), Y0
+	VMOVDQA        Y0, 128(AX)
+	VMOVDQU        1632(DX), Y0
+	VMOVDQA        Y0, 160(AX)
+	VMOVDQU        1664(DX), Y0
+	VMOVDQA        Y0, 192(AX)
+	VMOVDQU        1696(DX), Y0
+	VMOVDQA        Y0, 224(AX)
+	VMOVDQU        1728(DX), Y0
+	VMOVDQA        Y0, 256(AX)
+	VMOVDQU        1760(DX), Y0
+	VMOVDQA        Y0, 288(AX)
+	VMOVDQU        1792(DX), Y0
+	VMOVDQA        Y0, 320(AX)
+	VMOVDQU        1824(DX), Y0
+	VMOVDQA        Y0, 352(AX)
+	VMOVDQU        1856(DX), Y0
+	VMOVDQA        Y0, 384(AX)
+	VMOVDQU        (DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        32(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 448(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 480(AX)
+	VMOVDQU        64(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        96(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 512(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 544(AX)
+	VMOVDQU        128(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        160(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 576(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 608(AX)
+	VMOVDQU        192(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        224(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 640(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 672(AX)
+	LEAQ           placesOfMask<>+0(SB), DX
+	MOVQ           dst+8(FP), SI
+	MOVQ           base+16(FP), DI
+	MOVQ           shift+24(FP), R8
+	MOVQ           stride+64(FP), R9
+	MOVQ           top+72(FP), BX
+	VMOVD          BX, X0
+	VPBROADCASTW   X0, Y0
+	VMOVDQA        Y0, 1664(AX)
+	MOVQ           size+40(FP), R10
+	ADDQ           CX, R10
+	SUBQ           $0x00000200, R10
+	MOVQ           rounds+48(FP), BX
+	MOVQ           lanes+56(FP), R11
+	CMPQ           R11, $0x20
+	JEQ            lanes32
+	JL             lanes16
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
+	VPSRLW         $0x0a, Y2, Y2
+	VPAND          repeated001f001f<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y4
+	VPSRLW         $0x0a, Y4, Y4
+	VPAND          repeated001f001f<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        64(DI), Y2
+	VPSRLW         $0x0a, Y2, Y2
+	VPAND          repeated001f001f<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        96(DI), Y4
+	VPSRLW         $0x0a, Y4, Y4
+	VPAND          repeated001f001f<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, 32(R8), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+
+round64:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPUNPCKHBW     Y2, Y3, Y5
+	VPAND          512(AX), Y5, Y5
+	VMOVDQA        Y5, 1568(AX)
+	VPACKUSWB      Y5, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VMOVDQA        1184(AX), Y9
+	VMOVDQA        1248(AX), Y10
+	VPCMPEQD       Y11, Y11, Y11
+	VPUNPCKLBW     Y10, Y11, Y12
+	VPAND          576(AX), Y12, Y12
+	VMOVDQA        Y12, 1600(AX)
+	VPUNPCKHBW     Y10, Y11, Y13
+	VPAND          640(AX), Y13, Y13
+	VMOVDQA        Y13, 1632(AX)
+	VPACKUSWB      Y13, Y12, Y12
+	VPXOR          Y11, Y12, Y12
+	VMOVDQA        Y12, 1312(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y9, Y9, Y10
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y10, Y10, Y10
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 128(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y4, Y6
+	VPMAXUB        Y13, Y12, Y14
+	VPMINUB        Y5, Y4, Y7
+	VPMINUB        Y13, Y12, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 144(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y6, Y6
+	VPMAXUB        Y13, Y14, Y14
+	VPMINUB        Y5, Y7, Y7
+	VPMINUB        Y13, Y15, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 160(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y6, Y6
+	VPMAXUB        Y13, Y14, Y14
+	VPMINUB        Y5, Y7, Y7
+	VPMINUB        Y13, Y15, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VMOVDQA        Y3, 1344(AX)
+	VMOVDQA        Y11, 1376(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VPSUBB         repeated10101010<>+0(SB), Y10, Y8
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 272(AX), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 288(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 176(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 192(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 304(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 320(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 208(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 224(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 336(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 352(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 240(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 256(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 368(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 384(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VMOVDQA        Y1, 1088(AX)
+	VMOVDQA        Y9, 1120(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPAND          1376(AX), Y11, Y11
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         1312(AX), Y14, Y8
+	VPSUBB         Y6, Y7, Y7
+	VPSUBB         Y14, Y15, Y15
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VPCMPEQB       repeated00000000<>+0(SB), Y8, Y10
+	VMOVDQA        1216(AX), Y4
+	VMOVDQA        1248(AX), Y12
+	VPSUBB         Y2, Y4, Y2
+	VPSUBB         Y10, Y12, Y10
+	VPAND          Y3, Y2, Y2
+	VPAND          Y11, Y10, Y10
+	VMOVDQA        1152(AX), Y3
+	VMOVDQA        1184(AX), Y11
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 80(AX), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 96(AX), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 112(AX), Y14
+	VPSHUFB        Y11, Y14, Y14
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKLBW     Y10, Y15, Y11
+	VPUNPCKHBW     Y2, Y7, Y7
+	VPUNPCKHBW     Y10, Y15, Y15
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPUNPCKLBW     Y13, Y12, Y10
+	VPMULLW        Y2, Y3, Y3
+	VPMULLW        Y10, Y11, Y11
+	VPUNPCKHBW     Y5, Y4, Y4
+	VPUNPCKHBW     Y13, Y12, Y12
+	VPMULLW        Y4, Y7, Y7
+	VPMULLW        Y12, Y15, Y15
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPSRLW         $0x03, Y9, Y9
+	VPAND          repeated1f1f1f1f<>+0(SB), Y9, Y9
+	VPMINUB        Y1, Y6, Y6
+	VPMINUB        Y9, Y14, Y14
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQU        scaleDown<>+0(SB), Y12
+	VPSHUFB        Y14, Y12, Y12
+	VMOVDQA        Y4, 1472(AX)
+	VMOVDQA        Y12, 1504(AX)
+	VPSUBB         Y6, Y1, Y1
+	VPSUBB         Y14, Y9, Y9
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y9, 1056(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQA        Y14, 992(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQU        lowBits<>+0(SB), Y10
+	VPSHUFB        Y14, Y10, Y10
+	VMOVDQA        Y2, 1408(AX)
+	VMOVDQA        Y10, 1440(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x07, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLW         $0x0a, Y2, Y2
+	VPAND          repeated001f001f<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y4
+	VPSRLW         $0x0a, Y4, Y4
+	VPAND          repeated001f001f<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        1568(AX), Y2
+	VMOVDQA        480(AX), Y4
+	VMOVDQA        544(AX), Y5
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPUNPCKHBW     Y13, Y0, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          448(AX), Y1, Y1
+	VPXOR          512(AX), Y2, Y2
+	VPMULHUW       Y3, Y1, Y1
+	VPMULHUW       Y7, Y2, Y2
+	VPMULLW        Y3, Y4, Y10
+	VPMULLW        Y7, Y5, Y12
+	VPMULHUW       Y3, Y4, Y4
+	VPMULHUW       Y7, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label1
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+	VPCMPEQW       Y13, Y7, Y9
+	VPBLENDVB      Y9, 512(AX), Y2, Y2
+	VPBLENDVB      Y9, 544(AX), Y5, Y5
+
+label1:
+	VMOVDQA        1408(AX), Y14
+	VPUNPCKLBW     Y13, Y14, Y6
+	VPAND          Y1, Y6, Y6
+	VMOVDQA        Y6, 704(AX)
+	VPUNPCKHBW     Y13, Y14, Y9
+	VPAND          Y2, Y9, Y9
+	VMOVDQA        Y9, 736(AX)
+	VMOVDQA        1472(AX), Y14
+	VPUNPCKLBW     Y14, Y13, Y6
+	VPUNPCKHBW     Y14, Y13, Y9
+	VPMULHUW       Y6, Y1, Y10
+	VPMULHUW       Y9, Y2, Y12
+	VPMULLW        Y6, Y4, Y3
+	VPMULLW        Y9, Y5, Y7
+	VPOR           Y3, Y10, Y10
+	VPOR           Y7, Y12, Y12
+	VPMULHUW       Y6, Y4, Y3
+	VPMULHUW       Y9, Y5, Y7
+	VPCMPEQW       Y13, Y6, Y6
+	VPCMPEQW       Y13, Y9, Y9
+	VPBLENDVB      Y6, Y1, Y10, Y1
+	VPBLENDVB      Y9, Y2, Y12, Y2
+	VPBLENDVB      Y6, Y4, Y3, Y4
+	VPBLENDVB      Y9, Y5, Y7, Y5
+	VPSRLW         $0x0f, Y1, Y10
+	VPSRLW         $0x0f, Y2, Y12
+	VPOR           Y4, Y10, Y10
+	VPOR           Y5, Y12, Y12
+	VPCMPEQW       Y13, Y10, Y10
+	VPCMPEQW       Y13, Y12, Y12
+	VPACKSSWB      Y12, Y10, Y6
+	VPMOVMSKB      Y6, R11
+	MOVBLZX        R11, R13
+	MOVL           R11, R14
+	ANDL           $0x00ff0000, R14
+	POPCNTL        R13, R15
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R15*2), Y6, Y6
+	POPCNTL        R14, R12
+	ADDL           R15, R12
+	LEAQ           (CX)(R12*2), CX
+	SHLL           $0x04, R13
+	SHRL           $0x0c, R14
+	VMOVDQU        (DX)(R13*1), X3
+	VINSERTI128    $0x01, (DX)(R14*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y10, Y1, Y4, Y4
+	VPBLENDVB      Y10, Y6, Y1, Y1
+	VMOVDQA        Y4, 480(AX)
+	VMOVDQA        Y1, 448(AX)
+	SHRL           $0x08, R11
+	MOVBLZX        R11, R13
+	ANDL           $0x00ff0000, R11
+	POPCNTL        R13, R14
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL        R11, R12
+	ADDL           R14, R12
+	LEAQ           (CX)(R12*2), CX
+	SHLL           $0x04, R13
+	SHRL           $0x0c, R11
+	VMOVDQU        (DX)(R13*1), X3
+	VINSERTI128    $0x01, (DX)(R11*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y12, Y2, Y5, Y5
+	VPBLENDVB      Y12, Y6, Y2, Y2
+	VMOVDQA        Y5, 544(AX)
+	VMOVDQA        Y2, 512(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x07, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        64(R11), Y2
+	VPSRLW         $0x0a, Y2, Y2
+	VPAND          repeated001f001f<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        96(R11), Y4
+	VPSRLW         $0x0a, Y4, Y4
+	VPAND          repeated001f001f<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, 32(R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1600(AX), Y1
+	VMOVDQA        1632(AX), Y2
+	VMOVDQA        608(AX), Y4
+	VMOVDQA        672(AX), Y5
+	VPUNPCKLBW     Y13, Y8, Y6
+	VPUNPCKHBW     Y13, Y8, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          576(AX), Y1, Y1
+	VPXOR          640(AX), Y2, Y2
+	VPMULHUW       Y11, Y1, Y1
+	VPMULHUW       Y15, Y2, Y2
+	VPMULLW        Y11, Y4, Y10
+	VPMULLW        Y15, Y5, Y12
+	VPMULHUW       Y11, Y4, Y4
+	VPMULHUW       Y15, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label2
+	VPCMPEQW       Y13, Y11, Y6
+	VPBLENDVB      Y6, 576(AX), Y1, Y1
+	VPBLENDVB      Y6, 608(AX), Y4, Y4
+	VPCMPEQW       Y13, Y15, Y9
+	VPBLENDVB      Y9, 640(AX), Y2, Y2
+	VPBLENDVB      Y9, 672(AX), Y5, Y5
+
+label2:
+	VMOVDQA     1440(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 768(AX)
+	VPUNPCKHBW  Y13, Y14, Y9
+	VPAND       Y2, Y9, Y9
+	VMOVDQA     Y9, 800(AX)
+	VMOVDQA     1504(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPUNPCKHBW  Y14, Y13, Y9
+	VPMULHUW    Y6, Y1, Y10
+	VPMULHUW    Y9, Y2, Y12
+	VPMULLW     Y6, Y4, Y11
+	VPMULLW     Y9, Y5, Y15
+	VPOR        Y11, Y10, Y10
+	VPOR        Y15, Y12, Y12
+	VPMULHUW    Y6, Y4, Y11
+	VPMULHUW    Y9, Y5, Y15
+	VPCMPEQW    Y13, Y6, Y6
+	VPCMPEQW    Y13, Y9, Y9
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y9, Y2, Y12, Y2
+	VPBLENDVB   Y6, Y4, Y11, Y4
+	VPBLENDVB   Y9, Y5, Y15, Y5
+	VPSRLW      $0x0f, Y1, Y10
+	VPSRLW      $0x0f, Y2, Y12
+	VPOR        Y4, Y10, Y10
+	VPOR        Y5, Y12, Y12
+	VPCMPEQW    Y13, Y10, Y10
+	VPCMPEQW    Y13, Y12, Y12
+	VPACKSSWB   Y12, Y10, Y6
+	VPMOVMSKB   Y6, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R15*2), Y6, Y6
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X11
+	VINSERTI128 $0x01, (DX)(R14*1), Y11, Y11
+	VPSHUFB     Y11, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 608(AX)
+	VMOVDQA     Y1, 576(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X11
+	VINSERTI128 $0x01, (DX)(R11*1), Y11, Y11
+	VPSHUFB     Y11, Y6, Y6
+	VPBLENDVB   Y12, Y2, Y5, Y5
+	VPBLENDVB   Y12, Y6, Y2, Y2
+	VMOVDQA     Y5, 672(AX)
+	VMOVDQA     Y2, 640(AX)
+	VMOVDQA     1024(AX), Y0
+	VPOR        1056(AX), Y0, Y0
+	VPTEST      Y0, Y0
+	JNE         more64
+
+put64:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       736(AX), Y9, Y9
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y8, Y8
+	VPSLLW     $0x0f, Y8, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y8, Y8
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    (DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y8, Y8
+	VPSRAW     $0x0f, Y8, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    Y8, (SI)
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y9, Y9
+	VPSLLW     $0x0f, Y9, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y9, Y9
+	VPXOR      Y2, Y9, Y9
+	VMOVDQU    32(DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y9, Y9
+	VPSRAW     $0x0f, Y9, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y9, Y9
+	VMOVDQU    Y9, 32(SI)
+	VMOVDQA    1120(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       768(AX), Y8, Y8
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       800(AX), Y9, Y9
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y8, Y8
+	VPSLLW     $0x0f, Y8, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y8, Y8
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    64(DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y8, Y8
+	VPSRAW     $0x0f, Y8, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    Y8, 64(SI)
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y9, Y9
+	VPSLLW     $0x0f, Y9, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y9, Y9
+	VPXOR      Y2, Y9, Y9
+	VMOVDQU    96(DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y9, Y9
+	VPSRAW     $0x0f, Y9, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y9, Y9
+	VMOVDQU    Y9, 96(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000080, DI
+	ADDQ       $0x00000080, SI
+	DECQ       BX
+	JMP        round64
+
+more64:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        736(AX), Y2, Y2
+	VMOVDQA     Y2, 736(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R15*2), Y4, Y4
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R14*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	VMOVDQA     1056(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1056(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     992(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     576(AX), Y9
+	VMOVDQA     608(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        768(AX), Y2, Y2
+	VMOVDQA     Y2, 768(AX)
+	VMOVDQA     640(AX), Y10
+	VMOVDQA     672(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        800(AX), Y2, Y2
+	VMOVDQA     Y2, 800(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R15*2), Y4, Y4
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R14*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 608(AX)
+	VMOVDQA     Y9, 576(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 672(AX)
+	VMOVDQA     Y10, 640(AX)
+	JMP         put64
+
+lanes32:
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
+	VPSRLW         $0x0a, Y2, Y2
+	VPAND          repeated001f001f<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y4
+	VPSRLW         $0x0a, Y4, Y4
+	VPAND          repeated001f001f<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round32:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPUNPCKHBW     Y2, Y3, Y5
+	VPAND          512(AX), Y5, Y5
+	VMOVDQA        Y5, 1568(AX)
+	VPACKUSWB      Y5, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y2, Y2, Y2
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y4, Y6
+	VPMINUB        Y5, Y4, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVDQA        Y3, 1344(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VMOVDQA        Y1, 1088(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         Y6, Y7, Y7
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VMOVDQA        1216(AX), Y4
+	VPSUBB         Y2, Y4, Y2
+	VPAND          Y3, Y2, Y2
+	VMOVDQA        1152(AX), Y3
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKHBW     Y2, Y7, Y7
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPMULLW        Y2, Y3, Y3
+	VPUNPCKHBW     Y5, Y4, Y4
+	VPMULLW        Y4, Y7, Y7
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPMINUB        Y1, Y6, Y6
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQA        Y4, 1472(AX)
+	VPSUBB         Y6, Y1, Y1
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQA        Y2, 1408(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x06, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLW         $0x0a, Y2, Y2
+	VPAND          repeated001f001f<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y4
+	VPSRLW         $0x0a, Y4, Y4
+	VPAND          repeated001f001f<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        1568(AX), Y2
+	VMOVDQA        480(AX), Y4
+	VMOVDQA        544(AX), Y5
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPUNPCKHBW     Y13, Y0, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          448(AX), Y1, Y1
+	VPXOR          512(AX), Y2, Y2
+	VPMULHUW       Y3, Y1, Y1
+	VPMULHUW       Y7, Y2, Y2
+	VPMULLW        Y3, Y4, Y10
+	VPMULLW        Y7, Y5, Y12
+	VPMULHUW       Y3, Y4, Y4
+	VPMULHUW       Y7, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label3
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+	VPCMPEQW       Y13, Y7, Y9
+	VPBLENDVB      Y9, 512(AX), Y2, Y2
+	VPBLENDVB      Y9, 544(AX), Y5, Y5
+
+label3:
+	VMOVDQA     1408(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 704(AX)
+	VPUNPCKHBW  Y13, Y14, Y9
+	VPAND       Y2, Y9, Y9
+	VMOVDQA     Y9, 736(AX)
+	VMOVDQA     1472(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPUNPCKHBW  Y14, Y13, Y9
+	VPMULHUW    Y6, Y1, Y10
+	VPMULHUW    Y9, Y2, Y12
+	VPMULLW     Y6, Y4, Y3
+	VPMULLW     Y9, Y5, Y7
+	VPOR        Y3, Y10, Y10
+	VPOR        Y7, Y12, Y12
+	VPMULHUW    Y6, Y4, Y3
+	VPMULHUW    Y9, Y5, Y7
+	VPCMPEQW    Y13, Y6, Y6
+	VPCMPEQW    Y13, Y9, Y9
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y9, Y2, Y12, Y2
+	VPBLENDVB   Y6, Y4, Y3, Y4
+	VPBLENDVB   Y9, Y5, Y7, Y5
+	VPSRLW      $0x0f, Y1, Y10
+	VPSRLW      $0x0f, Y2, Y12
+	VPOR        Y4, Y10, Y10
+	VPOR        Y5, Y12, Y12
+	VPCMPEQW    Y13, Y10, Y10
+	VPCMPEQW    Y13, Y12, Y12
+	VPACKSSWB   Y12, Y10, Y6
+	VPMOVMSKB   Y6, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R15*2), Y6, Y6
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X3
+	VINSERTI128 $0x01, (DX)(R14*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 480(AX)
+	VMOVDQA     Y1, 448(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X3
+	VINSERTI128 $0x01, (DX)(R11*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y12, Y2, Y5, Y5
+	VPBLENDVB   Y12, Y6, Y2, Y2
+	VMOVDQA     Y5, 544(AX)
+	VMOVDQA     Y2, 512(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JNE         more32
+
+put32:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       736(AX), Y9, Y9
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y8, Y8
+	VPSLLW     $0x0f, Y8, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y8, Y8
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    (DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y8, Y8
+	VPSRAW     $0x0f, Y8, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    Y8, (SI)
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y9, Y9
+	VPSLLW     $0x0f, Y9, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y9, Y9
+	VPXOR      Y2, Y9, Y9
+	VMOVDQU    32(DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y9, Y9
+	VPSRAW     $0x0f, Y9, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y9, Y9
+	VMOVDQU    Y9, 32(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000040, DI
+	ADDQ       $0x00000040, SI
+	DECQ       BX
+	JMP        round32
+
+more32:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        736(AX), Y2, Y2
+	VMOVDQA     Y2, 736(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R15*2), Y4, Y4
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R14*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	JMP         put32
+
+lanes16:
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
+	VPSRLW         $0x0a, Y2, Y2
+	VPAND          repeated001f001f<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VPACKUSWB      Y2, Y2, Y2
+	VMOVDQU        (R8), X1
+	VPERMQ         $0x50, Y1, Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round16:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPACKUSWB      Y4, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y2, Y2, Y2
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y4, Y6
+	VPMINUB        Y5, Y4, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVDQA        Y3, 1344(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VMOVDQA        Y1, 1088(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         Y6, Y7, Y7
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VMOVDQA        1216(AX), Y4
+	VPSUBB         Y2, Y4, Y2
+	VPAND          Y3, Y2, Y2
+	VMOVDQA        1152(AX), Y3
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPMULLW        Y2, Y3, Y3
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPMINUB        Y1, Y6, Y6
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQA        Y4, 1472(AX)
+	VPSUBB         Y6, Y1, Y1
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQA        Y2, 1408(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x05, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLW         $0x0a, Y2, Y2
+	VPAND          repeated001f001f<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VPACKUSWB      Y2, Y2, Y2
+	VMOVDQU        (R12), X1
+	VPERMQ         $0x50, Y1, Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        480(AX), Y4
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPSUBW         Y6, Y1, Y6
+	VPXOR          448(AX), Y1, Y1
+	VPMULHUW       Y3, Y1, Y1
+	VPMULLW        Y3, Y4, Y10
+	VPMULHUW       Y3, Y4, Y4
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y10, Y1, Y1
+	VPSUBUSW       Y1, Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPADDW         Y10, Y4, Y4
+	CMPL           400(AX), $0x00
+	JEQ            label4
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+
+label4:
+	VMOVDQA     1408(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 704(AX)
+	VMOVDQA     1472(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPMULHUW    Y6, Y1, Y10
+	VPMULLW     Y6, Y4, Y3
+	VPOR        Y3, Y10, Y10
+	VPMULHUW    Y6, Y4, Y3
+	VPCMPEQW    Y13, Y6, Y6
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y6, Y4, Y3, Y4
+	VPSRLW      $0x0f, Y1, Y10
+	VPOR        Y4, Y10, Y10
+	VPCMPEQW    Y13, Y10, Y10
+	VPACKSSWB   Y10, Y10, Y6
+	VPMOVMSKB   Y6, R11
+	MOVBLZX     R11, R12
+	MOVL        R11, R13
+	ANDL        $0x00ff0000, R13
+	POPCNTL     R12, R14
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL     R13, R11
+	ADDL        R14, R11
+	LEAQ        (CX)(R11*2), CX
+	SHLL        $0x04, R12
+	SHRL        $0x0c, R13
+	VMOVDQU     (DX)(R12*1), X3
+	VINSERTI128 $0x01, (DX)(R13*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 480(AX)
+	VMOVDQA     Y1, 448(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JNE         more16
+
+put16:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDW     Y2, Y8, Y8
+	VPSLLW     $0x0f, Y8, Y2
+	VPSRAW     $0x0f, Y2, Y2
+	VPSRLW     $0x01, Y8, Y8
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    (DI), Y1
+	VPSRAW     $0x0f, Y1, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDW     Y1, Y8, Y8
+	VPSRAW     $0x0f, Y8, Y2
+	VPAND      repeated7fff7fff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y8, Y8
+	VMOVDQU    Y8, (SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000020, DI
+	ADDQ       $0x00000020, SI
+	DECQ       BX
+	JMP        round16
+
+more16:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULLW     Y4, Y11, Y0
+	VPOR        Y0, Y13, Y13
+	VPMULHUW    Y4, Y11, Y0
+	VPCMPEQW    Y3, Y4, Y4
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPSRLW      $0x0f, Y9, Y13
+	VPOR        Y11, Y13, Y13
+	VPCMPEQW    Y3, Y13, Y13
+	VPACKSSWB   Y13, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R12
+	MOVL        R11, R13
+	ANDL        $0x00ff0000, R13
+	POPCNTL     R12, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R13, R11
+	ADDL        R14, R11
+	LEAQ        (CX)(R11*2), CX
+	SHLL        $0x04, R12
+	SHRL        $0x0c, R13
+	VMOVDQU     (DX)(R12*1), X0
+	VINSERTI128 $0x01, (DX)(R13*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	JMP         put16
+
+finish:
+	MOVQ       d+0(FP), DX
+	VMOVDQA    448(AX), Y0
+	VMOVDQA    480(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, (DX)
+	VMOVDQU    Y3, 32(DX)
+	VMOVDQA    512(AX), Y0
+	VMOVDQA    544(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 64(DX)
+	VMOVDQU    Y3, 96(DX)
+	VMOVDQA    576(AX), Y0
+	VMOVDQA    608(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 128(DX)
+	VMOVDQU    Y3, 160(DX)
+	VMOVDQA    640(AX), Y0
+	VMOVDQA    672(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 192(DX)
+	VMOVDQU    Y3, 224(DX)
+	MOVQ       rounds+48(FP), DX
+	SUBQ       BX, DX
+	MOVQ       DX, done+80(FP)
+	MOVQ       src+32(FP), DX
+	SUBQ       DX, CX
+	MOVQ       CX, read+88(FP)
+	VZEROUPPER
+	RET
+
+// func decodeF32AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·decodeF32AVX2(SB), $1760-96
+	MOVQ           src+32(FP), CX
+	LEAQ           (SP), AX
+	ADDQ           $0x3f, AX
+	ANDQ           $-64, AX
+	MOVQ           d+0(FP), DX
+	VMOVDQU        1472(DX), Y0
+	VMOVDQA        Y0, (AX)
+	VMOVDQU        1504(DX), Y0
+	VMOVDQA        Y0, 32(AX)
+	VMOVDQU        1536(DX), Y0
+	VMOVDQA        Y0, 64(AX)
+	VMOVDQU        1568(DX), Y0
+	VMOVDQA        Y0, 96(AX)
+	VMOVDQU        1600(DX), Y0
+	VMOVDQA        Y0, 128(AX)
+	VMOVDQU        1632(DX), Y0
+	VMOVDQA        Y0, 160(AX)
+	VMOVDQU        1664(DX), Y0
+	VMOVDQA        Y0, 192(AX)
+	VMOVDQU        1696(DX), Y0
+	VMOVDQA        Y0, 224(AX)
+	VMOVDQU        1728(DX), Y0
+	VMOVDQA        Y0, 256(AX)
+	VMOVDQU        1760(DX), Y0
+	VMOVDQA        Y0, 288(AX)
+	VMOVDQU        1792(DX), Y0
+	VMOVDQA        Y0, 320(AX)
+	VMOVDQU        1824(DX), Y0
+	VMOVDQA        Y0, 352(AX)
+	VMOVDQU        1856(DX), Y0
+	VMOVDQA        Y0, 384(AX)
+	VMOVDQU        (DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        32(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 448(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 480(AX)
+	VMOVDQU        64(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        96(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 512(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 544(AX)
+	VMOVDQU        128(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        160(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 576(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 608(AX)
+	VMOVDQU        192(DX), Y0
+	VPSRLD         $0x10, Y0, Y2
+	VPAND          repeated0000ffff<>+0(SB), Y0, Y0
+	VMOVDQU        224(DX), Y1
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          repeated0000ffff<>+0(SB), Y1, Y1
+	VPACKUSDW      Y1, Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VMOVDQA        Y0, 640(AX)
+	VPACKUSDW      Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQA        Y2, 672(AX)
+	LEAQ           placesOfMask<>+0(SB), DX
+	MOVQ           dst+8(FP), SI
+	MOVQ           base+16(FP), DI
+	MOVQ           shift+24(FP), R8
+	MOVQ           stride+64(FP), R9
+	MOVQ           top+72(FP), BX
+	VMOVD          BX, X0
+	VPBROADCASTD   X0, Y0
+	VMOVDQA        Y0, 1664(AX)
+	MOVQ           size+40(FP), R10
+	ADDQ           CX, R10
+	SUBQ           $0x00000200, R10
+	MOVQ           rounds+48(FP), BX
+	MOVQ           lanes+56(FP), R11
+	CMPQ           R11, $0x20
+	JEQ            lanes32
+	JL             lanes16
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
+	VPSRLD         $0x17, Y2, Y2
+	VPAND          repeated000000ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        64(DI), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        96(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        128(DI), Y2
+	VPSRLD         $0x17, Y2, Y2
+	VPAND          repeated000000ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        160(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        192(DI), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        224(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, 32(R8), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+
+round64:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPUNPCKHBW     Y2, Y3, Y5
+	VPAND          512(AX), Y5, Y5
+	VMOVDQA        Y5, 1568(AX)
+	VPACKUSWB      Y5, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VMOVDQA        1184(AX), Y9
+	VMOVDQA        1248(AX), Y10
+	VPCMPEQD       Y11, Y11, Y11
+	VPUNPCKLBW     Y10, Y11, Y12
+	VPAND          576(AX), Y12, Y12
+	VMOVDQA        Y12, 1600(AX)
+	VPUNPCKHBW     Y10, Y11, Y13
+	VPAND          640(AX), Y13, Y13
+	VMOVDQA        Y13, 1632(AX)
+	VPACKUSWB      Y13, Y12, Y12
+	VPXOR          Y11, Y12, Y12
+	VMOVDQA        Y12, 1312(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y9, Y9, Y10
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y10, Y10, Y10
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 128(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y4, Y6
+	VPMAXUB        Y13, Y12, Y14
+	VPMINUB        Y5, Y4, Y7
+	VPMINUB        Y13, Y12, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 144(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y6, Y6
+	VPMAXUB        Y13, Y14, Y14
+	VPMINUB        Y5, Y7, Y7
+	VPMINUB        Y13, Y15, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VBROADCASTI128 160(AX), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         1280(AX), Y5, Y5
+	VPADDB         1312(AX), Y13, Y13
+	VPMAXUB        Y5, Y6, Y6
+	VPMAXUB        Y13, Y14, Y14
+	VPMINUB        Y5, Y7, Y7
+	VPMINUB        Y13, Y15, Y15
+	VPCMPEQB       Y5, Y6, Y3
+	VPCMPEQB       Y13, Y14, Y11
+	VPSUBB         Y3, Y2, Y2
+	VPSUBB         Y11, Y10, Y10
+	VMOVDQA        Y3, 1344(AX)
+	VMOVDQA        Y11, 1376(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VPSUBB         repeated10101010<>+0(SB), Y10, Y8
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 272(AX), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 288(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 176(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 192(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 304(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 320(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 208(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 224(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 336(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 352(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 240(AX), Y11
+	VPSHUFB        Y10, Y11, Y11
+	VBROADCASTI128 256(AX), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VPADDB         1280(AX), Y3, Y3
+	VPADDB         1312(AX), Y11, Y11
+	VPMAXUB        Y3, Y6, Y6
+	VPMAXUB        Y11, Y14, Y14
+	VPMINUB        Y3, Y7, Y7
+	VPMINUB        Y11, Y15, Y15
+	VPCMPEQB       Y3, Y6, Y3
+	VPCMPEQB       Y11, Y14, Y11
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VBROADCASTI128 368(AX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 384(AX), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VPBLENDVB      Y11, Y12, Y9, Y9
+	VMOVDQA        Y1, 1088(AX)
+	VMOVDQA        Y9, 1120(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPAND          1376(AX), Y11, Y11
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         1312(AX), Y14, Y8
+	VPSUBB         Y6, Y7, Y7
+	VPSUBB         Y14, Y15, Y15
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VPCMPEQB       repeated00000000<>+0(SB), Y8, Y10
+	VMOVDQA        1216(AX), Y4
+	VMOVDQA        1248(AX), Y12
+	VPSUBB         Y2, Y4, Y2
+	VPSUBB         Y10, Y12, Y10
+	VPAND          Y3, Y2, Y2
+	VPAND          Y11, Y10, Y10
+	VMOVDQA        1152(AX), Y3
+	VMOVDQA        1184(AX), Y11
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 80(AX), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 96(AX), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VBROADCASTI128 112(AX), Y14
+	VPSHUFB        Y11, Y14, Y14
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKLBW     Y10, Y15, Y11
+	VPUNPCKHBW     Y2, Y7, Y7
+	VPUNPCKHBW     Y10, Y15, Y15
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPUNPCKLBW     Y13, Y12, Y10
+	VPMULLW        Y2, Y3, Y3
+	VPMULLW        Y10, Y11, Y11
+	VPUNPCKHBW     Y5, Y4, Y4
+	VPUNPCKHBW     Y13, Y12, Y12
+	VPMULLW        Y4, Y7, Y7
+	VPMULLW        Y12, Y15, Y15
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPSRLW         $0x03, Y9, Y9
+	VPAND          repeated1f1f1f1f<>+0(SB), Y9, Y9
+	VPMINUB        Y1, Y6, Y6
+	VPMINUB        Y9, Y14, Y14
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQU        scaleDown<>+0(SB), Y12
+	VPSHUFB        Y14, Y12, Y12
+	VMOVDQA        Y4, 1472(AX)
+	VMOVDQA        Y12, 1504(AX)
+	VPSUBB         Y6, Y1, Y1
+	VPSUBB         Y14, Y9, Y9
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y9, 1056(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQA        Y14, 992(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQU        lowBits<>+0(SB), Y10
+	VPSHUFB        Y14, Y10, Y10
+	VMOVDQA        Y2, 1408(AX)
+	VMOVDQA        Y10, 1440(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x08, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLD         $0x17, Y2, Y2
+	VPAND          repeated000000ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        64(R11), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        96(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        1568(AX), Y2
+	VMOVDQA        480(AX), Y4
+	VMOVDQA        544(AX), Y5
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPUNPCKHBW     Y13, Y0, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          448(AX), Y1, Y1
+	VPXOR          512(AX), Y2, Y2
+	VPMULHUW       Y3, Y1, Y1
+	VPMULHUW       Y7, Y2, Y2
+	VPMULLW        Y3, Y4, Y10
+	VPMULLW        Y7, Y5, Y12
+	VPMULHUW       Y3, Y4, Y4
+	VPMULHUW       Y7, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label1
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+	VPCMPEQW       Y13, Y7, Y9
+	VPBLENDVB      Y9, 512(AX), Y2, Y2
+	VPBLENDVB      Y9, 544(AX), Y5, Y5
+
+label1:
+	VMOVDQA        1408(AX), Y14
+	VPUNPCKLBW     Y13, Y14, Y6
+	VPAND          Y1, Y6, Y6
+	VMOVDQA        Y6, 704(AX)
+	VMOVDQA        Y13, 832(AX)
+	VPUNPCKHBW     Y13, Y14, Y9
+	VPAND          Y2, Y9, Y9
+	VMOVDQA        Y9, 736(AX)
+	VMOVDQA        Y13, 864(AX)
+	VMOVDQA        1472(AX), Y14
+	VPUNPCKLBW     Y14, Y13, Y6
+	VPUNPCKHBW     Y14, Y13, Y9
+	VPMULHUW       Y6, Y1, Y10
+	VPMULHUW       Y9, Y2, Y12
+	VPMULLW        Y6, Y4, Y3
+	VPMULLW        Y9, Y5, Y7
+	VPOR           Y3, Y10, Y10
+	VPOR           Y7, Y12, Y12
+	VPMULHUW       Y6, Y4, Y3
+	VPMULHUW       Y9, Y5, Y7
+	VPCMPEQW       Y13, Y6, Y6
+	VPCMPEQW       Y13, Y9, Y9
+	VPBLENDVB      Y6, Y1, Y10, Y1
+	VPBLENDVB      Y9, Y2, Y12, Y2
+	VPBLENDVB      Y6, Y4, Y3, Y4
+	VPBLENDVB      Y9, Y5, Y7, Y5
+	VPSRLW         $0x0f, Y1, Y10
+	VPSRLW         $0x0f, Y2, Y12
+	VPOR           Y4, Y10, Y10
+	VPOR           Y5, Y12, Y12
+	VPCMPEQW       Y13, Y10, Y10
+	VPCMPEQW       Y13, Y12, Y12
+	VPACKSSWB      Y12, Y10, Y6
+	VPMOVMSKB      Y6, R11
+	MOVBLZX        R11, R13
+	MOVL           R11, R14
+	ANDL           $0x00ff0000, R14
+	POPCNTL        R13, R15
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R15*2), Y6, Y6
+	POPCNTL        R14, R12
+	ADDL           R15, R12
+	LEAQ           (CX)(R12*2), CX
+	SHLL           $0x04, R13
+	SHRL           $0x0c, R14
+	VMOVDQU        (DX)(R13*1), X3
+	VINSERTI128    $0x01, (DX)(R14*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y10, Y1, Y4, Y4
+	VPBLENDVB      Y10, Y6, Y1, Y1
+	VMOVDQA        Y4, 480(AX)
+	VMOVDQA        Y1, 448(AX)
+	SHRL           $0x08, R11
+	MOVBLZX        R11, R13
+	ANDL           $0x00ff0000, R11
+	POPCNTL        R13, R14
+	VMOVDQU        (CX), X6
+	VINSERTI128    $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL        R11, R12
+	ADDL           R14, R12
+	LEAQ           (CX)(R12*2), CX
+	SHLL           $0x04, R13
+	SHRL           $0x0c, R11
+	VMOVDQU        (DX)(R13*1), X3
+	VINSERTI128    $0x01, (DX)(R11*1), Y3, Y3
+	VPSHUFB        Y3, Y6, Y6
+	VPBLENDVB      Y12, Y2, Y5, Y5
+	VPBLENDVB      Y12, Y6, Y2, Y2
+	VMOVDQA        Y5, 544(AX)
+	VMOVDQA        Y2, 512(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x08, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        128(R11), Y2
+	VPSRLD         $0x17, Y2, Y2
+	VPAND          repeated000000ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        160(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        192(R11), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        224(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, 32(R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1184(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1248(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1600(AX), Y1
+	VMOVDQA        1632(AX), Y2
+	VMOVDQA        608(AX), Y4
+	VMOVDQA        672(AX), Y5
+	VPUNPCKLBW     Y13, Y8, Y6
+	VPUNPCKHBW     Y13, Y8, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          576(AX), Y1, Y1
+	VPXOR          640(AX), Y2, Y2
+	VPMULHUW       Y11, Y1, Y1
+	VPMULHUW       Y15, Y2, Y2
+	VPMULLW        Y11, Y4, Y10
+	VPMULLW        Y15, Y5, Y12
+	VPMULHUW       Y11, Y4, Y4
+	VPMULHUW       Y15, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label2
+	VPCMPEQW       Y13, Y11, Y6
+	VPBLENDVB      Y6, 576(AX), Y1, Y1
+	VPBLENDVB      Y6, 608(AX), Y4, Y4
+	VPCMPEQW       Y13, Y15, Y9
+	VPBLENDVB      Y9, 640(AX), Y2, Y2
+	VPBLENDVB      Y9, 672(AX), Y5, Y5
+
+label2:
+	VMOVDQA     1440(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 768(AX)
+	VMOVDQA     Y13, 896(AX)
+	VPUNPCKHBW  Y13, Y14, Y9
+	VPAND       Y2, Y9, Y9
+	VMOVDQA     Y9, 800(AX)
+	VMOVDQA     Y13, 928(AX)
+	VMOVDQA     1504(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPUNPCKHBW  Y14, Y13, Y9
+	VPMULHUW    Y6, Y1, Y10
+	VPMULHUW    Y9, Y2, Y12
+	VPMULLW     Y6, Y4, Y11
+	VPMULLW     Y9, Y5, Y15
+	VPOR        Y11, Y10, Y10
+	VPOR        Y15, Y12, Y12
+	VPMULHUW    Y6, Y4, Y11
+	VPMULHUW    Y9, Y5, Y15
+	VPCMPEQW    Y13, Y6, Y6
+	VPCMPEQW    Y13, Y9, Y9
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y9, Y2, Y12, Y2
+	VPBLENDVB   Y6, Y4, Y11, Y4
+	VPBLENDVB   Y9, Y5, Y15, Y5
+	VPSRLW      $0x0f, Y1, Y10
+	VPSRLW      $0x0f, Y2, Y12
+	VPOR        Y4, Y10, Y10
+	VPOR        Y5, Y12, Y12
+	VPCMPEQW    Y13, Y10, Y10
+	VPCMPEQW    Y13, Y12, Y12
+	VPACKSSWB   Y12, Y10, Y6
+	VPMOVMSKB   Y6, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R15*2), Y6, Y6
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X11
+	VINSERTI128 $0x01, (DX)(R14*1), Y11, Y11
+	VPSHUFB     Y11, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 608(AX)
+	VMOVDQA     Y1, 576(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X11
+	VINSERTI128 $0x01, (DX)(R11*1), Y11, Y11
+	VPSHUFB     Y11, Y6, Y6
+	VPBLENDVB   Y12, Y2, Y5, Y5
+	VPBLENDVB   Y12, Y6, Y2, Y2
+	VMOVDQA     Y5, 672(AX)
+	VMOVDQA     Y2, 640(AX)
+	VMOVDQA     1024(AX), Y0
+	VPOR        1056(AX), Y0, Y0
+	VPTEST      Y0, Y0
+	JNE         more64
+
+put64:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPMULHUW   Y7, Y6, Y10
+	VPOR       832(AX), Y10, Y10
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       736(AX), Y9, Y9
+	VPMULHUW   Y7, Y6, Y11
+	VPOR       864(AX), Y11, Y11
+	VPSUBB     repeated10101010<>+0(SB), Y1, Y1
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y1, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y1, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y10, Y10
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y11, Y11
+	VPUNPCKLWD Y10, Y8, Y4
+	VPUNPCKHWD Y10, Y8, Y5
+	VPERM2I128 $0x31, Y5, Y4, Y8
+	VPERM2I128 $0x20, Y5, Y4, Y4
+	VMOVDQA    Y8, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y4, Y4
+	VPSLLD     $0x1f, Y4, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y4, Y4
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    (DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y4, Y4
+	VPSRAD     $0x1f, Y4, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    Y4, (SI)
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y5, Y5
+	VPSLLD     $0x1f, Y5, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y5, Y5
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    32(DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y5, Y5
+	VPSRAD     $0x1f, Y5, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    Y5, 32(SI)
+	VPUNPCKLWD Y11, Y9, Y4
+	VPUNPCKHWD Y11, Y9, Y5
+	VPERM2I128 $0x31, Y5, Y4, Y9
+	VPERM2I128 $0x20, Y5, Y4, Y4
+	VMOVDQA    Y9, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y4, Y4
+	VPSLLD     $0x1f, Y4, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y4, Y4
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    64(DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y4, Y4
+	VPSRAD     $0x1f, Y4, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    Y4, 64(SI)
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y5, Y5
+	VPSLLD     $0x1f, Y5, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y5, Y5
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    96(DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y5, Y5
+	VPSRAD     $0x1f, Y5, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    Y5, 96(SI)
+	VMOVDQA    1120(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       768(AX), Y8, Y8
+	VPMULHUW   Y7, Y6, Y10
+	VPOR       896(AX), Y10, Y10
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       800(AX), Y9, Y9
+	VPMULHUW   Y7, Y6, Y11
+	VPOR       928(AX), Y11, Y11
+	VPSUBB     repeated10101010<>+0(SB), Y1, Y1
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y1, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y1, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y10, Y10
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y11, Y11
+	VPUNPCKLWD Y10, Y8, Y4
+	VPUNPCKHWD Y10, Y8, Y5
+	VPERM2I128 $0x31, Y5, Y4, Y8
+	VPERM2I128 $0x20, Y5, Y4, Y4
+	VMOVDQA    Y8, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y4, Y4
+	VPSLLD     $0x1f, Y4, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y4, Y4
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    128(DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y4, Y4
+	VPSRAD     $0x1f, Y4, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    Y4, 128(SI)
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y5, Y5
+	VPSLLD     $0x1f, Y5, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y5, Y5
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    160(DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y5, Y5
+	VPSRAD     $0x1f, Y5, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    Y5, 160(SI)
+	VPUNPCKLWD Y11, Y9, Y4
+	VPUNPCKHWD Y11, Y9, Y5
+	VPERM2I128 $0x31, Y5, Y4, Y9
+	VPERM2I128 $0x20, Y5, Y4, Y4
+	VMOVDQA    Y9, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y4, Y4
+	VPSLLD     $0x1f, Y4, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y4, Y4
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    192(DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y4, Y4
+	VPSRAD     $0x1f, Y4, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    Y4, 192(SI)
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y5, Y5
+	VPSLLD     $0x1f, Y5, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y5, Y5
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    224(DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y5, Y5
+	VPSRAD     $0x1f, Y5, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    Y5, 224(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000100, DI
+	ADDQ       $0x00000100, SI
+	DECQ       BX
+	JMP        round64
+
+more64:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        832(AX), Y2, Y2
+	VMOVDQA     Y2, 832(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        736(AX), Y2, Y2
+	VMOVDQA     Y2, 736(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        864(AX), Y2, Y2
+	VMOVDQA     Y2, 864(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R15*2), Y4, Y4
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R14*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	VMOVDQA     1056(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1056(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     992(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     576(AX), Y9
+	VMOVDQA     608(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        768(AX), Y2, Y2
+	VMOVDQA     Y2, 768(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        896(AX), Y2, Y2
+	VMOVDQA     Y2, 896(AX)
+	VMOVDQA     640(AX), Y10
+	VMOVDQA     672(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        800(AX), Y2, Y2
+	VMOVDQA     Y2, 800(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        928(AX), Y2, Y2
+	VMOVDQA     Y2, 928(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R15*2), Y4, Y4
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R14*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 608(AX)
+	VMOVDQA     Y9, 576(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 672(AX)
+	VMOVDQA     Y10, 640(AX)
+	VMOVDQA     1024(AX), Y0
+	VPOR        1056(AX), Y0, Y0
+	VPTEST      Y0, Y0
+	JEQ         put64
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VPCMPEQD    Y8, Y8, Y8
+	VPADDB      Y8, Y2, Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        832(AX), Y2, Y2
+	VMOVDQA     Y2, 832(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        864(AX), Y2, Y2
+	VMOVDQA     Y2, 864(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R15*2), Y4, Y4
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R14*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	VMOVDQA     1056(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1056(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     992(AX), Y2
+	VPCMPEQD    Y8, Y8, Y8
+	VPADDB      Y8, Y2, Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     576(AX), Y9
+	VMOVDQA     608(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        896(AX), Y2, Y2
+	VMOVDQA     Y2, 896(AX)
+	VMOVDQA     640(AX), Y10
+	VMOVDQA     672(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        928(AX), Y2, Y2
+	VMOVDQA     Y2, 928(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R15*2), Y4, Y4
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R14*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 608(AX)
+	VMOVDQA     Y9, 576(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 672(AX)
+	VMOVDQA     Y10, 640(AX)
+	JMP         put64
+
+lanes32:
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
+	VPSRLD         $0x17, Y2, Y2
+	VPAND          repeated000000ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        64(DI), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        96(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round32:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPUNPCKHBW     Y2, Y3, Y5
+	VPAND          512(AX), Y5, Y5
+	VMOVDQA        Y5, 1568(AX)
+	VPACKUSWB      Y5, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y2, Y2, Y2
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y4, Y6
+	VPMINUB        Y5, Y4, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVDQA        Y3, 1344(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VMOVDQA        Y1, 1088(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         Y6, Y7, Y7
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VMOVDQA        1216(AX), Y4
+	VPSUBB         Y2, Y4, Y2
+	VPAND          Y3, Y2, Y2
+	VMOVDQA        1152(AX), Y3
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKHBW     Y2, Y7, Y7
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPMULLW        Y2, Y3, Y3
+	VPUNPCKHBW     Y5, Y4, Y4
+	VPMULLW        Y4, Y7, Y7
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPMINUB        Y1, Y6, Y6
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQA        Y4, 1472(AX)
+	VPSUBB         Y6, Y1, Y1
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQA        Y2, 1408(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x07, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLD         $0x17, Y2, Y2
+	VPAND          repeated000000ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        64(R11), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        96(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VPACKUSWB      Y4, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        1568(AX), Y2
+	VMOVDQA        480(AX), Y4
+	VMOVDQA        544(AX), Y5
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPUNPCKHBW     Y13, Y0, Y9
+	VPSUBW         Y6, Y1, Y6
+	VPSUBW         Y9, Y2, Y9
+	VPXOR          448(AX), Y1, Y1
+	VPXOR          512(AX), Y2, Y2
+	VPMULHUW       Y3, Y1, Y1
+	VPMULHUW       Y7, Y2, Y2
+	VPMULLW        Y3, Y4, Y10
+	VPMULLW        Y7, Y5, Y12
+	VPMULHUW       Y3, Y4, Y4
+	VPMULHUW       Y7, Y5, Y5
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y9, Y2, Y2
+	VPADDW         Y10, Y1, Y1
+	VPADDW         Y12, Y2, Y2
+	VPSUBUSW       Y1, Y10, Y10
+	VPSUBUSW       Y2, Y12, Y12
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y12, Y12
+	VPADDW         Y10, Y4, Y4
+	VPADDW         Y12, Y5, Y5
+	CMPL           400(AX), $0x00
+	JEQ            label3
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+	VPCMPEQW       Y13, Y7, Y9
+	VPBLENDVB      Y9, 512(AX), Y2, Y2
+	VPBLENDVB      Y9, 544(AX), Y5, Y5
+
+label3:
+	VMOVDQA     1408(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 704(AX)
+	VMOVDQA     Y13, 832(AX)
+	VPUNPCKHBW  Y13, Y14, Y9
+	VPAND       Y2, Y9, Y9
+	VMOVDQA     Y9, 736(AX)
+	VMOVDQA     Y13, 864(AX)
+	VMOVDQA     1472(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPUNPCKHBW  Y14, Y13, Y9
+	VPMULHUW    Y6, Y1, Y10
+	VPMULHUW    Y9, Y2, Y12
+	VPMULLW     Y6, Y4, Y3
+	VPMULLW     Y9, Y5, Y7
+	VPOR        Y3, Y10, Y10
+	VPOR        Y7, Y12, Y12
+	VPMULHUW    Y6, Y4, Y3
+	VPMULHUW    Y9, Y5, Y7
+	VPCMPEQW    Y13, Y6, Y6
+	VPCMPEQW    Y13, Y9, Y9
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y9, Y2, Y12, Y2
+	VPBLENDVB   Y6, Y4, Y3, Y4
+	VPBLENDVB   Y9, Y5, Y7, Y5
+	VPSRLW      $0x0f, Y1, Y10
+	VPSRLW      $0x0f, Y2, Y12
+	VPOR        Y4, Y10, Y10
+	VPOR        Y5, Y12, Y12
+	VPCMPEQW    Y13, Y10, Y10
+	VPCMPEQW    Y13, Y12, Y12
+	VPACKSSWB   Y12, Y10, Y6
+	VPMOVMSKB   Y6, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R15*2), Y6, Y6
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X3
+	VINSERTI128 $0x01, (DX)(R14*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 480(AX)
+	VMOVDQA     Y1, 448(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X3
+	VINSERTI128 $0x01, (DX)(R11*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y12, Y2, Y5, Y5
+	VPBLENDVB   Y12, Y6, Y2, Y2
+	VMOVDQA     Y5, 544(AX)
+	VMOVDQA     Y2, 512(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JNE         more32
+
+put32:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPMULHUW   Y7, Y6, Y10
+	VPOR       832(AX), Y10, Y10
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y9
+	VPOR       736(AX), Y9, Y9
+	VPMULHUW   Y7, Y6, Y11
+	VPOR       864(AX), Y11, Y11
+	VPSUBB     repeated10101010<>+0(SB), Y1, Y1
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y1, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y1, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y10, Y10
+	VPUNPCKHBW Y4, Y0, Y6
+	VPUNPCKHBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y11, Y11
+	VPUNPCKLWD Y10, Y8, Y4
+	VPUNPCKHWD Y10, Y8, Y5
+	VPERM2I128 $0x31, Y5, Y4, Y8
+	VPERM2I128 $0x20, Y5, Y4, Y4
+	VMOVDQA    Y8, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y4, Y4
+	VPSLLD     $0x1f, Y4, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y4, Y4
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    (DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y4, Y4
+	VPSRAD     $0x1f, Y4, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    Y4, (SI)
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y5, Y5
+	VPSLLD     $0x1f, Y5, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y5, Y5
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    32(DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y5, Y5
+	VPSRAD     $0x1f, Y5, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    Y5, 32(SI)
+	VPUNPCKLWD Y11, Y9, Y4
+	VPUNPCKHWD Y11, Y9, Y5
+	VPERM2I128 $0x31, Y5, Y4, Y9
+	VPERM2I128 $0x20, Y5, Y4, Y4
+	VMOVDQA    Y9, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y4, Y4
+	VPSLLD     $0x1f, Y4, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y4, Y4
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    64(DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y4, Y4
+	VPSRAD     $0x1f, Y4, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    Y4, 64(SI)
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y5, Y5
+	VPSLLD     $0x1f, Y5, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y5, Y5
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    96(DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y5, Y5
+	VPSRAD     $0x1f, Y5, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    Y5, 96(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000080, DI
+	ADDQ       $0x00000080, SI
+	DECQ       BX
+	JMP        round32
+
+more32:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        832(AX), Y2, Y2
+	VMOVDQA     Y2, 832(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        736(AX), Y2, Y2
+	VMOVDQA     Y2, 736(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        864(AX), Y2, Y2
+	VMOVDQA     Y2, 864(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R15*2), Y4, Y4
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R14*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JEQ         put32
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VPCMPEQD    Y8, Y8, Y8
+	VPADDB      Y8, Y2, Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        832(AX), Y2, Y2
+	VMOVDQA     Y2, 832(AX)
+	VMOVDQA     512(AX), Y10
+	VMOVDQA     544(AX), Y12
+	VPUNPCKHBW  Y5, Y4, Y0
+	VPAND       Y10, Y0, Y0
+	VPUNPCKHBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        864(AX), Y2, Y2
+	VMOVDQA     Y2, 864(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULHUW    Y5, Y10, Y14
+	VPMULLW     Y4, Y11, Y0
+	VPMULLW     Y5, Y12, Y1
+	VPOR        Y0, Y13, Y13
+	VPOR        Y1, Y14, Y14
+	VPMULHUW    Y4, Y11, Y0
+	VPMULHUW    Y5, Y12, Y1
+	VPCMPEQW    Y3, Y4, Y4
+	VPCMPEQW    Y3, Y5, Y5
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y5, Y10, Y14, Y10
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPBLENDVB   Y5, Y12, Y1, Y12
+	VPSRLW      $0x0f, Y9, Y13
+	VPSRLW      $0x0f, Y10, Y14
+	VPOR        Y11, Y13, Y13
+	VPOR        Y12, Y14, Y14
+	VPCMPEQW    Y3, Y13, Y13
+	VPCMPEQW    Y3, Y14, Y14
+	VPACKSSWB   Y14, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R13
+	MOVL        R11, R14
+	ANDL        $0x00ff0000, R14
+	POPCNTL     R13, R15
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R15*2), Y4, Y4
+	POPCNTL     R14, R12
+	ADDL        R15, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R14
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R14*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	SHRL        $0x08, R11
+	MOVBLZX     R11, R13
+	ANDL        $0x00ff0000, R11
+	POPCNTL     R13, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R11, R12
+	ADDL        R14, R12
+	LEAQ        (CX)(R12*2), CX
+	SHLL        $0x04, R13
+	SHRL        $0x0c, R11
+	VMOVDQU     (DX)(R13*1), X0
+	VINSERTI128 $0x01, (DX)(R11*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y14, Y10, Y12, Y12
+	VPBLENDVB   Y14, Y4, Y10, Y10
+	VMOVDQA     Y12, 544(AX)
+	VMOVDQA     Y10, 512(AX)
+	JMP         put32
+
+lanes16:
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (DI), Y2
+	VPSRLD         $0x17, Y2, Y2
+	VPAND          repeated000000ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(DI), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VPACKUSWB      Y2, Y2, Y2
+	VMOVDQU        (R8), X1
+	VPERMQ         $0x50, Y1, Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+
+round16:
+	TESTQ          BX, BX
+	JLE            finish
+	CMPQ           CX, R10
+	JA             finish
+	VMOVDQA        1152(AX), Y1
+	VMOVDQA        1216(AX), Y2
+	VPCMPEQD       Y3, Y3, Y3
+	VPUNPCKLBW     Y2, Y3, Y4
+	VPAND          448(AX), Y4, Y4
+	VMOVDQA        Y4, 1536(AX)
+	VPACKUSWB      Y4, Y4, Y4
+	VPXOR          Y3, Y4, Y4
+	VMOVDQA        Y4, 1280(AX)
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y2, Y2, Y2
+	VBROADCASTI128 128(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y4, Y6
+	VPMINUB        Y5, Y4, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 144(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VBROADCASTI128 160(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPADDB         1280(AX), Y5, Y5
+	VPMAXUB        Y5, Y6, Y6
+	VPMINUB        Y5, Y7, Y7
+	VPCMPEQB       Y5, Y6, Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVDQA        Y3, 1344(AX)
+	VPSUBB         repeated10101010<>+0(SB), Y2, Y0
+	VBROADCASTI128 272(AX), Y1
+	VPSHUFB        Y2, Y1, Y1
+	VBROADCASTI128 288(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y1, Y1
+	VBROADCASTI128 176(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 192(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 304(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 320(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 208(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 224(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 336(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 352(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VBROADCASTI128 240(AX), Y3
+	VPSHUFB        Y2, Y3, Y3
+	VBROADCASTI128 256(AX), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPXOR          Y4, Y3, Y3
+	VPADDB         1280(AX), Y3, Y3
+	VPMAXUB        Y3, Y6, Y6
+	VPMINUB        Y3, Y7, Y7
+	VPCMPEQB       Y3, Y6, Y3
+	VBROADCASTI128 368(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VBROADCASTI128 384(AX), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VPBLENDVB      Y3, Y4, Y1, Y1
+	VMOVDQA        Y1, 1088(AX)
+	VPAND          1344(AX), Y3, Y3
+	VPSUBB         1280(AX), Y6, Y0
+	VPSUBB         Y6, Y7, Y7
+	VPCMPEQB       repeated00000000<>+0(SB), Y0, Y2
+	VMOVDQA        1216(AX), Y4
+	VPSUBB         Y2, Y4, Y2
+	VPAND          Y3, Y2, Y2
+	VMOVDQA        1152(AX), Y3
+	VBROADCASTI128 80(AX), Y4
+	VPSHUFB        Y3, Y4, Y4
+	VBROADCASTI128 96(AX), Y5
+	VPSHUFB        Y3, Y5, Y5
+	VBROADCASTI128 112(AX), Y6
+	VPSHUFB        Y3, Y6, Y6
+	VPUNPCKLBW     Y2, Y7, Y3
+	VPUNPCKLBW     Y5, Y4, Y2
+	VPMULLW        Y2, Y3, Y3
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPMINUB        Y1, Y6, Y6
+	VMOVDQU        scaleDown<>+0(SB), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VMOVDQA        Y4, 1472(AX)
+	VPSUBB         Y6, Y1, Y1
+	VMOVDQA        Y1, 1024(AX)
+	VMOVDQA        Y6, 960(AX)
+	VMOVDQU        lowBits<>+0(SB), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VMOVDQA        Y2, 1408(AX)
+	XORL           R11, R11
+	CMPQ           BX, $0x01
+	SETNE          R11
+	SHLQ           $0x06, R11
+	ADDQ           DI, R11
+	XORL           R12, R12
+	CMPQ           BX, $0x01
+	SETNE          R12
+	IMULQ          R9, R12
+	ADDQ           R8, R12
+	VMOVDQA        1664(AX), Y5
+	VMOVDQU        (R11), Y2
+	VPSRLD         $0x17, Y2, Y2
+	VPAND          repeated000000ff<>+0(SB), Y2, Y2
+	VPSUBUSW       Y2, Y5, Y2
+	VMOVDQU        32(R11), Y6
+	VPSRLD         $0x17, Y6, Y6
+	VPAND          repeated000000ff<>+0(SB), Y6, Y6
+	VPSUBUSW       Y6, Y5, Y6
+	VPACKUSDW      Y6, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VPACKUSWB      Y2, Y2, Y2
+	VMOVDQU        (R12), X1
+	VPERMQ         $0x50, Y1, Y1
+	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
+	VPADDB         Y2, Y2, Y2
+	VPADDB         Y2, Y1, Y1
+	VPXOR          Y5, Y5, Y5
+	VPMAXSB        Y5, Y1, Y1
+	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y2
+	VPSHUFB        Y1, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 32(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VPSUBB         repeated10101010<>+0(SB), Y1, Y1
+	VBROADCASTI128 48(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VPXOR          Y4, Y2, Y2
+	VMOVDQA        Y2, 1152(AX)
+	VBROADCASTI128 64(AX), Y4
+	VPSHUFB        Y2, Y4, Y4
+	VMOVDQA        Y4, 1216(AX)
+	VPXOR          Y13, Y13, Y13
+	VMOVDQA        1536(AX), Y1
+	VMOVDQA        480(AX), Y4
+	VPUNPCKLBW     Y13, Y0, Y6
+	VPSUBW         Y6, Y1, Y6
+	VPXOR          448(AX), Y1, Y1
+	VPMULHUW       Y3, Y1, Y1
+	VPMULLW        Y3, Y4, Y10
+	VPMULHUW       Y3, Y4, Y4
+	VPADDW         Y6, Y1, Y1
+	VPADDW         Y10, Y1, Y1
+	VPSUBUSW       Y1, Y10, Y10
+	VPMINUW        repeated00010001<>+0(SB), Y10, Y10
+	VPADDW         Y10, Y4, Y4
+	CMPL           400(AX), $0x00
+	JEQ            label4
+	VPCMPEQW       Y13, Y3, Y6
+	VPBLENDVB      Y6, 448(AX), Y1, Y1
+	VPBLENDVB      Y6, 480(AX), Y4, Y4
+
+label4:
+	VMOVDQA     1408(AX), Y14
+	VPUNPCKLBW  Y13, Y14, Y6
+	VPAND       Y1, Y6, Y6
+	VMOVDQA     Y6, 704(AX)
+	VMOVDQA     Y13, 832(AX)
+	VMOVDQA     1472(AX), Y14
+	VPUNPCKLBW  Y14, Y13, Y6
+	VPMULHUW    Y6, Y1, Y10
+	VPMULLW     Y6, Y4, Y3
+	VPOR        Y3, Y10, Y10
+	VPMULHUW    Y6, Y4, Y3
+	VPCMPEQW    Y13, Y6, Y6
+	VPBLENDVB   Y6, Y1, Y10, Y1
+	VPBLENDVB   Y6, Y4, Y3, Y4
+	VPSRLW      $0x0f, Y1, Y10
+	VPOR        Y4, Y10, Y10
+	VPCMPEQW    Y13, Y10, Y10
+	VPACKSSWB   Y10, Y10, Y6
+	VPMOVMSKB   Y6, R11
+	MOVBLZX     R11, R12
+	MOVL        R11, R13
+	ANDL        $0x00ff0000, R13
+	POPCNTL     R12, R14
+	VMOVDQU     (CX), X6
+	VINSERTI128 $0x01, (CX)(R14*2), Y6, Y6
+	POPCNTL     R13, R11
+	ADDL        R14, R11
+	LEAQ        (CX)(R11*2), CX
+	SHLL        $0x04, R12
+	SHRL        $0x0c, R13
+	VMOVDQU     (DX)(R12*1), X3
+	VINSERTI128 $0x01, (DX)(R13*1), Y3, Y3
+	VPSHUFB     Y3, Y6, Y6
+	VPBLENDVB   Y10, Y1, Y4, Y4
+	VPBLENDVB   Y10, Y6, Y1, Y1
+	VMOVDQA     Y4, 480(AX)
+	VMOVDQA     Y1, 448(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JNE         more16
+
+put16:
+	VMOVDQA    1088(AX), Y0
+	VPSRLW     $0x03, Y0, Y1
+	VPAND      repeated1f1f1f1f<>+0(SB), Y1, Y1
+	VPAND      repeated07070707<>+0(SB), Y0, Y0
+	VPXOR      Y4, Y4, Y4
+	VPADDUSB   repeated70707070<>+0(SB), Y1, Y5
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y5, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y5, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y8
+	VPOR       704(AX), Y8, Y8
+	VPMULHUW   Y7, Y6, Y10
+	VPOR       832(AX), Y10, Y10
+	VPSUBB     repeated10101010<>+0(SB), Y1, Y1
+	VMOVDQU    powersBelow<>+0(SB), Y2
+	VPSHUFB    Y1, Y2, Y2
+	VMOVDQU    powersAbove<>+0(SB), Y3
+	VPSHUFB    Y1, Y3, Y3
+	VPUNPCKLBW Y4, Y0, Y6
+	VPUNPCKLBW Y3, Y2, Y7
+	VPMULLW    Y7, Y6, Y6
+	VPOR       Y6, Y10, Y10
+	VPUNPCKLWD Y10, Y8, Y4
+	VPUNPCKHWD Y10, Y8, Y5
+	VPERM2I128 $0x31, Y5, Y4, Y8
+	VPERM2I128 $0x20, Y5, Y4, Y4
+	VMOVDQA    Y8, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y4, Y4
+	VPSLLD     $0x1f, Y4, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y4, Y4
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    (DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y4, Y4
+	VPSRAD     $0x1f, Y4, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y4, Y4
+	VMOVDQU    Y4, (SI)
+	VPCMPEQD   Y2, Y2, Y2
+	VPADDD     Y2, Y5, Y5
+	VPSLLD     $0x1f, Y5, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VPSRLD     $0x01, Y5, Y5
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    32(DI), Y1
+	VPSRAD     $0x1f, Y1, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y1, Y1
+	VPADDD     Y1, Y5, Y5
+	VPSRAD     $0x1f, Y5, Y2
+	VPAND      repeated7fffffff<>+0(SB), Y2, Y2
+	VPXOR      Y2, Y5, Y5
+	VMOVDQU    Y5, 32(SI)
+	ADDQ       R9, R8
+	ADDQ       $0x00000040, DI
+	ADDQ       $0x00000040, SI
+	DECQ       BX
+	JMP        round16
+
+more16:
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        704(AX), Y2, Y2
+	VMOVDQA     Y2, 704(AX)
+	VPMULHUW    Y1, Y0, Y2
+	VPOR        832(AX), Y2, Y2
+	VMOVDQA     Y2, 832(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULLW     Y4, Y11, Y0
+	VPOR        Y0, Y13, Y13
+	VPMULHUW    Y4, Y11, Y0
+	VPCMPEQW    Y3, Y4, Y4
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPSRLW      $0x0f, Y9, Y13
+	VPOR        Y11, Y13, Y13
+	VPCMPEQW    Y3, Y13, Y13
+	VPACKSSWB   Y13, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R12
+	MOVL        R11, R13
+	ANDL        $0x00ff0000, R13
+	POPCNTL     R12, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R13, R11
+	ADDL        R14, R11
+	LEAQ        (CX)(R11*2), CX
+	SHLL        $0x04, R12
+	SHRL        $0x0c, R13
+	VMOVDQU     (DX)(R12*1), X0
+	VINSERTI128 $0x01, (DX)(R13*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	VMOVDQA     1024(AX), Y0
+	VPTEST      Y0, Y0
+	JEQ         put16
+	VMOVDQA     1024(AX), Y1
+	VPMINUB     repeated0f0f0f0f<>+0(SB), Y1, Y0
+	VPSUBB      Y0, Y1, Y1
+	VMOVDQA     Y1, 1024(AX)
+	VMOVDQU     lowBits<>+0(SB), Y4
+	VPSHUFB     Y0, Y4, Y4
+	VMOVDQU     lowBitsAbove<>+0(SB), Y5
+	VPSHUFB     Y0, Y5, Y5
+	VMOVDQU     scaleDownBelow<>+0(SB), Y6
+	VPSHUFB     Y0, Y6, Y6
+	VMOVDQU     scaleDown<>+0(SB), Y7
+	VPSHUFB     Y0, Y7, Y7
+	VMOVDQA     960(AX), Y2
+	VPCMPEQD    Y8, Y8, Y8
+	VPADDB      Y8, Y2, Y2
+	VMOVDQU     powersBelow<>+0(SB), Y8
+	VPSHUFB     Y2, Y8, Y8
+	VPXOR       Y3, Y3, Y3
+	VMOVDQA     448(AX), Y9
+	VMOVDQA     480(AX), Y11
+	VPUNPCKLBW  Y5, Y4, Y0
+	VPAND       Y9, Y0, Y0
+	VPUNPCKLBW  Y3, Y8, Y1
+	VPMULLW     Y1, Y0, Y2
+	VPOR        832(AX), Y2, Y2
+	VMOVDQA     Y2, 832(AX)
+	VPUNPCKLBW  Y7, Y6, Y4
+	VPUNPCKHBW  Y7, Y6, Y5
+	VPMULHUW    Y4, Y9, Y13
+	VPMULLW     Y4, Y11, Y0
+	VPOR        Y0, Y13, Y13
+	VPMULHUW    Y4, Y11, Y0
+	VPCMPEQW    Y3, Y4, Y4
+	VPBLENDVB   Y4, Y9, Y13, Y9
+	VPBLENDVB   Y4, Y11, Y0, Y11
+	VPSRLW      $0x0f, Y9, Y13
+	VPOR        Y11, Y13, Y13
+	VPCMPEQW    Y3, Y13, Y13
+	VPACKSSWB   Y13, Y13, Y4
+	VPMOVMSKB   Y4, R11
+	MOVBLZX     R11, R12
+	MOVL        R11, R13
+	ANDL        $0x00ff0000, R13
+	POPCNTL     R12, R14
+	VMOVDQU     (CX), X4
+	VINSERTI128 $0x01, (CX)(R14*2), Y4, Y4
+	POPCNTL     R13, R11
+	ADDL        R14, R11
+	LEAQ        (CX)(R11*2), CX
+	SHLL        $0x04, R12
+	SHRL        $0x0c, R13
+	VMOVDQU     (DX)(R12*1), X0
+	VINSERTI128 $0x01, (DX)(R13*1), Y0, Y0
+	VPSHUFB     Y0, Y4, Y4
+	VPBLENDVB   Y13, Y9, Y11, Y11
+	VPBLENDVB   Y13, Y4, Y9, Y9
+	VMOVDQA     Y11, 480(AX)
+	VMOVDQA     Y9, 448(AX)
+	JMP         put16
+
+finish:
+	MOVQ       d+0(FP), DX
+	VMOVDQA    448(AX), Y0
+	VMOVDQA    480(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, (DX)
+	VMOVDQU    Y3, 32(DX)
+	VMOVDQA    512(AX), Y0
+	VMOVDQA    544(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 64(DX)
+	VMOVDQU    Y3, 96(DX)
+	VMOVDQA    576(AX), Y0
+	VMOVDQA    608(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 128(DX)
+	VMOVDQU    Y3, 160(DX)
+	VMOVDQA    640(AX), Y0
+	VMOVDQA    672(AX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y3
+	VPERM2I128 $0x31, Y3, Y2, Y0
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y0, Y3
+	VMOVDQU    Y2, 192(DX)
+	VMOVDQU    Y3, 224(DX)
+	MOVQ       rounds+48(FP), DX
+	SUBQ       BX, DX
+	MOVQ       DX, done+80(FP)
+	MOVQ       src+32(FP), DX
+	SUBQ       DX, CX
+	MOVQ       CX, read+88(FP)
+	VZEROUPPER
+	RET
+
+DATA repeated7fffffff<>+0(SB)/1, $0xff
+DATA repeated7fffffff<>+1(SB)/1, $0xff
+DATA repeated7fffffff<>+2(SB)/1, $0xff
+DATA repeated7fffffff<>+3(SB)/1, $0x7f
+DATA repeated7fffffff<>+4(SB)/1, $0xff
+DATA repeated7fffffff<>+5(SB)/1, $0xff
+DATA repeated7fffffff<>+6(SB)/1, $0xff
+DATA repeated7fffffff<>+7(SB)/1, $0x7f
+DATA repeated7fffffff<>+8(SB)/1, $0xff
+DATA repeated7fffffff<>+9(SB)/1, $0xff
+DATA repeated7fffffff<>+10(SB)/1, $0xff
+DATA repeated7fffffff<>+11(SB)/1, $0x7f
+DATA repeated7fffffff<>+12(SB)/1, $0xff
+DATA repeated7fffffff<>+13(SB)/1, $0xff
+DATA repeated7fffffff<>+14(SB)/1, $0xff
+DATA repeated7fffffff<>+15(SB)/1, $0x7f
+DATA repeated7fffffff<>+16(SB)/1, $0xff
+DATA repeated7fffffff<>+17(SB)/1, $0xff
+DATA repeated7fffffff<>+18(SB)/1, $0xff
+DATA repeated7fffffff<>+19(SB)/1, $0x7f
+DATA repeated7fffffff<>+20(SB)/1, $0xff
+DATA repeated7fffffff<>+21(SB)/1, $0xff
+DATA repeated7fffffff<>+22(SB)/1, $0xff
+DATA repeated7fffffff<>+23(SB)/1, $0x7f
+DATA repeated7fffffff<>+24(SB)/1, $0xff
+DATA repeated7fffffff<>+25(SB)/1, $0xff
+DATA repeated7fffffff<>+26(SB)/1, $0xff
+DATA repeated7fffffff<>+27(SB)/1, $0x7f
+DATA repeated7fffffff<>+28(SB)/1, $0xff
+DATA repeated7fffffff<>+29(SB)/1, $0xff
+DATA repeated7fffffff<>+30(SB)/1, $0xff
+DATA repeated7fffffff<>+31(SB)/1, $0x7f
+DATA repeated7fffffff<>+32(SB)/1, $0xff
+DATA repeated7fffffff<>+33(SB)/1, $0xff
+DATA repeated7fffffff<>+34(SB)/1, $0xff
+DATA repeated7fffffff<>+35(SB)/1, $0x7f
+DATA repeated7fffffff<>+36(SB)/1, $0xff
+DATA repeated7fffffff<>+37(SB)/1, $0xff
+DATA repeated7fffffff<>+38(SB)/1, $0xff
+DATA repeated7fffffff<>+39(SB)/1, $0x7f
+DATA repeated7fffffff<>+40(SB)/1, $0xff
+DATA repeated7fffffff<>+41(SB)/1, $0xff
+DATA repeated7fffffff<>+42(SB)/1, $0xff
+DATA repeated7fffffff<>+43(SB)/1, $0x7f
+DATA repeated7fffffff<>+44(SB)/1, $0xff
+DATA repeated7fffffff<>+45(SB)/1, $0xff
+DATA repeated7fffffff<>+46(SB)/1, $0xff
+DATA repeated7fffffff<>+47(SB)/1, $0x7f
+DATA repeated7fffffff<>+48(SB)/1, $0xff
+DATA repeated7fffffff<>+49(SB)/1, $0xff
+DATA repeated7fffffff<>+50(SB)/1, $0xff
+DATA repeated7fffffff<>+51(SB)/1, $0x7f
+DATA repeated7fffffff<>+52(SB)/1, $0xff
+DATA repeated7fffffff<>+53(SB)/1, $0xff
+DATA repeated7fffffff<>+54(SB)/1, $0xff
+DATA repeated7fffffff<>+55(SB)/1, $0x7f
+DATA repeated7fffffff<>+56(SB)/1, $0xff
+DATA repeated7fffffff<>+57(SB)/1, $0xff
+DATA repeated7fffffff<>+58(SB)/1, $0xff
+DATA repeated7fffffff<>+59(SB)/1, $0x7f
+DATA repeated7fffffff<>+60(SB)/1, $0xff
+DATA repeated7fffffff<>+61(SB)/1, $0xff
+DATA repeated7fffffff<>+62(SB)/1, $0xff
+DATA repeated7fffffff<>+63(SB)/1, $0x7f
+GLOBL repeated7fffffff<>(SB), RODATA|NOPTR, $64
+
+// func rowShiftsAVX2(dst *byte, cols *byte, n int, shift int)
+// Requires: AVX, AVX2
+TEXT ·rowShiftsAVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         cols+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         shift+24(FP), BX
+	VMOVD        BX, X0
+	VPBROADCASTB X0, Y0
+	VMOVDQA      Y0, Y1
+	XORQ         BX, BX
+
+loop:
+	SUBQ   $0x20, DX
+	JL     done
+	TESTQ  CX, CX
+	JEQ    put
+	VPADDB (CX)(BX*1), Y0, Y1
+
+put:
+	VMOVDQU Y1, (AX)(BX*1)
+	ADDQ    $0x20, BX
+	JMP     loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func decodeBytesAVX2(d *byte, p *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·decodeBytesAVX2(SB), NOSPLIT, $0-64
 	MOVQ         d+0(FP), AX
-	MOVQ         z+8(FP), CX
-	MOVQ         ctx+16(FP), DX
-	MOVQ         src+24(FP), BX
-	MOVQ         size+32(FP), DI
-	ADDQ         BX, DI
-	MOVQ         rounds+40(FP), R8
-	MOVQ         lanes+48(FP), R9
-	MOVQ         BX, R10
-	XORQ         R11, R11
-	LEAQ         wordsOfMask<>+0(SB), SI
-	SUBQ         $0x00000200, DI
-	MOVL         $0x00008000, R12
+	MOVQ         p+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         size+24(FP), BX
+	ADDQ         DX, BX
+	MOVQ         rounds+32(FP), SI
+	MOVQ         lanes+40(FP), DI
+	MOVQ         DX, R8
+	XORQ         R9, R9
+	LEAQ         1876(AX), R10
+	LEAQ         wordsOfMask<>+0(SB), R11
+	SUBQ         $0x00000200, BX
+	MOVL         $0x00000fff, R12
 	VMOVD        R12, X15
 	VPBROADCASTD X15, Y15
-	VPCMPEQD     Y14, Y14, Y14
-	CMPQ         R9, $0x20
+	MOVL         $0x00008000, R12
+	VMOVD        R12, X14
+	VPBROADCASTD X14, Y14
+	MOVL         $0x000000ff, R12
+	VMOVD        R12, X10
+	VPBROADCASTD X10, Y10
+	CMPQ         DI, $0x20
 	JEQ          lanes32
 	JL           lanes16
 
 lanes64:
-	CMPQ           R8, R11
-	JLE            finish
-	CMPQ           BX, DI
-	JA             finish
-	VPXOR          Y12, Y12, Y12
-	VMOVDQU        (DX), Y0
-	VBROADCASTI128 1472(AX), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 1488(AX), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VBROADCASTI128 1504(AX), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VBROADCASTI128 1520(AX), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VBROADCASTI128 1536(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VMOVDQU        Y4, (SP)
-	VPMOVZXBD      (SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         (AX), Y8, Y4
-	VMOVDQU        Y4, 32(SP)
-	VPMOVZXBD      8(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         32(AX), Y8, Y5
-	VMOVDQU        Y5, 64(SP)
-	VPMOVZXBD      16(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         64(AX), Y8, Y6
-	VMOVDQU        Y6, 96(SP)
-	VPMOVZXBD      24(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         96(AX), Y8, Y7
-	VMOVDQU        Y7, 128(SP)
-	VPACKUSDW      Y5, Y4, Y4
-	VPACKUSDW      Y7, Y6, Y6
-	VPACKUSWB      Y6, Y4, Y4
-	VMOVDQU        packedOrder<>+0(SB), Y5
-	VPERMD         Y4, Y5, Y2
-	VPADDB         Y1, Y1, Y3
-	VPADDB         Y3, Y3, Y3
-	VPXOR          Y9, Y9, Y9
-	VBROADCASTI128 1552(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1568(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1584(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1600(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1616(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y4
-	VPCMPEQB       Y2, Y4, Y4
-	VPAND          Y4, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1632(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1648(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPAND          Y5, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1664(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1680(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y6
-	VPCMPEQB       Y2, Y6, Y6
-	VPAND          Y6, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VMOVDQU        Y9, 224(SP)
-	VPADDB         Y3, Y3, Y3
-	VPADDB         Y3, Y3, Y3
-	VPSUBB         Y4, Y3, Y3
-	VPSUBB         Y5, Y3, Y3
-	VPSUBB         Y6, Y3, Y3
-	VBROADCASTI128 1696(AX), Y0
-	VPSHUFB        Y1, Y0, Y0
-	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
-	VPCMPEQB       Y14, Y4, Y4
-	VPAND          Y4, Y0, Y0
-	VBROADCASTI128 1088(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1104(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1120(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1136(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1152(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1168(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1184(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1200(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPUNPCKLBW     Y0, Y1, Y4
-	VPUNPCKHBW     Y0, Y1, Y5
-	VMOVDQU        Y4, 160(SP)
-	VMOVDQU        Y5, 192(SP)
-	VBROADCASTI128 1344(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1360(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1376(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1392(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1408(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1424(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1440(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1456(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPAND          repeated07070707<>+0(SB), Y1, Y0
-	VMOVDQU        Y0, 256(SP)
-	VPSRLW         $0x03, Y1, Y5
-	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
-	VMOVDQU        Y5, 288(SP)
-	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
-	VPSUBB         (SP), Y4, Y4
-	VPMINUB        Y5, Y4, Y4
-	VMOVDQU        Y4, 320(SP)
-	VPSUBB         Y4, Y5, Y5
-	VMOVDQU        Y5, 384(SP)
-	VPOR           Y5, Y12, Y12
-	VPMOVZXBD      (SP), Y1
-	VMOVDQU        (AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      160(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         32(SP), Y0, Y0
-	VPMOVZXBD      224(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      288(SP), Y4
-	VPMOVZXBD      320(SP), Y5
-	VPMOVZXBD      256(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, (AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, (CX)
-	VPMOVZXBD      8(SP), Y1
-	VMOVDQU        32(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      192(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         64(SP), Y0, Y0
-	VPMOVZXBD      232(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      296(SP), Y4
-	VPMOVZXBD      328(SP), Y5
-	VPMOVZXBD      264(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 32(AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, 16(CX)
-	VPMOVZXBD      16(SP), Y1
-	VMOVDQU        64(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      176(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         96(SP), Y0, Y0
-	VPMOVZXBD      240(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      304(SP), Y4
-	VPMOVZXBD      336(SP), Y5
-	VPMOVZXBD      272(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 64(AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, 32(CX)
-	VPMOVZXBD      24(SP), Y1
-	VMOVDQU        96(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      208(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         128(SP), Y0, Y0
-	VPMOVZXBD      248(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      312(SP), Y4
-	VPMOVZXBD      344(SP), Y5
-	VPMOVZXBD      280(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 96(AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, 48(CX)
-	VMOVDQU        32(DX), Y0
-	VBROADCASTI128 1472(AX), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 1488(AX), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VBROADCASTI128 1504(AX), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VBROADCASTI128 1520(AX), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VBROADCASTI128 1536(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VMOVDQU        Y4, (SP)
-	VPMOVZXBD      (SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         128(AX), Y8, Y4
-	VMOVDQU        Y4, 32(SP)
-	VPMOVZXBD      8(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         160(AX), Y8, Y5
-	VMOVDQU        Y5, 64(SP)
-	VPMOVZXBD      16(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         192(AX), Y8, Y6
-	VMOVDQU        Y6, 96(SP)
-	VPMOVZXBD      24(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         224(AX), Y8, Y7
-	VMOVDQU        Y7, 128(SP)
-	VPACKUSDW      Y5, Y4, Y4
-	VPACKUSDW      Y7, Y6, Y6
-	VPACKUSWB      Y6, Y4, Y4
-	VMOVDQU        packedOrder<>+0(SB), Y5
-	VPERMD         Y4, Y5, Y2
-	VPADDB         Y1, Y1, Y3
-	VPADDB         Y3, Y3, Y3
-	VPXOR          Y9, Y9, Y9
-	VBROADCASTI128 1552(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1568(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1584(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1600(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1616(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y4
-	VPCMPEQB       Y2, Y4, Y4
-	VPAND          Y4, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1632(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1648(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPAND          Y5, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1664(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1680(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y6
-	VPCMPEQB       Y2, Y6, Y6
-	VPAND          Y6, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VMOVDQU        Y9, 224(SP)
-	VPADDB         Y3, Y3, Y3
-	VPADDB         Y3, Y3, Y3
-	VPSUBB         Y4, Y3, Y3
-	VPSUBB         Y5, Y3, Y3
-	VPSUBB         Y6, Y3, Y3
-	VBROADCASTI128 1696(AX), Y0
-	VPSHUFB        Y1, Y0, Y0
-	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
-	VPCMPEQB       Y14, Y4, Y4
-	VPAND          Y4, Y0, Y0
-	VBROADCASTI128 1088(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1104(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1120(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1136(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1152(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1168(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1184(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1200(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPUNPCKLBW     Y0, Y1, Y4
-	VPUNPCKHBW     Y0, Y1, Y5
-	VMOVDQU        Y4, 160(SP)
-	VMOVDQU        Y5, 192(SP)
-	VBROADCASTI128 1344(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1360(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1376(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1392(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1408(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1424(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1440(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1456(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPAND          repeated07070707<>+0(SB), Y1, Y0
-	VMOVDQU        Y0, 256(SP)
-	VPSRLW         $0x03, Y1, Y5
-	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
-	VMOVDQU        Y5, 288(SP)
-	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
-	VPSUBB         (SP), Y4, Y4
-	VPMINUB        Y5, Y4, Y4
-	VMOVDQU        Y4, 352(SP)
-	VPSUBB         Y4, Y5, Y5
-	VMOVDQU        Y5, 416(SP)
-	VPOR           Y5, Y12, Y12
-	VPMOVZXBD      (SP), Y1
-	VMOVDQU        128(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      160(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         32(SP), Y0, Y0
-	VPMOVZXBD      224(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      288(SP), Y4
-	VPMOVZXBD      352(SP), Y5
-	VPMOVZXBD      256(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 128(AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, 64(CX)
-	VPMOVZXBD      8(SP), Y1
-	VMOVDQU        160(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      192(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         64(SP), Y0, Y0
-	VPMOVZXBD      232(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      296(SP), Y4
-	VPMOVZXBD      360(SP), Y5
-	VPMOVZXBD      264(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 160(AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, 80(CX)
-	VPMOVZXBD      16(SP), Y1
-	VMOVDQU        192(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      176(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         96(SP), Y0, Y0
-	VPMOVZXBD      240(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      304(SP), Y4
-	VPMOVZXBD      368(SP), Y5
-	VPMOVZXBD      272(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 192(AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, 96(CX)
-	VPMOVZXBD      24(SP), Y1
-	VMOVDQU        224(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      208(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         128(SP), Y0, Y0
-	VPMOVZXBD      248(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      312(SP), Y4
-	VPMOVZXBD      376(SP), Y5
-	VPMOVZXBD      280(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 224(AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, 112(CX)
-	VPTEST         Y12, Y12
-	JNE            more64
-
-next64:
-	ADDQ $0x40, DX
-	ADDQ $0x00000080, CX
-	INCQ R11
-	JMP  lanes64
-
-more64:
-	VPMOVZXBD 384(SP), Y4
-	VPMOVZXBD 320(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   (AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, (AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    (CX), X6, X6
-	VMOVDQU   X6, (CX)
-	VPMOVZXBD 392(SP), Y4
-	VPMOVZXBD 328(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   32(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 32(AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    16(CX), X6, X6
-	VMOVDQU   X6, 16(CX)
-	VPMOVZXBD 400(SP), Y4
-	VPMOVZXBD 336(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   64(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 64(AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    32(CX), X6, X6
-	VMOVDQU   X6, 32(CX)
-	VPMOVZXBD 408(SP), Y4
-	VPMOVZXBD 344(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   96(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 96(AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    48(CX), X6, X6
-	VMOVDQU   X6, 48(CX)
-	VPMOVZXBD 416(SP), Y4
-	VPMOVZXBD 352(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   128(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 128(AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    64(CX), X6, X6
-	VMOVDQU   X6, 64(CX)
-	VPMOVZXBD 424(SP), Y4
-	VPMOVZXBD 360(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   160(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 160(AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    80(CX), X6, X6
-	VMOVDQU   X6, 80(CX)
-	VPMOVZXBD 432(SP), Y4
-	VPMOVZXBD 368(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   192(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 192(AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    96(CX), X6, X6
-	VMOVDQU   X6, 96(CX)
-	VPMOVZXBD 440(SP), Y4
-	VPMOVZXBD 376(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   224(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 224(AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    112(CX), X6, X6
-	VMOVDQU   X6, 112(CX)
-	JMP       next64
+	CMPQ         SI, R9
+	JLE          finish
+	CMPQ         DX, BX
+	JA           finish
+	VMOVDQU      (AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      32(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 32(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, (CX)
+	VMOVDQU      64(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 64(AX)
+	VMOVDQU      96(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 96(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, 16(CX)
+	VMOVDQU      128(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 128(AX)
+	VMOVDQU      160(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 160(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, 32(CX)
+	VMOVDQU      192(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 192(AX)
+	VMOVDQU      224(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 224(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, 48(CX)
+	ADDQ         $0x40, CX
+	INCQ         R9
+	JMP          lanes64
 
 lanes32:
-	CMPQ           R8, R11
-	JLE            finish
-	CMPQ           BX, DI
-	JA             finish
-	VPXOR          Y12, Y12, Y12
-	VMOVDQU        (DX), Y0
-	VBROADCASTI128 1472(AX), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 1488(AX), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VBROADCASTI128 1504(AX), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VBROADCASTI128 1520(AX), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VBROADCASTI128 1536(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VMOVDQU        Y4, (SP)
-	VPMOVZXBD      (SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         (AX), Y8, Y4
-	VMOVDQU        Y4, 32(SP)
-	VPMOVZXBD      8(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         32(AX), Y8, Y5
-	VMOVDQU        Y5, 64(SP)
-	VPMOVZXBD      16(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         64(AX), Y8, Y6
-	VMOVDQU        Y6, 96(SP)
-	VPMOVZXBD      24(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         96(AX), Y8, Y7
-	VMOVDQU        Y7, 128(SP)
-	VPACKUSDW      Y5, Y4, Y4
-	VPACKUSDW      Y7, Y6, Y6
-	VPACKUSWB      Y6, Y4, Y4
-	VMOVDQU        packedOrder<>+0(SB), Y5
-	VPERMD         Y4, Y5, Y2
-	VPADDB         Y1, Y1, Y3
-	VPADDB         Y3, Y3, Y3
-	VPXOR          Y9, Y9, Y9
-	VBROADCASTI128 1552(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1568(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1584(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1600(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1616(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y4
-	VPCMPEQB       Y2, Y4, Y4
-	VPAND          Y4, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1632(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1648(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPAND          Y5, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1664(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1680(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y6
-	VPCMPEQB       Y2, Y6, Y6
-	VPAND          Y6, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VMOVDQU        Y9, 224(SP)
-	VPADDB         Y3, Y3, Y3
-	VPADDB         Y3, Y3, Y3
-	VPSUBB         Y4, Y3, Y3
-	VPSUBB         Y5, Y3, Y3
-	VPSUBB         Y6, Y3, Y3
-	VBROADCASTI128 1696(AX), Y0
-	VPSHUFB        Y1, Y0, Y0
-	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
-	VPCMPEQB       Y14, Y4, Y4
-	VPAND          Y4, Y0, Y0
-	VBROADCASTI128 1088(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1104(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1120(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1136(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1152(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1168(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1184(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1200(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPUNPCKLBW     Y0, Y1, Y4
-	VPUNPCKHBW     Y0, Y1, Y5
-	VMOVDQU        Y4, 160(SP)
-	VMOVDQU        Y5, 192(SP)
-	VBROADCASTI128 1344(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1360(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1376(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1392(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1408(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1424(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1440(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1456(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPAND          repeated07070707<>+0(SB), Y1, Y0
-	VMOVDQU        Y0, 256(SP)
-	VPSRLW         $0x03, Y1, Y5
-	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
-	VMOVDQU        Y5, 288(SP)
-	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
-	VPSUBB         (SP), Y4, Y4
-	VPMINUB        Y5, Y4, Y4
-	VMOVDQU        Y4, 320(SP)
-	VPSUBB         Y4, Y5, Y5
-	VMOVDQU        Y5, 384(SP)
-	VPOR           Y5, Y12, Y12
-	VPMOVZXBD      (SP), Y1
-	VMOVDQU        (AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      160(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         32(SP), Y0, Y0
-	VPMOVZXBD      224(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      288(SP), Y4
-	VPMOVZXBD      320(SP), Y5
-	VPMOVZXBD      256(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, (AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, (CX)
-	VPMOVZXBD      8(SP), Y1
-	VMOVDQU        32(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      192(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         64(SP), Y0, Y0
-	VPMOVZXBD      232(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      296(SP), Y4
-	VPMOVZXBD      328(SP), Y5
-	VPMOVZXBD      264(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 32(AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, 16(CX)
-	VPMOVZXBD      16(SP), Y1
-	VMOVDQU        64(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      176(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         96(SP), Y0, Y0
-	VPMOVZXBD      240(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      304(SP), Y4
-	VPMOVZXBD      336(SP), Y5
-	VPMOVZXBD      272(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 64(AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, 32(CX)
-	VPMOVZXBD      24(SP), Y1
-	VMOVDQU        96(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      208(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         128(SP), Y0, Y0
-	VPMOVZXBD      248(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      312(SP), Y4
-	VPMOVZXBD      344(SP), Y5
-	VPMOVZXBD      280(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 96(AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, 48(CX)
-	VPTEST         Y12, Y12
-	JNE            more32
-
-next32:
-	ADDQ $0x20, DX
-	ADDQ $0x00000040, CX
-	INCQ R11
-	JMP  lanes32
-
-more32:
-	VPMOVZXBD 384(SP), Y4
-	VPMOVZXBD 320(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   (AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, (AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    (CX), X6, X6
-	VMOVDQU   X6, (CX)
-	VPMOVZXBD 392(SP), Y4
-	VPMOVZXBD 328(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   32(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 32(AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    16(CX), X6, X6
-	VMOVDQU   X6, 16(CX)
-	VPMOVZXBD 400(SP), Y4
-	VPMOVZXBD 336(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   64(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 64(AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    32(CX), X6, X6
-	VMOVDQU   X6, 32(CX)
-	VPMOVZXBD 408(SP), Y4
-	VPMOVZXBD 344(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   96(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 96(AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    48(CX), X6, X6
-	VMOVDQU   X6, 48(CX)
-	JMP       next32
+	CMPQ         SI, R9
+	JLE          finish
+	CMPQ         DX, BX
+	JA           finish
+	VMOVDQU      (AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      32(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 32(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, (CX)
+	VMOVDQU      64(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 64(AX)
+	VMOVDQU      96(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 96(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, 16(CX)
+	ADDQ         $0x20, CX
+	INCQ         R9
+	JMP          lanes32
 
 lanes16:
-	CMPQ           R8, R11
-	JLE            finish
-	CMPQ           BX, DI
-	JA             finish
-	VPXOR          Y12, Y12, Y12
-	VMOVDQU        (DX), X0
-	VBROADCASTI128 1472(AX), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 1488(AX), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VBROADCASTI128 1504(AX), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VBROADCASTI128 1520(AX), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VBROADCASTI128 1536(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VMOVDQU        Y4, (SP)
-	VPMOVZXBD      (SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         (AX), Y8, Y4
-	VMOVDQU        Y4, 32(SP)
-	VPMOVZXBD      8(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         32(AX), Y8, Y5
-	VMOVDQU        Y5, 64(SP)
-	VPXOR          Y6, Y6, Y6
-	VPXOR          Y7, Y7, Y7
-	VPACKUSDW      Y5, Y4, Y4
-	VPACKUSDW      Y7, Y6, Y6
-	VPACKUSWB      Y6, Y4, Y4
-	VMOVDQU        packedOrder<>+0(SB), Y5
-	VPERMD         Y4, Y5, Y2
-	VPADDB         Y1, Y1, Y3
-	VPADDB         Y3, Y3, Y3
-	VPXOR          Y9, Y9, Y9
-	VBROADCASTI128 1552(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1568(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1584(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1600(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1616(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y4
-	VPCMPEQB       Y2, Y4, Y4
-	VPAND          Y4, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1632(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1648(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPAND          Y5, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1664(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1680(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y6
-	VPCMPEQB       Y2, Y6, Y6
-	VPAND          Y6, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VMOVDQU        Y9, 224(SP)
-	VPADDB         Y3, Y3, Y3
-	VPADDB         Y3, Y3, Y3
-	VPSUBB         Y4, Y3, Y3
-	VPSUBB         Y5, Y3, Y3
-	VPSUBB         Y6, Y3, Y3
-	VBROADCASTI128 1696(AX), Y0
-	VPSHUFB        Y1, Y0, Y0
-	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
-	VPCMPEQB       Y14, Y4, Y4
-	VPAND          Y4, Y0, Y0
-	VBROADCASTI128 1088(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1104(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1120(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1136(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1152(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1168(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1184(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1200(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPUNPCKLBW     Y0, Y1, Y4
-	VPUNPCKHBW     Y0, Y1, Y5
-	VMOVDQU        Y4, 160(SP)
-	VMOVDQU        Y5, 192(SP)
-	VBROADCASTI128 1344(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1360(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1376(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1392(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1408(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1424(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1440(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1456(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPAND          repeated07070707<>+0(SB), Y1, Y0
-	VMOVDQU        Y0, 256(SP)
-	VPSRLW         $0x03, Y1, Y5
-	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
-	VMOVDQU        Y5, 288(SP)
-	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
-	VPSUBB         (SP), Y4, Y4
-	VPMINUB        Y5, Y4, Y4
-	VMOVDQU        Y4, 320(SP)
-	VPSUBB         Y4, Y5, Y5
-	VMOVDQU        Y5, 384(SP)
-	VMOVDQU        X5, X5
-	VPOR           Y5, Y12, Y12
-	VPMOVZXBD      (SP), Y1
-	VMOVDQU        (AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      160(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         32(SP), Y0, Y0
-	VPMOVZXBD      224(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      288(SP), Y4
-	VPMOVZXBD      320(SP), Y5
-	VPMOVZXBD      256(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, (AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, (CX)
-	VPMOVZXBD      8(SP), Y1
-	VMOVDQU        32(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      192(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         64(SP), Y0, Y0
-	VPMOVZXBD      232(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      296(SP), Y4
-	VPMOVZXBD      328(SP), Y5
-	VPMOVZXBD      264(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 32(AX)
-	VPSHUFB        lowWords<>+0(SB), Y6, Y6
-	VPERMQ         $0x08, Y6, Y6
-	VMOVDQU        X6, 16(CX)
-	VPTEST         Y12, Y12
-	JNE            more16
-
-next16:
-	ADDQ $0x10, DX
-	ADDQ $0x00000020, CX
-	INCQ R11
-	JMP  lanes16
-
-more16:
-	VPMOVZXBD 384(SP), Y4
-	VPMOVZXBD 320(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   (AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, (AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    (CX), X6, X6
-	VMOVDQU   X6, (CX)
-	VPMOVZXBD 392(SP), Y4
-	VPMOVZXBD 328(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   32(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 32(AX)
-	VPSHUFB   lowWords<>+0(SB), Y6, Y6
-	VPERMQ    $0x08, Y6, Y6
-	VPADDW    16(CX), X6, X6
-	VMOVDQU   X6, 16(CX)
-	JMP       next16
+	CMPQ         SI, R9
+	JLE          finish
+	CMPQ         DX, BX
+	JA           finish
+	VMOVDQU      (AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y7
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      32(AX), Y0
+	VPAND        Y15, Y0, Y1
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPGATHERDD   Y2, (R10)(Y1*4), Y3
+	VPSRLD       $0x0c, Y0, Y0
+	VPSRLD       $0x14, Y3, Y1
+	VPMULLD      Y1, Y0, Y0
+	VPSRLD       $0x08, Y3, Y1
+	VPAND        Y15, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPAND        Y10, Y3, Y8
+	VPCMPGTD     Y0, Y14, Y1
+	VMOVMSKPS    Y1, DI
+	VPMOVZXBD    (R11)(DI*8), Y3
+	VPMOVZXWD    (DX), Y2
+	VPERMD       Y2, Y3, Y2
+	VPSLLD       $0x10, Y0, Y3
+	VPOR         Y2, Y3, Y3
+	VPBLENDVB    Y1, Y3, Y0, Y0
+	POPCNTL      DI, DI
+	LEAQ         (DX)(DI*2), DX
+	VMOVDQU      Y0, 32(AX)
+	VPACKUSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSWB    X8, X7, X7
+	VMOVDQU      X7, (CX)
+	ADDQ         $0x10, CX
+	INCQ         R9
+	JMP          lanes16
 
 finish:
-	SUBQ R10, BX
-	MOVQ R11, done+56(FP)
-	MOVQ BX, read+64(FP)
+	SUBQ R8, DX
+	MOVQ R9, done+48(FP)
+	MOVQ DX, read+56(FP)
 	VZEROUPPER
 	RET
 
@@ -12098,271 +28029,5652 @@ DATA wordsOfMask<>+2046(SB)/1, $0x06
 DATA wordsOfMask<>+2047(SB)/1, $0x07
 GLOBL wordsOfMask<>(SB), RODATA|NOPTR, $2048
 
-DATA packedOrder<>+0(SB)/1, $0x00
-DATA packedOrder<>+1(SB)/1, $0x00
-DATA packedOrder<>+2(SB)/1, $0x00
-DATA packedOrder<>+3(SB)/1, $0x00
-DATA packedOrder<>+4(SB)/1, $0x04
-DATA packedOrder<>+5(SB)/1, $0x00
-DATA packedOrder<>+6(SB)/1, $0x00
-DATA packedOrder<>+7(SB)/1, $0x00
-DATA packedOrder<>+8(SB)/1, $0x01
-DATA packedOrder<>+9(SB)/1, $0x00
-DATA packedOrder<>+10(SB)/1, $0x00
-DATA packedOrder<>+11(SB)/1, $0x00
-DATA packedOrder<>+12(SB)/1, $0x05
-DATA packedOrder<>+13(SB)/1, $0x00
-DATA packedOrder<>+14(SB)/1, $0x00
-DATA packedOrder<>+15(SB)/1, $0x00
-DATA packedOrder<>+16(SB)/1, $0x02
-DATA packedOrder<>+17(SB)/1, $0x00
-DATA packedOrder<>+18(SB)/1, $0x00
-DATA packedOrder<>+19(SB)/1, $0x00
-DATA packedOrder<>+20(SB)/1, $0x06
-DATA packedOrder<>+21(SB)/1, $0x00
-DATA packedOrder<>+22(SB)/1, $0x00
-DATA packedOrder<>+23(SB)/1, $0x00
-DATA packedOrder<>+24(SB)/1, $0x03
-DATA packedOrder<>+25(SB)/1, $0x00
-DATA packedOrder<>+26(SB)/1, $0x00
-DATA packedOrder<>+27(SB)/1, $0x00
-DATA packedOrder<>+28(SB)/1, $0x07
-DATA packedOrder<>+29(SB)/1, $0x00
-DATA packedOrder<>+30(SB)/1, $0x00
-DATA packedOrder<>+31(SB)/1, $0x00
-GLOBL packedOrder<>(SB), RODATA|NOPTR, $32
+// func encode16AVX2(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·encode16AVX2(SB), NOSPLIT, $320-72
+	MOVQ  e+0(FP), AX
+	MOVQ  symbols+16(FP), CX
+	MOVQ  words+32(FP), DX
+	MOVQ  ctx+8(FP), DI
+	MOVQ  z+24(FP), R8
+	MOVQ  at+40(FP), BX
+	LEAQ  (DX)(BX*2), DX
+	MOVQ  rounds+48(FP), R9
+	MOVQ  lanes+56(FP), R10
+	MOVQ  DX, R11
+	MOVQ  R9, BX
+	IMULQ R10, BX
+	ADDQ  BX, CX
+	ADDQ  BX, DI
+	LEAQ  (R8)(BX*2), R8
+	LEAQ  256(AX), BX
+	LEAQ  endsOfMask<>+0(SB), SI
+	CMPQ  R10, $0x20
+	JEQ   lanes32
+	JL    lanes16
 
-DATA repeatedf0f0f0f0<>+0(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+1(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+2(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+3(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+4(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+5(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+6(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+7(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+8(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+9(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+10(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+11(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+12(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+13(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+14(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+15(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+16(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+17(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+18(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+19(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+20(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+21(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+22(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+23(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+24(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+25(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+26(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+27(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+28(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+29(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+30(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+31(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+32(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+33(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+34(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+35(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+36(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+37(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+38(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+39(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+40(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+41(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+42(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+43(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+44(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+45(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+46(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+47(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+48(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+49(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+50(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+51(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+52(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+53(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+54(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+55(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+56(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+57(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+58(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+59(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+60(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+61(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+62(SB)/1, $0xf0
-DATA repeatedf0f0f0f0<>+63(SB)/1, $0xf0
-GLOBL repeatedf0f0f0f0<>(SB), RODATA|NOPTR, $64
+lanes64:
+	SUBQ           $0x01, R9
+	JL             finish
+	SUBQ           $0x40, CX
+	SUBQ           $0x40, DI
+	SUBQ           $0x00000080, R8
+	VMOVDQU        (DI), Y1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQU        Y3, 256(SP)
+	VMOVDQU        32(DI), Y1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQU        Y3, 288(SP)
+	VPMOVZXBD      256(SP), Y1
+	VPMOVZXBD      (CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQU        Y3, (SP)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y0
+	VPMOVZXBD      264(SP), Y6
+	VPMOVZXBD      8(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQU        Y8, 32(SP)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPMOVZXBD      272(SP), Y11
+	VPMOVZXBD      16(CX), Y13
+	VPSLLD         $0x06, Y11, Y11
+	VPOR           Y13, Y11, Y11
+	VPCMPEQD       Y12, Y12, Y12
+	VPXOR          Y13, Y13, Y13
+	VPGATHERDD     Y12, (BX)(Y11*4), Y13
+	VMOVDQU        Y13, 64(SP)
+	VPSRLD         $0x07, Y13, Y14
+	VPAND          repeated0000000f<>+0(SB), Y14, Y14
+	VPAND          repeated0000001f<>+0(SB), Y13, Y15
+	VPADDD         Y15, Y14, Y14
+	VPMAXUD        Y14, Y0, Y0
+	VPMOVZXBD      280(SP), Y1
+	VPMOVZXBD      24(CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQU        Y3, 96(SP)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y4
+	VPMAXUD        Y4, Y0, Y0
+	VPMOVZXBD      288(SP), Y6
+	VPMOVZXBD      32(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQU        Y8, 128(SP)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPMOVZXBD      296(SP), Y11
+	VPMOVZXBD      40(CX), Y13
+	VPSLLD         $0x06, Y11, Y11
+	VPOR           Y13, Y11, Y11
+	VPCMPEQD       Y12, Y12, Y12
+	VPXOR          Y13, Y13, Y13
+	VPGATHERDD     Y12, (BX)(Y11*4), Y13
+	VMOVDQU        Y13, 160(SP)
+	VPSRLD         $0x07, Y13, Y14
+	VPAND          repeated0000000f<>+0(SB), Y14, Y14
+	VPAND          repeated0000001f<>+0(SB), Y13, Y15
+	VPADDD         Y15, Y14, Y14
+	VPMAXUD        Y14, Y0, Y0
+	VPMOVZXBD      304(SP), Y1
+	VPMOVZXBD      48(CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQU        Y3, 192(SP)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y4
+	VPMAXUD        Y4, Y0, Y0
+	VPMOVZXBD      312(SP), Y6
+	VPMOVZXBD      56(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQU        Y8, 224(SP)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPCMPGTD       repeated0000000f<>+0(SB), Y0, Y1
+	VPTEST         Y1, Y1
+	JNE            more64
 
-DATA repeated1f1f1f1f<>+0(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+1(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+2(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+3(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+4(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+5(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+6(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+7(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+8(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+9(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+10(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+11(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+12(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+13(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+14(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+15(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+16(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+17(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+18(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+19(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+20(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+21(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+22(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+23(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+24(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+25(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+26(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+27(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+28(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+29(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+30(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+31(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+32(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+33(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+34(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+35(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+36(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+37(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+38(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+39(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+40(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+41(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+42(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+43(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+44(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+45(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+46(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+47(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+48(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+49(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+50(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+51(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+52(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+53(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+54(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+55(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+56(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+57(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+58(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+59(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+60(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+61(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+62(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+63(SB)/1, $0x1f
-GLOBL repeated1f1f1f1f<>(SB), RODATA|NOPTR, $64
+symbols64:
+	VMOVDQU    224(SP), Y1
+	VMOVDQU    192(SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VPMOVZXWD  112(R8), Y4
+	VPMOVZXWD  96(R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    224(AX), Y0
+	VMOVDQU    192(AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 224(AX)
+	VMOVDQU    Y8, 192(AX)
+	VMOVDQU    160(SP), Y1
+	VMOVDQU    128(SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VPMOVZXWD  80(R8), Y4
+	VPMOVZXWD  64(R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    160(AX), Y0
+	VMOVDQU    128(AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 160(AX)
+	VMOVDQU    Y8, 128(AX)
+	VMOVDQU    96(SP), Y1
+	VMOVDQU    64(SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VPMOVZXWD  48(R8), Y4
+	VPMOVZXWD  32(R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    96(AX), Y0
+	VMOVDQU    64(AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 96(AX)
+	VMOVDQU    Y8, 64(AX)
+	VMOVDQU    32(SP), Y1
+	VMOVDQU    (SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VPMOVZXWD  16(R8), Y4
+	VPMOVZXWD  (R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    32(AX), Y0
+	VMOVDQU    (AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 32(AX)
+	VMOVDQU    Y8, (AX)
+	JMP        lanes64
 
-DATA repeated0f0f0f0f<>+0(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+1(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+2(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+3(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+4(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+5(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+6(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+7(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+8(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+9(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+10(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+11(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+12(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+13(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+14(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+15(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+16(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+17(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+18(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+19(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+20(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+21(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+22(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+23(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+24(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+25(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+26(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+27(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+28(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+29(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+30(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+31(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+32(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+33(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+34(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+35(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+36(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+37(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+38(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+39(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+40(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+41(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+42(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+43(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+44(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+45(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+46(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+47(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+48(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+49(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+50(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+51(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+52(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+53(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+54(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+55(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+56(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+57(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+58(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+59(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+60(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+61(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+62(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+63(SB)/1, $0x0f
-GLOBL repeated0f0f0f0f<>(SB), RODATA|NOPTR, $64
+more64:
+	VMOVDQU   224(SP), Y1
+	VMOVDQU   192(SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VPMOVZXWD 112(R8), Y4
+	VPMOVZXWD 96(R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
+	VMOVDQU   224(AX), Y0
+	VMOVDQU   192(AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
+	VPSLLVD   Y5, Y6, Y6
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
+	VMOVDQU   Y0, 224(AX)
+	VMOVDQU   Y8, 192(AX)
+	VMOVDQU   160(SP), Y1
+	VMOVDQU   128(SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VPMOVZXWD 80(R8), Y4
+	VPMOVZXWD 64(R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
+	VMOVDQU   160(AX), Y0
+	VMOVDQU   128(AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
+	VPSLLVD   Y5, Y6, Y6
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
+	VMOVDQU   Y0, 160(AX)
+	VMOVDQU   Y8, 128(AX)
+	VMOVDQU   96(SP), Y1
+	VMOVDQU   64(SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VPMOVZXWD 48(R8), Y4
+	VPMOVZXWD 32(R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
+	VMOVDQU   96(AX), Y0
+	VMOVDQU   64(AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
+	VPSLLVD   Y5, Y6, Y6
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
+	VMOVDQU   Y0, 96(AX)
+	VMOVDQU   Y8, 64(AX)
+	VMOVDQU   32(SP), Y1
+	VMOVDQU   (SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VPMOVZXWD 16(R8), Y4
+	VPMOVZXWD (R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
+	VMOVDQU   32(AX), Y0
+	VMOVDQU   (AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
+	VPSLLVD   Y5, Y6, Y6
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
+	VMOVDQU   Y0, 32(AX)
+	VMOVDQU   Y8, (AX)
+	JMP       symbols64
 
-DATA lowWords<>+0(SB)/1, $0x00
-DATA lowWords<>+1(SB)/1, $0x01
-DATA lowWords<>+2(SB)/1, $0x04
-DATA lowWords<>+3(SB)/1, $0x05
-DATA lowWords<>+4(SB)/1, $0x08
-DATA lowWords<>+5(SB)/1, $0x09
-DATA lowWords<>+6(SB)/1, $0x0c
-DATA lowWords<>+7(SB)/1, $0x0d
-DATA lowWords<>+8(SB)/1, $0x80
-DATA lowWords<>+9(SB)/1, $0x80
-DATA lowWords<>+10(SB)/1, $0x80
-DATA lowWords<>+11(SB)/1, $0x80
-DATA lowWords<>+12(SB)/1, $0x80
-DATA lowWords<>+13(SB)/1, $0x80
-DATA lowWords<>+14(SB)/1, $0x80
-DATA lowWords<>+15(SB)/1, $0x80
-DATA lowWords<>+16(SB)/1, $0x00
-DATA lowWords<>+17(SB)/1, $0x01
-DATA lowWords<>+18(SB)/1, $0x04
-DATA lowWords<>+19(SB)/1, $0x05
-DATA lowWords<>+20(SB)/1, $0x08
-DATA lowWords<>+21(SB)/1, $0x09
-DATA lowWords<>+22(SB)/1, $0x0c
-DATA lowWords<>+23(SB)/1, $0x0d
-DATA lowWords<>+24(SB)/1, $0x80
-DATA lowWords<>+25(SB)/1, $0x80
-DATA lowWords<>+26(SB)/1, $0x80
-DATA lowWords<>+27(SB)/1, $0x80
-DATA lowWords<>+28(SB)/1, $0x80
-DATA lowWords<>+29(SB)/1, $0x80
-DATA lowWords<>+30(SB)/1, $0x80
-DATA lowWords<>+31(SB)/1, $0x80
-GLOBL lowWords<>(SB), RODATA|NOPTR, $32
+lanes32:
+	SUBQ           $0x01, R9
+	JL             finish
+	SUBQ           $0x20, CX
+	SUBQ           $0x20, DI
+	SUBQ           $0x00000040, R8
+	VMOVDQU        (DI), Y1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQU        Y3, 256(SP)
+	VPMOVZXBD      256(SP), Y1
+	VPMOVZXBD      (CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQU        Y3, (SP)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y0
+	VPMOVZXBD      264(SP), Y6
+	VPMOVZXBD      8(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQU        Y8, 32(SP)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPMOVZXBD      272(SP), Y11
+	VPMOVZXBD      16(CX), Y13
+	VPSLLD         $0x06, Y11, Y11
+	VPOR           Y13, Y11, Y11
+	VPCMPEQD       Y12, Y12, Y12
+	VPXOR          Y13, Y13, Y13
+	VPGATHERDD     Y12, (BX)(Y11*4), Y13
+	VMOVDQU        Y13, 64(SP)
+	VPSRLD         $0x07, Y13, Y14
+	VPAND          repeated0000000f<>+0(SB), Y14, Y14
+	VPAND          repeated0000001f<>+0(SB), Y13, Y15
+	VPADDD         Y15, Y14, Y14
+	VPMAXUD        Y14, Y0, Y0
+	VPMOVZXBD      280(SP), Y1
+	VPMOVZXBD      24(CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQU        Y3, 96(SP)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y4
+	VPMAXUD        Y4, Y0, Y0
+	VPCMPGTD       repeated0000000f<>+0(SB), Y0, Y1
+	VPTEST         Y1, Y1
+	JNE            more32
+
+symbols32:
+	VMOVDQU    96(SP), Y1
+	VMOVDQU    64(SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VPMOVZXWD  48(R8), Y4
+	VPMOVZXWD  32(R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    96(AX), Y0
+	VMOVDQU    64(AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 96(AX)
+	VMOVDQU    Y8, 64(AX)
+	VMOVDQU    32(SP), Y1
+	VMOVDQU    (SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VPMOVZXWD  16(R8), Y4
+	VPMOVZXWD  (R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    32(AX), Y0
+	VMOVDQU    (AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 32(AX)
+	VMOVDQU    Y8, (AX)
+	JMP        lanes32
+
+more32:
+	VMOVDQU   96(SP), Y1
+	VMOVDQU   64(SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VPMOVZXWD 48(R8), Y4
+	VPMOVZXWD 32(R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
+	VMOVDQU   96(AX), Y0
+	VMOVDQU   64(AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
+	VPSLLVD   Y5, Y6, Y6
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
+	VMOVDQU   Y0, 96(AX)
+	VMOVDQU   Y8, 64(AX)
+	VMOVDQU   32(SP), Y1
+	VMOVDQU   (SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VPMOVZXWD 16(R8), Y4
+	VPMOVZXWD (R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
+	VMOVDQU   32(AX), Y0
+	VMOVDQU   (AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
+	VPSLLVD   Y5, Y6, Y6
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
+	VMOVDQU   Y0, 32(AX)
+	VMOVDQU   Y8, (AX)
+	JMP       symbols32
+
+lanes16:
+	SUBQ           $0x01, R9
+	JL             finish
+	SUBQ           $0x10, CX
+	SUBQ           $0x10, DI
+	SUBQ           $0x00000020, R8
+	VMOVDQU        (DI), X1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQU        Y3, 256(SP)
+	VPMOVZXBD      256(SP), Y1
+	VPMOVZXBD      (CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQU        Y3, (SP)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y0
+	VPMOVZXBD      264(SP), Y6
+	VPMOVZXBD      8(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQU        Y8, 32(SP)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPCMPGTD       repeated0000000f<>+0(SB), Y0, Y1
+	VPTEST         Y1, Y1
+	JNE            more16
+
+symbols16:
+	VMOVDQU    32(SP), Y1
+	VMOVDQU    (SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VPMOVZXWD  16(R8), Y4
+	VPMOVZXWD  (R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    32(AX), Y0
+	VMOVDQU    (AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 32(AX)
+	VMOVDQU    Y8, (AX)
+	JMP        lanes16
+
+more16:
+	VMOVDQU   32(SP), Y1
+	VMOVDQU   (SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VPMOVZXWD 16(R8), Y4
+	VPMOVZXWD (R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
+	VMOVDQU   32(AX), Y0
+	VMOVDQU   (AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
+	VPSLLVD   Y5, Y6, Y6
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
+	VMOVDQU   Y0, 32(AX)
+	VMOVDQU   Y8, (AX)
+	JMP       symbols16
+
+finish:
+	SUBQ DX, R11
+	MOVQ R11, written+64(FP)
+	VZEROUPPER
+	RET
+
+DATA endsOfMask<>+0(SB)/1, $0x00
+DATA endsOfMask<>+1(SB)/1, $0x00
+DATA endsOfMask<>+2(SB)/1, $0x00
+DATA endsOfMask<>+3(SB)/1, $0x00
+DATA endsOfMask<>+4(SB)/1, $0x00
+DATA endsOfMask<>+5(SB)/1, $0x00
+DATA endsOfMask<>+6(SB)/1, $0x00
+DATA endsOfMask<>+7(SB)/1, $0x00
+DATA endsOfMask<>+8(SB)/1, $0x00
+DATA endsOfMask<>+9(SB)/1, $0x00
+DATA endsOfMask<>+10(SB)/1, $0x00
+DATA endsOfMask<>+11(SB)/1, $0x00
+DATA endsOfMask<>+12(SB)/1, $0x00
+DATA endsOfMask<>+13(SB)/1, $0x00
+DATA endsOfMask<>+14(SB)/1, $0x00
+DATA endsOfMask<>+15(SB)/1, $0x00
+DATA endsOfMask<>+16(SB)/1, $0x00
+DATA endsOfMask<>+17(SB)/1, $0x00
+DATA endsOfMask<>+18(SB)/1, $0x00
+DATA endsOfMask<>+19(SB)/1, $0x00
+DATA endsOfMask<>+20(SB)/1, $0x00
+DATA endsOfMask<>+21(SB)/1, $0x00
+DATA endsOfMask<>+22(SB)/1, $0x00
+DATA endsOfMask<>+23(SB)/1, $0x00
+DATA endsOfMask<>+24(SB)/1, $0x00
+DATA endsOfMask<>+25(SB)/1, $0x00
+DATA endsOfMask<>+26(SB)/1, $0x00
+DATA endsOfMask<>+27(SB)/1, $0x00
+DATA endsOfMask<>+28(SB)/1, $0x00
+DATA endsOfMask<>+29(SB)/1, $0x00
+DATA endsOfMask<>+30(SB)/1, $0x00
+DATA endsOfMask<>+31(SB)/1, $0x01
+DATA endsOfMask<>+32(SB)/1, $0x00
+DATA endsOfMask<>+33(SB)/1, $0x00
+DATA endsOfMask<>+34(SB)/1, $0x00
+DATA endsOfMask<>+35(SB)/1, $0x00
+DATA endsOfMask<>+36(SB)/1, $0x00
+DATA endsOfMask<>+37(SB)/1, $0x00
+DATA endsOfMask<>+38(SB)/1, $0x00
+DATA endsOfMask<>+39(SB)/1, $0x00
+DATA endsOfMask<>+40(SB)/1, $0x00
+DATA endsOfMask<>+41(SB)/1, $0x00
+DATA endsOfMask<>+42(SB)/1, $0x00
+DATA endsOfMask<>+43(SB)/1, $0x00
+DATA endsOfMask<>+44(SB)/1, $0x00
+DATA endsOfMask<>+45(SB)/1, $0x00
+DATA endsOfMask<>+46(SB)/1, $0x02
+DATA endsOfMask<>+47(SB)/1, $0x03
+DATA endsOfMask<>+48(SB)/1, $0x00
+DATA endsOfMask<>+49(SB)/1, $0x00
+DATA endsOfMask<>+50(SB)/1, $0x00
+DATA endsOfMask<>+51(SB)/1, $0x00
+DATA endsOfMask<>+52(SB)/1, $0x00
+DATA endsOfMask<>+53(SB)/1, $0x00
+DATA endsOfMask<>+54(SB)/1, $0x00
+DATA endsOfMask<>+55(SB)/1, $0x00
+DATA endsOfMask<>+56(SB)/1, $0x00
+DATA endsOfMask<>+57(SB)/1, $0x00
+DATA endsOfMask<>+58(SB)/1, $0x00
+DATA endsOfMask<>+59(SB)/1, $0x00
+DATA endsOfMask<>+60(SB)/1, $0x00
+DATA endsOfMask<>+61(SB)/1, $0x01
+DATA endsOfMask<>+62(SB)/1, $0x02
+DATA endsOfMask<>+63(SB)/1, $0x03
+DATA endsOfMask<>+64(SB)/1, $0x00
+DATA endsOfMask<>+65(SB)/1, $0x00
+DATA endsOfMask<>+66(SB)/1, $0x00
+DATA endsOfMask<>+67(SB)/1, $0x00
+DATA endsOfMask<>+68(SB)/1, $0x00
+DATA endsOfMask<>+69(SB)/1, $0x00
+DATA endsOfMask<>+70(SB)/1, $0x00
+DATA endsOfMask<>+71(SB)/1, $0x00
+DATA endsOfMask<>+72(SB)/1, $0x00
+DATA endsOfMask<>+73(SB)/1, $0x00
+DATA endsOfMask<>+74(SB)/1, $0x00
+DATA endsOfMask<>+75(SB)/1, $0x00
+DATA endsOfMask<>+76(SB)/1, $0x00
+DATA endsOfMask<>+77(SB)/1, $0x00
+DATA endsOfMask<>+78(SB)/1, $0x04
+DATA endsOfMask<>+79(SB)/1, $0x05
+DATA endsOfMask<>+80(SB)/1, $0x00
+DATA endsOfMask<>+81(SB)/1, $0x00
+DATA endsOfMask<>+82(SB)/1, $0x00
+DATA endsOfMask<>+83(SB)/1, $0x00
+DATA endsOfMask<>+84(SB)/1, $0x00
+DATA endsOfMask<>+85(SB)/1, $0x00
+DATA endsOfMask<>+86(SB)/1, $0x00
+DATA endsOfMask<>+87(SB)/1, $0x00
+DATA endsOfMask<>+88(SB)/1, $0x00
+DATA endsOfMask<>+89(SB)/1, $0x00
+DATA endsOfMask<>+90(SB)/1, $0x00
+DATA endsOfMask<>+91(SB)/1, $0x00
+DATA endsOfMask<>+92(SB)/1, $0x00
+DATA endsOfMask<>+93(SB)/1, $0x01
+DATA endsOfMask<>+94(SB)/1, $0x04
+DATA endsOfMask<>+95(SB)/1, $0x05
+DATA endsOfMask<>+96(SB)/1, $0x00
+DATA endsOfMask<>+97(SB)/1, $0x00
+DATA endsOfMask<>+98(SB)/1, $0x00
+DATA endsOfMask<>+99(SB)/1, $0x00
+DATA endsOfMask<>+100(SB)/1, $0x00
+DATA endsOfMask<>+101(SB)/1, $0x00
+DATA endsOfMask<>+102(SB)/1, $0x00
+DATA endsOfMask<>+103(SB)/1, $0x00
+DATA endsOfMask<>+104(SB)/1, $0x00
+DATA endsOfMask<>+105(SB)/1, $0x00
+DATA endsOfMask<>+106(SB)/1, $0x00
+DATA endsOfMask<>+107(SB)/1, $0x00
+DATA endsOfMask<>+108(SB)/1, $0x02
+DATA endsOfMask<>+109(SB)/1, $0x03
+DATA endsOfMask<>+110(SB)/1, $0x04
+DATA endsOfMask<>+111(SB)/1, $0x05
+DATA endsOfMask<>+112(SB)/1, $0x00
+DATA endsOfMask<>+113(SB)/1, $0x00
+DATA endsOfMask<>+114(SB)/1, $0x00
+DATA endsOfMask<>+115(SB)/1, $0x00
+DATA endsOfMask<>+116(SB)/1, $0x00
+DATA endsOfMask<>+117(SB)/1, $0x00
+DATA endsOfMask<>+118(SB)/1, $0x00
+DATA endsOfMask<>+119(SB)/1, $0x00
+DATA endsOfMask<>+120(SB)/1, $0x00
+DATA endsOfMask<>+121(SB)/1, $0x00
+DATA endsOfMask<>+122(SB)/1, $0x00
+DATA endsOfMask<>+123(SB)/1, $0x01
+DATA endsOfMask<>+124(SB)/1, $0x02
+DATA endsOfMask<>+125(SB)/1, $0x03
+DATA endsOfMask<>+126(SB)/1, $0x04
+DATA endsOfMask<>+127(SB)/1, $0x05
+DATA endsOfMask<>+128(SB)/1, $0x00
+DATA endsOfMask<>+129(SB)/1, $0x00
+DATA endsOfMask<>+130(SB)/1, $0x00
+DATA endsOfMask<>+131(SB)/1, $0x00
+DATA endsOfMask<>+132(SB)/1, $0x00
+DATA endsOfMask<>+133(SB)/1, $0x00
+DATA endsOfMask<>+134(SB)/1, $0x00
+DATA endsOfMask<>+135(SB)/1, $0x00
+DATA endsOfMask<>+136(SB)/1, $0x00
+DATA endsOfMask<>+137(SB)/1, $0x00
+DATA endsOfMask<>+138(SB)/1, $0x00
+DATA endsOfMask<>+139(SB)/1, $0x00
+DATA endsOfMask<>+140(SB)/1, $0x00
+DATA endsOfMask<>+141(SB)/1, $0x00
+DATA endsOfMask<>+142(SB)/1, $0x06
+DATA endsOfMask<>+143(SB)/1, $0x07
+DATA endsOfMask<>+144(SB)/1, $0x00
+DATA endsOfMask<>+145(SB)/1, $0x00
+DATA endsOfMask<>+146(SB)/1, $0x00
+DATA endsOfMask<>+147(SB)/1, $0x00
+DATA endsOfMask<>+148(SB)/1, $0x00
+DATA endsOfMask<>+149(SB)/1, $0x00
+DATA endsOfMask<>+150(SB)/1, $0x00
+DATA endsOfMask<>+151(SB)/1, $0x00
+DATA endsOfMask<>+152(SB)/1, $0x00
+DATA endsOfMask<>+153(SB)/1, $0x00
+DATA endsOfMask<>+154(SB)/1, $0x00
+DATA endsOfMask<>+155(SB)/1, $0x00
+DATA endsOfMask<>+156(SB)/1, $0x00
+DATA endsOfMask<>+157(SB)/1, $0x01
+DATA endsOfMask<>+158(SB)/1, $0x06
+DATA endsOfMask<>+159(SB)/1, $0x07
+DATA endsOfMask<>+160(SB)/1, $0x00
+DATA endsOfMask<>+161(SB)/1, $0x00
+DATA endsOfMask<>+162(SB)/1, $0x00
+DATA endsOfMask<>+163(SB)/1, $0x00
+DATA endsOfMask<>+164(SB)/1, $0x00
+DATA endsOfMask<>+165(SB)/1, $0x00
+DATA endsOfMask<>+166(SB)/1, $0x00
+DATA endsOfMask<>+167(SB)/1, $0x00
+DATA endsOfMask<>+168(SB)/1, $0x00
+DATA endsOfMask<>+169(SB)/1, $0x00
+DATA endsOfMask<>+170(SB)/1, $0x00
+DATA endsOfMask<>+171(SB)/1, $0x00
+DATA endsOfMask<>+172(SB)/1, $0x02
+DATA endsOfMask<>+173(SB)/1, $0x03
+DATA endsOfMask<>+174(SB)/1, $0x06
+DATA endsOfMask<>+175(SB)/1, $0x07
+DATA endsOfMask<>+176(SB)/1, $0x00
+DATA endsOfMask<>+177(SB)/1, $0x00
+DATA endsOfMask<>+178(SB)/1, $0x00
+DATA endsOfMask<>+179(SB)/1, $0x00
+DATA endsOfMask<>+180(SB)/1, $0x00
+DATA endsOfMask<>+181(SB)/1, $0x00
+DATA endsOfMask<>+182(SB)/1, $0x00
+DATA endsOfMask<>+183(SB)/1, $0x00
+DATA endsOfMask<>+184(SB)/1, $0x00
+DATA endsOfMask<>+185(SB)/1, $0x00
+DATA endsOfMask<>+186(SB)/1, $0x00
+DATA endsOfMask<>+187(SB)/1, $0x01
+DATA endsOfMask<>+188(SB)/1, $0x02
+DATA endsOfMask<>+189(SB)/1, $0x03
+DATA endsOfMask<>+190(SB)/1, $0x06
+DATA endsOfMask<>+191(SB)/1, $0x07
+DATA endsOfMask<>+192(SB)/1, $0x00
+DATA endsOfMask<>+193(SB)/1, $0x00
+DATA endsOfMask<>+194(SB)/1, $0x00
+DATA endsOfMask<>+195(SB)/1, $0x00
+DATA endsOfMask<>+196(SB)/1, $0x00
+DATA endsOfMask<>+197(SB)/1, $0x00
+DATA endsOfMask<>+198(SB)/1, $0x00
+DATA endsOfMask<>+199(SB)/1, $0x00
+DATA endsOfMask<>+200(SB)/1, $0x00
+DATA endsOfMask<>+201(SB)/1, $0x00
+DATA endsOfMask<>+202(SB)/1, $0x00
+DATA endsOfMask<>+203(SB)/1, $0x00
+DATA endsOfMask<>+204(SB)/1, $0x04
+DATA endsOfMask<>+205(SB)/1, $0x05
+DATA endsOfMask<>+206(SB)/1, $0x06
+DATA endsOfMask<>+207(SB)/1, $0x07
+DATA endsOfMask<>+208(SB)/1, $0x00
+DATA endsOfMask<>+209(SB)/1, $0x00
+DATA endsOfMask<>+210(SB)/1, $0x00
+DATA endsOfMask<>+211(SB)/1, $0x00
+DATA endsOfMask<>+212(SB)/1, $0x00
+DATA endsOfMask<>+213(SB)/1, $0x00
+DATA endsOfMask<>+214(SB)/1, $0x00
+DATA endsOfMask<>+215(SB)/1, $0x00
+DATA endsOfMask<>+216(SB)/1, $0x00
+DATA endsOfMask<>+217(SB)/1, $0x00
+DATA endsOfMask<>+218(SB)/1, $0x00
+DATA endsOfMask<>+219(SB)/1, $0x01
+DATA endsOfMask<>+220(SB)/1, $0x04
+DATA endsOfMask<>+221(SB)/1, $0x05
+DATA endsOfMask<>+222(SB)/1, $0x06
+DATA endsOfMask<>+223(SB)/1, $0x07
+DATA endsOfMask<>+224(SB)/1, $0x00
+DATA endsOfMask<>+225(SB)/1, $0x00
+DATA endsOfMask<>+226(SB)/1, $0x00
+DATA endsOfMask<>+227(SB)/1, $0x00
+DATA endsOfMask<>+228(SB)/1, $0x00
+DATA endsOfMask<>+229(SB)/1, $0x00
+DATA endsOfMask<>+230(SB)/1, $0x00
+DATA endsOfMask<>+231(SB)/1, $0x00
+DATA endsOfMask<>+232(SB)/1, $0x00
+DATA endsOfMask<>+233(SB)/1, $0x00
+DATA endsOfMask<>+234(SB)/1, $0x02
+DATA endsOfMask<>+235(SB)/1, $0x03
+DATA endsOfMask<>+236(SB)/1, $0x04
+DATA endsOfMask<>+237(SB)/1, $0x05
+DATA endsOfMask<>+238(SB)/1, $0x06
+DATA endsOfMask<>+239(SB)/1, $0x07
+DATA endsOfMask<>+240(SB)/1, $0x00
+DATA endsOfMask<>+241(SB)/1, $0x00
+DATA endsOfMask<>+242(SB)/1, $0x00
+DATA endsOfMask<>+243(SB)/1, $0x00
+DATA endsOfMask<>+244(SB)/1, $0x00
+DATA endsOfMask<>+245(SB)/1, $0x00
+DATA endsOfMask<>+246(SB)/1, $0x00
+DATA endsOfMask<>+247(SB)/1, $0x00
+DATA endsOfMask<>+248(SB)/1, $0x00
+DATA endsOfMask<>+249(SB)/1, $0x01
+DATA endsOfMask<>+250(SB)/1, $0x02
+DATA endsOfMask<>+251(SB)/1, $0x03
+DATA endsOfMask<>+252(SB)/1, $0x04
+DATA endsOfMask<>+253(SB)/1, $0x05
+DATA endsOfMask<>+254(SB)/1, $0x06
+DATA endsOfMask<>+255(SB)/1, $0x07
+DATA endsOfMask<>+256(SB)/1, $0x00
+DATA endsOfMask<>+257(SB)/1, $0x00
+DATA endsOfMask<>+258(SB)/1, $0x00
+DATA endsOfMask<>+259(SB)/1, $0x00
+DATA endsOfMask<>+260(SB)/1, $0x00
+DATA endsOfMask<>+261(SB)/1, $0x00
+DATA endsOfMask<>+262(SB)/1, $0x00
+DATA endsOfMask<>+263(SB)/1, $0x00
+DATA endsOfMask<>+264(SB)/1, $0x00
+DATA endsOfMask<>+265(SB)/1, $0x00
+DATA endsOfMask<>+266(SB)/1, $0x00
+DATA endsOfMask<>+267(SB)/1, $0x00
+DATA endsOfMask<>+268(SB)/1, $0x00
+DATA endsOfMask<>+269(SB)/1, $0x00
+DATA endsOfMask<>+270(SB)/1, $0x08
+DATA endsOfMask<>+271(SB)/1, $0x09
+DATA endsOfMask<>+272(SB)/1, $0x00
+DATA endsOfMask<>+273(SB)/1, $0x00
+DATA endsOfMask<>+274(SB)/1, $0x00
+DATA endsOfMask<>+275(SB)/1, $0x00
+DATA endsOfMask<>+276(SB)/1, $0x00
+DATA endsOfMask<>+277(SB)/1, $0x00
+DATA endsOfMask<>+278(SB)/1, $0x00
+DATA endsOfMask<>+279(SB)/1, $0x00
+DATA endsOfMask<>+280(SB)/1, $0x00
+DATA endsOfMask<>+281(SB)/1, $0x00
+DATA endsOfMask<>+282(SB)/1, $0x00
+DATA endsOfMask<>+283(SB)/1, $0x00
+DATA endsOfMask<>+284(SB)/1, $0x00
+DATA endsOfMask<>+285(SB)/1, $0x01
+DATA endsOfMask<>+286(SB)/1, $0x08
+DATA endsOfMask<>+287(SB)/1, $0x09
+DATA endsOfMask<>+288(SB)/1, $0x00
+DATA endsOfMask<>+289(SB)/1, $0x00
+DATA endsOfMask<>+290(SB)/1, $0x00
+DATA endsOfMask<>+291(SB)/1, $0x00
+DATA endsOfMask<>+292(SB)/1, $0x00
+DATA endsOfMask<>+293(SB)/1, $0x00
+DATA endsOfMask<>+294(SB)/1, $0x00
+DATA endsOfMask<>+295(SB)/1, $0x00
+DATA endsOfMask<>+296(SB)/1, $0x00
+DATA endsOfMask<>+297(SB)/1, $0x00
+DATA endsOfMask<>+298(SB)/1, $0x00
+DATA endsOfMask<>+299(SB)/1, $0x00
+DATA endsOfMask<>+300(SB)/1, $0x02
+DATA endsOfMask<>+301(SB)/1, $0x03
+DATA endsOfMask<>+302(SB)/1, $0x08
+DATA endsOfMask<>+303(SB)/1, $0x09
+DATA endsOfMask<>+304(SB)/1, $0x00
+DATA endsOfMask<>+305(SB)/1, $0x00
+DATA endsOfMask<>+306(SB)/1, $0x00
+DATA endsOfMask<>+307(SB)/1, $0x00
+DATA endsOfMask<>+308(SB)/1, $0x00
+DATA endsOfMask<>+309(SB)/1, $0x00
+DATA endsOfMask<>+310(SB)/1, $0x00
+DATA endsOfMask<>+311(SB)/1, $0x00
+DATA endsOfMask<>+312(SB)/1, $0x00
+DATA endsOfMask<>+313(SB)/1, $0x00
+DATA endsOfMask<>+314(SB)/1, $0x00
+DATA endsOfMask<>+315(SB)/1, $0x01
+DATA endsOfMask<>+316(SB)/1, $0x02
+DATA endsOfMask<>+317(SB)/1, $0x03
+DATA endsOfMask<>+318(SB)/1, $0x08
+DATA endsOfMask<>+319(SB)/1, $0x09
+DATA endsOfMask<>+320(SB)/1, $0x00
+DATA endsOfMask<>+321(SB)/1, $0x00
+DATA endsOfMask<>+322(SB)/1, $0x00
+DATA endsOfMask<>+323(SB)/1, $0x00
+DATA endsOfMask<>+324(SB)/1, $0x00
+DATA endsOfMask<>+325(SB)/1, $0x00
+DATA endsOfMask<>+326(SB)/1, $0x00
+DATA endsOfMask<>+327(SB)/1, $0x00
+DATA endsOfMask<>+328(SB)/1, $0x00
+DATA endsOfMask<>+329(SB)/1, $0x00
+DATA endsOfMask<>+330(SB)/1, $0x00
+DATA endsOfMask<>+331(SB)/1, $0x00
+DATA endsOfMask<>+332(SB)/1, $0x04
+DATA endsOfMask<>+333(SB)/1, $0x05
+DATA endsOfMask<>+334(SB)/1, $0x08
+DATA endsOfMask<>+335(SB)/1, $0x09
+DATA endsOfMask<>+336(SB)/1, $0x00
+DATA endsOfMask<>+337(SB)/1, $0x00
+DATA endsOfMask<>+338(SB)/1, $0x00
+DATA endsOfMask<>+339(SB)/1, $0x00
+DATA endsOfMask<>+340(SB)/1, $0x00
+DATA endsOfMask<>+341(SB)/1, $0x00
+DATA endsOfMask<>+342(SB)/1, $0x00
+DATA endsOfMask<>+343(SB)/1, $0x00
+DATA endsOfMask<>+344(SB)/1, $0x00
+DATA endsOfMask<>+345(SB)/1, $0x00
+DATA endsOfMask<>+346(SB)/1, $0x00
+DATA endsOfMask<>+347(SB)/1, $0x01
+DATA endsOfMask<>+348(SB)/1, $0x04
+DATA endsOfMask<>+349(SB)/1, $0x05
+DATA endsOfMask<>+350(SB)/1, $0x08
+DATA endsOfMask<>+351(SB)/1, $0x09
+DATA endsOfMask<>+352(SB)/1, $0x00
+DATA endsOfMask<>+353(SB)/1, $0x00
+DATA endsOfMask<>+354(SB)/1, $0x00
+DATA endsOfMask<>+355(SB)/1, $0x00
+DATA endsOfMask<>+356(SB)/1, $0x00
+DATA endsOfMask<>+357(SB)/1, $0x00
+DATA endsOfMask<>+358(SB)/1, $0x00
+DATA endsOfMask<>+359(SB)/1, $0x00
+DATA endsOfMask<>+360(SB)/1, $0x00
+DATA endsOfMask<>+361(SB)/1, $0x00
+DATA endsOfMask<>+362(SB)/1, $0x02
+DATA endsOfMask<>+363(SB)/1, $0x03
+DATA endsOfMask<>+364(SB)/1, $0x04
+DATA endsOfMask<>+365(SB)/1, $0x05
+DATA endsOfMask<>+366(SB)/1, $0x08
+DATA endsOfMask<>+367(SB)/1, $0x09
+DATA endsOfMask<>+368(SB)/1, $0x00
+DATA endsOfMask<>+369(SB)/1, $0x00
+DATA endsOfMask<>+370(SB)/1, $0x00
+DATA endsOfMask<>+371(SB)/1, $0x00
+DATA endsOfMask<>+372(SB)/1, $0x00
+DATA endsOfMask<>+373(SB)/1, $0x00
+DATA endsOfMask<>+374(SB)/1, $0x00
+DATA endsOfMask<>+375(SB)/1, $0x00
+DATA endsOfMask<>+376(SB)/1, $0x00
+DATA endsOfMask<>+377(SB)/1, $0x01
+DATA endsOfMask<>+378(SB)/1, $0x02
+DATA endsOfMask<>+379(SB)/1, $0x03
+DATA endsOfMask<>+380(SB)/1, $0x04
+DATA endsOfMask<>+381(SB)/1, $0x05
+DATA endsOfMask<>+382(SB)/1, $0x08
+DATA endsOfMask<>+383(SB)/1, $0x09
+DATA endsOfMask<>+384(SB)/1, $0x00
+DATA endsOfMask<>+385(SB)/1, $0x00
+DATA endsOfMask<>+386(SB)/1, $0x00
+DATA endsOfMask<>+387(SB)/1, $0x00
+DATA endsOfMask<>+388(SB)/1, $0x00
+DATA endsOfMask<>+389(SB)/1, $0x00
+DATA endsOfMask<>+390(SB)/1, $0x00
+DATA endsOfMask<>+391(SB)/1, $0x00
+DATA endsOfMask<>+392(SB)/1, $0x00
+DATA endsOfMask<>+393(SB)/1, $0x00
+DATA endsOfMask<>+394(SB)/1, $0x00
+DATA endsOfMask<>+395(SB)/1, $0x00
+DATA endsOfMask<>+396(SB)/1, $0x06
+DATA endsOfMask<>+397(SB)/1, $0x07
+DATA endsOfMask<>+398(SB)/1, $0x08
+DATA endsOfMask<>+399(SB)/1, $0x09
+DATA endsOfMask<>+400(SB)/1, $0x00
+DATA endsOfMask<>+401(SB)/1, $0x00
+DATA endsOfMask<>+402(SB)/1, $0x00
+DATA endsOfMask<>+403(SB)/1, $0x00
+DATA endsOfMask<>+404(SB)/1, $0x00
+DATA endsOfMask<>+405(SB)/1, $0x00
+DATA endsOfMask<>+406(SB)/1, $0x00
+DATA endsOfMask<>+407(SB)/1, $0x00
+DATA endsOfMask<>+408(SB)/1, $0x00
+DATA endsOfMask<>+409(SB)/1, $0x00
+DATA endsOfMask<>+410(SB)/1, $0x00
+DATA endsOfMask<>+411(SB)/1, $0x01
+DATA endsOfMask<>+412(SB)/1, $0x06
+DATA endsOfMask<>+413(SB)/1, $0x07
+DATA endsOfMask<>+414(SB)/1, $0x08
+DATA endsOfMask<>+415(SB)/1, $0x09
+DATA endsOfMask<>+416(SB)/1, $0x00
+DATA endsOfMask<>+417(SB)/1, $0x00
+DATA endsOfMask<>+418(SB)/1, $0x00
+DATA endsOfMask<>+419(SB)/1, $0x00
+DATA endsOfMask<>+420(SB)/1, $0x00
+DATA endsOfMask<>+421(SB)/1, $0x00
+DATA endsOfMask<>+422(SB)/1, $0x00
+DATA endsOfMask<>+423(SB)/1, $0x00
+DATA endsOfMask<>+424(SB)/1, $0x00
+DATA endsOfMask<>+425(SB)/1, $0x00
+DATA endsOfMask<>+426(SB)/1, $0x02
+DATA endsOfMask<>+427(SB)/1, $0x03
+DATA endsOfMask<>+428(SB)/1, $0x06
+DATA endsOfMask<>+429(SB)/1, $0x07
+DATA endsOfMask<>+430(SB)/1, $0x08
+DATA endsOfMask<>+431(SB)/1, $0x09
+DATA endsOfMask<>+432(SB)/1, $0x00
+DATA endsOfMask<>+433(SB)/1, $0x00
+DATA endsOfMask<>+434(SB)/1, $0x00
+DATA endsOfMask<>+435(SB)/1, $0x00
+DATA endsOfMask<>+436(SB)/1, $0x00
+DATA endsOfMask<>+437(SB)/1, $0x00
+DATA endsOfMask<>+438(SB)/1, $0x00
+DATA endsOfMask<>+439(SB)/1, $0x00
+DATA endsOfMask<>+440(SB)/1, $0x00
+DATA endsOfMask<>+441(SB)/1, $0x01
+DATA endsOfMask<>+442(SB)/1, $0x02
+DATA endsOfMask<>+443(SB)/1, $0x03
+DATA endsOfMask<>+444(SB)/1, $0x06
+DATA endsOfMask<>+445(SB)/1, $0x07
+DATA endsOfMask<>+446(SB)/1, $0x08
+DATA endsOfMask<>+447(SB)/1, $0x09
+DATA endsOfMask<>+448(SB)/1, $0x00
+DATA endsOfMask<>+449(SB)/1, $0x00
+DATA endsOfMask<>+450(SB)/1, $0x00
+DATA endsOfMask<>+451(SB)/1, $0x00
+DATA endsOfMask<>+452(SB)/1, $0x00
+DATA endsOfMask<>+453(SB)/1, $0x00
+DATA endsOfMask<>+454(SB)/1, $0x00
+DATA endsOfMask<>+455(SB)/1, $0x00
+DATA endsOfMask<>+456(SB)/1, $0x00
+DATA endsOfMask<>+457(SB)/1, $0x00
+DATA endsOfMask<>+458(SB)/1, $0x04
+DATA endsOfMask<>+459(SB)/1, $0x05
+DATA endsOfMask<>+460(SB)/1, $0x06
+DATA endsOfMask<>+461(SB)/1, $0x07
+DATA endsOfMask<>+462(SB)/1, $0x08
+DATA endsOfMask<>+463(SB)/1, $0x09
+DATA endsOfMask<>+464(SB)/1, $0x00
+DATA endsOfMask<>+465(SB)/1, $0x00
+DATA endsOfMask<>+466(SB)/1, $0x00
+DATA endsOfMask<>+467(SB)/1, $0x00
+DATA endsOfMask<>+468(SB)/1, $0x00
+DATA endsOfMask<>+469(SB)/1, $0x00
+DATA endsOfMask<>+470(SB)/1, $0x00
+DATA endsOfMask<>+471(SB)/1, $0x00
+DATA endsOfMask<>+472(SB)/1, $0x00
+DATA endsOfMask<>+473(SB)/1, $0x01
+DATA endsOfMask<>+474(SB)/1, $0x04
+DATA endsOfMask<>+475(SB)/1, $0x05
+DATA endsOfMask<>+476(SB)/1, $0x06
+DATA endsOfMask<>+477(SB)/1, $0x07
+DATA endsOfMask<>+478(SB)/1, $0x08
+DATA endsOfMask<>+479(SB)/1, $0x09
+DATA endsOfMask<>+480(SB)/1, $0x00
+DATA endsOfMask<>+481(SB)/1, $0x00
+DATA endsOfMask<>+482(SB)/1, $0x00
+DATA endsOfMask<>+483(SB)/1, $0x00
+DATA endsOfMask<>+484(SB)/1, $0x00
+DATA endsOfMask<>+485(SB)/1, $0x00
+DATA endsOfMask<>+486(SB)/1, $0x00
+DATA endsOfMask<>+487(SB)/1, $0x00
+DATA endsOfMask<>+488(SB)/1, $0x02
+DATA endsOfMask<>+489(SB)/1, $0x03
+DATA endsOfMask<>+490(SB)/1, $0x04
+DATA endsOfMask<>+491(SB)/1, $0x05
+DATA endsOfMask<>+492(SB)/1, $0x06
+DATA endsOfMask<>+493(SB)/1, $0x07
+DATA endsOfMask<>+494(SB)/1, $0x08
+DATA endsOfMask<>+495(SB)/1, $0x09
+DATA endsOfMask<>+496(SB)/1, $0x00
+DATA endsOfMask<>+497(SB)/1, $0x00
+DATA endsOfMask<>+498(SB)/1, $0x00
+DATA endsOfMask<>+499(SB)/1, $0x00
+DATA endsOfMask<>+500(SB)/1, $0x00
+DATA endsOfMask<>+501(SB)/1, $0x00
+DATA endsOfMask<>+502(SB)/1, $0x00
+DATA endsOfMask<>+503(SB)/1, $0x01
+DATA endsOfMask<>+504(SB)/1, $0x02
+DATA endsOfMask<>+505(SB)/1, $0x03
+DATA endsOfMask<>+506(SB)/1, $0x04
+DATA endsOfMask<>+507(SB)/1, $0x05
+DATA endsOfMask<>+508(SB)/1, $0x06
+DATA endsOfMask<>+509(SB)/1, $0x07
+DATA endsOfMask<>+510(SB)/1, $0x08
+DATA endsOfMask<>+511(SB)/1, $0x09
+DATA endsOfMask<>+512(SB)/1, $0x00
+DATA endsOfMask<>+513(SB)/1, $0x00
+DATA endsOfMask<>+514(SB)/1, $0x00
+DATA endsOfMask<>+515(SB)/1, $0x00
+DATA endsOfMask<>+516(SB)/1, $0x00
+DATA endsOfMask<>+517(SB)/1, $0x00
+DATA endsOfMask<>+518(SB)/1, $0x00
+DATA endsOfMask<>+519(SB)/1, $0x00
+DATA endsOfMask<>+520(SB)/1, $0x00
+DATA endsOfMask<>+521(SB)/1, $0x00
+DATA endsOfMask<>+522(SB)/1, $0x00
+DATA endsOfMask<>+523(SB)/1, $0x00
+DATA endsOfMask<>+524(SB)/1, $0x00
+DATA endsOfMask<>+525(SB)/1, $0x00
+DATA endsOfMask<>+526(SB)/1, $0x0a
+DATA endsOfMask<>+527(SB)/1, $0x0b
+DATA endsOfMask<>+528(SB)/1, $0x00
+DATA endsOfMask<>+529(SB)/1, $0x00
+DATA endsOfMask<>+530(SB)/1, $0x00
+DATA endsOfMask<>+531(SB)/1, $0x00
+DATA endsOfMask<>+532(SB)/1, $0x00
+DATA endsOfMask<>+533(SB)/1, $0x00
+DATA endsOfMask<>+534(SB)/1, $0x00
+DATA endsOfMask<>+535(SB)/1, $0x00
+DATA endsOfMask<>+536(SB)/1, $0x00
+DATA endsOfMask<>+537(SB)/1, $0x00
+DATA endsOfMask<>+538(SB)/1, $0x00
+DATA endsOfMask<>+539(SB)/1, $0x00
+DATA endsOfMask<>+540(SB)/1, $0x00
+DATA endsOfMask<>+541(SB)/1, $0x01
+DATA endsOfMask<>+542(SB)/1, $0x0a
+DATA endsOfMask<>+543(SB)/1, $0x0b
+DATA endsOfMask<>+544(SB)/1, $0x00
+DATA endsOfMask<>+545(SB)/1, $0x00
+DATA endsOfMask<>+546(SB)/1, $0x00
+DATA endsOfMask<>+547(SB)/1, $0x00
+DATA endsOfMask<>+548(SB)/1, $0x00
+DATA endsOfMask<>+549(SB)/1, $0x00
+DATA endsOfMask<>+550(SB)/1, $0x00
+DATA endsOfMask<>+551(SB)/1, $0x00
+DATA endsOfMask<>+552(SB)/1, $0x00
+DATA endsOfMask<>+553(SB)/1, $0x00
+DATA endsOfMask<>+554(SB)/1, $0x00
+DATA endsOfMask<>+555(SB)/1, $0x00
+DATA endsOfMask<>+556(SB)/1, $0x02
+DATA endsOfMask<>+557(SB)/1, $0x03
+DATA endsOfMask<>+558(SB)/1, $0x0a
+DATA endsOfMask<>+559(SB)/1, $0x0b
+DATA endsOfMask<>+560(SB)/1, $0x00
+DATA endsOfMask<>+561(SB)/1, $0x00
+DATA endsOfMask<>+562(SB)/1, $0x00
+DATA endsOfMask<>+563(SB)/1, $0x00
+DATA endsOfMask<>+564(SB)/1, $0x00
+DATA endsOfMask<>+565(SB)/1, $0x00
+DATA endsOfMask<>+566(SB)/1, $0x00
+DATA endsOfMask<>+567(SB)/1, $0x00
+DATA endsOfMask<>+568(SB)/1, $0x00
+DATA endsOfMask<>+569(SB)/1, $0x00
+DATA endsOfMask<>+570(SB)/1, $0x00
+DATA endsOfMask<>+571(SB)/1, $0x01
+DATA endsOfMask<>+572(SB)/1, $0x02
+DATA endsOfMask<>+573(SB)/1, $0x03
+DATA endsOfMask<>+574(SB)/1, $0x0a
+DATA endsOfMask<>+575(SB)/1, $0x0b
+DATA endsOfMask<>+576(SB)/1, $0x00
+DATA endsOfMask<>+577(SB)/1, $0x00
+DATA endsOfMask<>+578(SB)/1, $0x00
+DATA endsOfMask<>+579(SB)/1, $0x00
+DATA endsOfMask<>+580(SB)/1, $0x00
+DATA endsOfMask<>+581(SB)/1, $0x00
+DATA endsOfMask<>+582(SB)/1, $0x00
+DATA endsOfMask<>+583(SB)/1, $0x00
+DATA endsOfMask<>+584(SB)/1, $0x00
+DATA endsOfMask<>+585(SB)/1, $0x00
+DATA endsOfMask<>+586(SB)/1, $0x00
+DATA endsOfMask<>+587(SB)/1, $0x00
+DATA endsOfMask<>+588(SB)/1, $0x04
+DATA endsOfMask<>+589(SB)/1, $0x05
+DATA endsOfMask<>+590(SB)/1, $0x0a
+DATA endsOfMask<>+591(SB)/1, $0x0b
+DATA endsOfMask<>+592(SB)/1, $0x00
+DATA endsOfMask<>+593(SB)/1, $0x00
+DATA endsOfMask<>+594(SB)/1, $0x00
+DATA endsOfMask<>+595(SB)/1, $0x00
+DATA endsOfMask<>+596(SB)/1, $0x00
+DATA endsOfMask<>+597(SB)/1, $0x00
+DATA endsOfMask<>+598(SB)/1, $0x00
+DATA endsOfMask<>+599(SB)/1, $0x00
+DATA endsOfMask<>+600(SB)/1, $0x00
+DATA endsOfMask<>+601(SB)/1, $0x00
+DATA endsOfMask<>+602(SB)/1, $0x00
+DATA endsOfMask<>+603(SB)/1, $0x01
+DATA endsOfMask<>+604(SB)/1, $0x04
+DATA endsOfMask<>+605(SB)/1, $0x05
+DATA endsOfMask<>+606(SB)/1, $0x0a
+DATA endsOfMask<>+607(SB)/1, $0x0b
+DATA endsOfMask<>+608(SB)/1, $0x00
+DATA endsOfMask<>+609(SB)/1, $0x00
+DATA endsOfMask<>+610(SB)/1, $0x00
+DATA endsOfMask<>+611(SB)/1, $0x00
+DATA endsOfMask<>+612(SB)/1, $0x00
+DATA endsOfMask<>+613(SB)/1, $0x00
+DATA endsOfMask<>+614(SB)/1, $0x00
+DATA endsOfMask<>+615(SB)/1, $0x00
+DATA endsOfMask<>+616(SB)/1, $0x00
+DATA endsOfMask<>+617(SB)/1, $0x00
+DATA endsOfMask<>+618(SB)/1, $0x02
+DATA endsOfMask<>+619(SB)/1, $0x03
+DATA endsOfMask<>+620(SB)/1, $0x04
+DATA endsOfMask<>+621(SB)/1, $0x05
+DATA endsOfMask<>+622(SB)/1, $0x0a
+DATA endsOfMask<>+623(SB)/1, $0x0b
+DATA endsOfMask<>+624(SB)/1, $0x00
+DATA endsOfMask<>+625(SB)/1, $0x00
+DATA endsOfMask<>+626(SB)/1, $0x00
+DATA endsOfMask<>+627(SB)/1, $0x00
+DATA endsOfMask<>+628(SB)/1, $0x00
+DATA endsOfMask<>+629(SB)/1, $0x00
+DATA endsOfMask<>+630(SB)/1, $0x00
+DATA endsOfMask<>+631(SB)/1, $0x00
+DATA endsOfMask<>+632(SB)/1, $0x00
+DATA endsOfMask<>+633(SB)/1, $0x01
+DATA endsOfMask<>+634(SB)/1, $0x02
+DATA endsOfMask<>+635(SB)/1, $0x03
+DATA endsOfMask<>+636(SB)/1, $0x04
+DATA endsOfMask<>+637(SB)/1, $0x05
+DATA endsOfMask<>+638(SB)/1, $0x0a
+DATA endsOfMask<>+639(SB)/1, $0x0b
+DATA endsOfMask<>+640(SB)/1, $0x00
+DATA endsOfMask<>+641(SB)/1, $0x00
+DATA endsOfMask<>+642(SB)/1, $0x00
+DATA endsOfMask<>+643(SB)/1, $0x00
+DATA endsOfMask<>+644(SB)/1, $0x00
+DATA endsOfMask<>+645(SB)/1, $0x00
+DATA endsOfMask<>+646(SB)/1, $0x00
+DATA endsOfMask<>+647(SB)/1, $0x00
+DATA endsOfMask<>+648(SB)/1, $0x00
+DATA endsOfMask<>+649(SB)/1, $0x00
+DATA endsOfMask<>+650(SB)/1, $0x00
+DATA endsOfMask<>+651(SB)/1, $0x00
+DATA endsOfMask<>+652(SB)/1, $0x06
+DATA endsOfMask<>+653(SB)/1, $0x07
+DATA endsOfMask<>+654(SB)/1, $0x0a
+DATA endsOfMask<>+655(SB)/1, $0x0b
+DATA endsOfMask<>+656(SB)/1, $0x00
+DATA endsOfMask<>+657(SB)/1, $0x00
+DATA endsOfMask<>+658(SB)/1, $0x00
+DATA endsOfMask<>+659(SB)/1, $0x00
+DATA endsOfMask<>+660(SB)/1, $0x00
+DATA endsOfMask<>+661(SB)/1, $0x00
+DATA endsOfMask<>+662(SB)/1, $0x00
+DATA endsOfMask<>+663(SB)/1, $0x00
+DATA endsOfMask<>+664(SB)/1, $0x00
+DATA endsOfMask<>+665(SB)/1, $0x00
+DATA endsOfMask<>+666(SB)/1, $0x00
+DATA endsOfMask<>+667(SB)/1, $0x01
+DATA endsOfMask<>+668(SB)/1, $0x06
+DATA endsOfMask<>+669(SB)/1, $0x07
+DATA endsOfMask<>+670(SB)/1, $0x0a
+DATA endsOfMask<>+671(SB)/1, $0x0b
+DATA endsOfMask<>+672(SB)/1, $0x00
+DATA endsOfMask<>+673(SB)/1, $0x00
+DATA endsOfMask<>+674(SB)/1, $0x00
+DATA endsOfMask<>+675(SB)/1, $0x00
+DATA endsOfMask<>+676(SB)/1, $0x00
+DATA endsOfMask<>+677(SB)/1, $0x00
+DATA endsOfMask<>+678(SB)/1, $0x00
+DATA endsOfMask<>+679(SB)/1, $0x00
+DATA endsOfMask<>+680(SB)/1, $0x00
+DATA endsOfMask<>+681(SB)/1, $0x00
+DATA endsOfMask<>+682(SB)/1, $0x02
+DATA endsOfMask<>+683(SB)/1, $0x03
+DATA endsOfMask<>+684(SB)/1, $0x06
+DATA endsOfMask<>+685(SB)/1, $0x07
+DATA endsOfMask<>+686(SB)/1, $0x0a
+DATA endsOfMask<>+687(SB)/1, $0x0b
+DATA endsOfMask<>+688(SB)/1, $0x00
+DATA endsOfMask<>+689(SB)/1, $0x00
+DATA endsOfMask<>+690(SB)/1, $0x00
+DATA endsOfMask<>+691(SB)/1, $0x00
+DATA endsOfMask<>+692(SB)/1, $0x00
+DATA endsOfMask<>+693(SB)/1, $0x00
+DATA endsOfMask<>+694(SB)/1, $0x00
+DATA endsOfMask<>+695(SB)/1, $0x00
+DATA endsOfMask<>+696(SB)/1, $0x00
+DATA endsOfMask<>+697(SB)/1, $0x01
+DATA endsOfMask<>+698(SB)/1, $0x02
+DATA endsOfMask<>+699(SB)/1, $0x03
+DATA endsOfMask<>+700(SB)/1, $0x06
+DATA endsOfMask<>+701(SB)/1, $0x07
+DATA endsOfMask<>+702(SB)/1, $0x0a
+DATA endsOfMask<>+703(SB)/1, $0x0b
+DATA endsOfMask<>+704(SB)/1, $0x00
+DATA endsOfMask<>+705(SB)/1, $0x00
+DATA endsOfMask<>+706(SB)/1, $0x00
+DATA endsOfMask<>+707(SB)/1, $0x00
+DATA endsOfMask<>+708(SB)/1, $0x00
+DATA endsOfMask<>+709(SB)/1, $0x00
+DATA endsOfMask<>+710(SB)/1, $0x00
+DATA endsOfMask<>+711(SB)/1, $0x00
+DATA endsOfMask<>+712(SB)/1, $0x00
+DATA endsOfMask<>+713(SB)/1, $0x00
+DATA endsOfMask<>+714(SB)/1, $0x04
+DATA endsOfMask<>+715(SB)/1, $0x05
+DATA endsOfMask<>+716(SB)/1, $0x06
+DATA endsOfMask<>+717(SB)/1, $0x07
+DATA endsOfMask<>+718(SB)/1, $0x0a
+DATA endsOfMask<>+719(SB)/1, $0x0b
+DATA endsOfMask<>+720(SB)/1, $0x00
+DATA endsOfMask<>+721(SB)/1, $0x00
+DATA endsOfMask<>+722(SB)/1, $0x00
+DATA endsOfMask<>+723(SB)/1, $0x00
+DATA endsOfMask<>+724(SB)/1, $0x00
+DATA endsOfMask<>+725(SB)/1, $0x00
+DATA endsOfMask<>+726(SB)/1, $0x00
+DATA endsOfMask<>+727(SB)/1, $0x00
+DATA endsOfMask<>+728(SB)/1, $0x00
+DATA endsOfMask<>+729(SB)/1, $0x01
+DATA endsOfMask<>+730(SB)/1, $0x04
+DATA endsOfMask<>+731(SB)/1, $0x05
+DATA endsOfMask<>+732(SB)/1, $0x06
+DATA endsOfMask<>+733(SB)/1, $0x07
+DATA endsOfMask<>+734(SB)/1, $0x0a
+DATA endsOfMask<>+735(SB)/1, $0x0b
+DATA endsOfMask<>+736(SB)/1, $0x00
+DATA endsOfMask<>+737(SB)/1, $0x00
+DATA endsOfMask<>+738(SB)/1, $0x00
+DATA endsOfMask<>+739(SB)/1, $0x00
+DATA endsOfMask<>+740(SB)/1, $0x00
+DATA endsOfMask<>+741(SB)/1, $0x00
+DATA endsOfMask<>+742(SB)/1, $0x00
+DATA endsOfMask<>+743(SB)/1, $0x00
+DATA endsOfMask<>+744(SB)/1, $0x02
+DATA endsOfMask<>+745(SB)/1, $0x03
+DATA endsOfMask<>+746(SB)/1, $0x04
+DATA endsOfMask<>+747(SB)/1, $0x05
+DATA endsOfMask<>+748(SB)/1, $0x06
+DATA endsOfMask<>+749(SB)/1, $0x07
+DATA endsOfMask<>+750(SB)/1, $0x0a
+DATA endsOfMask<>+751(SB)/1, $0x0b
+DATA endsOfMask<>+752(SB)/1, $0x00
+DATA endsOfMask<>+753(SB)/1, $0x00
+DATA endsOfMask<>+754(SB)/1, $0x00
+DATA endsOfMask<>+755(SB)/1, $0x00
+DATA endsOfMask<>+756(SB)/1, $0x00
+DATA endsOfMask<>+757(SB)/1, $0x00
+DATA endsOfMask<>+758(SB)/1, $0x00
+DATA endsOfMask<>+759(SB)/1, $0x01
+DATA endsOfMask<>+760(SB)/1, $0x02
+DATA endsOfMask<>+761(SB)/1, $0x03
+DATA endsOfMask<>+762(SB)/1, $0x04
+DATA endsOfMask<>+763(SB)/1, $0x05
+DATA endsOfMask<>+764(SB)/1, $0x06
+DATA endsOfMask<>+765(SB)/1, $0x07
+DATA endsOfMask<>+766(SB)/1, $0x0a
+DATA endsOfMask<>+767(SB)/1, $0x0b
+DATA endsOfMask<>+768(SB)/1, $0x00
+DATA endsOfMask<>+769(SB)/1, $0x00
+DATA endsOfMask<>+770(SB)/1, $0x00
+DATA endsOfMask<>+771(SB)/1, $0x00
+DATA endsOfMask<>+772(SB)/1, $0x00
+DATA endsOfMask<>+773(SB)/1, $0x00
+DATA endsOfMask<>+774(SB)/1, $0x00
+DATA endsOfMask<>+775(SB)/1, $0x00
+DATA endsOfMask<>+776(SB)/1, $0x00
+DATA endsOfMask<>+777(SB)/1, $0x00
+DATA endsOfMask<>+778(SB)/1, $0x00
+DATA endsOfMask<>+779(SB)/1, $0x00
+DATA endsOfMask<>+780(SB)/1, $0x08
+DATA endsOfMask<>+781(SB)/1, $0x09
+DATA endsOfMask<>+782(SB)/1, $0x0a
+DATA endsOfMask<>+783(SB)/1, $0x0b
+DATA endsOfMask<>+784(SB)/1, $0x00
+DATA endsOfMask<>+785(SB)/1, $0x00
+DATA endsOfMask<>+786(SB)/1, $0x00
+DATA endsOfMask<>+787(SB)/1, $0x00
+DATA endsOfMask<>+788(SB)/1, $0x00
+DATA endsOfMask<>+789(SB)/1, $0x00
+DATA endsOfMask<>+790(SB)/1, $0x00
+DATA endsOfMask<>+791(SB)/1, $0x00
+DATA endsOfMask<>+792(SB)/1, $0x00
+DATA endsOfMask<>+793(SB)/1, $0x00
+DATA endsOfMask<>+794(SB)/1, $0x00
+DATA endsOfMask<>+795(SB)/1, $0x01
+DATA endsOfMask<>+796(SB)/1, $0x08
+DATA endsOfMask<>+797(SB)/1, $0x09
+DATA endsOfMask<>+798(SB)/1, $0x0a
+DATA endsOfMask<>+799(SB)/1, $0x0b
+DATA endsOfMask<>+800(SB)/1, $0x00
+DATA endsOfMask<>+801(SB)/1, $0x00
+DATA endsOfMask<>+802(SB)/1, $0x00
+DATA endsOfMask<>+803(SB)/1, $0x00
+DATA endsOfMask<>+804(SB)/1, $0x00
+DATA endsOfMask<>+805(SB)/1, $0x00
+DATA endsOfMask<>+806(SB)/1, $0x00
+DATA endsOfMask<>+807(SB)/1, $0x00
+DATA endsOfMask<>+808(SB)/1, $0x00
+DATA endsOfMask<>+809(SB)/1, $0x00
+DATA endsOfMask<>+810(SB)/1, $0x02
+DATA endsOfMask<>+811(SB)/1, $0x03
+DATA endsOfMask<>+812(SB)/1, $0x08
+DATA endsOfMask<>+813(SB)/1, $0x09
+DATA endsOfMask<>+814(SB)/1, $0x0a
+DATA endsOfMask<>+815(SB)/1, $0x0b
+DATA endsOfMask<>+816(SB)/1, $0x00
+DATA endsOfMask<>+817(SB)/1, $0x00
+DATA endsOfMask<>+818(SB)/1, $0x00
+DATA endsOfMask<>+819(SB)/1, $0x00
+DATA endsOfMask<>+820(SB)/1, $0x00
+DATA endsOfMask<>+821(SB)/1, $0x00
+DATA endsOfMask<>+822(SB)/1, $0x00
+DATA endsOfMask<>+823(SB)/1, $0x00
+DATA endsOfMask<>+824(SB)/1, $0x00
+DATA endsOfMask<>+825(SB)/1, $0x01
+DATA endsOfMask<>+826(SB)/1, $0x02
+DATA endsOfMask<>+827(SB)/1, $0x03
+DATA endsOfMask<>+828(SB)/1, $0x08
+DATA endsOfMask<>+829(SB)/1, $0x09
+DATA endsOfMask<>+830(SB)/1, $0x0a
+DATA endsOfMask<>+831(SB)/1, $0x0b
+DATA endsOfMask<>+832(SB)/1, $0x00
+DATA endsOfMask<>+833(SB)/1, $0x00
+DATA endsOfMask<>+834(SB)/1, $0x00
+DATA endsOfMask<>+835(SB)/1, $0x00
+DATA endsOfMask<>+836(SB)/1, $0x00
+DATA endsOfMask<>+837(SB)/1, $0x00
+DATA endsOfMask<>+838(SB)/1, $0x00
+DATA endsOfMask<>+839(SB)/1, $0x00
+DATA endsOfMask<>+840(SB)/1, $0x00
+DATA endsOfMask<>+841(SB)/1, $0x00
+DATA endsOfMask<>+842(SB)/1, $0x04
+DATA endsOfMask<>+843(SB)/1, $0x05
+DATA endsOfMask<>+844(SB)/1, $0x08
+DATA endsOfMask<>+845(SB)/1, $0x09
+DATA endsOfMask<>+846(SB)/1, $0x0a
+DATA endsOfMask<>+847(SB)/1, $0x0b
+DATA endsOfMask<>+848(SB)/1, $0x00
+DATA endsOfMask<>+849(SB)/1, $0x00
+DATA endsOfMask<>+850(SB)/1, $0x00
+DATA endsOfMask<>+851(SB)/1, $0x00
+DATA endsOfMask<>+852(SB)/1, $0x00
+DATA endsOfMask<>+853(SB)/1, $0x00
+DATA endsOfMask<>+854(SB)/1, $0x00
+DATA endsOfMask<>+855(SB)/1, $0x00
+DATA endsOfMask<>+856(SB)/1, $0x00
+DATA endsOfMask<>+857(SB)/1, $0x01
+DATA endsOfMask<>+858(SB)/1, $0x04
+DATA endsOfMask<>+859(SB)/1, $0x05
+DATA endsOfMask<>+860(SB)/1, $0x08
+DATA endsOfMask<>+861(SB)/1, $0x09
+DATA endsOfMask<>+862(SB)/1, $0x0a
+DATA endsOfMask<>+863(SB)/1, $0x0b
+DATA endsOfMask<>+864(SB)/1, $0x00
+DATA endsOfMask<>+865(SB)/1, $0x00
+DATA endsOfMask<>+866(SB)/1, $0x00
+DATA endsOfMask<>+867(SB)/1, $0x00
+DATA endsOfMask<>+868(SB)/1, $0x00
+DATA endsOfMask<>+869(SB)/1, $0x00
+DATA endsOfMask<>+870(SB)/1, $0x00
+DATA endsOfMask<>+871(SB)/1, $0x00
+DATA endsOfMask<>+872(SB)/1, $0x02
+DATA endsOfMask<>+873(SB)/1, $0x03
+DATA endsOfMask<>+874(SB)/1, $0x04
+DATA endsOfMask<>+875(SB)/1, $0x05
+DATA endsOfMask<>+876(SB)/1, $0x08
+DATA endsOfMask<>+877(SB)/1, $0x09
+DATA endsOfMask<>+878(SB)/1, $0x0a
+DATA endsOfMask<>+879(SB)/1, $0x0b
+DATA endsOfMask<>+880(SB)/1, $0x00
+DATA endsOfMask<>+881(SB)/1, $0x00
+DATA endsOfMask<>+882(SB)/1, $0x00
+DATA endsOfMask<>+883(SB)/1, $0x00
+DATA endsOfMask<>+884(SB)/1, $0x00
+DATA endsOfMask<>+885(SB)/1, $0x00
+DATA endsOfMask<>+886(SB)/1, $0x00
+DATA endsOfMask<>+887(SB)/1, $0x01
+DATA endsOfMask<>+888(SB)/1, $0x02
+DATA endsOfMask<>+889(SB)/1, $0x03
+DATA endsOfMask<>+890(SB)/1, $0x04
+DATA endsOfMask<>+891(SB)/1, $0x05
+DATA endsOfMask<>+892(SB)/1, $0x08
+DATA endsOfMask<>+893(SB)/1, $0x09
+DATA endsOfMask<>+894(SB)/1, $0x0a
+DATA endsOfMask<>+895(SB)/1, $0x0b
+DATA endsOfMask<>+896(SB)/1, $0x00
+DATA endsOfMask<>+897(SB)/1, $0x00
+DATA endsOfMask<>+898(SB)/1, $0x00
+DATA endsOfMask<>+899(SB)/1, $0x00
+DATA endsOfMask<>+900(SB)/1, $0x00
+DATA endsOfMask<>+901(SB)/1, $0x00
+DATA endsOfMask<>+902(SB)/1, $0x00
+DATA endsOfMask<>+903(SB)/1, $0x00
+DATA endsOfMask<>+904(SB)/1, $0x00
+DATA endsOfMask<>+905(SB)/1, $0x00
+DATA endsOfMask<>+906(SB)/1, $0x06
+DATA endsOfMask<>+907(SB)/1, $0x07
+DATA endsOfMask<>+908(SB)/1, $0x08
+DATA endsOfMask<>+909(SB)/1, $0x09
+DATA endsOfMask<>+910(SB)/1, $0x0a
+DATA endsOfMask<>+911(SB)/1, $0x0b
+DATA endsOfMask<>+912(SB)/1, $0x00
+DATA endsOfMask<>+913(SB)/1, $0x00
+DATA endsOfMask<>+914(SB)/1, $0x00
+DATA endsOfMask<>+915(SB)/1, $0x00
+DATA endsOfMask<>+916(SB)/1, $0x00
+DATA endsOfMask<>+917(SB)/1, $0x00
+DATA endsOfMask<>+918(SB)/1, $0x00
+DATA endsOfMask<>+919(SB)/1, $0x00
+DATA endsOfMask<>+920(SB)/1, $0x00
+DATA endsOfMask<>+921(SB)/1, $0x01
+DATA endsOfMask<>+922(SB)/1, $0x06
+DATA endsOfMask<>+923(SB)/1, $0x07
+DATA endsOfMask<>+924(SB)/1, $0x08
+DATA endsOfMask<>+925(SB)/1, $0x09
+DATA endsOfMask<>+926(SB)/1, $0x0a
+DATA endsOfMask<>+927(SB)/1, $0x0b
+DATA endsOfMask<>+928(SB)/1, $0x00
+DATA endsOfMask<>+929(SB)/1, $0x00
+DATA endsOfMask<>+930(SB)/1, $0x00
+DATA endsOfMask<>+931(SB)/1, $0x00
+DATA endsOfMask<>+932(SB)/1, $0x00
+DATA endsOfMask<>+933(SB)/1, $0x00
+DATA endsOfMask<>+934(SB)/1, $0x00
+DATA endsOfMask<>+935(SB)/1, $0x00
+DATA endsOfMask<>+936(SB)/1, $0x02
+DATA endsOfMask<>+937(SB)/1, $0x03
+DATA endsOfMask<>+938(SB)/1, $0x06
+DATA endsOfMask<>+939(SB)/1, $0x07
+DATA endsOfMask<>+940(SB)/1, $0x08
+DATA endsOfMask<>+941(SB)/1, $0x09
+DATA endsOfMask<>+942(SB)/1, $0x0a
+DATA endsOfMask<>+943(SB)/1, $0x0b
+DATA endsOfMask<>+944(SB)/1, $0x00
+DATA endsOfMask<>+945(SB)/1, $0x00
+DATA endsOfMask<>+946(SB)/1, $0x00
+DATA endsOfMask<>+947(SB)/1, $0x00
+DATA endsOfMask<>+948(SB)/1, $0x00
+DATA endsOfMask<>+949(SB)/1, $0x00
+DATA endsOfMask<>+950(SB)/1, $0x00
+DATA endsOfMask<>+951(SB)/1, $0x01
+DATA endsOfMask<>+952(SB)/1, $0x02
+DATA endsOfMask<>+953(SB)/1, $0x03
+DATA endsOfMask<>+954(SB)/1, $0x06
+DATA endsOfMask<>+955(SB)/1, $0x07
+DATA endsOfMask<>+956(SB)/1, $0x08
+DATA endsOfMask<>+957(SB)/1, $0x09
+DATA endsOfMask<>+958(SB)/1, $0x0a
+DATA endsOfMask<>+959(SB)/1, $0x0b
+DATA endsOfMask<>+960(SB)/1, $0x00
+DATA endsOfMask<>+961(SB)/1, $0x00
+DATA endsOfMask<>+962(SB)/1, $0x00
+DATA endsOfMask<>+963(SB)/1, $0x00
+DATA endsOfMask<>+964(SB)/1, $0x00
+DATA endsOfMask<>+965(SB)/1, $0x00
+DATA endsOfMask<>+966(SB)/1, $0x00
+DATA endsOfMask<>+967(SB)/1, $0x00
+DATA endsOfMask<>+968(SB)/1, $0x04
+DATA endsOfMask<>+969(SB)/1, $0x05
+DATA endsOfMask<>+970(SB)/1, $0x06
+DATA endsOfMask<>+971(SB)/1, $0x07
+DATA endsOfMask<>+972(SB)/1, $0x08
+DATA endsOfMask<>+973(SB)/1, $0x09
+DATA endsOfMask<>+974(SB)/1, $0x0a
+DATA endsOfMask<>+975(SB)/1, $0x0b
+DATA endsOfMask<>+976(SB)/1, $0x00
+DATA endsOfMask<>+977(SB)/1, $0x00
+DATA endsOfMask<>+978(SB)/1, $0x00
+DATA endsOfMask<>+979(SB)/1, $0x00
+DATA endsOfMask<>+980(SB)/1, $0x00
+DATA endsOfMask<>+981(SB)/1, $0x00
+DATA endsOfMask<>+982(SB)/1, $0x00
+DATA endsOfMask<>+983(SB)/1, $0x01
+DATA endsOfMask<>+984(SB)/1, $0x04
+DATA endsOfMask<>+985(SB)/1, $0x05
+DATA endsOfMask<>+986(SB)/1, $0x06
+DATA endsOfMask<>+987(SB)/1, $0x07
+DATA endsOfMask<>+988(SB)/1, $0x08
+DATA endsOfMask<>+989(SB)/1, $0x09
+DATA endsOfMask<>+990(SB)/1, $0x0a
+DATA endsOfMask<>+991(SB)/1, $0x0b
+DATA endsOfMask<>+992(SB)/1, $0x00
+DATA endsOfMask<>+993(SB)/1, $0x00
+DATA endsOfMask<>+994(SB)/1, $0x00
+DATA endsOfMask<>+995(SB)/1, $0x00
+DATA endsOfMask<>+996(SB)/1, $0x00
+DATA endsOfMask<>+997(SB)/1, $0x00
+DATA endsOfMask<>+998(SB)/1, $0x02
+DATA endsOfMask<>+999(SB)/1, $0x03
+DATA endsOfMask<>+1000(SB)/1, $0x04
+DATA endsOfMask<>+1001(SB)/1, $0x05
+DATA endsOfMask<>+1002(SB)/1, $0x06
+DATA endsOfMask<>+1003(SB)/1, $0x07
+DATA endsOfMask<>+1004(SB)/1, $0x08
+DATA endsOfMask<>+1005(SB)/1, $0x09
+DATA endsOfMask<>+1006(SB)/1, $0x0a
+DATA endsOfMask<>+1007(SB)/1, $0x0b
+DATA endsOfMask<>+1008(SB)/1, $0x00
+DATA endsOfMask<>+1009(SB)/1, $0x00
+DATA endsOfMask<>+1010(SB)/1, $0x00
+DATA endsOfMask<>+1011(SB)/1, $0x00
+DATA endsOfMask<>+1012(SB)/1, $0x00
+DATA endsOfMask<>+1013(SB)/1, $0x01
+DATA endsOfMask<>+1014(SB)/1, $0x02
+DATA endsOfMask<>+1015(SB)/1, $0x03
+DATA endsOfMask<>+1016(SB)/1, $0x04
+DATA endsOfMask<>+1017(SB)/1, $0x05
+DATA endsOfMask<>+1018(SB)/1, $0x06
+DATA endsOfMask<>+1019(SB)/1, $0x07
+DATA endsOfMask<>+1020(SB)/1, $0x08
+DATA endsOfMask<>+1021(SB)/1, $0x09
+DATA endsOfMask<>+1022(SB)/1, $0x0a
+DATA endsOfMask<>+1023(SB)/1, $0x0b
+DATA endsOfMask<>+1024(SB)/1, $0x00
+DATA endsOfMask<>+1025(SB)/1, $0x00
+DATA endsOfMask<>+1026(SB)/1, $0x00
+DATA endsOfMask<>+1027(SB)/1, $0x00
+DATA endsOfMask<>+1028(SB)/1, $0x00
+DATA endsOfMask<>+1029(SB)/1, $0x00
+DATA endsOfMask<>+1030(SB)/1, $0x00
+DATA endsOfMask<>+1031(SB)/1, $0x00
+DATA endsOfMask<>+1032(SB)/1, $0x00
+DATA endsOfMask<>+1033(SB)/1, $0x00
+DATA endsOfMask<>+1034(SB)/1, $0x00
+DATA endsOfMask<>+1035(SB)/1, $0x00
+DATA endsOfMask<>+1036(SB)/1, $0x00
+DATA endsOfMask<>+1037(SB)/1, $0x00
+DATA endsOfMask<>+1038(SB)/1, $0x0c
+DATA endsOfMask<>+1039(SB)/1, $0x0d
+DATA endsOfMask<>+1040(SB)/1, $0x00
+DATA endsOfMask<>+1041(SB)/1, $0x00
+DATA endsOfMask<>+1042(SB)/1, $0x00
+DATA endsOfMask<>+1043(SB)/1, $0x00
+DATA endsOfMask<>+1044(SB)/1, $0x00
+DATA endsOfMask<>+1045(SB)/1, $0x00
+DATA endsOfMask<>+1046(SB)/1, $0x00
+DATA endsOfMask<>+1047(SB)/1, $0x00
+DATA endsOfMask<>+1048(SB)/1, $0x00
+DATA endsOfMask<>+1049(SB)/1, $0x00
+DATA endsOfMask<>+1050(SB)/1, $0x00
+DATA endsOfMask<>+1051(SB)/1, $0x00
+DATA endsOfMask<>+1052(SB)/1, $0x00
+DATA endsOfMask<>+1053(SB)/1, $0x01
+DATA endsOfMask<>+1054(SB)/1, $0x0c
+DATA endsOfMask<>+1055(SB)/1, $0x0d
+DATA endsOfMask<>+1056(SB)/1, $0x00
+DATA endsOfMask<>+1057(SB)/1, $0x00
+DATA endsOfMask<>+1058(SB)/1, $0x00
+DATA endsOfMask<>+1059(SB)/1, $0x00
+DATA endsOfMask<>+1060(SB)/1, $0x00
+DATA endsOfMask<>+1061(SB)/1, $0x00
+DATA endsOfMask<>+1062(SB)/1, $0x00
+DATA endsOfMask<>+1063(SB)/1, $0x00
+DATA endsOfMask<>+1064(SB)/1, $0x00
+DATA endsOfMask<>+1065(SB)/1, $0x00
+DATA endsOfMask<>+1066(SB)/1, $0x00
+DATA endsOfMask<>+1067(SB)/1, $0x00
+DATA endsOfMask<>+1068(SB)/1, $0x02
+DATA endsOfMask<>+1069(SB)/1, $0x03
+DATA endsOfMask<>+1070(SB)/1, $0x0c
+DATA endsOfMask<>+1071(SB)/1, $0x0d
+DATA endsOfMask<>+1072(SB)/1, $0x00
+DATA endsOfMask<>+1073(SB)/1, $0x00
+DATA endsOfMask<>+1074(SB)/1, $0x00
+DATA endsOfMask<>+1075(SB)/1, $0x00
+DATA endsOfMask<>+1076(SB)/1, $0x00
+DATA endsOfMask<>+1077(SB)/1, $0x00
+DATA endsOfMask<>+1078(SB)/1, $0x00
+DATA endsOfMask<>+1079(SB)/1, $0x00
+DATA endsOfMask<>+1080(SB)/1, $0x00
+DATA endsOfMask<>+1081(SB)/1, $0x00
+DATA endsOfMask<>+1082(SB)/1, $0x00
+DATA endsOfMask<>+1083(SB)/1, $0x01
+DATA endsOfMask<>+1084(SB)/1, $0x02
+DATA endsOfMask<>+1085(SB)/1, $0x03
+DATA endsOfMask<>+1086(SB)/1, $0x0c
+DATA endsOfMask<>+1087(SB)/1, $0x0d
+DATA endsOfMask<>+1088(SB)/1, $0x00
+DATA endsOfMask<>+1089(SB)/1, $0x00
+DATA endsOfMask<>+1090(SB)/1, $0x00
+DATA endsOfMask<>+1091(SB)/1, $0x00
+DATA endsOfMask<>+1092(SB)/1, $0x00
+DATA endsOfMask<>+1093(SB)/1, $0x00
+DATA endsOfMask<>+1094(SB)/1, $0x00
+DATA endsOfMask<>+1095(SB)/1, $0x00
+DATA endsOfMask<>+1096(SB)/1, $0x00
+DATA endsOfMask<>+1097(SB)/1, $0x00
+DATA endsOfMask<>+1098(SB)/1, $0x00
+DATA endsOfMask<>+1099(SB)/1, $0x00
+DATA endsOfMask<>+1100(SB)/1, $0x04
+DATA endsOfMask<>+1101(SB)/1, $0x05
+DATA endsOfMask<>+1102(SB)/1, $0x0c
+DATA endsOfMask<>+1103(SB)/1, $0x0d
+DATA endsOfMask<>+1104(SB)/1, $0x00
+DATA endsOfMask<>+1105(SB)/1, $0x00
+DATA endsOfMask<>+1106(SB)/1, $0x00
+DATA endsOfMask<>+1107(SB)/1, $0x00
+DATA endsOfMask<>+1108(SB)/1, $0x00
+DATA endsOfMask<>+1109(SB)/1, $0x00
+DATA endsOfMask<>+1110(SB)/1, $0x00
+DATA endsOfMask<>+1111(SB)/1, $0x00
+DATA endsOfMask<>+1112(SB)/1, $0x00
+DATA endsOfMask<>+1113(SB)/1, $0x00
+DATA endsOfMask<>+1114(SB)/1, $0x00
+DATA endsOfMask<>+1115(SB)/1, $0x01
+DATA endsOfMask<>+1116(SB)/1, $0x04
+DATA endsOfMask<>+1117(SB)/1, $0x05
+DATA endsOfMask<>+1118(SB)/1, $0x0c
+DATA endsOfMask<>+1119(SB)/1, $0x0d
+DATA endsOfMask<>+1120(SB)/1, $0x00
+DATA endsOfMask<>+1121(SB)/1, $0x00
+DATA endsOfMask<>+1122(SB)/1, $0x00
+DATA endsOfMask<>+1123(SB)/1, $0x00
+DATA endsOfMask<>+1124(SB)/1, $0x00
+DATA endsOfMask<>+1125(SB)/1, $0x00
+DATA endsOfMask<>+1126(SB)/1, $0x00
+DATA endsOfMask<>+1127(SB)/1, $0x00
+DATA endsOfMask<>+1128(SB)/1, $0x00
+DATA endsOfMask<>+1129(SB)/1, $0x00
+DATA endsOfMask<>+1130(SB)/1, $0x02
+DATA endsOfMask<>+1131(SB)/1, $0x03
+DATA endsOfMask<>+1132(SB)/1, $0x04
+DATA endsOfMask<>+1133(SB)/1, $0x05
+DATA endsOfMask<>+1134(SB)/1, $0x0c
+DATA endsOfMask<>+1135(SB)/1, $0x0d
+DATA endsOfMask<>+1136(SB)/1, $0x00
+DATA endsOfMask<>+1137(SB)/1, $0x00
+DATA endsOfMask<>+1138(SB)/1, $0x00
+DATA endsOfMask<>+1139(SB)/1, $0x00
+DATA endsOfMask<>+1140(SB)/1, $0x00
+DATA endsOfMask<>+1141(SB)/1, $0x00
+DATA endsOfMask<>+1142(SB)/1, $0x00
+DATA endsOfMask<>+1143(SB)/1, $0x00
+DATA endsOfMask<>+1144(SB)/1, $0x00
+DATA endsOfMask<>+1145(SB)/1, $0x01
+DATA endsOfMask<>+1146(SB)/1, $0x02
+DATA endsOfMask<>+1147(SB)/1, $0x03
+DATA endsOfMask<>+1148(SB)/1, $0x04
+DATA endsOfMask<>+1149(SB)/1, $0x05
+DATA endsOfMask<>+1150(SB)/1, $0x0c
+DATA endsOfMask<>+1151(SB)/1, $0x0d
+DATA endsOfMask<>+1152(SB)/1, $0x00
+DATA endsOfMask<>+1153(SB)/1, $0x00
+DATA endsOfMask<>+1154(SB)/1, $0x00
+DATA endsOfMask<>+1155(SB)/1, $0x00
+DATA endsOfMask<>+1156(SB)/1, $0x00
+DATA endsOfMask<>+1157(SB)/1, $0x00
+DATA endsOfMask<>+1158(SB)/1, $0x00
+DATA endsOfMask<>+1159(SB)/1, $0x00
+DATA endsOfMask<>+1160(SB)/1, $0x00
+DATA endsOfMask<>+1161(SB)/1, $0x00
+DATA endsOfMask<>+1162(SB)/1, $0x00
+DATA endsOfMask<>+1163(SB)/1, $0x00
+DATA endsOfMask<>+1164(SB)/1, $0x06
+DATA endsOfMask<>+1165(SB)/1, $0x07
+DATA endsOfMask<>+1166(SB)/1, $0x0c
+DATA endsOfMask<>+1167(SB)/1, $0x0d
+DATA endsOfMask<>+1168(SB)/1, $0x00
+DATA endsOfMask<>+1169(SB)/1, $0x00
+DATA endsOfMask<>+1170(SB)/1, $0x00
+DATA endsOfMask<>+1171(SB)/1, $0x00
+DATA endsOfMask<>+1172(SB)/1, $0x00
+DATA endsOfMask<>+1173(SB)/1, $0x00
+DATA endsOfMask<>+1174(SB)/1, $0x00
+DATA endsOfMask<>+1175(SB)/1, $0x00
+DATA endsOfMask<>+1176(SB)/1, $0x00
+DATA endsOfMask<>+1177(SB)/1, $0x00
+DATA endsOfMask<>+1178(SB)/1, $0x00
+DATA endsOfMask<>+1179(SB)/1, $0x01
+DATA endsOfMask<>+1180(SB)/1, $0x06
+DATA endsOfMask<>+1181(SB)/1, $0x07
+DATA endsOfMask<>+1182(SB)/1, $0x0c
+DATA endsOfMask<>+1183(SB)/1, $0x0d
+DATA endsOfMask<>+1184(SB)/1, $0x00
+DATA endsOfMask<>+1185(SB)/1, $0x00
+DATA endsOfMask<>+1186(SB)/1, $0x00
+DATA endsOfMask<>+1187(SB)/1, $0x00
+DATA endsOfMask<>+1188(SB)/1, $0x00
+DATA endsOfMask<>+1189(SB)/1, $0x00
+DATA endsOfMask<>+1190(SB)/1, $0x00
+DATA endsOfMask<>+1191(SB)/1, $0x00
+DATA endsOfMask<>+1192(SB)/1, $0x00
+DATA endsOfMask<>+1193(SB)/1, $0x00
+DATA endsOfMask<>+1194(SB)/1, $0x02
+DATA endsOfMask<>+1195(SB)/1, $0x03
+DATA endsOfMask<>+1196(SB)/1, $0x06
+DATA endsOfMask<>+1197(SB)/1, $0x07
+DATA endsOfMask<>+1198(SB)/1, $0x0c
+DATA endsOfMask<>+1199(SB)/1, $0x0d
+DATA endsOfMask<>+1200(SB)/1, $0x00
+DATA endsOfMask<>+1201(SB)/1, $0x00
+DATA endsOfMask<>+1202(SB)/1, $0x00
+DATA endsOfMask<>+1203(SB)/1, $0x00
+DATA endsOfMask<>+1204(SB)/1, $0x00
+DATA endsOfMask<>+1205(SB)/1, $0x00
+DATA endsOfMask<>+1206(SB)/1, $0x00
+DATA endsOfMask<>+1207(SB)/1, $0x00
+DATA endsOfMask<>+1208(SB)/1, $0x00
+DATA endsOfMask<>+1209(SB)/1, $0x01
+DATA endsOfMask<>+1210(SB)/1, $0x02
+DATA endsOfMask<>+1211(SB)/1, $0x03
+DATA endsOfMask<>+1212(SB)/1, $0x06
+DATA endsOfMask<>+1213(SB)/1, $0x07
+DATA endsOfMask<>+1214(SB)/1, $0x0c
+DATA endsOfMask<>+1215(SB)/1, $0x0d
+DATA endsOfMask<>+1216(SB)/1, $0x00
+DATA endsOfMask<>+1217(SB)/1, $0x00
+DATA endsOfMask<>+1218(SB)/1, $0x00
+DATA endsOfMask<>+1219(SB)/1, $0x00
+DATA endsOfMask<>+1220(SB)/1, $0x00
+DATA endsOfMask<>+1221(SB)/1, $0x00
+DATA endsOfMask<>+1222(SB)/1, $0x00
+DATA endsOfMask<>+1223(SB)/1, $0x00
+DATA endsOfMask<>+1224(SB)/1, $0x00
+DATA endsOfMask<>+1225(SB)/1, $0x00
+DATA endsOfMask<>+1226(SB)/1, $0x04
+DATA endsOfMask<>+1227(SB)/1, $0x05
+DATA endsOfMask<>+1228(SB)/1, $0x06
+DATA endsOfMask<>+1229(SB)/1, $0x07
+DATA endsOfMask<>+1230(SB)/1, $0x0c
+DATA endsOfMask<>+1231(SB)/1, $0x0d
+DATA endsOfMask<>+1232(SB)/1, $0x00
+DATA endsOfMask<>+1233(SB)/1, $0x00
+DATA endsOfMask<>+1234(SB)/1, $0x00
+DATA endsOfMask<>+1235(SB)/1, $0x00
+DATA endsOfMask<>+1236(SB)/1, $0x00
+DATA endsOfMask<>+1237(SB)/1, $0x00
+DATA endsOfMask<>+1238(SB)/1, $0x00
+DATA endsOfMask<>+1239(SB)/1, $0x00
+DATA endsOfMask<>+1240(SB)/1, $0x00
+DATA endsOfMask<>+1241(SB)/1, $0x01
+DATA endsOfMask<>+1242(SB)/1, $0x04
+DATA endsOfMask<>+1243(SB)/1, $0x05
+DATA endsOfMask<>+1244(SB)/1, $0x06
+DATA endsOfMask<>+1245(SB)/1, $0x07
+DATA endsOfMask<>+1246(SB)/1, $0x0c
+DATA endsOfMask<>+1247(SB)/1, $0x0d
+DATA endsOfMask<>+1248(SB)/1, $0x00
+DATA endsOfMask<>+1249(SB)/1, $0x00
+DATA endsOfMask<>+1250(SB)/1, $0x00
+DATA endsOfMask<>+1251(SB)/1, $0x00
+DATA endsOfMask<>+1252(SB)/1, $0x00
+DATA endsOfMask<>+1253(SB)/1, $0x00
+DATA endsOfMask<>+1254(SB)/1, $0x00
+DATA endsOfMask<>+1255(SB)/1, $0x00
+DATA endsOfMask<>+1256(SB)/1, $0x02
+DATA endsOfMask<>+1257(SB)/1, $0x03
+DATA endsOfMask<>+1258(SB)/1, $0x04
+DATA endsOfMask<>+1259(SB)/1, $0x05
+DATA endsOfMask<>+1260(SB)/1, $0x06
+DATA endsOfMask<>+1261(SB)/1, $0x07
+DATA endsOfMask<>+1262(SB)/1, $0x0c
+DATA endsOfMask<>+1263(SB)/1, $0x0d
+DATA endsOfMask<>+1264(SB)/1, $0x00
+DATA endsOfMask<>+1265(SB)/1, $0x00
+DATA endsOfMask<>+1266(SB)/1, $0x00
+DATA endsOfMask<>+1267(SB)/1, $0x00
+DATA endsOfMask<>+1268(SB)/1, $0x00
+DATA endsOfMask<>+1269(SB)/1, $0x00
+DATA endsOfMask<>+1270(SB)/1, $0x00
+DATA endsOfMask<>+1271(SB)/1, $0x01
+DATA endsOfMask<>+1272(SB)/1, $0x02
+DATA endsOfMask<>+1273(SB)/1, $0x03
+DATA endsOfMask<>+1274(SB)/1, $0x04
+DATA endsOfMask<>+1275(SB)/1, $0x05
+DATA endsOfMask<>+1276(SB)/1, $0x06
+DATA endsOfMask<>+1277(SB)/1, $0x07
+DATA endsOfMask<>+1278(SB)/1, $0x0c
+DATA endsOfMask<>+1279(SB)/1, $0x0d
+DATA endsOfMask<>+1280(SB)/1, $0x00
+DATA endsOfMask<>+1281(SB)/1, $0x00
+DATA endsOfMask<>+1282(SB)/1, $0x00
+DATA endsOfMask<>+1283(SB)/1, $0x00
+DATA endsOfMask<>+1284(SB)/1, $0x00
+DATA endsOfMask<>+1285(SB)/1, $0x00
+DATA endsOfMask<>+1286(SB)/1, $0x00
+DATA endsOfMask<>+1287(SB)/1, $0x00
+DATA endsOfMask<>+1288(SB)/1, $0x00
+DATA endsOfMask<>+1289(SB)/1, $0x00
+DATA endsOfMask<>+1290(SB)/1, $0x00
+DATA endsOfMask<>+1291(SB)/1, $0x00
+DATA endsOfMask<>+1292(SB)/1, $0x08
+DATA endsOfMask<>+1293(SB)/1, $0x09
+DATA endsOfMask<>+1294(SB)/1, $0x0c
+DATA endsOfMask<>+1295(SB)/1, $0x0d
+DATA endsOfMask<>+1296(SB)/1, $0x00
+DATA endsOfMask<>+1297(SB)/1, $0x00
+DATA endsOfMask<>+1298(SB)/1, $0x00
+DATA endsOfMask<>+1299(SB)/1, $0x00
+DATA endsOfMask<>+1300(SB)/1, $0x00
+DATA endsOfMask<>+1301(SB)/1, $0x00
+DATA endsOfMask<>+1302(SB)/1, $0x00
+DATA endsOfMask<>+1303(SB)/1, $0x00
+DATA endsOfMask<>+1304(SB)/1, $0x00
+DATA endsOfMask<>+1305(SB)/1, $0x00
+DATA endsOfMask<>+1306(SB)/1, $0x00
+DATA endsOfMask<>+1307(SB)/1, $0x01
+DATA endsOfMask<>+1308(SB)/1, $0x08
+DATA endsOfMask<>+1309(SB)/1, $0x09
+DATA endsOfMask<>+1310(SB)/1, $0x0c
+DATA endsOfMask<>+1311(SB)/1, $0x0d
+DATA endsOfMask<>+1312(SB)/1, $0x00
+DATA endsOfMask<>+1313(SB)/1, $0x00
+DATA endsOfMask<>+1314(SB)/1, $0x00
+DATA endsOfMask<>+1315(SB)/1, $0x00
+DATA endsOfMask<>+1316(SB)/1, $0x00
+DATA endsOfMask<>+1317(SB)/1, $0x00
+DATA endsOfMask<>+1318(SB)/1, $0x00
+DATA endsOfMask<>+1319(SB)/1, $0x00
+DATA endsOfMask<>+1320(SB)/1, $0x00
+DATA endsOfMask<>+1321(SB)/1, $0x00
+DATA endsOfMask<>+1322(SB)/1, $0x02
+DATA endsOfMask<>+1323(SB)/1, $0x03
+DATA endsOfMask<>+1324(SB)/1, $0x08
+DATA endsOfMask<>+1325(SB)/1, $0x09
+DATA endsOfMask<>+1326(SB)/1, $0x0c
+DATA endsOfMask<>+1327(SB)/1, $0x0d
+DATA endsOfMask<>+1328(SB)/1, $0x00
+DATA endsOfMask<>+1329(SB)/1, $0x00
+DATA endsOfMask<>+1330(SB)/1, $0x00
+DATA endsOfMask<>+1331(SB)/1, $0x00
+DATA endsOfMask<>+1332(SB)/1, $0x00
+DATA endsOfMask<>+1333(SB)/1, $0x00
+DATA endsOfMask<>+1334(SB)/1, $0x00
+DATA endsOfMask<>+1335(SB)/1, $0x00
+DATA endsOfMask<>+1336(SB)/1, $0x00
+DATA endsOfMask<>+1337(SB)/1, $0x01
+DATA endsOfMask<>+1338(SB)/1, $0x02
+DATA endsOfMask<>+1339(SB)/1, $0x03
+DATA endsOfMask<>+1340(SB)/1, $0x08
+DATA endsOfMask<>+1341(SB)/1, $0x09
+DATA endsOfMask<>+1342(SB)/1, $0x0c
+DATA endsOfMask<>+1343(SB)/1, $0x0d
+DATA endsOfMask<>+1344(SB)/1, $0x00
+DATA endsOfMask<>+1345(SB)/1, $0x00
+DATA endsOfMask<>+1346(SB)/1, $0x00
+DATA endsOfMask<>+1347(SB)/1, $0x00
+DATA endsOfMask<>+1348(SB)/1, $0x00
+DATA endsOfMask<>+1349(SB)/1, $0x00
+DATA endsOfMask<>+1350(SB)/1, $0x00
+DATA endsOfMask<>+1351(SB)/1, $0x00
+DATA endsOfMask<>+1352(SB)/1, $0x00
+DATA endsOfMask<>+1353(SB)/1, $0x00
+DATA endsOfMask<>+1354(SB)/1, $0x04
+DATA endsOfMask<>+1355(SB)/1, $0x05
+DATA endsOfMask<>+1356(SB)/1, $0x08
+DATA endsOfMask<>+1357(SB)/1, $0x09
+DATA endsOfMask<>+1358(SB)/1, $0x0c
+DATA endsOfMask<>+1359(SB)/1, $0x0d
+DATA endsOfMask<>+1360(SB)/1, $0x00
+DATA endsOfMask<>+1361(SB)/1, $0x00
+DATA endsOfMask<>+1362(SB)/1, $0x00
+DATA endsOfMask<>+1363(SB)/1, $0x00
+DATA endsOfMask<>+1364(SB)/1, $0x00
+DATA endsOfMask<>+1365(SB)/1, $0x00
+DATA endsOfMask<>+1366(SB)/1, $0x00
+DATA endsOfMask<>+1367(SB)/1, $0x00
+DATA endsOfMask<>+1368(SB)/1, $0x00
+DATA endsOfMask<>+1369(SB)/1, $0x01
+DATA endsOfMask<>+1370(SB)/1, $0x04
+DATA endsOfMask<>+1371(SB)/1, $0x05
+DATA endsOfMask<>+1372(SB)/1, $0x08
+DATA endsOfMask<>+1373(SB)/1, $0x09
+DATA endsOfMask<>+1374(SB)/1, $0x0c
+DATA endsOfMask<>+1375(SB)/1, $0x0d
+DATA endsOfMask<>+1376(SB)/1, $0x00
+DATA endsOfMask<>+1377(SB)/1, $0x00
+DATA endsOfMask<>+1378(SB)/1, $0x00
+DATA endsOfMask<>+1379(SB)/1, $0x00
+DATA endsOfMask<>+1380(SB)/1, $0x00
+DATA endsOfMask<>+1381(SB)/1, $0x00
+DATA endsOfMask<>+1382(SB)/1, $0x00
+DATA endsOfMask<>+1383(SB)/1, $0x00
+DATA endsOfMask<>+1384(SB)/1, $0x02
+DATA endsOfMask<>+1385(SB)/1, $0x03
+DATA endsOfMask<>+1386(SB)/1, $0x04
+DATA endsOfMask<>+1387(SB)/1, $0x05
+DATA endsOfMask<>+1388(SB)/1, $0x08
+DATA endsOfMask<>+1389(SB)/1, $0x09
+DATA endsOfMask<>+1390(SB)/1, $0x0c
+DATA endsOfMask<>+1391(SB)/1, $0x0d
+DATA endsOfMask<>+1392(SB)/1, $0x00
+DATA endsOfMask<>+1393(SB)/1, $0x00
+DATA endsOfMask<>+1394(SB)/1, $0x00
+DATA endsOfMask<>+1395(SB)/1, $0x00
+DATA endsOfMask<>+1396(SB)/1, $0x00
+DATA endsOfMask<>+1397(SB)/1, $0x00
+DATA endsOfMask<>+1398(SB)/1, $0x00
+DATA endsOfMask<>+1399(SB)/1, $0x01
+DATA endsOfMask<>+1400(SB)/1, $0x02
+DATA endsOfMask<>+1401(SB)/1, $0x03
+DATA endsOfMask<>+1402(SB)/1, $0x04
+DATA endsOfMask<>+1403(SB)/1, $0x05
+DATA endsOfMask<>+1404(SB)/1, $0x08
+DATA endsOfMask<>+1405(SB)/1, $0x09
+DATA endsOfMask<>+1406(SB)/1, $0x0c
+DATA endsOfMask<>+1407(SB)/1, $0x0d
+DATA endsOfMask<>+1408(SB)/1, $0x00
+DATA endsOfMask<>+1409(SB)/1, $0x00
+DATA endsOfMask<>+1410(SB)/1, $0x00
+DATA endsOfMask<>+1411(SB)/1, $0x00
+DATA endsOfMask<>+1412(SB)/1, $0x00
+DATA endsOfMask<>+1413(SB)/1, $0x00
+DATA endsOfMask<>+1414(SB)/1, $0x00
+DATA endsOfMask<>+1415(SB)/1, $0x00
+DATA endsOfMask<>+1416(SB)/1, $0x00
+DATA endsOfMask<>+1417(SB)/1, $0x00
+DATA endsOfMask<>+1418(SB)/1, $0x06
+DATA endsOfMask<>+1419(SB)/1, $0x07
+DATA endsOfMask<>+1420(SB)/1, $0x08
+DATA endsOfMask<>+1421(SB)/1, $0x09
+DATA endsOfMask<>+1422(SB)/1, $0x0c
+DATA endsOfMask<>+1423(SB)/1, $0x0d
+DATA endsOfMask<>+1424(SB)/1, $0x00
+DATA endsOfMask<>+1425(SB)/1, $0x00
+DATA endsOfMask<>+1426(SB)/1, $0x00
+DATA endsOfMask<>+1427(SB)/1, $0x00
+DATA endsOfMask<>+1428(SB)/1, $0x00
+DATA endsOfMask<>+1429(SB)/1, $0x00
+DATA endsOfMask<>+1430(SB)/1, $0x00
+DATA endsOfMask<>+1431(SB)/1, $0x00
+DATA endsOfMask<>+1432(SB)/1, $0x00
+DATA endsOfMask<>+1433(SB)/1, $0x01
+DATA endsOfMask<>+1434(SB)/1, $0x06
+DATA endsOfMask<>+1435(SB)/1, $0x07
+DATA endsOfMask<>+1436(SB)/1, $0x08
+DATA endsOfMask<>+1437(SB)/1, $0x09
+DATA endsOfMask<>+1438(SB)/1, $0x0c
+DATA endsOfMask<>+1439(SB)/1, $0x0d
+DATA endsOfMask<>+1440(SB)/1, $0x00
+DATA endsOfMask<>+1441(SB)/1, $0x00
+DATA endsOfMask<>+1442(SB)/1, $0x00
+DATA endsOfMask<>+1443(SB)/1, $0x00
+DATA endsOfMask<>+1444(SB)/1, $0x00
+DATA endsOfMask<>+1445(SB)/1, $0x00
+DATA endsOfMask<>+1446(SB)/1, $0x00
+DATA endsOfMask<>+1447(SB)/1, $0x00
+DATA endsOfMask<>+1448(SB)/1, $0x02
+DATA endsOfMask<>+1449(SB)/1, $0x03
+DATA endsOfMask<>+1450(SB)/1, $0x06
+DATA endsOfMask<>+1451(SB)/1, $0x07
+DATA endsOfMask<>+1452(SB)/1, $0x08
+DATA endsOfMask<>+1453(SB)/1, $0x09
+DATA endsOfMask<>+1454(SB)/1, $0x0c
+DATA endsOfMask<>+1455(SB)/1, $0x0d
+DATA endsOfMask<>+1456(SB)/1, $0x00
+DATA endsOfMask<>+1457(SB)/1, $0x00
+DATA endsOfMask<>+1458(SB)/1, $0x00
+DATA endsOfMask<>+1459(SB)/1, $0x00
+DATA endsOfMask<>+1460(SB)/1, $0x00
+DATA endsOfMask<>+1461(SB)/1, $0x00
+DATA endsOfMask<>+1462(SB)/1, $0x00
+DATA endsOfMask<>+1463(SB)/1, $0x01
+DATA endsOfMask<>+1464(SB)/1, $0x02
+DATA endsOfMask<>+1465(SB)/1, $0x03
+DATA endsOfMask<>+1466(SB)/1, $0x06
+DATA endsOfMask<>+1467(SB)/1, $0x07
+DATA endsOfMask<>+1468(SB)/1, $0x08
+DATA endsOfMask<>+1469(SB)/1, $0x09
+DATA endsOfMask<>+1470(SB)/1, $0x0c
+DATA endsOfMask<>+1471(SB)/1, $0x0d
+DATA endsOfMask<>+1472(SB)/1, $0x00
+DATA endsOfMask<>+1473(SB)/1, $0x00
+DATA endsOfMask<>+1474(SB)/1, $0x00
+DATA endsOfMask<>+1475(SB)/1, $0x00
+DATA endsOfMask<>+1476(SB)/1, $0x00
+DATA endsOfMask<>+1477(SB)/1, $0x00
+DATA endsOfMask<>+1478(SB)/1, $0x00
+DATA endsOfMask<>+1479(SB)/1, $0x00
+DATA endsOfMask<>+1480(SB)/1, $0x04
+DATA endsOfMask<>+1481(SB)/1, $0x05
+DATA endsOfMask<>+1482(SB)/1, $0x06
+DATA endsOfMask<>+1483(SB)/1, $0x07
+DATA endsOfMask<>+1484(SB)/1, $0x08
+DATA endsOfMask<>+1485(SB)/1, $0x09
+DATA endsOfMask<>+1486(SB)/1, $0x0c
+DATA endsOfMask<>+1487(SB)/1, $0x0d
+DATA endsOfMask<>+1488(SB)/1, $0x00
+DATA endsOfMask<>+1489(SB)/1, $0x00
+DATA endsOfMask<>+1490(SB)/1, $0x00
+DATA endsOfMask<>+1491(SB)/1, $0x00
+DATA endsOfMask<>+1492(SB)/1, $0x00
+DATA endsOfMask<>+1493(SB)/1, $0x00
+DATA endsOfMask<>+1494(SB)/1, $0x00
+DATA endsOfMask<>+1495(SB)/1, $0x01
+DATA endsOfMask<>+1496(SB)/1, $0x04
+DATA endsOfMask<>+1497(SB)/1, $0x05
+DATA endsOfMask<>+1498(SB)/1, $0x06
+DATA endsOfMask<>+1499(SB)/1, $0x07
+DATA endsOfMask<>+1500(SB)/1, $0x08
+DATA endsOfMask<>+1501(SB)/1, $0x09
+DATA endsOfMask<>+1502(SB)/1, $0x0c
+DATA endsOfMask<>+1503(SB)/1, $0x0d
+DATA endsOfMask<>+1504(SB)/1, $0x00
+DATA endsOfMask<>+1505(SB)/1, $0x00
+DATA endsOfMask<>+1506(SB)/1, $0x00
+DATA endsOfMask<>+1507(SB)/1, $0x00
+DATA endsOfMask<>+1508(SB)/1, $0x00
+DATA endsOfMask<>+1509(SB)/1, $0x00
+DATA endsOfMask<>+1510(SB)/1, $0x02
+DATA endsOfMask<>+1511(SB)/1, $0x03
+DATA endsOfMask<>+1512(SB)/1, $0x04
+DATA endsOfMask<>+1513(SB)/1, $0x05
+DATA endsOfMask<>+1514(SB)/1, $0x06
+DATA endsOfMask<>+1515(SB)/1, $0x07
+DATA endsOfMask<>+1516(SB)/1, $0x08
+DATA endsOfMask<>+1517(SB)/1, $0x09
+DATA endsOfMask<>+1518(SB)/1, $0x0c
+DATA endsOfMask<>+1519(SB)/1, $0x0d
+DATA endsOfMask<>+1520(SB)/1, $0x00
+DATA endsOfMask<>+1521(SB)/1, $0x00
+DATA endsOfMask<>+1522(SB)/1, $0x00
+DATA endsOfMask<>+1523(SB)/1, $0x00
+DATA endsOfMask<>+1524(SB)/1, $0x00
+DATA endsOfMask<>+1525(SB)/1, $0x01
+DATA endsOfMask<>+1526(SB)/1, $0x02
+DATA endsOfMask<>+1527(SB)/1, $0x03
+DATA endsOfMask<>+1528(SB)/1, $0x04
+DATA endsOfMask<>+1529(SB)/1, $0x05
+DATA endsOfMask<>+1530(SB)/1, $0x06
+DATA endsOfMask<>+1531(SB)/1, $0x07
+DATA endsOfMask<>+1532(SB)/1, $0x08
+DATA endsOfMask<>+1533(SB)/1, $0x09
+DATA endsOfMask<>+1534(SB)/1, $0x0c
+DATA endsOfMask<>+1535(SB)/1, $0x0d
+DATA endsOfMask<>+1536(SB)/1, $0x00
+DATA endsOfMask<>+1537(SB)/1, $0x00
+DATA endsOfMask<>+1538(SB)/1, $0x00
+DATA endsOfMask<>+1539(SB)/1, $0x00
+DATA endsOfMask<>+1540(SB)/1, $0x00
+DATA endsOfMask<>+1541(SB)/1, $0x00
+DATA endsOfMask<>+1542(SB)/1, $0x00
+DATA endsOfMask<>+1543(SB)/1, $0x00
+DATA endsOfMask<>+1544(SB)/1, $0x00
+DATA endsOfMask<>+1545(SB)/1, $0x00
+DATA endsOfMask<>+1546(SB)/1, $0x00
+DATA endsOfMask<>+1547(SB)/1, $0x00
+DATA endsOfMask<>+1548(SB)/1, $0x0a
+DATA endsOfMask<>+1549(SB)/1, $0x0b
+DATA endsOfMask<>+1550(SB)/1, $0x0c
+DATA endsOfMask<>+1551(SB)/1, $0x0d
+DATA endsOfMask<>+1552(SB)/1, $0x00
+DATA endsOfMask<>+1553(SB)/1, $0x00
+DATA endsOfMask<>+1554(SB)/1, $0x00
+DATA endsOfMask<>+1555(SB)/1, $0x00
+DATA endsOfMask<>+1556(SB)/1, $0x00
+DATA endsOfMask<>+1557(SB)/1, $0x00
+DATA endsOfMask<>+1558(SB)/1, $0x00
+DATA endsOfMask<>+1559(SB)/1, $0x00
+DATA endsOfMask<>+1560(SB)/1, $0x00
+DATA endsOfMask<>+1561(SB)/1, $0x00
+DATA endsOfMask<>+1562(SB)/1, $0x00
+DATA endsOfMask<>+1563(SB)/1, $0x01
+DATA endsOfMask<>+1564(SB)/1, $0x0a
+DATA endsOfMask<>+1565(SB)/1, $0x0b
+DATA endsOfMask<>+1566(SB)/1, $0x0c
+DATA endsOfMask<>+1567(SB)/1, $0x0d
+DATA endsOfMask<>+1568(SB)/1, $0x00
+DATA endsOfMask<>+1569(SB)/1, $0x00
+DATA endsOfMask<>+1570(SB)/1, $0x00
+DATA endsOfMask<>+1571(SB)/1, $0x00
+DATA endsOfMask<>+1572(SB)/1, $0x00
+DATA endsOfMask<>+1573(SB)/1, $0x00
+DATA endsOfMask<>+1574(SB)/1, $0x00
+DATA endsOfMask<>+1575(SB)/1, $0x00
+DATA endsOfMask<>+1576(SB)/1, $0x00
+DATA endsOfMask<>+1577(SB)/1, $0x00
+DATA endsOfMask<>+1578(SB)/1, $0x02
+DATA endsOfMask<>+1579(SB)/1, $0x03
+DATA endsOfMask<>+1580(SB)/1, $0x0a
+DATA endsOfMask<>+1581(SB)/1, $0x0b
+DATA endsOfMask<>+1582(SB)/1, $0x0c
+DATA endsOfMask<>+1583(SB)/1, $0x0d
+DATA endsOfMask<>+1584(SB)/1, $0x00
+DATA endsOfMask<>+1585(SB)/1, $0x00
+DATA endsOfMask<>+1586(SB)/1, $0x00
+DATA endsOfMask<>+1587(SB)/1, $0x00
+DATA endsOfMask<>+1588(SB)/1, $0x00
+DATA endsOfMask<>+1589(SB)/1, $0x00
+DATA endsOfMask<>+1590(SB)/1, $0x00
+DATA endsOfMask<>+1591(SB)/1, $0x00
+DATA endsOfMask<>+1592(SB)/1, $0x00
+DATA endsOfMask<>+1593(SB)/1, $0x01
+DATA endsOfMask<>+1594(SB)/1, $0x02
+DATA endsOfMask<>+1595(SB)/1, $0x03
+DATA endsOfMask<>+1596(SB)/1, $0x0a
+DATA endsOfMask<>+1597(SB)/1, $0x0b
+DATA endsOfMask<>+1598(SB)/1, $0x0c
+DATA endsOfMask<>+1599(SB)/1, $0x0d
+DATA endsOfMask<>+1600(SB)/1, $0x00
+DATA endsOfMask<>+1601(SB)/1, $0x00
+DATA endsOfMask<>+1602(SB)/1, $0x00
+DATA endsOfMask<>+1603(SB)/1, $0x00
+DATA endsOfMask<>+1604(SB)/1, $0x00
+DATA endsOfMask<>+1605(SB)/1, $0x00
+DATA endsOfMask<>+1606(SB)/1, $0x00
+DATA endsOfMask<>+1607(SB)/1, $0x00
+DATA endsOfMask<>+1608(SB)/1, $0x00
+DATA endsOfMask<>+1609(SB)/1, $0x00
+DATA endsOfMask<>+1610(SB)/1, $0x04
+DATA endsOfMask<>+1611(SB)/1, $0x05
+DATA endsOfMask<>+1612(SB)/1, $0x0a
+DATA endsOfMask<>+1613(SB)/1, $0x0b
+DATA endsOfMask<>+1614(SB)/1, $0x0c
+DATA endsOfMask<>+1615(SB)/1, $0x0d
+DATA endsOfMask<>+1616(SB)/1, $0x00
+DATA endsOfMask<>+1617(SB)/1, $0x00
+DATA endsOfMask<>+1618(SB)/1, $0x00
+DATA endsOfMask<>+1619(SB)/1, $0x00
+DATA endsOfMask<>+1620(SB)/1, $0x00
+DATA endsOfMask<>+1621(SB)/1, $0x00
+DATA endsOfMask<>+1622(SB)/1, $0x00
+DATA endsOfMask<>+1623(SB)/1, $0x00
+DATA endsOfMask<>+1624(SB)/1, $0x00
+DATA endsOfMask<>+1625(SB)/1, $0x01
+DATA endsOfMask<>+1626(SB)/1, $0x04
+DATA endsOfMask<>+1627(SB)/1, $0x05
+DATA endsOfMask<>+1628(SB)/1, $0x0a
+DATA endsOfMask<>+1629(SB)/1, $0x0b
+DATA endsOfMask<>+1630(SB)/1, $0x0c
+DATA endsOfMask<>+1631(SB)/1, $0x0d
+DATA endsOfMask<>+1632(SB)/1, $0x00
+DATA endsOfMask<>+1633(SB)/1, $0x00
+DATA endsOfMask<>+1634(SB)/1, $0x00
+DATA endsOfMask<>+1635(SB)/1, $0x00
+DATA endsOfMask<>+1636(SB)/1, $0x00
+DATA endsOfMask<>+1637(SB)/1, $0x00
+DATA endsOfMask<>+1638(SB)/1, $0x00
+DATA endsOfMask<>+1639(SB)/1, $0x00
+DATA endsOfMask<>+1640(SB)/1, $0x02
+DATA endsOfMask<>+1641(SB)/1, $0x03
+DATA endsOfMask<>+1642(SB)/1, $0x04
+DATA endsOfMask<>+1643(SB)/1, $0x05
+DATA endsOfMask<>+1644(SB)/1, $0x0a
+DATA endsOfMask<>+1645(SB)/1, $0x0b
+DATA endsOfMask<>+1646(SB)/1, $0x0c
+DATA endsOfMask<>+1647(SB)/1, $0x0d
+DATA endsOfMask<>+1648(SB)/1, $0x00
+DATA endsOfMask<>+1649(SB)/1, $0x00
+DATA endsOfMask<>+1650(SB)/1, $0x00
+DATA endsOfMask<>+1651(SB)/1, $0x00
+DATA endsOfMask<>+1652(SB)/1, $0x00
+DATA endsOfMask<>+1653(SB)/1, $0x00
+DATA endsOfMask<>+1654(SB)/1, $0x00
+DATA endsOfMask<>+1655(SB)/1, $0x01
+DATA endsOfMask<>+1656(SB)/1, $0x02
+DATA endsOfMask<>+1657(SB)/1, $0x03
+DATA endsOfMask<>+1658(SB)/1, $0x04
+DATA endsOfMask<>+1659(SB)/1, $0x05
+DATA endsOfMask<>+1660(SB)/1, $0x0a
+DATA endsOfMask<>+1661(SB)/1, $0x0b
+DATA endsOfMask<>+1662(SB)/1, $0x0c
+DATA endsOfMask<>+1663(SB)/1, $0x0d
+DATA endsOfMask<>+1664(SB)/1, $0x00
+DATA endsOfMask<>+1665(SB)/1, $0x00
+DATA endsOfMask<>+1666(SB)/1, $0x00
+DATA endsOfMask<>+1667(SB)/1, $0x00
+DATA endsOfMask<>+1668(SB)/1, $0x00
+DATA endsOfMask<>+1669(SB)/1, $0x00
+DATA endsOfMask<>+1670(SB)/1, $0x00
+DATA endsOfMask<>+1671(SB)/1, $0x00
+DATA endsOfMask<>+1672(SB)/1, $0x00
+DATA endsOfMask<>+1673(SB)/1, $0x00
+DATA endsOfMask<>+1674(SB)/1, $0x06
+DATA endsOfMask<>+1675(SB)/1, $0x07
+DATA endsOfMask<>+1676(SB)/1, $0x0a
+DATA endsOfMask<>+1677(SB)/1, $0x0b
+DATA endsOfMask<>+1678(SB)/1, $0x0c
+DATA endsOfMask<>+1679(SB)/1, $0x0d
+DATA endsOfMask<>+1680(SB)/1, $0x00
+DATA endsOfMask<>+1681(SB)/1, $0x00
+DATA endsOfMask<>+1682(SB)/1, $0x00
+DATA endsOfMask<>+1683(SB)/1, $0x00
+DATA endsOfMask<>+1684(SB)/1, $0x00
+DATA endsOfMask<>+1685(SB)/1, $0x00
+DATA endsOfMask<>+1686(SB)/1, $0x00
+DATA endsOfMask<>+1687(SB)/1, $0x00
+DATA endsOfMask<>+1688(SB)/1, $0x00
+DATA endsOfMask<>+1689(SB)/1, $0x01
+DATA endsOfMask<>+1690(SB)/1, $0x06
+DATA endsOfMask<>+1691(SB)/1, $0x07
+DATA endsOfMask<>+1692(SB)/1, $0x0a
+DATA endsOfMask<>+1693(SB)/1, $0x0b
+DATA endsOfMask<>+1694(SB)/1, $0x0c
+DATA endsOfMask<>+1695(SB)/1, $0x0d
+DATA endsOfMask<>+1696(SB)/1, $0x00
+DATA endsOfMask<>+1697(SB)/1, $0x00
+DATA endsOfMask<>+1698(SB)/1, $0x00
+DATA endsOfMask<>+1699(SB)/1, $0x00
+DATA endsOfMask<>+1700(SB)/1, $0x00
+DATA endsOfMask<>+1701(SB)/1, $0x00
+DATA endsOfMask<>+1702(SB)/1, $0x00
+DATA endsOfMask<>+1703(SB)/1, $0x00
+DATA endsOfMask<>+1704(SB)/1, $0x02
+DATA endsOfMask<>+1705(SB)/1, $0x03
+DATA endsOfMask<>+1706(SB)/1, $0x06
+DATA endsOfMask<>+1707(SB)/1, $0x07
+DATA endsOfMask<>+1708(SB)/1, $0x0a
+DATA endsOfMask<>+1709(SB)/1, $0x0b
+DATA endsOfMask<>+1710(SB)/1, $0x0c
+DATA endsOfMask<>+1711(SB)/1, $0x0d
+DATA endsOfMask<>+1712(SB)/1, $0x00
+DATA endsOfMask<>+1713(SB)/1, $0x00
+DATA endsOfMask<>+1714(SB)/1, $0x00
+DATA endsOfMask<>+1715(SB)/1, $0x00
+DATA endsOfMask<>+1716(SB)/1, $0x00
+DATA endsOfMask<>+1717(SB)/1, $0x00
+DATA endsOfMask<>+1718(SB)/1, $0x00
+DATA endsOfMask<>+1719(SB)/1, $0x01
+DATA endsOfMask<>+1720(SB)/1, $0x02
+DATA endsOfMask<>+1721(SB)/1, $0x03
+DATA endsOfMask<>+1722(SB)/1, $0x06
+DATA endsOfMask<>+1723(SB)/1, $0x07
+DATA endsOfMask<>+1724(SB)/1, $0x0a
+DATA endsOfMask<>+1725(SB)/1, $0x0b
+DATA endsOfMask<>+1726(SB)/1, $0x0c
+DATA endsOfMask<>+1727(SB)/1, $0x0d
+DATA endsOfMask<>+1728(SB)/1, $0x00
+DATA endsOfMask<>+1729(SB)/1, $0x00
+DATA endsOfMask<>+1730(SB)/1, $0x00
+DATA endsOfMask<>+1731(SB)/1, $0x00
+DATA endsOfMask<>+1732(SB)/1, $0x00
+DATA endsOfMask<>+1733(SB)/1, $0x00
+DATA endsOfMask<>+1734(SB)/1, $0x00
+DATA endsOfMask<>+1735(SB)/1, $0x00
+DATA endsOfMask<>+1736(SB)/1, $0x04
+DATA endsOfMask<>+1737(SB)/1, $0x05
+DATA endsOfMask<>+1738(SB)/1, $0x06
+DATA endsOfMask<>+1739(SB)/1, $0x07
+DATA endsOfMask<>+1740(SB)/1, $0x0a
+DATA endsOfMask<>+1741(SB)/1, $0x0b
+DATA endsOfMask<>+1742(SB)/1, $0x0c
+DATA endsOfMask<>+1743(SB)/1, $0x0d
+DATA endsOfMask<>+1744(SB)/1, $0x00
+DATA endsOfMask<>+1745(SB)/1, $0x00
+DATA endsOfMask<>+1746(SB)/1, $0x00
+DATA endsOfMask<>+1747(SB)/1, $0x00
+DATA endsOfMask<>+1748(SB)/1, $0x00
+DATA endsOfMask<>+1749(SB)/1, $0x00
+DATA endsOfMask<>+1750(SB)/1, $0x00
+DATA endsOfMask<>+1751(SB)/1, $0x01
+DATA endsOfMask<>+1752(SB)/1, $0x04
+DATA endsOfMask<>+1753(SB)/1, $0x05
+DATA endsOfMask<>+1754(SB)/1, $0x06
+DATA endsOfMask<>+1755(SB)/1, $0x07
+DATA endsOfMask<>+1756(SB)/1, $0x0a
+DATA endsOfMask<>+1757(SB)/1, $0x0b
+DATA endsOfMask<>+1758(SB)/1, $0x0c
+DATA endsOfMask<>+1759(SB)/1, $0x0d
+DATA endsOfMask<>+1760(SB)/1, $0x00
+DATA endsOfMask<>+1761(SB)/1, $0x00
+DATA endsOfMask<>+1762(SB)/1, $0x00
+DATA endsOfMask<>+1763(SB)/1, $0x00
+DATA endsOfMask<>+1764(SB)/1, $0x00
+DATA endsOfMask<>+1765(SB)/1, $0x00
+DATA endsOfMask<>+1766(SB)/1, $0x02
+DATA endsOfMask<>+1767(SB)/1, $0x03
+DATA endsOfMask<>+1768(SB)/1, $0x04
+DATA endsOfMask<>+1769(SB)/1, $0x05
+DATA endsOfMask<>+1770(SB)/1, $0x06
+DATA endsOfMask<>+1771(SB)/1, $0x07
+DATA endsOfMask<>+1772(SB)/1, $0x0a
+DATA endsOfMask<>+1773(SB)/1, $0x0b
+DATA endsOfMask<>+1774(SB)/1, $0x0c
+DATA endsOfMask<>+1775(SB)/1, $0x0d
+DATA endsOfMask<>+1776(SB)/1, $0x00
+DATA endsOfMask<>+1777(SB)/1, $0x00
+DATA endsOfMask<>+1778(SB)/1, $0x00
+DATA endsOfMask<>+1779(SB)/1, $0x00
+DATA endsOfMask<>+1780(SB)/1, $0x00
+DATA endsOfMask<>+1781(SB)/1, $0x01
+DATA endsOfMask<>+1782(SB)/1, $0x02
+DATA endsOfMask<>+1783(SB)/1, $0x03
+DATA endsOfMask<>+1784(SB)/1, $0x04
+DATA endsOfMask<>+1785(SB)/1, $0x05
+DATA endsOfMask<>+1786(SB)/1, $0x06
+DATA endsOfMask<>+1787(SB)/1, $0x07
+DATA endsOfMask<>+1788(SB)/1, $0x0a
+DATA endsOfMask<>+1789(SB)/1, $0x0b
+DATA endsOfMask<>+1790(SB)/1, $0x0c
+DATA endsOfMask<>+1791(SB)/1, $0x0d
+DATA endsOfMask<>+1792(SB)/1, $0x00
+DATA endsOfMask<>+1793(SB)/1, $0x00
+DATA endsOfMask<>+1794(SB)/1, $0x00
+DATA endsOfMask<>+1795(SB)/1, $0x00
+DATA endsOfMask<>+1796(SB)/1, $0x00
+DATA endsOfMask<>+1797(SB)/1, $0x00
+DATA endsOfMask<>+1798(SB)/1, $0x00
+DATA endsOfMask<>+1799(SB)/1, $0x00
+DATA endsOfMask<>+1800(SB)/1, $0x00
+DATA endsOfMask<>+1801(SB)/1, $0x00
+DATA endsOfMask<>+1802(SB)/1, $0x08
+DATA endsOfMask<>+1803(SB)/1, $0x09
+DATA endsOfMask<>+1804(SB)/1, $0x0a
+DATA endsOfMask<>+1805(SB)/1, $0x0b
+DATA endsOfMask<>+1806(SB)/1, $0x0c
+DATA endsOfMask<>+1807(SB)/1, $0x0d
+DATA endsOfMask<>+1808(SB)/1, $0x00
+DATA endsOfMask<>+1809(SB)/1, $0x00
+DATA endsOfMask<>+1810(SB)/1, $0x00
+DATA endsOfMask<>+1811(SB)/1, $0x00
+DATA endsOfMask<>+1812(SB)/1, $0x00
+DATA endsOfMask<>+1813(SB)/1, $0x00
+DATA endsOfMask<>+1814(SB)/1, $0x00
+DATA endsOfMask<>+1815(SB)/1, $0x00
+DATA endsOfMask<>+1816(SB)/1, $0x00
+DATA endsOfMask<>+1817(SB)/1, $0x01
+DATA endsOfMask<>+1818(SB)/1, $0x08
+DATA endsOfMask<>+1819(SB)/1, $0x09
+DATA endsOfMask<>+1820(SB)/1, $0x0a
+DATA endsOfMask<>+1821(SB)/1, $0x0b
+DATA endsOfMask<>+1822(SB)/1, $0x0c
+DATA endsOfMask<>+1823(SB)/1, $0x0d
+DATA endsOfMask<>+1824(SB)/1, $0x00
+DATA endsOfMask<>+1825(SB)/1, $0x00
+DATA endsOfMask<>+1826(SB)/1, $0x00
+DATA endsOfMask<>+1827(SB)/1, $0x00
+DATA endsOfMask<>+1828(SB)/1, $0x00
+DATA endsOfMask<>+1829(SB)/1, $0x00
+DATA endsOfMask<>+1830(SB)/1, $0x00
+DATA endsOfMask<>+1831(SB)/1, $0x00
+DATA endsOfMask<>+1832(SB)/1, $0x02
+DATA endsOfMask<>+1833(SB)/1, $0x03
+DATA endsOfMask<>+1834(SB)/1, $0x08
+DATA endsOfMask<>+1835(SB)/1, $0x09
+DATA endsOfMask<>+1836(SB)/1, $0x0a
+DATA endsOfMask<>+1837(SB)/1, $0x0b
+DATA endsOfMask<>+1838(SB)/1, $0x0c
+DATA endsOfMask<>+1839(SB)/1, $0x0d
+DATA endsOfMask<>+1840(SB)/1, $0x00
+DATA endsOfMask<>+1841(SB)/1, $0x00
+DATA endsOfMask<>+1842(SB)/1, $0x00
+DATA endsOfMask<>+1843(SB)/1, $0x00
+DATA endsOfMask<>+1844(SB)/1, $0x00
+DATA endsOfMask<>+1845(SB)/1, $0x00
+DATA endsOfMask<>+1846(SB)/1, $0x00
+DATA endsOfMask<>+1847(SB)/1, $0x01
+DATA endsOfMask<>+1848(SB)/1, $0x02
+DATA endsOfMask<>+1849(SB)/1, $0x03
+DATA endsOfMask<>+1850(SB)/1, $0x08
+DATA endsOfMask<>+1851(SB)/1, $0x09
+DATA endsOfMask<>+1852(SB)/1, $0x0a
+DATA endsOfMask<>+1853(SB)/1, $0x0b
+DATA endsOfMask<>+1854(SB)/1, $0x0c
+DATA endsOfMask<>+1855(SB)/1, $0x0d
+DATA endsOfMask<>+1856(SB)/1, $0x00
+DATA endsOfMask<>+1857(SB)/1, $0x00
+DATA endsOfMask<>+1858(SB)/1, $0x00
+DATA endsOfMask<>+1859(SB)/1, $0x00
+DATA endsOfMask<>+1860(SB)/1, $0x00
+DATA endsOfMask<>+1861(SB)/1, $0x00
+DATA endsOfMask<>+1862(SB)/1, $0x00
+DATA endsOfMask<>+1863(SB)/1, $0x00
+DATA endsOfMask<>+1864(SB)/1, $0x04
+DATA endsOfMask<>+1865(SB)/1, $0x05
+DATA endsOfMask<>+1866(SB)/1, $0x08
+DATA endsOfMask<>+1867(SB)/1, $0x09
+DATA endsOfMask<>+1868(SB)/1, $0x0a
+DATA endsOfMask<>+1869(SB)/1, $0x0b
+DATA endsOfMask<>+1870(SB)/1, $0x0c
+DATA endsOfMask<>+1871(SB)/1, $0x0d
+DATA endsOfMask<>+1872(SB)/1, $0x00
+DATA endsOfMask<>+1873(SB)/1, $0x00
+DATA endsOfMask<>+1874(SB)/1, $0x00
+DATA endsOfMask<>+1875(SB)/1, $0x00
+DATA endsOfMask<>+1876(SB)/1, $0x00
+DATA endsOfMask<>+1877(SB)/1, $0x00
+DATA endsOfMask<>+1878(SB)/1, $0x00
+DATA endsOfMask<>+1879(SB)/1, $0x01
+DATA endsOfMask<>+1880(SB)/1, $0x04
+DATA endsOfMask<>+1881(SB)/1, $0x05
+DATA endsOfMask<>+1882(SB)/1, $0x08
+DATA endsOfMask<>+1883(SB)/1, $0x09
+DATA endsOfMask<>+1884(SB)/1, $0x0a
+DATA endsOfMask<>+1885(SB)/1, $0x0b
+DATA endsOfMask<>+1886(SB)/1, $0x0c
+DATA endsOfMask<>+1887(SB)/1, $0x0d
+DATA endsOfMask<>+1888(SB)/1, $0x00
+DATA endsOfMask<>+1889(SB)/1, $0x00
+DATA endsOfMask<>+1890(SB)/1, $0x00
+DATA endsOfMask<>+1891(SB)/1, $0x00
+DATA endsOfMask<>+1892(SB)/1, $0x00
+DATA endsOfMask<>+1893(SB)/1, $0x00
+DATA endsOfMask<>+1894(SB)/1, $0x02
+DATA endsOfMask<>+1895(SB)/1, $0x03
+DATA endsOfMask<>+1896(SB)/1, $0x04
+DATA endsOfMask<>+1897(SB)/1, $0x05
+DATA endsOfMask<>+1898(SB)/1, $0x08
+DATA endsOfMask<>+1899(SB)/1, $0x09
+DATA endsOfMask<>+1900(SB)/1, $0x0a
+DATA endsOfMask<>+1901(SB)/1, $0x0b
+DATA endsOfMask<>+1902(SB)/1, $0x0c
+DATA endsOfMask<>+1903(SB)/1, $0x0d
+DATA endsOfMask<>+1904(SB)/1, $0x00
+DATA endsOfMask<>+1905(SB)/1, $0x00
+DATA endsOfMask<>+1906(SB)/1, $0x00
+DATA endsOfMask<>+1907(SB)/1, $0x00
+DATA endsOfMask<>+1908(SB)/1, $0x00
+DATA endsOfMask<>+1909(SB)/1, $0x01
+DATA endsOfMask<>+1910(SB)/1, $0x02
+DATA endsOfMask<>+1911(SB)/1, $0x03
+DATA endsOfMask<>+1912(SB)/1, $0x04
+DATA endsOfMask<>+1913(SB)/1, $0x05
+DATA endsOfMask<>+1914(SB)/1, $0x08
+DATA endsOfMask<>+1915(SB)/1, $0x09
+DATA endsOfMask<>+1916(SB)/1, $0x0a
+DATA endsOfMask<>+1917(SB)/1, $0x0b
+DATA endsOfMask<>+1918(SB)/1, $0x0c
+DATA endsOfMask<>+1919(SB)/1, $0x0d
+DATA endsOfMask<>+1920(SB)/1, $0x00
+DATA endsOfMask<>+1921(SB)/1, $0x00
+DATA endsOfMask<>+1922(SB)/1, $0x00
+DATA endsOfMask<>+1923(SB)/1, $0x00
+DATA endsOfMask<>+1924(SB)/1, $0x00
+DATA endsOfMask<>+1925(SB)/1, $0x00
+DATA endsOfMask<>+1926(SB)/1, $0x00
+DATA endsOfMask<>+1927(SB)/1, $0x00
+DATA endsOfMask<>+1928(SB)/1, $0x06
+DATA endsOfMask<>+1929(SB)/1, $0x07
+DATA endsOfMask<>+1930(SB)/1, $0x08
+DATA endsOfMask<>+1931(SB)/1, $0x09
+DATA endsOfMask<>+1932(SB)/1, $0x0a
+DATA endsOfMask<>+1933(SB)/1, $0x0b
+DATA endsOfMask<>+1934(SB)/1, $0x0c
+DATA endsOfMask<>+1935(SB)/1, $0x0d
+DATA endsOfMask<>+1936(SB)/1, $0x00
+DATA endsOfMask<>+1937(SB)/1, $0x00
+DATA endsOfMask<>+1938(SB)/1, $0x00
+DATA endsOfMask<>+1939(SB)/1, $0x00
+DATA endsOfMask<>+1940(SB)/1, $0x00
+DATA endsOfMask<>+1941(SB)/1, $0x00
+DATA endsOfMask<>+1942(SB)/1, $0x00
+DATA endsOfMask<>+1943(SB)/1, $0x01
+DATA endsOfMask<>+1944(SB)/1, $0x06
+DATA endsOfMask<>+1945(SB)/1, $0x07
+DATA endsOfMask<>+1946(SB)/1, $0x08
+DATA endsOfMask<>+1947(SB)/1, $0x09
+DATA endsOfMask<>+1948(SB)/1, $0x0a
+DATA endsOfMask<>+1949(SB)/1, $0x0b
+DATA endsOfMask<>+1950(SB)/1, $0x0c
+DATA endsOfMask<>+1951(SB)/1, $0x0d
+DATA endsOfMask<>+1952(SB)/1, $0x00
+DATA endsOfMask<>+1953(SB)/1, $0x00
+DATA endsOfMask<>+1954(SB)/1, $0x00
+DATA endsOfMask<>+1955(SB)/1, $0x00
+DATA endsOfMask<>+1956(SB)/1, $0x00
+DATA endsOfMask<>+1957(SB)/1, $0x00
+DATA endsOfMask<>+1958(SB)/1, $0x02
+DATA endsOfMask<>+1959(SB)/1, $0x03
+DATA endsOfMask<>+1960(SB)/1, $0x06
+DATA endsOfMask<>+1961(SB)/1, $0x07
+DATA endsOfMask<>+1962(SB)/1, $0x08
+DATA endsOfMask<>+1963(SB)/1, $0x09
+DATA endsOfMask<>+1964(SB)/1, $0x0a
+DATA endsOfMask<>+1965(SB)/1, $0x0b
+DATA endsOfMask<>+1966(SB)/1, $0x0c
+DATA endsOfMask<>+1967(SB)/1, $0x0d
+DATA endsOfMask<>+1968(SB)/1, $0x00
+DATA endsOfMask<>+1969(SB)/1, $0x00
+DATA endsOfMask<>+1970(SB)/1, $0x00
+DATA endsOfMask<>+1971(SB)/1, $0x00
+DATA endsOfMask<>+1972(SB)/1, $0x00
+DATA endsOfMask<>+1973(SB)/1, $0x01
+DATA endsOfMask<>+1974(SB)/1, $0x02
+DATA endsOfMask<>+1975(SB)/1, $0x03
+DATA endsOfMask<>+1976(SB)/1, $0x06
+DATA endsOfMask<>+1977(SB)/1, $0x07
+DATA endsOfMask<>+1978(SB)/1, $0x08
+DATA endsOfMask<>+1979(SB)/1, $0x09
+DATA endsOfMask<>+1980(SB)/1, $0x0a
+DATA endsOfMask<>+1981(SB)/1, $0x0b
+DATA endsOfMask<>+1982(SB)/1, $0x0c
+DATA endsOfMask<>+1983(SB)/1, $0x0d
+DATA endsOfMask<>+1984(SB)/1, $0x00
+DATA endsOfMask<>+1985(SB)/1, $0x00
+DATA endsOfMask<>+1986(SB)/1, $0x00
+DATA endsOfMask<>+1987(SB)/1, $0x00
+DATA endsOfMask<>+1988(SB)/1, $0x00
+DATA endsOfMask<>+1989(SB)/1, $0x00
+DATA endsOfMask<>+1990(SB)/1, $0x04
+DATA endsOfMask<>+1991(SB)/1, $0x05
+DATA endsOfMask<>+1992(SB)/1, $0x06
+DATA endsOfMask<>+1993(SB)/1, $0x07
+DATA endsOfMask<>+1994(SB)/1, $0x08
+DATA endsOfMask<>+1995(SB)/1, $0x09
+DATA endsOfMask<>+1996(SB)/1, $0x0a
+DATA endsOfMask<>+1997(SB)/1, $0x0b
+DATA endsOfMask<>+1998(SB)/1, $0x0c
+DATA endsOfMask<>+1999(SB)/1, $0x0d
+DATA endsOfMask<>+2000(SB)/1, $0x00
+DATA endsOfMask<>+2001(SB)/1, $0x00
+DATA endsOfMask<>+2002(SB)/1, $0x00
+DATA endsOfMask<>+2003(SB)/1, $0x00
+DATA endsOfMask<>+2004(SB)/1, $0x00
+DATA endsOfMask<>+2005(SB)/1, $0x01
+DATA endsOfMask<>+2006(SB)/1, $0x04
+DATA endsOfMask<>+2007(SB)/1, $0x05
+DATA endsOfMask<>+2008(SB)/1, $0x06
+DATA endsOfMask<>+2009(SB)/1, $0x07
+DATA endsOfMask<>+2010(SB)/1, $0x08
+DATA endsOfMask<>+2011(SB)/1, $0x09
+DATA endsOfMask<>+2012(SB)/1, $0x0a
+DATA endsOfMask<>+2013(SB)/1, $0x0b
+DATA endsOfMask<>+2014(SB)/1, $0x0c
+DATA endsOfMask<>+2015(SB)/1, $0x0d
+DATA endsOfMask<>+2016(SB)/1, $0x00
+DATA endsOfMask<>+2017(SB)/1, $0x00
+DATA endsOfMask<>+2018(SB)/1, $0x00
+DATA endsOfMask<>+2019(SB)/1, $0x00
+DATA endsOfMask<>+2020(SB)/1, $0x02
+DATA endsOfMask<>+2021(SB)/1, $0x03
+DATA endsOfMask<>+2022(SB)/1, $0x04
+DATA endsOfMask<>+2023(SB)/1, $0x05
+DATA endsOfMask<>+2024(SB)/1, $0x06
+DATA endsOfMask<>+2025(SB)/1, $0x07
+DATA endsOfMask<>+2026(SB)/1, $0x08
+DATA endsOfMask<>+2027(SB)/1, $0x09
+DATA endsOfMask<>+2028(SB)/1, $0x0a
+DATA endsOfMask<>+2029(SB)/1, $0x0b
+DATA endsOfMask<>+2030(SB)/1, $0x0c
+DATA endsOfMask<>+2031(SB)/1, $0x0d
+DATA endsOfMask<>+2032(SB)/1, $0x00
+DATA endsOfMask<>+2033(SB)/1, $0x00
+DATA endsOfMask<>+2034(SB)/1, $0x00
+DATA endsOfMask<>+2035(SB)/1, $0x01
+DATA endsOfMask<>+2036(SB)/1, $0x02
+DATA endsOfMask<>+2037(SB)/1, $0x03
+DATA endsOfMask<>+2038(SB)/1, $0x04
+DATA endsOfMask<>+2039(SB)/1, $0x05
+DATA endsOfMask<>+2040(SB)/1, $0x06
+DATA endsOfMask<>+2041(SB)/1, $0x07
+DATA endsOfMask<>+2042(SB)/1, $0x08
+DATA endsOfMask<>+2043(SB)/1, $0x09
+DATA endsOfMask<>+2044(SB)/1, $0x0a
+DATA endsOfMask<>+2045(SB)/1, $0x0b
+DATA endsOfMask<>+2046(SB)/1, $0x0c
+DATA endsOfMask<>+2047(SB)/1, $0x0d
+DATA endsOfMask<>+2048(SB)/1, $0x00
+DATA endsOfMask<>+2049(SB)/1, $0x00
+DATA endsOfMask<>+2050(SB)/1, $0x00
+DATA endsOfMask<>+2051(SB)/1, $0x00
+DATA endsOfMask<>+2052(SB)/1, $0x00
+DATA endsOfMask<>+2053(SB)/1, $0x00
+DATA endsOfMask<>+2054(SB)/1, $0x00
+DATA endsOfMask<>+2055(SB)/1, $0x00
+DATA endsOfMask<>+2056(SB)/1, $0x00
+DATA endsOfMask<>+2057(SB)/1, $0x00
+DATA endsOfMask<>+2058(SB)/1, $0x00
+DATA endsOfMask<>+2059(SB)/1, $0x00
+DATA endsOfMask<>+2060(SB)/1, $0x00
+DATA endsOfMask<>+2061(SB)/1, $0x00
+DATA endsOfMask<>+2062(SB)/1, $0x0e
+DATA endsOfMask<>+2063(SB)/1, $0x0f
+DATA endsOfMask<>+2064(SB)/1, $0x00
+DATA endsOfMask<>+2065(SB)/1, $0x00
+DATA endsOfMask<>+2066(SB)/1, $0x00
+DATA endsOfMask<>+2067(SB)/1, $0x00
+DATA endsOfMask<>+2068(SB)/1, $0x00
+DATA endsOfMask<>+2069(SB)/1, $0x00
+DATA endsOfMask<>+2070(SB)/1, $0x00
+DATA endsOfMask<>+2071(SB)/1, $0x00
+DATA endsOfMask<>+2072(SB)/1, $0x00
+DATA endsOfMask<>+2073(SB)/1, $0x00
+DATA endsOfMask<>+2074(SB)/1, $0x00
+DATA endsOfMask<>+2075(SB)/1, $0x00
+DATA endsOfMask<>+2076(SB)/1, $0x00
+DATA endsOfMask<>+2077(SB)/1, $0x01
+DATA endsOfMask<>+2078(SB)/1, $0x0e
+DATA endsOfMask<>+2079(SB)/1, $0x0f
+DATA endsOfMask<>+2080(SB)/1, $0x00
+DATA endsOfMask<>+2081(SB)/1, $0x00
+DATA endsOfMask<>+2082(SB)/1, $0x00
+DATA endsOfMask<>+2083(SB)/1, $0x00
+DATA endsOfMask<>+2084(SB)/1, $0x00
+DATA endsOfMask<>+2085(SB)/1, $0x00
+DATA endsOfMask<>+2086(SB)/1, $0x00
+DATA endsOfMask<>+2087(SB)/1, $0x00
+DATA endsOfMask<>+2088(SB)/1, $0x00
+DATA endsOfMask<>+2089(SB)/1, $0x00
+DATA endsOfMask<>+2090(SB)/1, $0x00
+DATA endsOfMask<>+2091(SB)/1, $0x00
+DATA endsOfMask<>+2092(SB)/1, $0x02
+DATA endsOfMask<>+2093(SB)/1, $0x03
+DATA endsOfMask<>+2094(SB)/1, $0x0e
+DATA endsOfMask<>+2095(SB)/1, $0x0f
+DATA endsOfMask<>+2096(SB)/1, $0x00
+DATA endsOfMask<>+2097(SB)/1, $0x00
+DATA endsOfMask<>+2098(SB)/1, $0x00
+DATA endsOfMask<>+2099(SB)/1, $0x00
+DATA endsOfMask<>+2100(SB)/1, $0x00
+DATA endsOfMask<>+2101(SB)/1, $0x00
+DATA endsOfMask<>+2102(SB)/1, $0x00
+DATA endsOfMask<>+2103(SB)/1, $0x00
+DATA endsOfMask<>+2104(SB)/1, $0x00
+DATA endsOfMask<>+2105(SB)/1, $0x00
+DATA endsOfMask<>+2106(SB)/1, $0x00
+DATA endsOfMask<>+2107(SB)/1, $0x01
+DATA endsOfMask<>+2108(SB)/1, $0x02
+DATA endsOfMask<>+2109(SB)/1, $0x03
+DATA endsOfMask<>+2110(SB)/1, $0x0e
+DATA endsOfMask<>+2111(SB)/1, $0x0f
+DATA endsOfMask<>+2112(SB)/1, $0x00
+DATA endsOfMask<>+2113(SB)/1, $0x00
+DATA endsOfMask<>+2114(SB)/1, $0x00
+DATA endsOfMask<>+2115(SB)/1, $0x00
+DATA endsOfMask<>+2116(SB)/1, $0x00
+DATA endsOfMask<>+2117(SB)/1, $0x00
+DATA endsOfMask<>+2118(SB)/1, $0x00
+DATA endsOfMask<>+2119(SB)/1, $0x00
+DATA endsOfMask<>+2120(SB)/1, $0x00
+DATA endsOfMask<>+2121(SB)/1, $0x00
+DATA endsOfMask<>+2122(SB)/1, $0x00
+DATA endsOfMask<>+2123(SB)/1, $0x00
+DATA endsOfMask<>+2124(SB)/1, $0x04
+DATA endsOfMask<>+2125(SB)/1, $0x05
+DATA endsOfMask<>+2126(SB)/1, $0x0e
+DATA endsOfMask<>+2127(SB)/1, $0x0f
+DATA endsOfMask<>+2128(SB)/1, $0x00
+DATA endsOfMask<>+2129(SB)/1, $0x00
+DATA endsOfMask<>+2130(SB)/1, $0x00
+DATA endsOfMask<>+2131(SB)/1, $0x00
+DATA endsOfMask<>+2132(SB)/1, $0x00
+DATA endsOfMask<>+2133(SB)/1, $0x00
+DATA endsOfMask<>+2134(SB)/1, $0x00
+DATA endsOfMask<>+2135(SB)/1, $0x00
+DATA endsOfMask<>+2136(SB)/1, $0x00
+DATA endsOfMask<>+2137(SB)/1, $0x00
+DATA endsOfMask<>+2138(SB)/1, $0x00
+DATA endsOfMask<>+2139(SB)/1, $0x01
+DATA endsOfMask<>+2140(SB)/1, $0x04
+DATA endsOfMask<>+2141(SB)/1, $0x05
+DATA endsOfMask<>+2142(SB)/1, $0x0e
+DATA endsOfMask<>+2143(SB)/1, $0x0f
+DATA endsOfMask<>+2144(SB)/1, $0x00
+DATA endsOfMask<>+2145(SB)/1, $0x00
+DATA endsOfMask<>+2146(SB)/1, $0x00
+DATA endsOfMask<>+2147(SB)/1, $0x00
+DATA endsOfMask<>+2148(SB)/1, $0x00
+DATA endsOfMask<>+2149(SB)/1, $0x00
+DATA endsOfMask<>+2150(SB)/1, $0x00
+DATA endsOfMask<>+2151(SB)/1, $0x00
+DATA endsOfMask<>+2152(SB)/1, $0x00
+DATA endsOfMask<>+2153(SB)/1, $0x00
+DATA endsOfMask<>+2154(SB)/1, $0x02
+DATA endsOfMask<>+2155(SB)/1, $0x03
+DATA endsOfMask<>+2156(SB)/1, $0x04
+DATA endsOfMask<>+2157(SB)/1, $0x05
+DATA endsOfMask<>+2158(SB)/1, $0x0e
+DATA endsOfMask<>+2159(SB)/1, $0x0f
+DATA endsOfMask<>+2160(SB)/1, $0x00
+DATA endsOfMask<>+2161(SB)/1, $0x00
+DATA endsOfMask<>+2162(SB)/1, $0x00
+DATA endsOfMask<>+2163(SB)/1, $0x00
+DATA endsOfMask<>+2164(SB)/1, $0x00
+DATA endsOfMask<>+2165(SB)/1, $0x00
+DATA endsOfMask<>+2166(SB)/1, $0x00
+DATA endsOfMask<>+2167(SB)/1, $0x00
+DATA endsOfMask<>+2168(SB)/1, $0x00
+DATA endsOfMask<>+2169(SB)/1, $0x01
+DATA endsOfMask<>+2170(SB)/1, $0x02
+DATA endsOfMask<>+2171(SB)/1, $0x03
+DATA endsOfMask<>+2172(SB)/1, $0x04
+DATA endsOfMask<>+2173(SB)/1, $0x05
+DATA endsOfMask<>+2174(SB)/1, $0x0e
+DATA endsOfMask<>+2175(SB)/1, $0x0f
+DATA endsOfMask<>+2176(SB)/1, $0x00
+DATA endsOfMask<>+2177(SB)/1, $0x00
+DATA endsOfMask<>+2178(SB)/1, $0x00
+DATA endsOfMask<>+2179(SB)/1, $0x00
+DATA endsOfMask<>+2180(SB)/1, $0x00
+DATA endsOfMask<>+2181(SB)/1, $0x00
+DATA endsOfMask<>+2182(SB)/1, $0x00
+DATA endsOfMask<>+2183(SB)/1, $0x00
+DATA endsOfMask<>+2184(SB)/1, $0x00
+DATA endsOfMask<>+2185(SB)/1, $0x00
+DATA endsOfMask<>+2186(SB)/1, $0x00
+DATA endsOfMask<>+2187(SB)/1, $0x00
+DATA endsOfMask<>+2188(SB)/1, $0x06
+DATA endsOfMask<>+2189(SB)/1, $0x07
+DATA endsOfMask<>+2190(SB)/1, $0x0e
+DATA endsOfMask<>+2191(SB)/1, $0x0f
+DATA endsOfMask<>+2192(SB)/1, $0x00
+DATA endsOfMask<>+2193(SB)/1, $0x00
+DATA endsOfMask<>+2194(SB)/1, $0x00
+DATA endsOfMask<>+2195(SB)/1, $0x00
+DATA endsOfMask<>+2196(SB)/1, $0x00
+DATA endsOfMask<>+2197(SB)/1, $0x00
+DATA endsOfMask<>+2198(SB)/1, $0x00
+DATA endsOfMask<>+2199(SB)/1, $0x00
+DATA endsOfMask<>+2200(SB)/1, $0x00
+DATA endsOfMask<>+2201(SB)/1, $0x00
+DATA endsOfMask<>+2202(SB)/1, $0x00
+DATA endsOfMask<>+2203(SB)/1, $0x01
+DATA endsOfMask<>+2204(SB)/1, $0x06
+DATA endsOfMask<>+2205(SB)/1, $0x07
+DATA endsOfMask<>+2206(SB)/1, $0x0e
+DATA endsOfMask<>+2207(SB)/1, $0x0f
+DATA endsOfMask<>+2208(SB)/1, $0x00
+DATA endsOfMask<>+2209(SB)/1, $0x00
+DATA endsOfMask<>+2210(SB)/1, $0x00
+DATA endsOfMask<>+2211(SB)/1, $0x00
+DATA endsOfMask<>+2212(SB)/1, $0x00
+DATA endsOfMask<>+2213(SB)/1, $0x00
+DATA endsOfMask<>+2214(SB)/1, $0x00
+DATA endsOfMask<>+2215(SB)/1, $0x00
+DATA endsOfMask<>+2216(SB)/1, $0x00
+DATA endsOfMask<>+2217(SB)/1, $0x00
+DATA endsOfMask<>+2218(SB)/1, $0x02
+DATA endsOfMask<>+2219(SB)/1, $0x03
+DATA endsOfMask<>+2220(SB)/1, $0x06
+DATA endsOfMask<>+2221(SB)/1, $0x07
+DATA endsOfMask<>+2222(SB)/1, $0x0e
+DATA endsOfMask<>+2223(SB)/1, $0x0f
+DATA endsOfMask<>+2224(SB)/1, $0x00
+DATA endsOfMask<>+2225(SB)/1, $0x00
+DATA endsOfMask<>+2226(SB)/1, $0x00
+DATA endsOfMask<>+2227(SB)/1, $0x00
+DATA endsOfMask<>+2228(SB)/1, $0x00
+DATA endsOfMask<>+2229(SB)/1, $0x00
+DATA endsOfMask<>+2230(SB)/1, $0x00
+DATA endsOfMask<>+2231(SB)/1, $0x00
+DATA endsOfMask<>+2232(SB)/1, $0x00
+DATA endsOfMask<>+2233(SB)/1, $0x01
+DATA endsOfMask<>+2234(SB)/1, $0x02
+DATA endsOfMask<>+2235(SB)/1, $0x03
+DATA endsOfMask<>+2236(SB)/1, $0x06
+DATA endsOfMask<>+2237(SB)/1, $0x07
+DATA endsOfMask<>+2238(SB)/1, $0x0e
+DATA endsOfMask<>+2239(SB)/1, $0x0f
+DATA endsOfMask<>+2240(SB)/1, $0x00
+DATA endsOfMask<>+2241(SB)/1, $0x00
+DATA endsOfMask<>+2242(SB)/1, $0x00
+DATA endsOfMask<>+2243(SB)/1, $0x00
+DATA endsOfMask<>+2244(SB)/1, $0x00
+DATA endsOfMask<>+2245(SB)/1, $0x00
+DATA endsOfMask<>+2246(SB)/1, $0x00
+DATA endsOfMask<>+2247(SB)/1, $0x00
+DATA endsOfMask<>+2248(SB)/1, $0x00
+DATA endsOfMask<>+2249(SB)/1, $0x00
+DATA endsOfMask<>+2250(SB)/1, $0x04
+DATA endsOfMask<>+2251(SB)/1, $0x05
+DATA endsOfMask<>+2252(SB)/1, $0x06
+DATA endsOfMask<>+2253(SB)/1, $0x07
+DATA endsOfMask<>+2254(SB)/1, $0x0e
+DATA endsOfMask<>+2255(SB)/1, $0x0f
+DATA endsOfMask<>+2256(SB)/1, $0x00
+DATA endsOfMask<>+2257(SB)/1, $0x00
+DATA endsOfMask<>+2258(SB)/1, $0x00
+DATA endsOfMask<>+2259(SB)/1, $0x00
+DATA endsOfMask<>+2260(SB)/1, $0x00
+DATA endsOfMask<>+2261(SB)/1, $0x00
+DATA endsOfMask<>+2262(SB)/1, $0x00
+DATA endsOfMask<>+2263(SB)/1, $0x00
+DATA endsOfMask<>+2264(SB)/1, $0x00
+DATA endsOfMask<>+2265(SB)/1, $0x01
+DATA endsOfMask<>+2266(SB)/1, $0x04
+DATA endsOfMask<>+2267(SB)/1, $0x05
+DATA endsOfMask<>+2268(SB)/1, $0x06
+DATA endsOfMask<>+2269(SB)/1, $0x07
+DATA endsOfMask<>+2270(SB)/1, $0x0e
+DATA endsOfMask<>+2271(SB)/1, $0x0f
+DATA endsOfMask<>+2272(SB)/1, $0x00
+DATA endsOfMask<>+2273(SB)/1, $0x00
+DATA endsOfMask<>+2274(SB)/1, $0x00
+DATA endsOfMask<>+2275(SB)/1, $0x00
+DATA endsOfMask<>+2276(SB)/1, $0x00
+DATA endsOfMask<>+2277(SB)/1, $0x00
+DATA endsOfMask<>+2278(SB)/1, $0x00
+DATA endsOfMask<>+2279(SB)/1, $0x00
+DATA endsOfMask<>+2280(SB)/1, $0x02
+DATA endsOfMask<>+2281(SB)/1, $0x03
+DATA endsOfMask<>+2282(SB)/1, $0x04
+DATA endsOfMask<>+2283(SB)/1, $0x05
+DATA endsOfMask<>+2284(SB)/1, $0x06
+DATA endsOfMask<>+2285(SB)/1, $0x07
+DATA endsOfMask<>+2286(SB)/1, $0x0e
+DATA endsOfMask<>+2287(SB)/1, $0x0f
+DATA endsOfMask<>+2288(SB)/1, $0x00
+DATA endsOfMask<>+2289(SB)/1, $0x00
+DATA endsOfMask<>+2290(SB)/1, $0x00
+DATA endsOfMask<>+2291(SB)/1, $0x00
+DATA endsOfMask<>+2292(SB)/1, $0x00
+DATA endsOfMask<>+2293(SB)/1, $0x00
+DATA endsOfMask<>+2294(SB)/1, $0x00
+DATA endsOfMask<>+2295(SB)/1, $0x01
+DATA endsOfMask<>+2296(SB)/1, $0x02
+DATA endsOfMask<>+2297(SB)/1, $0x03
+DATA endsOfMask<>+2298(SB)/1, $0x04
+DATA endsOfMask<>+2299(SB)/1, $0x05
+DATA endsOfMask<>+2300(SB)/1, $0x06
+DATA endsOfMask<>+2301(SB)/1, $0x07
+DATA endsOfMask<>+2302(SB)/1, $0x0e
+DATA endsOfMask<>+2303(SB)/1, $0x0f
+DATA endsOfMask<>+2304(SB)/1, $0x00
+DATA endsOfMask<>+2305(SB)/1, $0x00
+DATA endsOfMask<>+2306(SB)/1, $0x00
+DATA endsOfMask<>+2307(SB)/1, $0x00
+DATA endsOfMask<>+2308(SB)/1, $0x00
+DATA endsOfMask<>+2309(SB)/1, $0x00
+DATA endsOfMask<>+2310(SB)/1, $0x00
+DATA endsOfMask<>+2311(SB)/1, $0x00
+DATA endsOfMask<>+2312(SB)/1, $0x00
+DATA endsOfMask<>+2313(SB)/1, $0x00
+DATA endsOfMask<>+2314(SB)/1, $0x00
+DATA endsOfMask<>+2315(SB)/1, $0x00
+DATA endsOfMask<>+2316(SB)/1, $0x08
+DATA endsOfMask<>+2317(SB)/1, $0x09
+DATA endsOfMask<>+2318(SB)/1, $0x0e
+DATA endsOfMask<>+2319(SB)/1, $0x0f
+DATA endsOfMask<>+2320(SB)/1, $0x00
+DATA endsOfMask<>+2321(SB)/1, $0x00
+DATA endsOfMask<>+2322(SB)/1, $0x00
+DATA endsOfMask<>+2323(SB)/1, $0x00
+DATA endsOfMask<>+2324(SB)/1, $0x00
+DATA endsOfMask<>+2325(SB)/1, $0x00
+DATA endsOfMask<>+2326(SB)/1, $0x00
+DATA endsOfMask<>+2327(SB)/1, $0x00
+DATA endsOfMask<>+2328(SB)/1, $0x00
+DATA endsOfMask<>+2329(SB)/1, $0x00
+DATA endsOfMask<>+2330(SB)/1, $0x00
+DATA endsOfMask<>+2331(SB)/1, $0x01
+DATA endsOfMask<>+2332(SB)/1, $0x08
+DATA endsOfMask<>+2333(SB)/1, $0x09
+DATA endsOfMask<>+2334(SB)/1, $0x0e
+DATA endsOfMask<>+2335(SB)/1, $0x0f
+DATA endsOfMask<>+2336(SB)/1, $0x00
+DATA endsOfMask<>+2337(SB)/1, $0x00
+DATA endsOfMask<>+2338(SB)/1, $0x00
+DATA endsOfMask<>+2339(SB)/1, $0x00
+DATA endsOfMask<>+2340(SB)/1, $0x00
+DATA endsOfMask<>+2341(SB)/1, $0x00
+DATA endsOfMask<>+2342(SB)/1, $0x00
+DATA endsOfMask<>+2343(SB)/1, $0x00
+DATA endsOfMask<>+2344(SB)/1, $0x00
+DATA endsOfMask<>+2345(SB)/1, $0x00
+DATA endsOfMask<>+2346(SB)/1, $0x02
+DATA endsOfMask<>+2347(SB)/1, $0x03
+DATA endsOfMask<>+2348(SB)/1, $0x08
+DATA endsOfMask<>+2349(SB)/1, $0x09
+DATA endsOfMask<>+2350(SB)/1, $0x0e
+DATA endsOfMask<>+2351(SB)/1, $0x0f
+DATA endsOfMask<>+2352(SB)/1, $0x00
+DATA endsOfMask<>+2353(SB)/1, $0x00
+DATA endsOfMask<>+2354(SB)/1, $0x00
+DATA endsOfMask<>+2355(SB)/1, $0x00
+DATA endsOfMask<>+2356(SB)/1, $0x00
+DATA endsOfMask<>+2357(SB)/1, $0x00
+DATA endsOfMask<>+2358(SB)/1, $0x00
+DATA endsOfMask<>+2359(SB)/1, $0x00
+DATA endsOfMask<>+2360(SB)/1, $0x00
+DATA endsOfMask<>+2361(SB)/1, $0x01
+DATA endsOfMask<>+2362(SB)/1, $0x02
+DATA endsOfMask<>+2363(SB)/1, $0x03
+DATA endsOfMask<>+2364(SB)/1, $0x08
+DATA endsOfMask<>+2365(SB)/1, $0x09
+DATA endsOfMask<>+2366(SB)/1, $0x0e
+DATA endsOfMask<>+2367(SB)/1, $0x0f
+DATA endsOfMask<>+2368(SB)/1, $0x00
+DATA endsOfMask<>+2369(SB)/1, $0x00
+DATA endsOfMask<>+2370(SB)/1, $0x00
+DATA endsOfMask<>+2371(SB)/1, $0x00
+DATA endsOfMask<>+2372(SB)/1, $0x00
+DATA endsOfMask<>+2373(SB)/1, $0x00
+DATA endsOfMask<>+2374(SB)/1, $0x00
+DATA endsOfMask<>+2375(SB)/1, $0x00
+DATA endsOfMask<>+2376(SB)/1, $0x00
+DATA endsOfMask<>+2377(SB)/1, $0x00
+DATA endsOfMask<>+2378(SB)/1, $0x04
+DATA endsOfMask<>+2379(SB)/1, $0x05
+DATA endsOfMask<>+2380(SB)/1, $0x08
+DATA endsOfMask<>+2381(SB)/1, $0x09
+DATA endsOfMask<>+2382(SB)/1, $0x0e
+DATA endsOfMask<>+2383(SB)/1, $0x0f
+DATA endsOfMask<>+2384(SB)/1, $0x00
+DATA endsOfMask<>+2385(SB)/1, $0x00
+DATA endsOfMask<>+2386(SB)/1, $0x00
+DATA endsOfMask<>+2387(SB)/1, $0x00
+DATA endsOfMask<>+2388(SB)/1, $0x00
+DATA endsOfMask<>+2389(SB)/1, $0x00
+DATA endsOfMask<>+2390(SB)/1, $0x00
+DATA endsOfMask<>+2391(SB)/1, $0x00
+DATA endsOfMask<>+2392(SB)/1, $0x00
+DATA endsOfMask<>+2393(SB)/1, $0x01
+DATA endsOfMask<>+2394(SB)/1, $0x04
+DATA endsOfMask<>+2395(SB)/1, $0x05
+DATA endsOfMask<>+2396(SB)/1, $0x08
+DATA endsOfMask<>+2397(SB)/1, $0x09
+DATA endsOfMask<>+2398(SB)/1, $0x0e
+DATA endsOfMask<>+2399(SB)/1, $0x0f
+DATA endsOfMask<>+2400(SB)/1, $0x00
+DATA endsOfMask<>+2401(SB)/1, $0x00
+DATA endsOfMask<>+2402(SB)/1, $0x00
+DATA endsOfMask<>+2403(SB)/1, $0x00
+DATA endsOfMask<>+2404(SB)/1, $0x00
+DATA endsOfMask<>+2405(SB)/1, $0x00
+DATA endsOfMask<>+2406(SB)/1, $0x00
+DATA endsOfMask<>+2407(SB)/1, $0x00
+DATA endsOfMask<>+2408(SB)/1, $0x02
+DATA endsOfMask<>+2409(SB)/1, $0x03
+DATA endsOfMask<>+2410(SB)/1, $0x04
+DATA endsOfMask<>+2411(SB)/1, $0x05
+DATA endsOfMask<>+2412(SB)/1, $0x08
+DATA endsOfMask<>+2413(SB)/1, $0x09
+DATA endsOfMask<>+2414(SB)/1, $0x0e
+DATA endsOfMask<>+2415(SB)/1, $0x0f
+DATA endsOfMask<>+2416(SB)/1, $0x00
+DATA endsOfMask<>+2417(SB)/1, $0x00
+DATA endsOfMask<>+2418(SB)/1, $0x00
+DATA endsOfMask<>+2419(SB)/1, $0x00
+DATA endsOfMask<>+2420(SB)/1, $0x00
+DATA endsOfMask<>+2421(SB)/1, $0x00
+DATA endsOfMask<>+2422(SB)/1, $0x00
+DATA endsOfMask<>+2423(SB)/1, $0x01
+DATA endsOfMask<>+2424(SB)/1, $0x02
+DATA endsOfMask<>+2425(SB)/1, $0x03
+DATA endsOfMask<>+2426(SB)/1, $0x04
+DATA endsOfMask<>+2427(SB)/1, $0x05
+DATA endsOfMask<>+2428(SB)/1, $0x08
+DATA endsOfMask<>+2429(SB)/1, $0x09
+DATA endsOfMask<>+2430(SB)/1, $0x0e
+DATA endsOfMask<>+2431(SB)/1, $0x0f
+DATA endsOfMask<>+2432(SB)/1, $0x00
+DATA endsOfMask<>+2433(SB)/1, $0x00
+DATA endsOfMask<>+2434(SB)/1, $0x00
+DATA endsOfMask<>+2435(SB)/1, $0x00
+DATA endsOfMask<>+2436(SB)/1, $0x00
+DATA endsOfMask<>+2437(SB)/1, $0x00
+DATA endsOfMask<>+2438(SB)/1, $0x00
+DATA endsOfMask<>+2439(SB)/1, $0x00
+DATA endsOfMask<>+2440(SB)/1, $0x00
+DATA endsOfMask<>+2441(SB)/1, $0x00
+DATA endsOfMask<>+2442(SB)/1, $0x06
+DATA endsOfMask<>+2443(SB)/1, $0x07
+DATA endsOfMask<>+2444(SB)/1, $0x08
+DATA endsOfMask<>+2445(SB)/1, $0x09
+DATA endsOfMask<>+2446(SB)/1, $0x0e
+DATA endsOfMask<>+2447(SB)/1, $0x0f
+DATA endsOfMask<>+2448(SB)/1, $0x00
+DATA endsOfMask<>+2449(SB)/1, $0x00
+DATA endsOfMask<>+2450(SB)/1, $0x00
+DATA endsOfMask<>+2451(SB)/1, $0x00
+DATA endsOfMask<>+2452(SB)/1, $0x00
+DATA endsOfMask<>+2453(SB)/1, $0x00
+DATA endsOfMask<>+2454(SB)/1, $0x00
+DATA endsOfMask<>+2455(SB)/1, $0x00
+DATA endsOfMask<>+2456(SB)/1, $0x00
+DATA endsOfMask<>+2457(SB)/1, $0x01
+DATA endsOfMask<>+2458(SB)/1, $0x06
+DATA endsOfMask<>+2459(SB)/1, $0x07
+DATA endsOfMask<>+2460(SB)/1, $0x08
+DATA endsOfMask<>+2461(SB)/1, $0x09
+DATA endsOfMask<>+2462(SB)/1, $0x0e
+DATA endsOfMask<>+2463(SB)/1, $0x0f
+DATA endsOfMask<>+2464(SB)/1, $0x00
+DATA endsOfMask<>+2465(SB)/1, $0x00
+DATA endsOfMask<>+2466(SB)/1, $0x00
+DATA endsOfMask<>+2467(SB)/1, $0x00
+DATA endsOfMask<>+2468(SB)/1, $0x00
+DATA endsOfMask<>+2469(SB)/1, $0x00
+DATA endsOfMask<>+2470(SB)/1, $0x00
+DATA endsOfMask<>+2471(SB)/1, $0x00
+DATA endsOfMask<>+2472(SB)/1, $0x02
+DATA endsOfMask<>+2473(SB)/1, $0x03
+DATA endsOfMask<>+2474(SB)/1, $0x06
+DATA endsOfMask<>+2475(SB)/1, $0x07
+DATA endsOfMask<>+2476(SB)/1, $0x08
+DATA endsOfMask<>+2477(SB)/1, $0x09
+DATA endsOfMask<>+2478(SB)/1, $0x0e
+DATA endsOfMask<>+2479(SB)/1, $0x0f
+DATA endsOfMask<>+2480(SB)/1, $0x00
+DATA endsOfMask<>+2481(SB)/1, $0x00
+DATA endsOfMask<>+2482(SB)/1, $0x00
+DATA endsOfMask<>+2483(SB)/1, $0x00
+DATA endsOfMask<>+2484(SB)/1, $0x00
+DATA endsOfMask<>+2485(SB)/1, $0x00
+DATA endsOfMask<>+2486(SB)/1, $0x00
+DATA endsOfMask<>+2487(SB)/1, $0x01
+DATA endsOfMask<>+2488(SB)/1, $0x02
+DATA endsOfMask<>+2489(SB)/1, $0x03
+DATA endsOfMask<>+2490(SB)/1, $0x06
+DATA endsOfMask<>+2491(SB)/1, $0x07
+DATA endsOfMask<>+2492(SB)/1, $0x08
+DATA endsOfMask<>+2493(SB)/1, $0x09
+DATA endsOfMask<>+2494(SB)/1, $0x0e
+DATA endsOfMask<>+2495(SB)/1, $0x0f
+DATA endsOfMask<>+2496(SB)/1, $0x00
+DATA endsOfMask<>+2497(SB)/1, $0x00
+DATA endsOfMask<>+2498(SB)/1, $0x00
+DATA endsOfMask<>+2499(SB)/1, $0x00
+DATA endsOfMask<>+2500(SB)/1, $0x00
+DATA endsOfMask<>+2501(SB)/1, $0x00
+DATA endsOfMask<>+2502(SB)/1, $0x00
+DATA endsOfMask<>+2503(SB)/1, $0x00
+DATA endsOfMask<>+2504(SB)/1, $0x04
+DATA endsOfMask<>+2505(SB)/1, $0x05
+DATA endsOfMask<>+2506(SB)/1, $0x06
+DATA endsOfMask<>+2507(SB)/1, $0x07
+DATA endsOfMask<>+2508(SB)/1, $0x08
+DATA endsOfMask<>+2509(SB)/1, $0x09
+DATA endsOfMask<>+2510(SB)/1, $0x0e
+DATA endsOfMask<>+2511(SB)/1, $0x0f
+DATA endsOfMask<>+2512(SB)/1, $0x00
+DATA endsOfMask<>+2513(SB)/1, $0x00
+DATA endsOfMask<>+2514(SB)/1, $0x00
+DATA endsOfMask<>+2515(SB)/1, $0x00
+DATA endsOfMask<>+2516(SB)/1, $0x00
+DATA endsOfMask<>+2517(SB)/1, $0x00
+DATA endsOfMask<>+2518(SB)/1, $0x00
+DATA endsOfMask<>+2519(SB)/1, $0x01
+DATA endsOfMask<>+2520(SB)/1, $0x04
+DATA endsOfMask<>+2521(SB)/1, $0x05
+DATA endsOfMask<>+2522(SB)/1, $0x06
+DATA endsOfMask<>+2523(SB)/1, $0x07
+DATA endsOfMask<>+2524(SB)/1, $0x08
+DATA endsOfMask<>+2525(SB)/1, $0x09
+DATA endsOfMask<>+2526(SB)/1, $0x0e
+DATA endsOfMask<>+2527(SB)/1, $0x0f
+DATA endsOfMask<>+2528(SB)/1, $0x00
+DATA endsOfMask<>+2529(SB)/1, $0x00
+DATA endsOfMask<>+2530(SB)/1, $0x00
+DATA endsOfMask<>+2531(SB)/1, $0x00
+DATA endsOfMask<>+2532(SB)/1, $0x00
+DATA endsOfMask<>+2533(SB)/1, $0x00
+DATA endsOfMask<>+2534(SB)/1, $0x02
+DATA endsOfMask<>+2535(SB)/1, $0x03
+DATA endsOfMask<>+2536(SB)/1, $0x04
+DATA endsOfMask<>+2537(SB)/1, $0x05
+DATA endsOfMask<>+2538(SB)/1, $0x06
+DATA endsOfMask<>+2539(SB)/1, $0x07
+DATA endsOfMask<>+2540(SB)/1, $0x08
+DATA endsOfMask<>+2541(SB)/1, $0x09
+DATA endsOfMask<>+2542(SB)/1, $0x0e
+DATA endsOfMask<>+2543(SB)/1, $0x0f
+DATA endsOfMask<>+2544(SB)/1, $0x00
+DATA endsOfMask<>+2545(SB)/1, $0x00
+DATA endsOfMask<>+2546(SB)/1, $0x00
+DATA endsOfMask<>+2547(SB)/1, $0x00
+DATA endsOfMask<>+2548(SB)/1, $0x00
+DATA endsOfMask<>+2549(SB)/1, $0x01
+DATA endsOfMask<>+2550(SB)/1, $0x02
+DATA endsOfMask<>+2551(SB)/1, $0x03
+DATA endsOfMask<>+2552(SB)/1, $0x04
+DATA endsOfMask<>+2553(SB)/1, $0x05
+DATA endsOfMask<>+2554(SB)/1, $0x06
+DATA endsOfMask<>+2555(SB)/1, $0x07
+DATA endsOfMask<>+2556(SB)/1, $0x08
+DATA endsOfMask<>+2557(SB)/1, $0x09
+DATA endsOfMask<>+2558(SB)/1, $0x0e
+DATA endsOfMask<>+2559(SB)/1, $0x0f
+DATA endsOfMask<>+2560(SB)/1, $0x00
+DATA endsOfMask<>+2561(SB)/1, $0x00
+DATA endsOfMask<>+2562(SB)/1, $0x00
+DATA endsOfMask<>+2563(SB)/1, $0x00
+DATA endsOfMask<>+2564(SB)/1, $0x00
+DATA endsOfMask<>+2565(SB)/1, $0x00
+DATA endsOfMask<>+2566(SB)/1, $0x00
+DATA endsOfMask<>+2567(SB)/1, $0x00
+DATA endsOfMask<>+2568(SB)/1, $0x00
+DATA endsOfMask<>+2569(SB)/1, $0x00
+DATA endsOfMask<>+2570(SB)/1, $0x00
+DATA endsOfMask<>+2571(SB)/1, $0x00
+DATA endsOfMask<>+2572(SB)/1, $0x0a
+DATA endsOfMask<>+2573(SB)/1, $0x0b
+DATA endsOfMask<>+2574(SB)/1, $0x0e
+DATA endsOfMask<>+2575(SB)/1, $0x0f
+DATA endsOfMask<>+2576(SB)/1, $0x00
+DATA endsOfMask<>+2577(SB)/1, $0x00
+DATA endsOfMask<>+2578(SB)/1, $0x00
+DATA endsOfMask<>+2579(SB)/1, $0x00
+DATA endsOfMask<>+2580(SB)/1, $0x00
+DATA endsOfMask<>+2581(SB)/1, $0x00
+DATA endsOfMask<>+2582(SB)/1, $0x00
+DATA endsOfMask<>+2583(SB)/1, $0x00
+DATA endsOfMask<>+2584(SB)/1, $0x00
+DATA endsOfMask<>+2585(SB)/1, $0x00
+DATA endsOfMask<>+2586(SB)/1, $0x00
+DATA endsOfMask<>+2587(SB)/1, $0x01
+DATA endsOfMask<>+2588(SB)/1, $0x0a
+DATA endsOfMask<>+2589(SB)/1, $0x0b
+DATA endsOfMask<>+2590(SB)/1, $0x0e
+DATA endsOfMask<>+2591(SB)/1, $0x0f
+DATA endsOfMask<>+2592(SB)/1, $0x00
+DATA endsOfMask<>+2593(SB)/1, $0x00
+DATA endsOfMask<>+2594(SB)/1, $0x00
+DATA endsOfMask<>+2595(SB)/1, $0x00
+DATA endsOfMask<>+2596(SB)/1, $0x00
+DATA endsOfMask<>+2597(SB)/1, $0x00
+DATA endsOfMask<>+2598(SB)/1, $0x00
+DATA endsOfMask<>+2599(SB)/1, $0x00
+DATA endsOfMask<>+2600(SB)/1, $0x00
+DATA endsOfMask<>+2601(SB)/1, $0x00
+DATA endsOfMask<>+2602(SB)/1, $0x02
+DATA endsOfMask<>+2603(SB)/1, $0x03
+DATA endsOfMask<>+2604(SB)/1, $0x0a
+DATA endsOfMask<>+2605(SB)/1, $0x0b
+DATA endsOfMask<>+2606(SB)/1, $0x0e
+DATA endsOfMask<>+2607(SB)/1, $0x0f
+DATA endsOfMask<>+2608(SB)/1, $0x00
+DATA endsOfMask<>+2609(SB)/1, $0x00
+DATA endsOfMask<>+2610(SB)/1, $0x00
+DATA endsOfMask<>+2611(SB)/1, $0x00
+DATA endsOfMask<>+2612(SB)/1, $0x00
+DATA endsOfMask<>+2613(SB)/1, $0x00
+DATA endsOfMask<>+2614(SB)/1, $0x00
+DATA endsOfMask<>+2615(SB)/1, $0x00
+DATA endsOfMask<>+2616(SB)/1, $0x00
+DATA endsOfMask<>+2617(SB)/1, $0x01
+DATA endsOfMask<>+2618(SB)/1, $0x02
+DATA endsOfMask<>+2619(SB)/1, $0x03
+DATA endsOfMask<>+2620(SB)/1, $0x0a
+DATA endsOfMask<>+2621(SB)/1, $0x0b
+DATA endsOfMask<>+2622(SB)/1, $0x0e
+DATA endsOfMask<>+2623(SB)/1, $0x0f
+DATA endsOfMask<>+2624(SB)/1, $0x00
+DATA endsOfMask<>+2625(SB)/1, $0x00
+DATA endsOfMask<>+2626(SB)/1, $0x00
+DATA endsOfMask<>+2627(SB)/1, $0x00
+DATA endsOfMask<>+2628(SB)/1, $0x00
+DATA endsOfMask<>+2629(SB)/1, $0x00
+DATA endsOfMask<>+2630(SB)/1, $0x00
+DATA endsOfMask<>+2631(SB)/1, $0x00
+DATA endsOfMask<>+2632(SB)/1, $0x00
+DATA endsOfMask<>+2633(SB)/1, $0x00
+DATA endsOfMask<>+2634(SB)/1, $0x04
+DATA endsOfMask<>+2635(SB)/1, $0x05
+DATA endsOfMask<>+2636(SB)/1, $0x0a
+DATA endsOfMask<>+2637(SB)/1, $0x0b
+DATA endsOfMask<>+2638(SB)/1, $0x0e
+DATA endsOfMask<>+2639(SB)/1, $0x0f
+DATA endsOfMask<>+2640(SB)/1, $0x00
+DATA endsOfMask<>+2641(SB)/1, $0x00
+DATA endsOfMask<>+2642(SB)/1, $0x00
+DATA endsOfMask<>+2643(SB)/1, $0x00
+DATA endsOfMask<>+2644(SB)/1, $0x00
+DATA endsOfMask<>+2645(SB)/1, $0x00
+DATA endsOfMask<>+2646(SB)/1, $0x00
+DATA endsOfMask<>+2647(SB)/1, $0x00
+DATA endsOfMask<>+2648(SB)/1, $0x00
+DATA endsOfMask<>+2649(SB)/1, $0x01
+DATA endsOfMask<>+2650(SB)/1, $0x04
+DATA endsOfMask<>+2651(SB)/1, $0x05
+DATA endsOfMask<>+2652(SB)/1, $0x0a
+DATA endsOfMask<>+2653(SB)/1, $0x0b
+DATA endsOfMask<>+2654(SB)/1, $0x0e
+DATA endsOfMask<>+2655(SB)/1, $0x0f
+DATA endsOfMask<>+2656(SB)/1, $0x00
+DATA endsOfMask<>+2657(SB)/1, $0x00
+DATA endsOfMask<>+2658(SB)/1, $0x00
+DATA endsOfMask<>+2659(SB)/1, $0x00
+DATA endsOfMask<>+2660(SB)/1, $0x00
+DATA endsOfMask<>+2661(SB)/1, $0x00
+DATA endsOfMask<>+2662(SB)/1, $0x00
+DATA endsOfMask<>+2663(SB)/1, $0x00
+DATA endsOfMask<>+2664(SB)/1, $0x02
+DATA endsOfMask<>+2665(SB)/1, $0x03
+DATA endsOfMask<>+2666(SB)/1, $0x04
+DATA endsOfMask<>+2667(SB)/1, $0x05
+DATA endsOfMask<>+2668(SB)/1, $0x0a
+DATA endsOfMask<>+2669(SB)/1, $0x0b
+DATA endsOfMask<>+2670(SB)/1, $0x0e
+DATA endsOfMask<>+2671(SB)/1, $0x0f
+DATA endsOfMask<>+2672(SB)/1, $0x00
+DATA endsOfMask<>+2673(SB)/1, $0x00
+DATA endsOfMask<>+2674(SB)/1, $0x00
+DATA endsOfMask<>+2675(SB)/1, $0x00
+DATA endsOfMask<>+2676(SB)/1, $0x00
+DATA endsOfMask<>+2677(SB)/1, $0x00
+DATA endsOfMask<>+2678(SB)/1, $0x00
+DATA endsOfMask<>+2679(SB)/1, $0x01
+DATA endsOfMask<>+2680(SB)/1, $0x02
+DATA endsOfMask<>+2681(SB)/1, $0x03
+DATA endsOfMask<>+2682(SB)/1, $0x04
+DATA endsOfMask<>+2683(SB)/1, $0x05
+DATA endsOfMask<>+2684(SB)/1, $0x0a
+DATA endsOfMask<>+2685(SB)/1, $0x0b
+DATA endsOfMask<>+2686(SB)/1, $0x0e
+DATA endsOfMask<>+2687(SB)/1, $0x0f
+DATA endsOfMask<>+2688(SB)/1, $0x00
+DATA endsOfMask<>+2689(SB)/1, $0x00
+DATA endsOfMask<>+2690(SB)/1, $0x00
+DATA endsOfMask<>+2691(SB)/1, $0x00
+DATA endsOfMask<>+2692(SB)/1, $0x00
+DATA endsOfMask<>+2693(SB)/1, $0x00
+DATA endsOfMask<>+2694(SB)/1, $0x00
+DATA endsOfMask<>+2695(SB)/1, $0x00
+DATA endsOfMask<>+2696(SB)/1, $0x00
+DATA endsOfMask<>+2697(SB)/1, $0x00
+DATA endsOfMask<>+2698(SB)/1, $0x06
+DATA endsOfMask<>+2699(SB)/1, $0x07
+DATA endsOfMask<>+2700(SB)/1, $0x0a
+DATA endsOfMask<>+2701(SB)/1, $0x0b
+DATA endsOfMask<>+2702(SB)/1, $0x0e
+DATA endsOfMask<>+2703(SB)/1, $0x0f
+DATA endsOfMask<>+2704(SB)/1, $0x00
+DATA endsOfMask<>+2705(SB)/1, $0x00
+DATA endsOfMask<>+2706(SB)/1, $0x00
+DATA endsOfMask<>+2707(SB)/1, $0x00
+DATA endsOfMask<>+2708(SB)/1, $0x00
+DATA endsOfMask<>+2709(SB)/1, $0x00
+DATA endsOfMask<>+2710(SB)/1, $0x00
+DATA endsOfMask<>+2711(SB)/1, $0x00
+DATA endsOfMask<>+2712(SB)/1, $0x00
+DATA endsOfMask<>+2713(SB)/1, $0x01
+DATA endsOfMask<>+2714(SB)/1, $0x06
+DATA endsOfMask<>+2715(SB)/1, $0x07
+DATA endsOfMask<>+2716(SB)/1, $0x0a
+DATA endsOfMask<>+2717(SB)/1, $0x0b
+DATA endsOfMask<>+2718(SB)/1, $0x0e
+DATA endsOfMask<>+2719(SB)/1, $0x0f
+DATA endsOfMask<>+2720(SB)/1, $0x00
+DATA endsOfMask<>+2721(SB)/1, $0x00
+DATA endsOfMask<>+2722(SB)/1, $0x00
+DATA endsOfMask<>+2723(SB)/1, $0x00
+DATA endsOfMask<>+2724(SB)/1, $0x00
+DATA endsOfMask<>+2725(SB)/1, $0x00
+DATA endsOfMask<>+2726(SB)/1, $0x00
+DATA endsOfMask<>+2727(SB)/1, $0x00
+DATA endsOfMask<>+2728(SB)/1, $0x02
+DATA endsOfMask<>+2729(SB)/1, $0x03
+DATA endsOfMask<>+2730(SB)/1, $0x06
+DATA endsOfMask<>+2731(SB)/1, $0x07
+DATA endsOfMask<>+2732(SB)/1, $0x0a
+DATA endsOfMask<>+2733(SB)/1, $0x0b
+DATA endsOfMask<>+2734(SB)/1, $0x0e
+DATA endsOfMask<>+2735(SB)/1, $0x0f
+DATA endsOfMask<>+2736(SB)/1, $0x00
+DATA endsOfMask<>+2737(SB)/1, $0x00
+DATA endsOfMask<>+2738(SB)/1, $0x00
+DATA endsOfMask<>+2739(SB)/1, $0x00
+DATA endsOfMask<>+2740(SB)/1, $0x00
+DATA endsOfMask<>+2741(SB)/1, $0x00
+DATA endsOfMask<>+2742(SB)/1, $0x00
+DATA endsOfMask<>+2743(SB)/1, $0x01
+DATA endsOfMask<>+2744(SB)/1, $0x02
+DATA endsOfMask<>+2745(SB)/1, $0x03
+DATA endsOfMask<>+2746(SB)/1, $0x06
+DATA endsOfMask<>+2747(SB)/1, $0x07
+DATA endsOfMask<>+2748(SB)/1, $0x0a
+DATA endsOfMask<>+2749(SB)/1, $0x0b
+DATA endsOfMask<>+2750(SB)/1, $0x0e
+DATA endsOfMask<>+2751(SB)/1, $0x0f
+DATA endsOfMask<>+2752(SB)/1, $0x00
+DATA endsOfMask<>+2753(SB)/1, $0x00
+DATA endsOfMask<>+2754(SB)/1, $0x00
+DATA endsOfMask<>+2755(SB)/1, $0x00
+DATA endsOfMask<>+2756(SB)/1, $0x00
+DATA endsOfMask<>+2757(SB)/1, $0x00
+DATA endsOfMask<>+2758(SB)/1, $0x00
+DATA endsOfMask<>+2759(SB)/1, $0x00
+DATA endsOfMask<>+2760(SB)/1, $0x04
+DATA endsOfMask<>+2761(SB)/1, $0x05
+DATA endsOfMask<>+2762(SB)/1, $0x06
+DATA endsOfMask<>+2763(SB)/1, $0x07
+DATA endsOfMask<>+2764(SB)/1, $0x0a
+DATA endsOfMask<>+2765(SB)/1, $0x0b
+DATA endsOfMask<>+2766(SB)/1, $0x0e
+DATA endsOfMask<>+2767(SB)/1, $0x0f
+DATA endsOfMask<>+2768(SB)/1, $0x00
+DATA endsOfMask<>+2769(SB)/1, $0x00
+DATA endsOfMask<>+2770(SB)/1, $0x00
+DATA endsOfMask<>+2771(SB)/1, $0x00
+DATA endsOfMask<>+2772(SB)/1, $0x00
+DATA endsOfMask<>+2773(SB)/1, $0x00
+DATA endsOfMask<>+2774(SB)/1, $0x00
+DATA endsOfMask<>+2775(SB)/1, $0x01
+DATA endsOfMask<>+2776(SB)/1, $0x04
+DATA endsOfMask<>+2777(SB)/1, $0x05
+DATA endsOfMask<>+2778(SB)/1, $0x06
+DATA endsOfMask<>+2779(SB)/1, $0x07
+DATA endsOfMask<>+2780(SB)/1, $0x0a
+DATA endsOfMask<>+2781(SB)/1, $0x0b
+DATA endsOfMask<>+2782(SB)/1, $0x0e
+DATA endsOfMask<>+2783(SB)/1, $0x0f
+DATA endsOfMask<>+2784(SB)/1, $0x00
+DATA endsOfMask<>+2785(SB)/1, $0x00
+DATA endsOfMask<>+2786(SB)/1, $0x00
+DATA endsOfMask<>+2787(SB)/1, $0x00
+DATA endsOfMask<>+2788(SB)/1, $0x00
+DATA endsOfMask<>+2789(SB)/1, $0x00
+DATA endsOfMask<>+2790(SB)/1, $0x02
+DATA endsOfMask<>+2791(SB)/1, $0x03
+DATA endsOfMask<>+2792(SB)/1, $0x04
+DATA endsOfMask<>+2793(SB)/1, $0x05
+DATA endsOfMask<>+2794(SB)/1, $0x06
+DATA endsOfMask<>+2795(SB)/1, $0x07
+DATA endsOfMask<>+2796(SB)/1, $0x0a
+DATA endsOfMask<>+2797(SB)/1, $0x0b
+DATA endsOfMask<>+2798(SB)/1, $0x0e
+DATA endsOfMask<>+2799(SB)/1, $0x0f
+DATA endsOfMask<>+2800(SB)/1, $0x00
+DATA endsOfMask<>+2801(SB)/1, $0x00
+DATA endsOfMask<>+2802(SB)/1, $0x00
+DATA endsOfMask<>+2803(SB)/1, $0x00
+DATA endsOfMask<>+2804(SB)/1, $0x00
+DATA endsOfMask<>+2805(SB)/1, $0x01
+DATA endsOfMask<>+2806(SB)/1, $0x02
+DATA endsOfMask<>+2807(SB)/1, $0x03
+DATA endsOfMask<>+2808(SB)/1, $0x04
+DATA endsOfMask<>+2809(SB)/1, $0x05
+DATA endsOfMask<>+2810(SB)/1, $0x06
+DATA endsOfMask<>+2811(SB)/1, $0x07
+DATA endsOfMask<>+2812(SB)/1, $0x0a
+DATA endsOfMask<>+2813(SB)/1, $0x0b
+DATA endsOfMask<>+2814(SB)/1, $0x0e
+DATA endsOfMask<>+2815(SB)/1, $0x0f
+DATA endsOfMask<>+2816(SB)/1, $0x00
+DATA endsOfMask<>+2817(SB)/1, $0x00
+DATA endsOfMask<>+2818(SB)/1, $0x00
+DATA endsOfMask<>+2819(SB)/1, $0x00
+DATA endsOfMask<>+2820(SB)/1, $0x00
+DATA endsOfMask<>+2821(SB)/1, $0x00
+DATA endsOfMask<>+2822(SB)/1, $0x00
+DATA endsOfMask<>+2823(SB)/1, $0x00
+DATA endsOfMask<>+2824(SB)/1, $0x00
+DATA endsOfMask<>+2825(SB)/1, $0x00
+DATA endsOfMask<>+2826(SB)/1, $0x08
+DATA endsOfMask<>+2827(SB)/1, $0x09
+DATA endsOfMask<>+2828(SB)/1, $0x0a
+DATA endsOfMask<>+2829(SB)/1, $0x0b
+DATA endsOfMask<>+2830(SB)/1, $0x0e
+DATA endsOfMask<>+2831(SB)/1, $0x0f
+DATA endsOfMask<>+2832(SB)/1, $0x00
+DATA endsOfMask<>+2833(SB)/1, $0x00
+DATA endsOfMask<>+2834(SB)/1, $0x00
+DATA endsOfMask<>+2835(SB)/1, $0x00
+DATA endsOfMask<>+2836(SB)/1, $0x00
+DATA endsOfMask<>+2837(SB)/1, $0x00
+DATA endsOfMask<>+2838(SB)/1, $0x00
+DATA endsOfMask<>+2839(SB)/1, $0x00
+DATA endsOfMask<>+2840(SB)/1, $0x00
+DATA endsOfMask<>+2841(SB)/1, $0x01
+DATA endsOfMask<>+2842(SB)/1, $0x08
+DATA endsOfMask<>+2843(SB)/1, $0x09
+DATA endsOfMask<>+2844(SB)/1, $0x0a
+DATA endsOfMask<>+2845(SB)/1, $0x0b
+DATA endsOfMask<>+2846(SB)/1, $0x0e
+DATA endsOfMask<>+2847(SB)/1, $0x0f
+DATA endsOfMask<>+2848(SB)/1, $0x00
+DATA endsOfMask<>+2849(SB)/1, $0x00
+DATA endsOfMask<>+2850(SB)/1, $0x00
+DATA endsOfMask<>+2851(SB)/1, $0x00
+DATA endsOfMask<>+2852(SB)/1, $0x00
+DATA endsOfMask<>+2853(SB)/1, $0x00
+DATA endsOfMask<>+2854(SB)/1, $0x00
+DATA endsOfMask<>+2855(SB)/1, $0x00
+DATA endsOfMask<>+2856(SB)/1, $0x02
+DATA endsOfMask<>+2857(SB)/1, $0x03
+DATA endsOfMask<>+2858(SB)/1, $0x08
+DATA endsOfMask<>+2859(SB)/1, $0x09
+DATA endsOfMask<>+2860(SB)/1, $0x0a
+DATA endsOfMask<>+2861(SB)/1, $0x0b
+DATA endsOfMask<>+2862(SB)/1, $0x0e
+DATA endsOfMask<>+2863(SB)/1, $0x0f
+DATA endsOfMask<>+2864(SB)/1, $0x00
+DATA endsOfMask<>+2865(SB)/1, $0x00
+DATA endsOfMask<>+2866(SB)/1, $0x00
+DATA endsOfMask<>+2867(SB)/1, $0x00
+DATA endsOfMask<>+2868(SB)/1, $0x00
+DATA endsOfMask<>+2869(SB)/1, $0x00
+DATA endsOfMask<>+2870(SB)/1, $0x00
+DATA endsOfMask<>+2871(SB)/1, $0x01
+DATA endsOfMask<>+2872(SB)/1, $0x02
+DATA endsOfMask<>+2873(SB)/1, $0x03
+DATA endsOfMask<>+2874(SB)/1, $0x08
+DATA endsOfMask<>+2875(SB)/1, $0x09
+DATA endsOfMask<>+2876(SB)/1, $0x0a
+DATA endsOfMask<>+2877(SB)/1, $0x0b
+DATA endsOfMask<>+2878(SB)/1, $0x0e
+DATA endsOfMask<>+2879(SB)/1, $0x0f
+DATA endsOfMask<>+2880(SB)/1, $0x00
+DATA endsOfMask<>+2881(SB)/1, $0x00
+DATA endsOfMask<>+2882(SB)/1, $0x00
+DATA endsOfMask<>+2883(SB)/1, $0x00
+DATA endsOfMask<>+2884(SB)/1, $0x00
+DATA endsOfMask<>+2885(SB)/1, $0x00
+DATA endsOfMask<>+2886(SB)/1, $0x00
+DATA endsOfMask<>+2887(SB)/1, $0x00
+DATA endsOfMask<>+2888(SB)/1, $0x04
+DATA endsOfMask<>+2889(SB)/1, $0x05
+DATA endsOfMask<>+2890(SB)/1, $0x08
+DATA endsOfMask<>+2891(SB)/1, $0x09
+DATA endsOfMask<>+2892(SB)/1, $0x0a
+DATA endsOfMask<>+2893(SB)/1, $0x0b
+DATA endsOfMask<>+2894(SB)/1, $0x0e
+DATA endsOfMask<>+2895(SB)/1, $0x0f
+DATA endsOfMask<>+2896(SB)/1, $0x00
+DATA endsOfMask<>+2897(SB)/1, $0x00
+DATA endsOfMask<>+2898(SB)/1, $0x00
+DATA endsOfMask<>+2899(SB)/1, $0x00
+DATA endsOfMask<>+2900(SB)/1, $0x00
+DATA endsOfMask<>+2901(SB)/1, $0x00
+DATA endsOfMask<>+2902(SB)/1, $0x00
+DATA endsOfMask<>+2903(SB)/1, $0x01
+DATA endsOfMask<>+2904(SB)/1, $0x04
+DATA endsOfMask<>+2905(SB)/1, $0x05
+DATA endsOfMask<>+2906(SB)/1, $0x08
+DATA endsOfMask<>+2907(SB)/1, $0x09
+DATA endsOfMask<>+2908(SB)/1, $0x0a
+DATA endsOfMask<>+2909(SB)/1, $0x0b
+DATA endsOfMask<>+2910(SB)/1, $0x0e
+DATA endsOfMask<>+2911(SB)/1, $0x0f
+DATA endsOfMask<>+2912(SB)/1, $0x00
+DATA endsOfMask<>+2913(SB)/1, $0x00
+DATA endsOfMask<>+2914(SB)/1, $0x00
+DATA endsOfMask<>+2915(SB)/1, $0x00
+DATA endsOfMask<>+2916(SB)/1, $0x00
+DATA endsOfMask<>+2917(SB)/1, $0x00
+DATA endsOfMask<>+2918(SB)/1, $0x02
+DATA endsOfMask<>+2919(SB)/1, $0x03
+DATA endsOfMask<>+2920(SB)/1, $0x04
+DATA endsOfMask<>+2921(SB)/1, $0x05
+DATA endsOfMask<>+2922(SB)/1, $0x08
+DATA endsOfMask<>+2923(SB)/1, $0x09
+DATA endsOfMask<>+2924(SB)/1, $0x0a
+DATA endsOfMask<>+2925(SB)/1, $0x0b
+DATA endsOfMask<>+2926(SB)/1, $0x0e
+DATA endsOfMask<>+2927(SB)/1, $0x0f
+DATA endsOfMask<>+2928(SB)/1, $0x00
+DATA endsOfMask<>+2929(SB)/1, $0x00
+DATA endsOfMask<>+2930(SB)/1, $0x00
+DATA endsOfMask<>+2931(SB)/1, $0x00
+DATA endsOfMask<>+2932(SB)/1, $0x00
+DATA endsOfMask<>+2933(SB)/1, $0x01
+DATA endsOfMask<>+2934(SB)/1, $0x02
+DATA endsOfMask<>+2935(SB)/1, $0x03
+DATA endsOfMask<>+2936(SB)/1, $0x04
+DATA endsOfMask<>+2937(SB)/1, $0x05
+DATA endsOfMask<>+2938(SB)/1, $0x08
+DATA endsOfMask<>+2939(SB)/1, $0x09
+DATA endsOfMask<>+2940(SB)/1, $0x0a
+DATA endsOfMask<>+2941(SB)/1, $0x0b
+DATA endsOfMask<>+2942(SB)/1, $0x0e
+DATA endsOfMask<>+2943(SB)/1, $0x0f
+DATA endsOfMask<>+2944(SB)/1, $0x00
+DATA endsOfMask<>+2945(SB)/1, $0x00
+DATA endsOfMask<>+2946(SB)/1, $0x00
+DATA endsOfMask<>+2947(SB)/1, $0x00
+DATA endsOfMask<>+2948(SB)/1, $0x00
+DATA endsOfMask<>+2949(SB)/1, $0x00
+DATA endsOfMask<>+2950(SB)/1, $0x00
+DATA endsOfMask<>+2951(SB)/1, $0x00
+DATA endsOfMask<>+2952(SB)/1, $0x06
+DATA endsOfMask<>+2953(SB)/1, $0x07
+DATA endsOfMask<>+2954(SB)/1, $0x08
+DATA endsOfMask<>+2955(SB)/1, $0x09
+DATA endsOfMask<>+2956(SB)/1, $0x0a
+DATA endsOfMask<>+2957(SB)/1, $0x0b
+DATA endsOfMask<>+2958(SB)/1, $0x0e
+DATA endsOfMask<>+2959(SB)/1, $0x0f
+DATA endsOfMask<>+2960(SB)/1, $0x00
+DATA endsOfMask<>+2961(SB)/1, $0x00
+DATA endsOfMask<>+2962(SB)/1, $0x00
+DATA endsOfMask<>+2963(SB)/1, $0x00
+DATA endsOfMask<>+2964(SB)/1, $0x00
+DATA endsOfMask<>+2965(SB)/1, $0x00
+DATA endsOfMask<>+2966(SB)/1, $0x00
+DATA endsOfMask<>+2967(SB)/1, $0x01
+DATA endsOfMask<>+2968(SB)/1, $0x06
+DATA endsOfMask<>+2969(SB)/1, $0x07
+DATA endsOfMask<>+2970(SB)/1, $0x08
+DATA endsOfMask<>+2971(SB)/1, $0x09
+DATA endsOfMask<>+2972(SB)/1, $0x0a
+DATA endsOfMask<>+2973(SB)/1, $0x0b
+DATA endsOfMask<>+2974(SB)/1, $0x0e
+DATA endsOfMask<>+2975(SB)/1, $0x0f
+DATA endsOfMask<>+2976(SB)/1, $0x00
+DATA endsOfMask<>+2977(SB)/1, $0x00
+DATA endsOfMask<>+2978(SB)/1, $0x00
+DATA endsOfMask<>+2979(SB)/1, $0x00
+DATA endsOfMask<>+2980(SB)/1, $0x00
+DATA endsOfMask<>+2981(SB)/1, $0x00
+DATA endsOfMask<>+2982(SB)/1, $0x02
+DATA endsOfMask<>+2983(SB)/1, $0x03
+DATA endsOfMask<>+2984(SB)/1, $0x06
+DATA endsOfMask<>+2985(SB)/1, $0x07
+DATA endsOfMask<>+2986(SB)/1, $0x08
+DATA endsOfMask<>+2987(SB)/1, $0x09
+DATA endsOfMask<>+2988(SB)/1, $0x0a
+DATA endsOfMask<>+2989(SB)/1, $0x0b
+DATA endsOfMask<>+2990(SB)/1, $0x0e
+DATA endsOfMask<>+2991(SB)/1, $0x0f
+DATA endsOfMask<>+2992(SB)/1, $0x00
+DATA endsOfMask<>+2993(SB)/1, $0x00
+DATA endsOfMask<>+2994(SB)/1, $0x00
+DATA endsOfMask<>+2995(SB)/1, $0x00
+DATA endsOfMask<>+2996(SB)/1, $0x00
+DATA endsOfMask<>+2997(SB)/1, $0x01
+DATA endsOfMask<>+2998(SB)/1, $0x02
+DATA endsOfMask<>+2999(SB)/1, $0x03
+DATA endsOfMask<>+3000(SB)/1, $0x06
+DATA endsOfMask<>+3001(SB)/1, $0x07
+DATA endsOfMask<>+3002(SB)/1, $0x08
+DATA endsOfMask<>+3003(SB)/1, $0x09
+DATA endsOfMask<>+3004(SB)/1, $0x0a
+DATA endsOfMask<>+3005(SB)/1, $0x0b
+DATA endsOfMask<>+3006(SB)/1, $0x0e
+DATA endsOfMask<>+3007(SB)/1, $0x0f
+DATA endsOfMask<>+3008(SB)/1, $0x00
+DATA endsOfMask<>+3009(SB)/1, $0x00
+DATA endsOfMask<>+3010(SB)/1, $0x00
+DATA endsOfMask<>+3011(SB)/1, $0x00
+DATA endsOfMask<>+3012(SB)/1, $0x00
+DATA endsOfMask<>+3013(SB)/1, $0x00
+DATA endsOfMask<>+3014(SB)/1, $0x04
+DATA endsOfMask<>+3015(SB)/1, $0x05
+DATA endsOfMask<>+3016(SB)/1, $0x06
+DATA endsOfMask<>+3017(SB)/1, $0x07
+DATA endsOfMask<>+3018(SB)/1, $0x08
+DATA endsOfMask<>+3019(SB)/1, $0x09
+DATA endsOfMask<>+3020(SB)/1, $0x0a
+DATA endsOfMask<>+3021(SB)/1, $0x0b
+DATA endsOfMask<>+3022(SB)/1, $0x0e
+DATA endsOfMask<>+3023(SB)/1, $0x0f
+DATA endsOfMask<>+3024(SB)/1, $0x00
+DATA endsOfMask<>+3025(SB)/1, $0x00
+DATA endsOfMask<>+3026(SB)/1, $0x00
+DATA endsOfMask<>+3027(SB)/1, $0x00
+DATA endsOfMask<>+3028(SB)/1, $0x00
+DATA endsOfMask<>+3029(SB)/1, $0x01
+DATA endsOfMask<>+3030(SB)/1, $0x04
+DATA endsOfMask<>+3031(SB)/1, $0x05
+DATA endsOfMask<>+3032(SB)/1, $0x06
+DATA endsOfMask<>+3033(SB)/1, $0x07
+DATA endsOfMask<>+3034(SB)/1, $0x08
+DATA endsOfMask<>+3035(SB)/1, $0x09
+DATA endsOfMask<>+3036(SB)/1, $0x0a
+DATA endsOfMask<>+3037(SB)/1, $0x0b
+DATA endsOfMask<>+3038(SB)/1, $0x0e
+DATA endsOfMask<>+3039(SB)/1, $0x0f
+DATA endsOfMask<>+3040(SB)/1, $0x00
+DATA endsOfMask<>+3041(SB)/1, $0x00
+DATA endsOfMask<>+3042(SB)/1, $0x00
+DATA endsOfMask<>+3043(SB)/1, $0x00
+DATA endsOfMask<>+3044(SB)/1, $0x02
+DATA endsOfMask<>+3045(SB)/1, $0x03
+DATA endsOfMask<>+3046(SB)/1, $0x04
+DATA endsOfMask<>+3047(SB)/1, $0x05
+DATA endsOfMask<>+3048(SB)/1, $0x06
+DATA endsOfMask<>+3049(SB)/1, $0x07
+DATA endsOfMask<>+3050(SB)/1, $0x08
+DATA endsOfMask<>+3051(SB)/1, $0x09
+DATA endsOfMask<>+3052(SB)/1, $0x0a
+DATA endsOfMask<>+3053(SB)/1, $0x0b
+DATA endsOfMask<>+3054(SB)/1, $0x0e
+DATA endsOfMask<>+3055(SB)/1, $0x0f
+DATA endsOfMask<>+3056(SB)/1, $0x00
+DATA endsOfMask<>+3057(SB)/1, $0x00
+DATA endsOfMask<>+3058(SB)/1, $0x00
+DATA endsOfMask<>+3059(SB)/1, $0x01
+DATA endsOfMask<>+3060(SB)/1, $0x02
+DATA endsOfMask<>+3061(SB)/1, $0x03
+DATA endsOfMask<>+3062(SB)/1, $0x04
+DATA endsOfMask<>+3063(SB)/1, $0x05
+DATA endsOfMask<>+3064(SB)/1, $0x06
+DATA endsOfMask<>+3065(SB)/1, $0x07
+DATA endsOfMask<>+3066(SB)/1, $0x08
+DATA endsOfMask<>+3067(SB)/1, $0x09
+DATA endsOfMask<>+3068(SB)/1, $0x0a
+DATA endsOfMask<>+3069(SB)/1, $0x0b
+DATA endsOfMask<>+3070(SB)/1, $0x0e
+DATA endsOfMask<>+3071(SB)/1, $0x0f
+DATA endsOfMask<>+3072(SB)/1, $0x00
+DATA endsOfMask<>+3073(SB)/1, $0x00
+DATA endsOfMask<>+3074(SB)/1, $0x00
+DATA endsOfMask<>+3075(SB)/1, $0x00
+DATA endsOfMask<>+3076(SB)/1, $0x00
+DATA endsOfMask<>+3077(SB)/1, $0x00
+DATA endsOfMask<>+3078(SB)/1, $0x00
+DATA endsOfMask<>+3079(SB)/1, $0x00
+DATA endsOfMask<>+3080(SB)/1, $0x00
+DATA endsOfMask<>+3081(SB)/1, $0x00
+DATA endsOfMask<>+3082(SB)/1, $0x00
+DATA endsOfMask<>+3083(SB)/1, $0x00
+DATA endsOfMask<>+3084(SB)/1, $0x0c
+DATA endsOfMask<>+3085(SB)/1, $0x0d
+DATA endsOfMask<>+3086(SB)/1, $0x0e
+DATA endsOfMask<>+3087(SB)/1, $0x0f
+DATA endsOfMask<>+3088(SB)/1, $0x00
+DATA endsOfMask<>+3089(SB)/1, $0x00
+DATA endsOfMask<>+3090(SB)/1, $0x00
+DATA endsOfMask<>+3091(SB)/1, $0x00
+DATA endsOfMask<>+3092(SB)/1, $0x00
+DATA endsOfMask<>+3093(SB)/1, $0x00
+DATA endsOfMask<>+3094(SB)/1, $0x00
+DATA endsOfMask<>+3095(SB)/1, $0x00
+DATA endsOfMask<>+3096(SB)/1, $0x00
+DATA endsOfMask<>+3097(SB)/1, $0x00
+DATA endsOfMask<>+3098(SB)/1, $0x00
+DATA endsOfMask<>+3099(SB)/1, $0x01
+DATA endsOfMask<>+3100(SB)/1, $0x0c
+DATA endsOfMask<>+3101(SB)/1, $0x0d
+DATA endsOfMask<>+3102(SB)/1, $0x0e
+DATA endsOfMask<>+3103(SB)/1, $0x0f
+DATA endsOfMask<>+3104(SB)/1, $0x00
+DATA endsOfMask<>+3105(SB)/1, $0x00
+DATA endsOfMask<>+3106(SB)/1, $0x00
+DATA endsOfMask<>+3107(SB)/1, $0x00
+DATA endsOfMask<>+3108(SB)/1, $0x00
+DATA endsOfMask<>+3109(SB)/1, $0x00
+DATA endsOfMask<>+3110(SB)/1, $0x00
+DATA endsOfMask<>+3111(SB)/1, $0x00
+DATA endsOfMask<>+3112(SB)/1, $0x00
+DATA endsOfMask<>+3113(SB)/1, $0x00
+DATA endsOfMask<>+3114(SB)/1, $0x02
+DATA endsOfMask<>+3115(SB)/1, $0x03
+DATA endsOfMask<>+3116(SB)/1, $0x0c
+DATA endsOfMask<>+3117(SB)/1, $0x0d
+DATA endsOfMask<>+3118(SB)/1, $0x0e
+DATA endsOfMask<>+3119(SB)/1, $0x0f
+DATA endsOfMask<>+3120(SB)/1, $0x00
+DATA endsOfMask<>+3121(SB)/1, $0x00
+DATA endsOfMask<>+3122(SB)/1, $0x00
+DATA endsOfMask<>+3123(SB)/1, $0x00
+DATA endsOfMask<>+3124(SB)/1, $0x00
+DATA endsOfMask<>+3125(SB)/1, $0x00
+DATA endsOfMask<>+3126(SB)/1, $0x00
+DATA endsOfMask<>+3127(SB)/1, $0x00
+DATA endsOfMask<>+3128(SB)/1, $0x00
+DATA endsOfMask<>+3129(SB)/1, $0x01
+DATA endsOfMask<>+3130(SB)/1, $0x02
+DATA endsOfMask<>+3131(SB)/1, $0x03
+DATA endsOfMask<>+3132(SB)/1, $0x0c
+DATA endsOfMask<>+3133(SB)/1, $0x0d
+DATA endsOfMask<>+3134(SB)/1, $0x0e
+DATA endsOfMask<>+3135(SB)/1, $0x0f
+DATA endsOfMask<>+3136(SB)/1, $0x00
+DATA endsOfMask<>+3137(SB)/1, $0x00
+DATA endsOfMask<>+3138(SB)/1, $0x00
+DATA endsOfMask<>+3139(SB)/1, $0x00
+DATA endsOfMask<>+3140(SB)/1, $0x00
+DATA endsOfMask<>+3141(SB)/1, $0x00
+DATA endsOfMask<>+3142(SB)/1, $0x00
+DATA endsOfMask<>+3143(SB)/1, $0x00
+DATA endsOfMask<>+3144(SB)/1, $0x00
+DATA endsOfMask<>+3145(SB)/1, $0x00
+DATA endsOfMask<>+3146(SB)/1, $0x04
+DATA endsOfMask<>+3147(SB)/1, $0x05
+DATA endsOfMask<>+3148(SB)/1, $0x0c
+DATA endsOfMask<>+3149(SB)/1, $0x0d
+DATA endsOfMask<>+3150(SB)/1, $0x0e
+DATA endsOfMask<>+3151(SB)/1, $0x0f
+DATA endsOfMask<>+3152(SB)/1, $0x00
+DATA endsOfMask<>+3153(SB)/1, $0x00
+DATA endsOfMask<>+3154(SB)/1, $0x00
+DATA endsOfMask<>+3155(SB)/1, $0x00
+DATA endsOfMask<>+3156(SB)/1, $0x00
+DATA endsOfMask<>+3157(SB)/1, $0x00
+DATA endsOfMask<>+3158(SB)/1, $0x00
+DATA endsOfMask<>+3159(SB)/1, $0x00
+DATA endsOfMask<>+3160(SB)/1, $0x00
+DATA endsOfMask<>+3161(SB)/1, $0x01
+DATA endsOfMask<>+3162(SB)/1, $0x04
+DATA endsOfMask<>+3163(SB)/1, $0x05
+DATA endsOfMask<>+3164(SB)/1, $0x0c
+DATA endsOfMask<>+3165(SB)/1, $0x0d
+DATA endsOfMask<>+3166(SB)/1, $0x0e
+DATA endsOfMask<>+3167(SB)/1, $0x0f
+DATA endsOfMask<>+3168(SB)/1, $0x00
+DATA endsOfMask<>+3169(SB)/1, $0x00
+DATA endsOfMask<>+3170(SB)/1, $0x00
+DATA endsOfMask<>+3171(SB)/1, $0x00
+DATA endsOfMask<>+3172(SB)/1, $0x00
+DATA endsOfMask<>+3173(SB)/1, $0x00
+DATA endsOfMask<>+3174(SB)/1, $0x00
+DATA endsOfMask<>+3175(SB)/1, $0x00
+DATA endsOfMask<>+3176(SB)/1, $0x02
+DATA endsOfMask<>+3177(SB)/1, $0x03
+DATA endsOfMask<>+3178(SB)/1, $0x04
+DATA endsOfMask<>+3179(SB)/1, $0x05
+DATA endsOfMask<>+3180(SB)/1, $0x0c
+DATA endsOfMask<>+3181(SB)/1, $0x0d
+DATA endsOfMask<>+3182(SB)/1, $0x0e
+DATA endsOfMask<>+3183(SB)/1, $0x0f
+DATA endsOfMask<>+3184(SB)/1, $0x00
+DATA endsOfMask<>+3185(SB)/1, $0x00
+DATA endsOfMask<>+3186(SB)/1, $0x00
+DATA endsOfMask<>+3187(SB)/1, $0x00
+DATA endsOfMask<>+3188(SB)/1, $0x00
+DATA endsOfMask<>+3189(SB)/1, $0x00
+DATA endsOfMask<>+3190(SB)/1, $0x00
+DATA endsOfMask<>+3191(SB)/1, $0x01
+DATA endsOfMask<>+3192(SB)/1, $0x02
+DATA endsOfMask<>+3193(SB)/1, $0x03
+DATA endsOfMask<>+3194(SB)/1, $0x04
+DATA endsOfMask<>+3195(SB)/1, $0x05
+DATA endsOfMask<>+3196(SB)/1, $0x0c
+DATA endsOfMask<>+3197(SB)/1, $0x0d
+DATA endsOfMask<>+3198(SB)/1, $0x0e
+DATA endsOfMask<>+3199(SB)/1, $0x0f
+DATA endsOfMask<>+3200(SB)/1, $0x00
+DATA endsOfMask<>+3201(SB)/1, $0x00
+DATA endsOfMask<>+3202(SB)/1, $0x00
+DATA endsOfMask<>+3203(SB)/1, $0x00
+DATA endsOfMask<>+3204(SB)/1, $0x00
+DATA endsOfMask<>+3205(SB)/1, $0x00
+DATA endsOfMask<>+3206(SB)/1, $0x00
+DATA endsOfMask<>+3207(SB)/1, $0x00
+DATA endsOfMask<>+3208(SB)/1, $0x00
+DATA endsOfMask<>+3209(SB)/1, $0x00
+DATA endsOfMask<>+3210(SB)/1, $0x06
+DATA endsOfMask<>+3211(SB)/1, $0x07
+DATA endsOfMask<>+3212(SB)/1, $0x0c
+DATA endsOfMask<>+3213(SB)/1, $0x0d
+DATA endsOfMask<>+3214(SB)/1, $0x0e
+DATA endsOfMask<>+3215(SB)/1, $0x0f
+DATA endsOfMask<>+3216(SB)/1, $0x00
+DATA endsOfMask<>+3217(SB)/1, $0x00
+DATA endsOfMask<>+3218(SB)/1, $0x00
+DATA endsOfMask<>+3219(SB)/1, $0x00
+DATA endsOfMask<>+3220(SB)/1, $0x00
+DATA endsOfMask<>+3221(SB)/1, $0x00
+DATA endsOfMask<>+3222(SB)/1, $0x00
+DATA endsOfMask<>+3223(SB)/1, $0x00
+DATA endsOfMask<>+3224(SB)/1, $0x00
+DATA endsOfMask<>+3225(SB)/1, $0x01
+DATA endsOfMask<>+3226(SB)/1, $0x06
+DATA endsOfMask<>+3227(SB)/1, $0x07
+DATA endsOfMask<>+3228(SB)/1, $0x0c
+DATA endsOfMask<>+3229(SB)/1, $0x0d
+DATA endsOfMask<>+3230(SB)/1, $0x0e
+DATA endsOfMask<>+3231(SB)/1, $0x0f
+DATA endsOfMask<>+3232(SB)/1, $0x00
+DATA endsOfMask<>+3233(SB)/1, $0x00
+DATA endsOfMask<>+3234(SB)/1, $0x00
+DATA endsOfMask<>+3235(SB)/1, $0x00
+DATA endsOfMask<>+3236(SB)/1, $0x00
+DATA endsOfMask<>+3237(SB)/1, $0x00
+DATA endsOfMask<>+3238(SB)/1, $0x00
+DATA endsOfMask<>+3239(SB)/1, $0x00
+DATA endsOfMask<>+3240(SB)/1, $0x02
+DATA endsOfMask<>+3241(SB)/1, $0x03
+DATA endsOfMask<>+3242(SB)/1, $0x06
+DATA endsOfMask<>+3243(SB)/1, $0x07
+DATA endsOfMask<>+3244(SB)/1, $0x0c
+DATA endsOfMask<>+3245(SB)/1, $0x0d
+DATA endsOfMask<>+3246(SB)/1, $0x0e
+DATA endsOfMask<>+3247(SB)/1, $0x0f
+DATA endsOfMask<>+3248(SB)/1, $0x00
+DATA endsOfMask<>+3249(SB)/1, $0x00
+DATA endsOfMask<>+3250(SB)/1, $0x00
+DATA endsOfMask<>+3251(SB)/1, $0x00
+DATA endsOfMask<>+3252(SB)/1, $0x00
+DATA endsOfMask<>+3253(SB)/1, $0x00
+DATA endsOfMask<>+3254(SB)/1, $0x00
+DATA endsOfMask<>+3255(SB)/1, $0x01
+DATA endsOfMask<>+3256(SB)/1, $0x02
+DATA endsOfMask<>+3257(SB)/1, $0x03
+DATA endsOfMask<>+3258(SB)/1, $0x06
+DATA endsOfMask<>+3259(SB)/1, $0x07
+DATA endsOfMask<>+3260(SB)/1, $0x0c
+DATA endsOfMask<>+3261(SB)/1, $0x0d
+DATA endsOfMask<>+3262(SB)/1, $0x0e
+DATA endsOfMask<>+3263(SB)/1, $0x0f
+DATA endsOfMask<>+3264(SB)/1, $0x00
+DATA endsOfMask<>+3265(SB)/1, $0x00
+DATA endsOfMask<>+3266(SB)/1, $0x00
+DATA endsOfMask<>+3267(SB)/1, $0x00
+DATA endsOfMask<>+3268(SB)/1, $0x00
+DATA endsOfMask<>+3269(SB)/1, $0x00
+DATA endsOfMask<>+3270(SB)/1, $0x00
+DATA endsOfMask<>+3271(SB)/1, $0x00
+DATA endsOfMask<>+3272(SB)/1, $0x04
+DATA endsOfMask<>+3273(SB)/1, $0x05
+DATA endsOfMask<>+3274(SB)/1, $0x06
+DATA endsOfMask<>+3275(SB)/1, $0x07
+DATA endsOfMask<>+3276(SB)/1, $0x0c
+DATA endsOfMask<>+3277(SB)/1, $0x0d
+DATA endsOfMask<>+3278(SB)/1, $0x0e
+DATA endsOfMask<>+3279(SB)/1, $0x0f
+DATA endsOfMask<>+3280(SB)/1, $0x00
+DATA endsOfMask<>+3281(SB)/1, $0x00
+DATA endsOfMask<>+3282(SB)/1, $0x00
+DATA endsOfMask<>+3283(SB)/1, $0x00
+DATA endsOfMask<>+3284(SB)/1, $0x00
+DATA endsOfMask<>+3285(SB)/1, $0x00
+DATA endsOfMask<>+3286(SB)/1, $0x00
+DATA endsOfMask<>+3287(SB)/1, $0x01
+DATA endsOfMask<>+3288(SB)/1, $0x04
+DATA endsOfMask<>+3289(SB)/1, $0x05
+DATA endsOfMask<>+3290(SB)/1, $0x06
+DATA endsOfMask<>+3291(SB)/1, $0x07
+DATA endsOfMask<>+3292(SB)/1, $0x0c
+DATA endsOfMask<>+3293(SB)/1, $0x0d
+DATA endsOfMask<>+3294(SB)/1, $0x0e
+DATA endsOfMask<>+3295(SB)/1, $0x0f
+DATA endsOfMask<>+3296(SB)/1, $0x00
+DATA endsOfMask<>+3297(SB)/1, $0x00
+DATA endsOfMask<>+3298(SB)/1, $0x00
+DATA endsOfMask<>+3299(SB)/1, $0x00
+DATA endsOfMask<>+3300(SB)/1, $0x00
+DATA endsOfMask<>+3301(SB)/1, $0x00
+DATA endsOfMask<>+3302(SB)/1, $0x02
+DATA endsOfMask<>+3303(SB)/1, $0x03
+DATA endsOfMask<>+3304(SB)/1, $0x04
+DATA endsOfMask<>+3305(SB)/1, $0x05
+DATA endsOfMask<>+3306(SB)/1, $0x06
+DATA endsOfMask<>+3307(SB)/1, $0x07
+DATA endsOfMask<>+3308(SB)/1, $0x0c
+DATA endsOfMask<>+3309(SB)/1, $0x0d
+DATA endsOfMask<>+3310(SB)/1, $0x0e
+DATA endsOfMask<>+3311(SB)/1, $0x0f
+DATA endsOfMask<>+3312(SB)/1, $0x00
+DATA endsOfMask<>+3313(SB)/1, $0x00
+DATA endsOfMask<>+3314(SB)/1, $0x00
+DATA endsOfMask<>+3315(SB)/1, $0x00
+DATA endsOfMask<>+3316(SB)/1, $0x00
+DATA endsOfMask<>+3317(SB)/1, $0x01
+DATA endsOfMask<>+3318(SB)/1, $0x02
+DATA endsOfMask<>+3319(SB)/1, $0x03
+DATA endsOfMask<>+3320(SB)/1, $0x04
+DATA endsOfMask<>+3321(SB)/1, $0x05
+DATA endsOfMask<>+3322(SB)/1, $0x06
+DATA endsOfMask<>+3323(SB)/1, $0x07
+DATA endsOfMask<>+3324(SB)/1, $0x0c
+DATA endsOfMask<>+3325(SB)/1, $0x0d
+DATA endsOfMask<>+3326(SB)/1, $0x0e
+DATA endsOfMask<>+3327(SB)/1, $0x0f
+DATA endsOfMask<>+3328(SB)/1, $0x00
+DATA endsOfMask<>+3329(SB)/1, $0x00
+DATA endsOfMask<>+3330(SB)/1, $0x00
+DATA endsOfMask<>+3331(SB)/1, $0x00
+DATA endsOfMask<>+3332(SB)/1, $0x00
+DATA endsOfMask<>+3333(SB)/1, $0x00
+DATA endsOfMask<>+3334(SB)/1, $0x00
+DATA endsOfMask<>+3335(SB)/1, $0x00
+DATA endsOfMask<>+3336(SB)/1, $0x00
+DATA endsOfMask<>+3337(SB)/1, $0x00
+DATA endsOfMask<>+3338(SB)/1, $0x08
+DATA endsOfMask<>+3339(SB)/1, $0x09
+DATA endsOfMask<>+3340(SB)/1, $0x0c
+DATA endsOfMask<>+3341(SB)/1, $0x0d
+DATA endsOfMask<>+3342(SB)/1, $0x0e
+DATA endsOfMask<>+3343(SB)/1, $0x0f
+DATA endsOfMask<>+3344(SB)/1, $0x00
+DATA endsOfMask<>+3345(SB)/1, $0x00
+DATA endsOfMask<>+3346(SB)/1, $0x00
+DATA endsOfMask<>+3347(SB)/1, $0x00
+DATA endsOfMask<>+3348(SB)/1, $0x00
+DATA endsOfMask<>+3349(SB)/1, $0x00
+DATA endsOfMask<>+3350(SB)/1, $0x00
+DATA endsOfMask<>+3351(SB)/1, $0x00
+DATA endsOfMask<>+3352(SB)/1, $0x00
+DATA endsOfMask<>+3353(SB)/1, $0x01
+DATA endsOfMask<>+3354(SB)/1, $0x08
+DATA endsOfMask<>+3355(SB)/1, $0x09
+DATA endsOfMask<>+3356(SB)/1, $0x0c
+DATA endsOfMask<>+3357(SB)/1, $0x0d
+DATA endsOfMask<>+3358(SB)/1, $0x0e
+DATA endsOfMask<>+3359(SB)/1, $0x0f
+DATA endsOfMask<>+3360(SB)/1, $0x00
+DATA endsOfMask<>+3361(SB)/1, $0x00
+DATA endsOfMask<>+3362(SB)/1, $0x00
+DATA endsOfMask<>+3363(SB)/1, $0x00
+DATA endsOfMask<>+3364(SB)/1, $0x00
+DATA endsOfMask<>+3365(SB)/1, $0x00
+DATA endsOfMask<>+3366(SB)/1, $0x00
+DATA endsOfMask<>+3367(SB)/1, $0x00
+DATA endsOfMask<>+3368(SB)/1, $0x02
+DATA endsOfMask<>+3369(SB)/1, $0x03
+DATA endsOfMask<>+3370(SB)/1, $0x08
+DATA endsOfMask<>+3371(SB)/1, $0x09
+DATA endsOfMask<>+3372(SB)/1, $0x0c
+DATA endsOfMask<>+3373(SB)/1, $0x0d
+DATA endsOfMask<>+3374(SB)/1, $0x0e
+DATA endsOfMask<>+3375(SB)/1, $0x0f
+DATA endsOfMask<>+3376(SB)/1, $0x00
+DATA endsOfMask<>+3377(SB)/1, $0x00
+DATA endsOfMask<>+3378(SB)/1, $0x00
+DATA endsOfMask<>+3379(SB)/1, $0x00
+DATA endsOfMask<>+3380(SB)/1, $0x00
+DATA endsOfMask<>+3381(SB)/1, $0x00
+DATA endsOfMask<>+3382(SB)/1, $0x00
+DATA endsOfMask<>+3383(SB)/1, $0x01
+DATA endsOfMask<>+3384(SB)/1, $0x02
+DATA endsOfMask<>+3385(SB)/1, $0x03
+DATA endsOfMask<>+3386(SB)/1, $0x08
+DATA endsOfMask<>+3387(SB)/1, $0x09
+DATA endsOfMask<>+3388(SB)/1, $0x0c
+DATA endsOfMask<>+3389(SB)/1, $0x0d
+DATA endsOfMask<>+3390(SB)/1, $0x0e
+DATA endsOfMask<>+3391(SB)/1, $0x0f
+DATA endsOfMask<>+3392(SB)/1, $0x00
+DATA endsOfMask<>+3393(SB)/1, $0x00
+DATA endsOfMask<>+3394(SB)/1, $0x00
+DATA endsOfMask<>+3395(SB)/1, $0x00
+DATA endsOfMask<>+3396(SB)/1, $0x00
+DATA endsOfMask<>+3397(SB)/1, $0x00
+DATA endsOfMask<>+3398(SB)/1, $0x00
+DATA endsOfMask<>+3399(SB)/1, $0x00
+DATA endsOfMask<>+3400(SB)/1, $0x04
+DATA endsOfMask<>+3401(SB)/1, $0x05
+DATA endsOfMask<>+3402(SB)/1, $0x08
+DATA endsOfMask<>+3403(SB)/1, $0x09
+DATA endsOfMask<>+3404(SB)/1, $0x0c
+DATA endsOfMask<>+3405(SB)/1, $0x0d
+DATA endsOfMask<>+3406(SB)/1, $0x0e
+DATA endsOfMask<>+3407(SB)/1, $0x0f
+DATA endsOfMask<>+3408(SB)/1, $0x00
+DATA endsOfMask<>+3409(SB)/1, $0x00
+DATA endsOfMask<>+3410(SB)/1, $0x00
+DATA endsOfMask<>+3411(SB)/1, $0x00
+DATA endsOfMask<>+3412(SB)/1, $0x00
+DATA endsOfMask<>+3413(SB)/1, $0x00
+DATA endsOfMask<>+3414(SB)/1, $0x00
+DATA endsOfMask<>+3415(SB)/1, $0x01
+DATA endsOfMask<>+3416(SB)/1, $0x04
+DATA endsOfMask<>+3417(SB)/1, $0x05
+DATA endsOfMask<>+3418(SB)/1, $0x08
+DATA endsOfMask<>+3419(SB)/1, $0x09
+DATA endsOfMask<>+3420(SB)/1, $0x0c
+DATA endsOfMask<>+3421(SB)/1, $0x0d
+DATA endsOfMask<>+3422(SB)/1, $0x0e
+DATA endsOfMask<>+3423(SB)/1, $0x0f
+DATA endsOfMask<>+3424(SB)/1, $0x00
+DATA endsOfMask<>+3425(SB)/1, $0x00
+DATA endsOfMask<>+3426(SB)/1, $0x00
+DATA endsOfMask<>+3427(SB)/1, $0x00
+DATA endsOfMask<>+3428(SB)/1, $0x00
+DATA endsOfMask<>+3429(SB)/1, $0x00
+DATA endsOfMask<>+3430(SB)/1, $0x02
+DATA endsOfMask<>+3431(SB)/1, $0x03
+DATA endsOfMask<>+3432(SB)/1, $0x04
+DATA endsOfMask<>+3433(SB)/1, $0x05
+DATA endsOfMask<>+3434(SB)/1, $0x08
+DATA endsOfMask<>+3435(SB)/1, $0x09
+DATA endsOfMask<>+3436(SB)/1, $0x0c
+DATA endsOfMask<>+3437(SB)/1, $0x0d
+DATA endsOfMask<>+3438(SB)/1, $0x0e
+DATA endsOfMask<>+3439(SB)/1, $0x0f
+DATA endsOfMask<>+3440(SB)/1, $0x00
+DATA endsOfMask<>+3441(SB)/1, $0x00
+DATA endsOfMask<>+3442(SB)/1, $0x00
+DATA endsOfMask<>+3443(SB)/1, $0x00
+DATA endsOfMask<>+3444(SB)/1, $0x00
+DATA endsOfMask<>+3445(SB)/1, $0x01
+DATA endsOfMask<>+3446(SB)/1, $0x02
+DATA endsOfMask<>+3447(SB)/1, $0x03
+DATA endsOfMask<>+3448(SB)/1, $0x04
+DATA endsOfMask<>+3449(SB)/1, $0x05
+DATA endsOfMask<>+3450(SB)/1, $0x08
+DATA endsOfMask<>+3451(SB)/1, $0x09
+DATA endsOfMask<>+3452(SB)/1, $0x0c
+DATA endsOfMask<>+3453(SB)/1, $0x0d
+DATA endsOfMask<>+3454(SB)/1, $0x0e
+DATA endsOfMask<>+3455(SB)/1, $0x0f
+DATA endsOfMask<>+3456(SB)/1, $0x00
+DATA endsOfMask<>+3457(SB)/1, $0x00
+DATA endsOfMask<>+3458(SB)/1, $0x00
+DATA endsOfMask<>+3459(SB)/1, $0x00
+DATA endsOfMask<>+3460(SB)/1, $0x00
+DATA endsOfMask<>+3461(SB)/1, $0x00
+DATA endsOfMask<>+3462(SB)/1, $0x00
+DATA endsOfMask<>+3463(SB)/1, $0x00
+DATA endsOfMask<>+3464(SB)/1, $0x06
+DATA endsOfMask<>+3465(SB)/1, $0x07
+DATA endsOfMask<>+3466(SB)/1, $0x08
+DATA endsOfMask<>+3467(SB)/1, $0x09
+DATA endsOfMask<>+3468(SB)/1, $0x0c
+DATA endsOfMask<>+3469(SB)/1, $0x0d
+DATA endsOfMask<>+3470(SB)/1, $0x0e
+DATA endsOfMask<>+3471(SB)/1, $0x0f
+DATA endsOfMask<>+3472(SB)/1, $0x00
+DATA endsOfMask<>+3473(SB)/1, $0x00
+DATA endsOfMask<>+3474(SB)/1, $0x00
+DATA endsOfMask<>+3475(SB)/1, $0x00
+DATA endsOfMask<>+3476(SB)/1, $0x00
+DATA endsOfMask<>+3477(SB)/1, $0x00
+DATA endsOfMask<>+3478(SB)/1, $0x00
+DATA endsOfMask<>+3479(SB)/1, $0x01
+DATA endsOfMask<>+3480(SB)/1, $0x06
+DATA endsOfMask<>+3481(SB)/1, $0x07
+DATA endsOfMask<>+3482(SB)/1, $0x08
+DATA endsOfMask<>+3483(SB)/1, $0x09
+DATA endsOfMask<>+3484(SB)/1, $0x0c
+DATA endsOfMask<>+3485(SB)/1, $0x0d
+DATA endsOfMask<>+3486(SB)/1, $0x0e
+DATA endsOfMask<>+3487(SB)/1, $0x0f
+DATA endsOfMask<>+3488(SB)/1, $0x00
+DATA endsOfMask<>+3489(SB)/1, $0x00
+DATA endsOfMask<>+3490(SB)/1, $0x00
+DATA endsOfMask<>+3491(SB)/1, $0x00
+DATA endsOfMask<>+3492(SB)/1, $0x00
+DATA endsOfMask<>+3493(SB)/1, $0x00
+DATA endsOfMask<>+3494(SB)/1, $0x02
+DATA endsOfMask<>+3495(SB)/1, $0x03
+DATA endsOfMask<>+3496(SB)/1, $0x06
+DATA endsOfMask<>+3497(SB)/1, $0x07
+DATA endsOfMask<>+3498(SB)/1, $0x08
+DATA endsOfMask<>+3499(SB)/1, $0x09
+DATA endsOfMask<>+3500(SB)/1, $0x0c
+DATA endsOfMask<>+3501(SB)/1, $0x0d
+DATA endsOfMask<>+3502(SB)/1, $0x0e
+DATA endsOfMask<>+3503(SB)/1, $0x0f
+DATA endsOfMask<>+3504(SB)/1, $0x00
+DATA endsOfMask<>+3505(SB)/1, $0x00
+DATA endsOfMask<>+3506(SB)/1, $0x00
+DATA endsOfMask<>+3507(SB)/1, $0x00
+DATA endsOfMask<>+3508(SB)/1, $0x00
+DATA endsOfMask<>+3509(SB)/1, $0x01
+DATA endsOfMask<>+3510(SB)/1, $0x02
+DATA endsOfMask<>+3511(SB)/1, $0x03
+DATA endsOfMask<>+3512(SB)/1, $0x06
+DATA endsOfMask<>+3513(SB)/1, $0x07
+DATA endsOfMask<>+3514(SB)/1, $0x08
+DATA endsOfMask<>+3515(SB)/1, $0x09
+DATA endsOfMask<>+3516(SB)/1, $0x0c
+DATA endsOfMask<>+3517(SB)/1, $0x0d
+DATA endsOfMask<>+3518(SB)/1, $0x0e
+DATA endsOfMask<>+3519(SB)/1, $0x0f
+DATA endsOfMask<>+3520(SB)/1, $0x00
+DATA endsOfMask<>+3521(SB)/1, $0x00
+DATA endsOfMask<>+3522(SB)/1, $0x00
+DATA endsOfMask<>+3523(SB)/1, $0x00
+DATA endsOfMask<>+3524(SB)/1, $0x00
+DATA endsOfMask<>+3525(SB)/1, $0x00
+DATA endsOfMask<>+3526(SB)/1, $0x04
+DATA endsOfMask<>+3527(SB)/1, $0x05
+DATA endsOfMask<>+3528(SB)/1, $0x06
+DATA endsOfMask<>+3529(SB)/1, $0x07
+DATA endsOfMask<>+3530(SB)/1, $0x08
+DATA endsOfMask<>+3531(SB)/1, $0x09
+DATA endsOfMask<>+3532(SB)/1, $0x0c
+DATA endsOfMask<>+3533(SB)/1, $0x0d
+DATA endsOfMask<>+3534(SB)/1, $0x0e
+DATA endsOfMask<>+3535(SB)/1, $0x0f
+DATA endsOfMask<>+3536(SB)/1, $0x00
+DATA endsOfMask<>+3537(SB)/1, $0x00
+DATA endsOfMask<>+3538(SB)/1, $0x00
+DATA endsOfMask<>+3539(SB)/1, $0x00
+DATA endsOfMask<>+3540(SB)/1, $0x00
+DATA endsOfMask<>+3541(SB)/1, $0x01
+DATA endsOfMask<>+3542(SB)/1, $0x04
+DATA endsOfMask<>+3543(SB)/1, $0x05
+DATA endsOfMask<>+3544(SB)/1, $0x06
+DATA endsOfMask<>+3545(SB)/1, $0x07
+DATA endsOfMask<>+3546(SB)/1, $0x08
+DATA endsOfMask<>+3547(SB)/1, $0x09
+DATA endsOfMask<>+3548(SB)/1, $0x0c
+DATA endsOfMask<>+3549(SB)/1, $0x0d
+DATA endsOfMask<>+3550(SB)/1, $0x0e
+DATA endsOfMask<>+3551(SB)/1, $0x0f
+DATA endsOfMask<>+3552(SB)/1, $0x00
+DATA endsOfMask<>+3553(SB)/1, $0x00
+DATA endsOfMask<>+3554(SB)/1, $0x00
+DATA endsOfMask<>+3555(SB)/1, $0x00
+DATA endsOfMask<>+3556(SB)/1, $0x02
+DATA endsOfMask<>+3557(SB)/1, $0x03
+DATA endsOfMask<>+3558(SB)/1, $0x04
+DATA endsOfMask<>+3559(SB)/1, $0x05
+DATA endsOfMask<>+3560(SB)/1, $0x06
+DATA endsOfMask<>+3561(SB)/1, $0x07
+DATA endsOfMask<>+3562(SB)/1, $0x08
+DATA endsOfMask<>+3563(SB)/1, $0x09
+DATA endsOfMask<>+3564(SB)/1, $0x0c
+DATA endsOfMask<>+3565(SB)/1, $0x0d
+DATA endsOfMask<>+3566(SB)/1, $0x0e
+DATA endsOfMask<>+3567(SB)/1, $0x0f
+DATA endsOfMask<>+3568(SB)/1, $0x00
+DATA endsOfMask<>+3569(SB)/1, $0x00
+DATA endsOfMask<>+3570(SB)/1, $0x00
+DATA endsOfMask<>+3571(SB)/1, $0x01
+DATA endsOfMask<>+3572(SB)/1, $0x02
+DATA endsOfMask<>+3573(SB)/1, $0x03
+DATA endsOfMask<>+3574(SB)/1, $0x04
+DATA endsOfMask<>+3575(SB)/1, $0x05
+DATA endsOfMask<>+3576(SB)/1, $0x06
+DATA endsOfMask<>+3577(SB)/1, $0x07
+DATA endsOfMask<>+3578(SB)/1, $0x08
+DATA endsOfMask<>+3579(SB)/1, $0x09
+DATA endsOfMask<>+3580(SB)/1, $0x0c
+DATA endsOfMask<>+3581(SB)/1, $0x0d
+DATA endsOfMask<>+3582(SB)/1, $0x0e
+DATA endsOfMask<>+3583(SB)/1, $0x0f
+DATA endsOfMask<>+3584(SB)/1, $0x00
+DATA endsOfMask<>+3585(SB)/1, $0x00
+DATA endsOfMask<>+3586(SB)/1, $0x00
+DATA endsOfMask<>+3587(SB)/1, $0x00
+DATA endsOfMask<>+3588(SB)/1, $0x00
+DATA endsOfMask<>+3589(SB)/1, $0x00
+DATA endsOfMask<>+3590(SB)/1, $0x00
+DATA endsOfMask<>+3591(SB)/1, $0x00
+DATA endsOfMask<>+3592(SB)/1, $0x00
+DATA endsOfMask<>+3593(SB)/1, $0x00
+DATA endsOfMask<>+3594(SB)/1, $0x0a
+DATA endsOfMask<>+3595(SB)/1, $0x0b
+DATA endsOfMask<>+3596(SB)/1, $0x0c
+DATA endsOfMask<>+3597(SB)/1, $0x0d
+DATA endsOfMask<>+3598(SB)/1, $0x0e
+DATA endsOfMask<>+3599(SB)/1, $0x0f
+DATA endsOfMask<>+3600(SB)/1, $0x00
+DATA endsOfMask<>+3601(SB)/1, $0x00
+DATA endsOfMask<>+3602(SB)/1, $0x00
+DATA endsOfMask<>+3603(SB)/1, $0x00
+DATA endsOfMask<>+3604(SB)/1, $0x00
+DATA endsOfMask<>+3605(SB)/1, $0x00
+DATA endsOfMask<>+3606(SB)/1, $0x00
+DATA endsOfMask<>+3607(SB)/1, $0x00
+DATA endsOfMask<>+3608(SB)/1, $0x00
+DATA endsOfMask<>+3609(SB)/1, $0x01
+DATA endsOfMask<>+3610(SB)/1, $0x0a
+DATA endsOfMask<>+3611(SB)/1, $0x0b
+DATA endsOfMask<>+3612(SB)/1, $0x0c
+DATA endsOfMask<>+3613(SB)/1, $0x0d
+DATA endsOfMask<>+3614(SB)/1, $0x0e
+DATA endsOfMask<>+3615(SB)/1, $0x0f
+DATA endsOfMask<>+3616(SB)/1, $0x00
+DATA endsOfMask<>+3617(SB)/1, $0x00
+DATA endsOfMask<>+3618(SB)/1, $0x00
+DATA endsOfMask<>+3619(SB)/1, $0x00
+DATA endsOfMask<>+3620(SB)/1, $0x00
+DATA endsOfMask<>+3621(SB)/1, $0x00
+DATA endsOfMask<>+3622(SB)/1, $0x00
+DATA endsOfMask<>+3623(SB)/1, $0x00
+DATA endsOfMask<>+3624(SB)/1, $0x02
+DATA endsOfMask<>+3625(SB)/1, $0x03
+DATA endsOfMask<>+3626(SB)/1, $0x0a
+DATA endsOfMask<>+3627(SB)/1, $0x0b
+DATA endsOfMask<>+3628(SB)/1, $0x0c
+DATA endsOfMask<>+3629(SB)/1, $0x0d
+DATA endsOfMask<>+3630(SB)/1, $0x0e
+DATA endsOfMask<>+3631(SB)/1, $0x0f
+DATA endsOfMask<>+3632(SB)/1, $0x00
+DATA endsOfMask<>+3633(SB)/1, $0x00
+DATA endsOfMask<>+3634(SB)/1, $0x00
+DATA endsOfMask<>+3635(SB)/1, $0x00
+DATA endsOfMask<>+3636(SB)/1, $0x00
+DATA endsOfMask<>+3637(SB)/1, $0x00
+DATA endsOfMask<>+3638(SB)/1, $0x00
+DATA endsOfMask<>+3639(SB)/1, $0x01
+DATA endsOfMask<>+3640(SB)/1, $0x02
+DATA endsOfMask<>+3641(SB)/1, $0x03
+DATA endsOfMask<>+3642(SB)/1, $0x0a
+DATA endsOfMask<>+3643(SB)/1, $0x0b
+DATA endsOfMask<>+3644(SB)/1, $0x0c
+DATA endsOfMask<>+3645(SB)/1, $0x0d
+DATA endsOfMask<>+3646(SB)/1, $0x0e
+DATA endsOfMask<>+3647(SB)/1, $0x0f
+DATA endsOfMask<>+3648(SB)/1, $0x00
+DATA endsOfMask<>+3649(SB)/1, $0x00
+DATA endsOfMask<>+3650(SB)/1, $0x00
+DATA endsOfMask<>+3651(SB)/1, $0x00
+DATA endsOfMask<>+3652(SB)/1, $0x00
+DATA endsOfMask<>+3653(SB)/1, $0x00
+DATA endsOfMask<>+3654(SB)/1, $0x00
+DATA endsOfMask<>+3655(SB)/1, $0x00
+DATA endsOfMask<>+3656(SB)/1, $0x04
+DATA endsOfMask<>+3657(SB)/1, $0x05
+DATA endsOfMask<>+3658(SB)/1, $0x0a
+DATA endsOfMask<>+3659(SB)/1, $0x0b
+DATA endsOfMask<>+3660(SB)/1, $0x0c
+DATA endsOfMask<>+3661(SB)/1, $0x0d
+DATA endsOfMask<>+3662(SB)/1, $0x0e
+DATA endsOfMask<>+3663(SB)/1, $0x0f
+DATA endsOfMask<>+3664(SB)/1, $0x00
+DATA endsOfMask<>+3665(SB)/1, $0x00
+DATA endsOfMask<>+3666(SB)/1, $0x00
+DATA endsOfMask<>+3667(SB)/1, $0x00
+DATA endsOfMask<>+3668(SB)/1, $0x00
+DATA endsOfMask<>+3669(SB)/1, $0x00
+DATA endsOfMask<>+3670(SB)/1, $0x00
+DATA endsOfMask<>+3671(SB)/1, $0x01
+DATA endsOfMask<>+3672(SB)/1, $0x04
+DATA endsOfMask<>+3673(SB)/1, $0x05
+DATA endsOfMask<>+3674(SB)/1, $0x0a
+DATA endsOfMask<>+3675(SB)/1, $0x0b
+DATA endsOfMask<>+3676(SB)/1, $0x0c
+DATA endsOfMask<>+3677(SB)/1, $0x0d
+DATA endsOfMask<>+3678(SB)/1, $0x0e
+DATA endsOfMask<>+3679(SB)/1, $0x0f
+DATA endsOfMask<>+3680(SB)/1, $0x00
+DATA endsOfMask<>+3681(SB)/1, $0x00
+DATA endsOfMask<>+3682(SB)/1, $0x00
+DATA endsOfMask<>+3683(SB)/1, $0x00
+DATA endsOfMask<>+3684(SB)/1, $0x00
+DATA endsOfMask<>+3685(SB)/1, $0x00
+DATA endsOfMask<>+3686(SB)/1, $0x02
+DATA endsOfMask<>+3687(SB)/1, $0x03
+DATA endsOfMask<>+3688(SB)/1, $0x04
+DATA endsOfMask<>+3689(SB)/1, $0x05
+DATA endsOfMask<>+3690(SB)/1, $0x0a
+DATA endsOfMask<>+3691(SB)/1, $0x0b
+DATA endsOfMask<>+3692(SB)/1, $0x0c
+DATA endsOfMask<>+3693(SB)/1, $0x0d
+DATA endsOfMask<>+3694(SB)/1, $0x0e
+DATA endsOfMask<>+3695(SB)/1, $0x0f
+DATA endsOfMask<>+3696(SB)/1, $0x00
+DATA endsOfMask<>+3697(SB)/1, $0x00
+DATA endsOfMask<>+3698(SB)/1, $0x00
+DATA endsOfMask<>+3699(SB)/1, $0x00
+DATA endsOfMask<>+3700(SB)/1, $0x00
+DATA endsOfMask<>+3701(SB)/1, $0x01
+DATA endsOfMask<>+3702(SB)/1, $0x02
+DATA endsOfMask<>+3703(SB)/1, $0x03
+DATA endsOfMask<>+3704(SB)/1, $0x04
+DATA endsOfMask<>+3705(SB)/1, $0x05
+DATA endsOfMask<>+3706(SB)/1, $0x0a
+DATA endsOfMask<>+3707(SB)/1, $0x0b
+DATA endsOfMask<>+3708(SB)/1, $0x0c
+DATA endsOfMask<>+3709(SB)/1, $0x0d
+DATA endsOfMask<>+3710(SB)/1, $0x0e
+DATA endsOfMask<>+3711(SB)/1, $0x0f
+DATA endsOfMask<>+3712(SB)/1, $0x00
+DATA endsOfMask<>+3713(SB)/1, $0x00
+DATA endsOfMask<>+3714(SB)/1, $0x00
+DATA endsOfMask<>+3715(SB)/1, $0x00
+DATA endsOfMask<>+3716(SB)/1, $0x00
+DATA endsOfMask<>+3717(SB)/1, $0x00
+DATA endsOfMask<>+3718(SB)/1, $0x00
+DATA endsOfMask<>+3719(SB)/1, $0x00
+DATA endsOfMask<>+3720(SB)/1, $0x06
+DATA endsOfMask<>+3721(SB)/1, $0x07
+DATA endsOfMask<>+3722(SB)/1, $0x0a
+DATA endsOfMask<>+3723(SB)/1, $0x0b
+DATA endsOfMask<>+3724(SB)/1, $0x0c
+DATA endsOfMask<>+3725(SB)/1, $0x0d
+DATA endsOfMask<>+3726(SB)/1, $0x0e
+DATA endsOfMask<>+3727(SB)/1, $0x0f
+DATA endsOfMask<>+3728(SB)/1, $0x00
+DATA endsOfMask<>+3729(SB)/1, $0x00
+DATA endsOfMask<>+3730(SB)/1, $0x00
+DATA endsOfMask<>+3731(SB)/1, $0x00
+DATA endsOfMask<>+3732(SB)/1, $0x00
+DATA endsOfMask<>+3733(SB)/1, $0x00
+DATA endsOfMask<>+3734(SB)/1, $0x00
+DATA endsOfMask<>+3735(SB)/1, $0x01
+DATA endsOfMask<>+3736(SB)/1, $0x06
+DATA endsOfMask<>+3737(SB)/1, $0x07
+DATA endsOfMask<>+3738(SB)/1, $0x0a
+DATA endsOfMask<>+3739(SB)/1, $0x0b
+DATA endsOfMask<>+3740(SB)/1, $0x0c
+DATA endsOfMask<>+3741(SB)/1, $0x0d
+DATA endsOfMask<>+3742(SB)/1, $0x0e
+DATA endsOfMask<>+3743(SB)/1, $0x0f
+DATA endsOfMask<>+3744(SB)/1, $0x00
+DATA endsOfMask<>+3745(SB)/1, $0x00
+DATA endsOfMask<>+3746(SB)/1, $0x00
+DATA endsOfMask<>+3747(SB)/1, $0x00
+DATA endsOfMask<>+3748(SB)/1, $0x00
+DATA endsOfMask<>+3749(SB)/1, $0x00
+DATA endsOfMask<>+3750(SB)/1, $0x02
+DATA endsOfMask<>+3751(SB)/1, $0x03
+DATA endsOfMask<>+3752(SB)/1, $0x06
+DATA endsOfMask<>+3753(SB)/1, $0x07
+DATA endsOfMask<>+3754(SB)/1, $0x0a
+DATA endsOfMask<>+3755(SB)/1, $0x0b
+DATA endsOfMask<>+3756(SB)/1, $0x0c
+DATA endsOfMask<>+3757(SB)/1, $0x0d
+DATA endsOfMask<>+3758(SB)/1, $0x0e
+DATA endsOfMask<>+3759(SB)/1, $0x0f
+DATA endsOfMask<>+3760(SB)/1, $0x00
+DATA endsOfMask<>+3761(SB)/1, $0x00
+DATA endsOfMask<>+3762(SB)/1, $0x00
+DATA endsOfMask<>+3763(SB)/1, $0x00
+DATA endsOfMask<>+3764(SB)/1, $0x00
+DATA endsOfMask<>+3765(SB)/1, $0x01
+DATA endsOfMask<>+3766(SB)/1, $0x02
+DATA endsOfMask<>+3767(SB)/1, $0x03
+DATA endsOfMask<>+3768(SB)/1, $0x06
+DATA endsOfMask<>+3769(SB)/1, $0x07
+DATA endsOfMask<>+3770(SB)/1, $0x0a
+DATA endsOfMask<>+3771(SB)/1, $0x0b
+DATA endsOfMask<>+3772(SB)/1, $0x0c
+DATA endsOfMask<>+3773(SB)/1, $0x0d
+DATA endsOfMask<>+3774(SB)/1, $0x0e
+DATA endsOfMask<>+3775(SB)/1, $0x0f
+DATA endsOfMask<>+3776(SB)/1, $0x00
+DATA endsOfMask<>+3777(SB)/1, $0x00
+DATA endsOfMask<>+3778(SB)/1, $0x00
+DATA endsOfMask<>+3779(SB)/1, $0x00
+DATA endsOfMask<>+3780(SB)/1, $0x00
+DATA endsOfMask<>+3781(SB)/1, $0x00
+DATA endsOfMask<>+3782(SB)/1, $0x04
+DATA endsOfMask<>+3783(SB)/1, $0x05
+DATA endsOfMask<>+3784(SB)/1, $0x06
+DATA endsOfMask<>+3785(SB)/1, $0x07
+DATA endsOfMask<>+3786(SB)/1, $0x0a
+DATA endsOfMask<>+3787(SB)/1, $0x0b
+DATA endsOfMask<>+3788(SB)/1, $0x0c
+DATA endsOfMask<>+3789(SB)/1, $0x0d
+DATA endsOfMask<>+3790(SB)/1, $0x0e
+DATA endsOfMask<>+3791(SB)/1, $0x0f
+DATA endsOfMask<>+3792(SB)/1, $0x00
+DATA endsOfMask<>+3793(SB)/1, $0x00
+DATA endsOfMask<>+3794(SB)/1, $0x00
+DATA endsOfMask<>+3795(SB)/1, $0x00
+DATA endsOfMask<>+3796(SB)/1, $0x00
+DATA endsOfMask<>+3797(SB)/1, $0x01
+DATA endsOfMask<>+3798(SB)/1, $0x04
+DATA endsOfMask<>+3799(SB)/1, $0x05
+DATA endsOfMask<>+3800(SB)/1, $0x06
+DATA endsOfMask<>+3801(SB)/1, $0x07
+DATA endsOfMask<>+3802(SB)/1, $0x0a
+DATA endsOfMask<>+3803(SB)/1, $0x0b
+DATA endsOfMask<>+3804(SB)/1, $0x0c
+DATA endsOfMask<>+3805(SB)/1, $0x0d
+DATA endsOfMask<>+3806(SB)/1, $0x0e
+DATA endsOfMask<>+3807(SB)/1, $0x0f
+DATA endsOfMask<>+3808(SB)/1, $0x00
+DATA endsOfMask<>+3809(SB)/1, $0x00
+DATA endsOfMask<>+3810(SB)/1, $0x00
+DATA endsOfMask<>+3811(SB)/1, $0x00
+DATA endsOfMask<>+3812(SB)/1, $0x02
+DATA endsOfMask<>+3813(SB)/1, $0x03
+DATA endsOfMask<>+3814(SB)/1, $0x04
+DATA endsOfMask<>+3815(SB)/1, $0x05
+DATA endsOfMask<>+3816(SB)/1, $0x06
+DATA endsOfMask<>+3817(SB)/1, $0x07
+DATA endsOfMask<>+3818(SB)/1, $0x0a
+DATA endsOfMask<>+3819(SB)/1, $0x0b
+DATA endsOfMask<>+3820(SB)/1, $0x0c
+DATA endsOfMask<>+3821(SB)/1, $0x0d
+DATA endsOfMask<>+3822(SB)/1, $0x0e
+DATA endsOfMask<>+3823(SB)/1, $0x0f
+DATA endsOfMask<>+3824(SB)/1, $0x00
+DATA endsOfMask<>+3825(SB)/1, $0x00
+DATA endsOfMask<>+3826(SB)/1, $0x00
+DATA endsOfMask<>+3827(SB)/1, $0x01
+DATA endsOfMask<>+3828(SB)/1, $0x02
+DATA endsOfMask<>+3829(SB)/1, $0x03
+DATA endsOfMask<>+3830(SB)/1, $0x04
+DATA endsOfMask<>+3831(SB)/1, $0x05
+DATA endsOfMask<>+3832(SB)/1, $0x06
+DATA endsOfMask<>+3833(SB)/1, $0x07
+DATA endsOfMask<>+3834(SB)/1, $0x0a
+DATA endsOfMask<>+3835(SB)/1, $0x0b
+DATA endsOfMask<>+3836(SB)/1, $0x0c
+DATA endsOfMask<>+3837(SB)/1, $0x0d
+DATA endsOfMask<>+3838(SB)/1, $0x0e
+DATA endsOfMask<>+3839(SB)/1, $0x0f
+DATA endsOfMask<>+3840(SB)/1, $0x00
+DATA endsOfMask<>+3841(SB)/1, $0x00
+DATA endsOfMask<>+3842(SB)/1, $0x00
+DATA endsOfMask<>+3843(SB)/1, $0x00
+DATA endsOfMask<>+3844(SB)/1, $0x00
+DATA endsOfMask<>+3845(SB)/1, $0x00
+DATA endsOfMask<>+3846(SB)/1, $0x00
+DATA endsOfMask<>+3847(SB)/1, $0x00
+DATA endsOfMask<>+3848(SB)/1, $0x08
+DATA endsOfMask<>+3849(SB)/1, $0x09
+DATA endsOfMask<>+3850(SB)/1, $0x0a
+DATA endsOfMask<>+3851(SB)/1, $0x0b
+DATA endsOfMask<>+3852(SB)/1, $0x0c
+DATA endsOfMask<>+3853(SB)/1, $0x0d
+DATA endsOfMask<>+3854(SB)/1, $0x0e
+DATA endsOfMask<>+3855(SB)/1, $0x0f
+DATA endsOfMask<>+3856(SB)/1, $0x00
+DATA endsOfMask<>+3857(SB)/1, $0x00
+DATA endsOfMask<>+3858(SB)/1, $0x00
+DATA endsOfMask<>+3859(SB)/1, $0x00
+DATA endsOfMask<>+3860(SB)/1, $0x00
+DATA endsOfMask<>+3861(SB)/1, $0x00
+DATA endsOfMask<>+3862(SB)/1, $0x00
+DATA endsOfMask<>+3863(SB)/1, $0x01
+DATA endsOfMask<>+3864(SB)/1, $0x08
+DATA endsOfMask<>+3865(SB)/1, $0x09
+DATA endsOfMask<>+3866(SB)/1, $0x0a
+DATA endsOfMask<>+3867(SB)/1, $0x0b
+DATA endsOfMask<>+3868(SB)/1, $0x0c
+DATA endsOfMask<>+3869(SB)/1, $0x0d
+DATA endsOfMask<>+3870(SB)/1, $0x0e
+DATA endsOfMask<>+3871(SB)/1, $0x0f
+DATA endsOfMask<>+3872(SB)/1, $0x00
+DATA endsOfMask<>+3873(SB)/1, $0x00
+DATA endsOfMask<>+3874(SB)/1, $0x00
+DATA endsOfMask<>+3875(SB)/1, $0x00
+DATA endsOfMask<>+3876(SB)/1, $0x00
+DATA endsOfMask<>+3877(SB)/1, $0x00
+DATA endsOfMask<>+3878(SB)/1, $0x02
+DATA endsOfMask<>+3879(SB)/1, $0x03
+DATA endsOfMask<>+3880(SB)/1, $0x08
+DATA endsOfMask<>+3881(SB)/1, $0x09
+DATA endsOfMask<>+3882(SB)/1, $0x0a
+DATA endsOfMask<>+3883(SB)/1, $0x0b
+DATA endsOfMask<>+3884(SB)/1, $0x0c
+DATA endsOfMask<>+3885(SB)/1, $0x0d
+DATA endsOfMask<>+3886(SB)/1, $0x0e
+DATA endsOfMask<>+3887(SB)/1, $0x0f
+DATA endsOfMask<>+3888(SB)/1, $0x00
+DATA endsOfMask<>+3889(SB)/1, $0x00
+DATA endsOfMask<>+3890(SB)/1, $0x00
+DATA endsOfMask<>+3891(SB)/1, $0x00
+DATA endsOfMask<>+3892(SB)/1, $0x00
+DATA endsOfMask<>+3893(SB)/1, $0x01
+DATA endsOfMask<>+3894(SB)/1, $0x02
+DATA endsOfMask<>+3895(SB)/1, $0x03
+DATA endsOfMask<>+3896(SB)/1, $0x08
+DATA endsOfMask<>+3897(SB)/1, $0x09
+DATA endsOfMask<>+3898(SB)/1, $0x0a
+DATA endsOfMask<>+3899(SB)/1, $0x0b
+DATA endsOfMask<>+3900(SB)/1, $0x0c
+DATA endsOfMask<>+3901(SB)/1, $0x0d
+DATA endsOfMask<>+3902(SB)/1, $0x0e
+DATA endsOfMask<>+3903(SB)/1, $0x0f
+DATA endsOfMask<>+3904(SB)/1, $0x00
+DATA endsOfMask<>+3905(SB)/1, $0x00
+DATA endsOfMask<>+3906(SB)/1, $0x00
+DATA endsOfMask<>+3907(SB)/1, $0x00
+DATA endsOfMask<>+3908(SB)/1, $0x00
+DATA endsOfMask<>+3909(SB)/1, $0x00
+DATA endsOfMask<>+3910(SB)/1, $0x04
+DATA endsOfMask<>+3911(SB)/1, $0x05
+DATA endsOfMask<>+3912(SB)/1, $0x08
+DATA endsOfMask<>+3913(SB)/1, $0x09
+DATA endsOfMask<>+3914(SB)/1, $0x0a
+DATA endsOfMask<>+3915(SB)/1, $0x0b
+DATA endsOfMask<>+3916(SB)/1, $0x0c
+DATA endsOfMask<>+3917(SB)/1, $0x0d
+DATA endsOfMask<>+3918(SB)/1, $0x0e
+DATA endsOfMask<>+3919(SB)/1, $0x0f
+DATA endsOfMask<>+3920(SB)/1, $0x00
+DATA endsOfMask<>+3921(SB)/1, $0x00
+DATA endsOfMask<>+3922(SB)/1, $0x00
+DATA endsOfMask<>+3923(SB)/1, $0x00
+DATA endsOfMask<>+3924(SB)/1, $0x00
+DATA endsOfMask<>+3925(SB)/1, $0x01
+DATA endsOfMask<>+3926(SB)/1, $0x04
+DATA endsOfMask<>+3927(SB)/1, $0x05
+DATA endsOfMask<>+3928(SB)/1, $0x08
+DATA endsOfMask<>+3929(SB)/1, $0x09
+DATA endsOfMask<>+3930(SB)/1, $0x0a
+DATA endsOfMask<>+3931(SB)/1, $0x0b
+DATA endsOfMask<>+3932(SB)/1, $0x0c
+DATA endsOfMask<>+3933(SB)/1, $0x0d
+DATA endsOfMask<>+3934(SB)/1, $0x0e
+DATA endsOfMask<>+3935(SB)/1, $0x0f
+DATA endsOfMask<>+3936(SB)/1, $0x00
+DATA endsOfMask<>+3937(SB)/1, $0x00
+DATA endsOfMask<>+3938(SB)/1, $0x00
+DATA endsOfMask<>+3939(SB)/1, $0x00
+DATA endsOfMask<>+3940(SB)/1, $0x02
+DATA endsOfMask<>+3941(SB)/1, $0x03
+DATA endsOfMask<>+3942(SB)/1, $0x04
+DATA endsOfMask<>+3943(SB)/1, $0x05
+DATA endsOfMask<>+3944(SB)/1, $0x08
+DATA endsOfMask<>+3945(SB)/1, $0x09
+DATA endsOfMask<>+3946(SB)/1, $0x0a
+DATA endsOfMask<>+3947(SB)/1, $0x0b
+DATA endsOfMask<>+3948(SB)/1, $0x0c
+DATA endsOfMask<>+3949(SB)/1, $0x0d
+DATA endsOfMask<>+3950(SB)/1, $0x0e
+DATA endsOfMask<>+3951(SB)/1, $0x0f
+DATA endsOfMask<>+3952(SB)/1, $0x00
+DATA endsOfMask<>+3953(SB)/1, $0x00
+DATA endsOfMask<>+3954(SB)/1, $0x00
+DATA endsOfMask<>+3955(SB)/1, $0x01
+DATA endsOfMask<>+3956(SB)/1, $0x02
+DATA endsOfMask<>+3957(SB)/1, $0x03
+DATA endsOfMask<>+3958(SB)/1, $0x04
+DATA endsOfMask<>+3959(SB)/1, $0x05
+DATA endsOfMask<>+3960(SB)/1, $0x08
+DATA endsOfMask<>+3961(SB)/1, $0x09
+DATA endsOfMask<>+3962(SB)/1, $0x0a
+DATA endsOfMask<>+3963(SB)/1, $0x0b
+DATA endsOfMask<>+3964(SB)/1, $0x0c
+DATA endsOfMask<>+3965(SB)/1, $0x0d
+DATA endsOfMask<>+3966(SB)/1, $0x0e
+DATA endsOfMask<>+3967(SB)/1, $0x0f
+DATA endsOfMask<>+3968(SB)/1, $0x00
+DATA endsOfMask<>+3969(SB)/1, $0x00
+DATA endsOfMask<>+3970(SB)/1, $0x00
+DATA endsOfMask<>+3971(SB)/1, $0x00
+DATA endsOfMask<>+3972(SB)/1, $0x00
+DATA endsOfMask<>+3973(SB)/1, $0x00
+DATA endsOfMask<>+3974(SB)/1, $0x06
+DATA endsOfMask<>+3975(SB)/1, $0x07
+DATA endsOfMask<>+3976(SB)/1, $0x08
+DATA endsOfMask<>+3977(SB)/1, $0x09
+DATA endsOfMask<>+3978(SB)/1, $0x0a
+DATA endsOfMask<>+3979(SB)/1, $0x0b
+DATA endsOfMask<>+3980(SB)/1, $0x0c
+DATA endsOfMask<>+3981(SB)/1, $0x0d
+DATA endsOfMask<>+3982(SB)/1, $0x0e
+DATA endsOfMask<>+3983(SB)/1, $0x0f
+DATA endsOfMask<>+3984(SB)/1, $0x00
+DATA endsOfMask<>+3985(SB)/1, $0x00
+DATA endsOfMask<>+3986(SB)/1, $0x00
+DATA endsOfMask<>+3987(SB)/1, $0x00
+DATA endsOfMask<>+3988(SB)/1, $0x00
+DATA endsOfMask<>+3989(SB)/1, $0x01
+DATA endsOfMask<>+3990(SB)/1, $0x06
+DATA endsOfMask<>+3991(SB)/1, $0x07
+DATA endsOfMask<>+3992(SB)/1, $0x08
+DATA endsOfMask<>+3993(SB)/1, $0x09
+DATA endsOfMask<>+3994(SB)/1, $0x0a
+DATA endsOfMask<>+3995(SB)/1, $0x0b
+DATA endsOfMask<>+3996(SB)/1, $0x0c
+DATA endsOfMask<>+3997(SB)/1, $0x0d
+DATA endsOfMask<>+3998(SB)/1, $0x0e
+DATA endsOfMask<>+3999(SB)/1, $0x0f
+DATA endsOfMask<>+4000(SB)/1, $0x00
+DATA endsOfMask<>+4001(SB)/1, $0x00
+DATA endsOfMask<>+4002(SB)/1, $0x00
+DATA endsOfMask<>+4003(SB)/1, $0x00
+DATA endsOfMask<>+4004(SB)/1, $0x02
+DATA endsOfMask<>+4005(SB)/1, $0x03
+DATA endsOfMask<>+4006(SB)/1, $0x06
+DATA endsOfMask<>+4007(SB)/1, $0x07
+DATA endsOfMask<>+4008(SB)/1, $0x08
+DATA endsOfMask<>+4009(SB)/1, $0x09
+DATA endsOfMask<>+4010(SB)/1, $0x0a
+DATA endsOfMask<>+4011(SB)/1, $0x0b
+DATA endsOfMask<>+4012(SB)/1, $0x0c
+DATA endsOfMask<>+4013(SB)/1, $0x0d
+DATA endsOfMask<>+4014(SB)/1, $0x0e
+DATA endsOfMask<>+4015(SB)/1, $0x0f
+DATA endsOfMask<>+4016(SB)/1, $0x00
+DATA endsOfMask<>+4017(SB)/1, $0x00
+DATA endsOfMask<>+4018(SB)/1, $0x00
+DATA endsOfMask<>+4019(SB)/1, $0x01
+DATA endsOfMask<>+4020(SB)/1, $0x02
+DATA endsOfMask<>+4021(SB)/1, $0x03
+DATA endsOfMask<>+4022(SB)/1, $0x06
+DATA endsOfMask<>+4023(SB)/1, $0x07
+DATA endsOfMask<>+4024(SB)/1, $0x08
+DATA endsOfMask<>+4025(SB)/1, $0x09
+DATA endsOfMask<>+4026(SB)/1, $0x0a
+DATA endsOfMask<>+4027(SB)/1, $0x0b
+DATA endsOfMask<>+4028(SB)/1, $0x0c
+DATA endsOfMask<>+4029(SB)/1, $0x0d
+DATA endsOfMask<>+4030(SB)/1, $0x0e
+DATA endsOfMask<>+4031(SB)/1, $0x0f
+DATA endsOfMask<>+4032(SB)/1, $0x00
+DATA endsOfMask<>+4033(SB)/1, $0x00
+DATA endsOfMask<>+4034(SB)/1, $0x00
+DATA endsOfMask<>+4035(SB)/1, $0x00
+DATA endsOfMask<>+4036(SB)/1, $0x04
+DATA endsOfMask<>+4037(SB)/1, $0x05
+DATA endsOfMask<>+4038(SB)/1, $0x06
+DATA endsOfMask<>+4039(SB)/1, $0x07
+DATA endsOfMask<>+4040(SB)/1, $0x08
+DATA endsOfMask<>+4041(SB)/1, $0x09
+DATA endsOfMask<>+4042(SB)/1, $0x0a
+DATA endsOfMask<>+4043(SB)/1, $0x0b
+DATA endsOfMask<>+4044(SB)/1, $0x0c
+DATA endsOfMask<>+4045(SB)/1, $0x0d
+DATA endsOfMask<>+4046(SB)/1, $0x0e
+DATA endsOfMask<>+4047(SB)/1, $0x0f
+DATA endsOfMask<>+4048(SB)/1, $0x00
+DATA endsOfMask<>+4049(SB)/1, $0x00
+DATA endsOfMask<>+4050(SB)/1, $0x00
+DATA endsOfMask<>+4051(SB)/1, $0x01
+DATA endsOfMask<>+4052(SB)/1, $0x04
+DATA endsOfMask<>+4053(SB)/1, $0x05
+DATA endsOfMask<>+4054(SB)/1, $0x06
+DATA endsOfMask<>+4055(SB)/1, $0x07
+DATA endsOfMask<>+4056(SB)/1, $0x08
+DATA endsOfMask<>+4057(SB)/1, $0x09
+DATA endsOfMask<>+4058(SB)/1, $0x0a
+DATA endsOfMask<>+4059(SB)/1, $0x0b
+DATA endsOfMask<>+4060(SB)/1, $0x0c
+DATA endsOfMask<>+4061(SB)/1, $0x0d
+DATA endsOfMask<>+4062(SB)/1, $0x0e
+DATA endsOfMask<>+4063(SB)/1, $0x0f
+DATA endsOfMask<>+4064(SB)/1, $0x00
+DATA endsOfMask<>+4065(SB)/1, $0x00
+DATA endsOfMask<>+4066(SB)/1, $0x02
+DATA endsOfMask<>+4067(SB)/1, $0x03
+DATA endsOfMask<>+4068(SB)/1, $0x04
+DATA endsOfMask<>+4069(SB)/1, $0x05
+DATA endsOfMask<>+4070(SB)/1, $0x06
+DATA endsOfMask<>+4071(SB)/1, $0x07
+DATA endsOfMask<>+4072(SB)/1, $0x08
+DATA endsOfMask<>+4073(SB)/1, $0x09
+DATA endsOfMask<>+4074(SB)/1, $0x0a
+DATA endsOfMask<>+4075(SB)/1, $0x0b
+DATA endsOfMask<>+4076(SB)/1, $0x0c
+DATA endsOfMask<>+4077(SB)/1, $0x0d
+DATA endsOfMask<>+4078(SB)/1, $0x0e
+DATA endsOfMask<>+4079(SB)/1, $0x0f
+DATA endsOfMask<>+4080(SB)/1, $0x00
+DATA endsOfMask<>+4081(SB)/1, $0x01
+DATA endsOfMask<>+4082(SB)/1, $0x02
+DATA endsOfMask<>+4083(SB)/1, $0x03
+DATA endsOfMask<>+4084(SB)/1, $0x04
+DATA endsOfMask<>+4085(SB)/1, $0x05
+DATA endsOfMask<>+4086(SB)/1, $0x06
+DATA endsOfMask<>+4087(SB)/1, $0x07
+DATA endsOfMask<>+4088(SB)/1, $0x08
+DATA endsOfMask<>+4089(SB)/1, $0x09
+DATA endsOfMask<>+4090(SB)/1, $0x0a
+DATA endsOfMask<>+4091(SB)/1, $0x0b
+DATA endsOfMask<>+4092(SB)/1, $0x0c
+DATA endsOfMask<>+4093(SB)/1, $0x0d
+DATA endsOfMask<>+4094(SB)/1, $0x0e
+DATA endsOfMask<>+4095(SB)/1, $0x0f
+GLOBL endsOfMask<>(SB), RODATA|NOPTR, $4096
 
 DATA repeated0000000f<>+0(SB)/1, $0x0f
 DATA repeated0000000f<>+1(SB)/1, $0x00
@@ -12430,2209 +33742,3595 @@ DATA repeated0000000f<>+62(SB)/1, $0x00
 DATA repeated0000000f<>+63(SB)/1, $0x00
 GLOBL repeated0000000f<>(SB), RODATA|NOPTR, $64
 
-// func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+DATA repeated00000001<>+0(SB)/1, $0x01
+DATA repeated00000001<>+1(SB)/1, $0x00
+DATA repeated00000001<>+2(SB)/1, $0x00
+DATA repeated00000001<>+3(SB)/1, $0x00
+DATA repeated00000001<>+4(SB)/1, $0x01
+DATA repeated00000001<>+5(SB)/1, $0x00
+DATA repeated00000001<>+6(SB)/1, $0x00
+DATA repeated00000001<>+7(SB)/1, $0x00
+DATA repeated00000001<>+8(SB)/1, $0x01
+DATA repeated00000001<>+9(SB)/1, $0x00
+DATA repeated00000001<>+10(SB)/1, $0x00
+DATA repeated00000001<>+11(SB)/1, $0x00
+DATA repeated00000001<>+12(SB)/1, $0x01
+DATA repeated00000001<>+13(SB)/1, $0x00
+DATA repeated00000001<>+14(SB)/1, $0x00
+DATA repeated00000001<>+15(SB)/1, $0x00
+DATA repeated00000001<>+16(SB)/1, $0x01
+DATA repeated00000001<>+17(SB)/1, $0x00
+DATA repeated00000001<>+18(SB)/1, $0x00
+DATA repeated00000001<>+19(SB)/1, $0x00
+DATA repeated00000001<>+20(SB)/1, $0x01
+DATA repeated00000001<>+21(SB)/1, $0x00
+DATA repeated00000001<>+22(SB)/1, $0x00
+DATA repeated00000001<>+23(SB)/1, $0x00
+DATA repeated00000001<>+24(SB)/1, $0x01
+DATA repeated00000001<>+25(SB)/1, $0x00
+DATA repeated00000001<>+26(SB)/1, $0x00
+DATA repeated00000001<>+27(SB)/1, $0x00
+DATA repeated00000001<>+28(SB)/1, $0x01
+DATA repeated00000001<>+29(SB)/1, $0x00
+DATA repeated00000001<>+30(SB)/1, $0x00
+DATA repeated00000001<>+31(SB)/1, $0x00
+DATA repeated00000001<>+32(SB)/1, $0x01
+DATA repeated00000001<>+33(SB)/1, $0x00
+DATA repeated00000001<>+34(SB)/1, $0x00
+DATA repeated00000001<>+35(SB)/1, $0x00
+DATA repeated00000001<>+36(SB)/1, $0x01
+DATA repeated00000001<>+37(SB)/1, $0x00
+DATA repeated00000001<>+38(SB)/1, $0x00
+DATA repeated00000001<>+39(SB)/1, $0x00
+DATA repeated00000001<>+40(SB)/1, $0x01
+DATA repeated00000001<>+41(SB)/1, $0x00
+DATA repeated00000001<>+42(SB)/1, $0x00
+DATA repeated00000001<>+43(SB)/1, $0x00
+DATA repeated00000001<>+44(SB)/1, $0x01
+DATA repeated00000001<>+45(SB)/1, $0x00
+DATA repeated00000001<>+46(SB)/1, $0x00
+DATA repeated00000001<>+47(SB)/1, $0x00
+DATA repeated00000001<>+48(SB)/1, $0x01
+DATA repeated00000001<>+49(SB)/1, $0x00
+DATA repeated00000001<>+50(SB)/1, $0x00
+DATA repeated00000001<>+51(SB)/1, $0x00
+DATA repeated00000001<>+52(SB)/1, $0x01
+DATA repeated00000001<>+53(SB)/1, $0x00
+DATA repeated00000001<>+54(SB)/1, $0x00
+DATA repeated00000001<>+55(SB)/1, $0x00
+DATA repeated00000001<>+56(SB)/1, $0x01
+DATA repeated00000001<>+57(SB)/1, $0x00
+DATA repeated00000001<>+58(SB)/1, $0x00
+DATA repeated00000001<>+59(SB)/1, $0x00
+DATA repeated00000001<>+60(SB)/1, $0x01
+DATA repeated00000001<>+61(SB)/1, $0x00
+DATA repeated00000001<>+62(SB)/1, $0x00
+DATA repeated00000001<>+63(SB)/1, $0x00
+GLOBL repeated00000001<>(SB), RODATA|NOPTR, $64
+
+DATA repeatedffffffff<>+0(SB)/1, $0xff
+DATA repeatedffffffff<>+1(SB)/1, $0xff
+DATA repeatedffffffff<>+2(SB)/1, $0xff
+DATA repeatedffffffff<>+3(SB)/1, $0xff
+DATA repeatedffffffff<>+4(SB)/1, $0xff
+DATA repeatedffffffff<>+5(SB)/1, $0xff
+DATA repeatedffffffff<>+6(SB)/1, $0xff
+DATA repeatedffffffff<>+7(SB)/1, $0xff
+DATA repeatedffffffff<>+8(SB)/1, $0xff
+DATA repeatedffffffff<>+9(SB)/1, $0xff
+DATA repeatedffffffff<>+10(SB)/1, $0xff
+DATA repeatedffffffff<>+11(SB)/1, $0xff
+DATA repeatedffffffff<>+12(SB)/1, $0xff
+DATA repeatedffffffff<>+13(SB)/1, $0xff
+DATA repeatedffffffff<>+14(SB)/1, $0xff
+DATA repeatedffffffff<>+15(SB)/1, $0xff
+DATA repeatedffffffff<>+16(SB)/1, $0xff
+DATA repeatedffffffff<>+17(SB)/1, $0xff
+DATA repeatedffffffff<>+18(SB)/1, $0xff
+DATA repeatedffffffff<>+19(SB)/1, $0xff
+DATA repeatedffffffff<>+20(SB)/1, $0xff
+DATA repeatedffffffff<>+21(SB)/1, $0xff
+DATA repeatedffffffff<>+22(SB)/1, $0xff
+DATA repeatedffffffff<>+23(SB)/1, $0xff
+DATA repeatedffffffff<>+24(SB)/1, $0xff
+DATA repeatedffffffff<>+25(SB)/1, $0xff
+DATA repeatedffffffff<>+26(SB)/1, $0xff
+DATA repeatedffffffff<>+27(SB)/1, $0xff
+DATA repeatedffffffff<>+28(SB)/1, $0xff
+DATA repeatedffffffff<>+29(SB)/1, $0xff
+DATA repeatedffffffff<>+30(SB)/1, $0xff
+DATA repeatedffffffff<>+31(SB)/1, $0xff
+DATA repeatedffffffff<>+32(SB)/1, $0xff
+DATA repeatedffffffff<>+33(SB)/1, $0xff
+DATA repeatedffffffff<>+34(SB)/1, $0xff
+DATA repeatedffffffff<>+35(SB)/1, $0xff
+DATA repeatedffffffff<>+36(SB)/1, $0xff
+DATA repeatedffffffff<>+37(SB)/1, $0xff
+DATA repeatedffffffff<>+38(SB)/1, $0xff
+DATA repeatedffffffff<>+39(SB)/1, $0xff
+DATA repeatedffffffff<>+40(SB)/1, $0xff
+DATA repeatedffffffff<>+41(SB)/1, $0xff
+DATA repeatedffffffff<>+42(SB)/1, $0xff
+DATA repeatedffffffff<>+43(SB)/1, $0xff
+DATA repeatedffffffff<>+44(SB)/1, $0xff
+DATA repeatedffffffff<>+45(SB)/1, $0xff
+DATA repeatedffffffff<>+46(SB)/1, $0xff
+DATA repeatedffffffff<>+47(SB)/1, $0xff
+DATA repeatedffffffff<>+48(SB)/1, $0xff
+DATA repeatedffffffff<>+49(SB)/1, $0xff
+DATA repeatedffffffff<>+50(SB)/1, $0xff
+DATA repeatedffffffff<>+51(SB)/1, $0xff
+DATA repeatedffffffff<>+52(SB)/1, $0xff
+DATA repeatedffffffff<>+53(SB)/1, $0xff
+DATA repeatedffffffff<>+54(SB)/1, $0xff
+DATA repeatedffffffff<>+55(SB)/1, $0xff
+DATA repeatedffffffff<>+56(SB)/1, $0xff
+DATA repeatedffffffff<>+57(SB)/1, $0xff
+DATA repeatedffffffff<>+58(SB)/1, $0xff
+DATA repeatedffffffff<>+59(SB)/1, $0xff
+DATA repeatedffffffff<>+60(SB)/1, $0xff
+DATA repeatedffffffff<>+61(SB)/1, $0xff
+DATA repeatedffffffff<>+62(SB)/1, $0xff
+DATA repeatedffffffff<>+63(SB)/1, $0xff
+GLOBL repeatedffffffff<>(SB), RODATA|NOPTR, $64
+
+DATA lowWords<>+0(SB)/1, $0x00
+DATA lowWords<>+1(SB)/1, $0x01
+DATA lowWords<>+2(SB)/1, $0x04
+DATA lowWords<>+3(SB)/1, $0x05
+DATA lowWords<>+4(SB)/1, $0x08
+DATA lowWords<>+5(SB)/1, $0x09
+DATA lowWords<>+6(SB)/1, $0x0c
+DATA lowWords<>+7(SB)/1, $0x0d
+DATA lowWords<>+8(SB)/1, $0x80
+DATA lowWords<>+9(SB)/1, $0x80
+DATA lowWords<>+10(SB)/1, $0x80
+DATA lowWords<>+11(SB)/1, $0x80
+DATA lowWords<>+12(SB)/1, $0x80
+DATA lowWords<>+13(SB)/1, $0x80
+DATA lowWords<>+14(SB)/1, $0x80
+DATA lowWords<>+15(SB)/1, $0x80
+DATA lowWords<>+16(SB)/1, $0x00
+DATA lowWords<>+17(SB)/1, $0x01
+DATA lowWords<>+18(SB)/1, $0x04
+DATA lowWords<>+19(SB)/1, $0x05
+DATA lowWords<>+20(SB)/1, $0x08
+DATA lowWords<>+21(SB)/1, $0x09
+DATA lowWords<>+22(SB)/1, $0x0c
+DATA lowWords<>+23(SB)/1, $0x0d
+DATA lowWords<>+24(SB)/1, $0x80
+DATA lowWords<>+25(SB)/1, $0x80
+DATA lowWords<>+26(SB)/1, $0x80
+DATA lowWords<>+27(SB)/1, $0x80
+DATA lowWords<>+28(SB)/1, $0x80
+DATA lowWords<>+29(SB)/1, $0x80
+DATA lowWords<>+30(SB)/1, $0x80
+DATA lowWords<>+31(SB)/1, $0x80
+GLOBL lowWords<>(SB), RODATA|NOPTR, $32
+
+DATA repeated00000010<>+0(SB)/1, $0x10
+DATA repeated00000010<>+1(SB)/1, $0x00
+DATA repeated00000010<>+2(SB)/1, $0x00
+DATA repeated00000010<>+3(SB)/1, $0x00
+DATA repeated00000010<>+4(SB)/1, $0x10
+DATA repeated00000010<>+5(SB)/1, $0x00
+DATA repeated00000010<>+6(SB)/1, $0x00
+DATA repeated00000010<>+7(SB)/1, $0x00
+DATA repeated00000010<>+8(SB)/1, $0x10
+DATA repeated00000010<>+9(SB)/1, $0x00
+DATA repeated00000010<>+10(SB)/1, $0x00
+DATA repeated00000010<>+11(SB)/1, $0x00
+DATA repeated00000010<>+12(SB)/1, $0x10
+DATA repeated00000010<>+13(SB)/1, $0x00
+DATA repeated00000010<>+14(SB)/1, $0x00
+DATA repeated00000010<>+15(SB)/1, $0x00
+DATA repeated00000010<>+16(SB)/1, $0x10
+DATA repeated00000010<>+17(SB)/1, $0x00
+DATA repeated00000010<>+18(SB)/1, $0x00
+DATA repeated00000010<>+19(SB)/1, $0x00
+DATA repeated00000010<>+20(SB)/1, $0x10
+DATA repeated00000010<>+21(SB)/1, $0x00
+DATA repeated00000010<>+22(SB)/1, $0x00
+DATA repeated00000010<>+23(SB)/1, $0x00
+DATA repeated00000010<>+24(SB)/1, $0x10
+DATA repeated00000010<>+25(SB)/1, $0x00
+DATA repeated00000010<>+26(SB)/1, $0x00
+DATA repeated00000010<>+27(SB)/1, $0x00
+DATA repeated00000010<>+28(SB)/1, $0x10
+DATA repeated00000010<>+29(SB)/1, $0x00
+DATA repeated00000010<>+30(SB)/1, $0x00
+DATA repeated00000010<>+31(SB)/1, $0x00
+DATA repeated00000010<>+32(SB)/1, $0x10
+DATA repeated00000010<>+33(SB)/1, $0x00
+DATA repeated00000010<>+34(SB)/1, $0x00
+DATA repeated00000010<>+35(SB)/1, $0x00
+DATA repeated00000010<>+36(SB)/1, $0x10
+DATA repeated00000010<>+37(SB)/1, $0x00
+DATA repeated00000010<>+38(SB)/1, $0x00
+DATA repeated00000010<>+39(SB)/1, $0x00
+DATA repeated00000010<>+40(SB)/1, $0x10
+DATA repeated00000010<>+41(SB)/1, $0x00
+DATA repeated00000010<>+42(SB)/1, $0x00
+DATA repeated00000010<>+43(SB)/1, $0x00
+DATA repeated00000010<>+44(SB)/1, $0x10
+DATA repeated00000010<>+45(SB)/1, $0x00
+DATA repeated00000010<>+46(SB)/1, $0x00
+DATA repeated00000010<>+47(SB)/1, $0x00
+DATA repeated00000010<>+48(SB)/1, $0x10
+DATA repeated00000010<>+49(SB)/1, $0x00
+DATA repeated00000010<>+50(SB)/1, $0x00
+DATA repeated00000010<>+51(SB)/1, $0x00
+DATA repeated00000010<>+52(SB)/1, $0x10
+DATA repeated00000010<>+53(SB)/1, $0x00
+DATA repeated00000010<>+54(SB)/1, $0x00
+DATA repeated00000010<>+55(SB)/1, $0x00
+DATA repeated00000010<>+56(SB)/1, $0x10
+DATA repeated00000010<>+57(SB)/1, $0x00
+DATA repeated00000010<>+58(SB)/1, $0x00
+DATA repeated00000010<>+59(SB)/1, $0x00
+DATA repeated00000010<>+60(SB)/1, $0x10
+DATA repeated00000010<>+61(SB)/1, $0x00
+DATA repeated00000010<>+62(SB)/1, $0x00
+DATA repeated00000010<>+63(SB)/1, $0x00
+GLOBL repeated00000010<>(SB), RODATA|NOPTR, $64
+
+// func encode32AVX2(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·decode32AVX2(SB), NOSPLIT, $448-72
-	MOVQ         d+0(FP), AX
-	MOVQ         z+8(FP), CX
-	MOVQ         ctx+16(FP), DX
-	MOVQ         src+24(FP), BX
-	MOVQ         size+32(FP), DI
-	ADDQ         BX, DI
-	MOVQ         rounds+40(FP), R8
-	MOVQ         lanes+48(FP), R9
-	MOVQ         BX, R10
-	XORQ         R11, R11
-	LEAQ         wordsOfMask<>+0(SB), SI
-	SUBQ         $0x00000200, DI
-	MOVL         $0x00008000, R12
-	VMOVD        R12, X15
-	VPBROADCASTD X15, Y15
-	VPCMPEQD     Y14, Y14, Y14
-	CMPQ         R9, $0x20
-	JEQ          lanes32
-	JL           lanes16
+TEXT ·encode32AVX2(SB), NOSPLIT, $320-72
+	MOVQ  e+0(FP), AX
+	MOVQ  symbols+16(FP), CX
+	MOVQ  words+32(FP), DX
+	MOVQ  ctx+8(FP), DI
+	MOVQ  z+24(FP), R8
+	MOVQ  at+40(FP), BX
+	LEAQ  (DX)(BX*2), DX
+	MOVQ  rounds+48(FP), R9
+	MOVQ  lanes+56(FP), R10
+	MOVQ  DX, R11
+	MOVQ  R9, BX
+	IMULQ R10, BX
+	ADDQ  BX, CX
+	ADDQ  BX, DI
+	LEAQ  (R8)(BX*4), R8
+	LEAQ  256(AX), BX
+	LEAQ  endsOfMask<>+0(SB), SI
+	CMPQ  R10, $0x20
+	JEQ   lanes32
+	JL    lanes16
 
 lanes64:
-	CMPQ           R8, R11
-	JLE            finish
-	CMPQ           BX, DI
-	JA             finish
-	VPXOR          Y12, Y12, Y12
-	VMOVDQU        (DX), Y0
-	VBROADCASTI128 1472(AX), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 1488(AX), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VBROADCASTI128 1504(AX), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VBROADCASTI128 1520(AX), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VBROADCASTI128 1536(AX), Y4
+	SUBQ           $0x01, R9
+	JL             finish
+	SUBQ           $0x40, CX
+	SUBQ           $0x40, DI
+	SUBQ           $0x00000100, R8
+	VMOVDQU        (DI), Y1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
 	VPSHUFB        Y1, Y4, Y4
-	VMOVDQU        Y4, (SP)
-	VPMOVZXBD      (SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         (AX), Y8, Y4
-	VMOVDQU        Y4, 32(SP)
-	VPMOVZXBD      8(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         32(AX), Y8, Y5
-	VMOVDQU        Y5, 64(SP)
-	VPMOVZXBD      16(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         64(AX), Y8, Y6
-	VMOVDQU        Y6, 96(SP)
-	VPMOVZXBD      24(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         96(AX), Y8, Y7
-	VMOVDQU        Y7, 128(SP)
-	VPACKUSDW      Y5, Y4, Y4
-	VPACKUSDW      Y7, Y6, Y6
-	VPACKUSWB      Y6, Y4, Y4
-	VMOVDQU        packedOrder<>+0(SB), Y5
-	VPERMD         Y4, Y5, Y2
-	VPADDB         Y1, Y1, Y3
-	VPADDB         Y3, Y3, Y3
-	VPXOR          Y9, Y9, Y9
-	VBROADCASTI128 1552(AX), Y4
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQU        Y3, 256(SP)
+	VMOVDQU        32(DI), Y1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
 	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1568(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1584(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1600(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1616(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y4
-	VPCMPEQB       Y2, Y4, Y4
-	VPAND          Y4, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1632(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1648(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPAND          Y5, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1664(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1680(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y6
-	VPCMPEQB       Y2, Y6, Y6
-	VPAND          Y6, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VMOVDQU        Y9, 224(SP)
-	VPADDB         Y3, Y3, Y3
-	VPADDB         Y3, Y3, Y3
-	VPSUBB         Y4, Y3, Y3
-	VPSUBB         Y5, Y3, Y3
-	VPSUBB         Y6, Y3, Y3
-	VBROADCASTI128 1696(AX), Y0
-	VPSHUFB        Y1, Y0, Y0
-	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
-	VPCMPEQB       Y14, Y4, Y4
-	VPAND          Y4, Y0, Y0
-	VBROADCASTI128 1088(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1104(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1120(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1136(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1152(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1168(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1184(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1200(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPUNPCKLBW     Y0, Y1, Y4
-	VPUNPCKHBW     Y0, Y1, Y5
-	VMOVDQU        Y4, 160(SP)
-	VMOVDQU        Y5, 192(SP)
-	VBROADCASTI128 1344(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1360(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1376(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1392(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1408(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1424(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1440(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1456(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPAND          repeated07070707<>+0(SB), Y1, Y0
-	VMOVDQU        Y0, 256(SP)
-	VPSRLW         $0x03, Y1, Y5
-	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
-	VMOVDQU        Y5, 288(SP)
-	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
-	VPSUBB         (SP), Y4, Y4
-	VPMINUB        Y5, Y4, Y4
-	VMOVDQU        Y4, 320(SP)
-	VPSUBB         Y4, Y5, Y5
-	VMOVDQU        Y5, 384(SP)
-	VPOR           Y5, Y12, Y12
-	VPMOVZXBD      (SP), Y1
-	VMOVDQU        (AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      160(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         32(SP), Y0, Y0
-	VPMOVZXBD      224(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      288(SP), Y4
-	VPMOVZXBD      320(SP), Y5
-	VPMOVZXBD      256(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, (AX)
-	VMOVDQU        Y6, (CX)
-	VPMOVZXBD      8(SP), Y1
-	VMOVDQU        32(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      192(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         64(SP), Y0, Y0
-	VPMOVZXBD      232(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      296(SP), Y4
-	VPMOVZXBD      328(SP), Y5
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQU        Y3, 288(SP)
+	VPMOVZXBD      256(SP), Y1
+	VPMOVZXBD      (CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQU        Y3, (SP)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y0
 	VPMOVZXBD      264(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 32(AX)
-	VMOVDQU        Y6, 32(CX)
-	VPMOVZXBD      16(SP), Y1
-	VMOVDQU        64(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      176(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         96(SP), Y0, Y0
-	VPMOVZXBD      240(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      304(SP), Y4
-	VPMOVZXBD      336(SP), Y5
-	VPMOVZXBD      272(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 64(AX)
-	VMOVDQU        Y6, 64(CX)
-	VPMOVZXBD      24(SP), Y1
-	VMOVDQU        96(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      208(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         128(SP), Y0, Y0
-	VPMOVZXBD      248(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      312(SP), Y4
-	VPMOVZXBD      344(SP), Y5
-	VPMOVZXBD      280(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 96(AX)
-	VMOVDQU        Y6, 96(CX)
-	VMOVDQU        32(DX), Y0
-	VBROADCASTI128 1472(AX), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 1488(AX), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VBROADCASTI128 1504(AX), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VBROADCASTI128 1520(AX), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VBROADCASTI128 1536(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VMOVDQU        Y4, (SP)
-	VPMOVZXBD      (SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         128(AX), Y8, Y4
-	VMOVDQU        Y4, 32(SP)
-	VPMOVZXBD      8(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         160(AX), Y8, Y5
-	VMOVDQU        Y5, 64(SP)
-	VPMOVZXBD      16(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         192(AX), Y8, Y6
-	VMOVDQU        Y6, 96(SP)
-	VPMOVZXBD      24(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         224(AX), Y8, Y7
-	VMOVDQU        Y7, 128(SP)
-	VPACKUSDW      Y5, Y4, Y4
-	VPACKUSDW      Y7, Y6, Y6
-	VPACKUSWB      Y6, Y4, Y4
-	VMOVDQU        packedOrder<>+0(SB), Y5
-	VPERMD         Y4, Y5, Y2
-	VPADDB         Y1, Y1, Y3
-	VPADDB         Y3, Y3, Y3
-	VPXOR          Y9, Y9, Y9
-	VBROADCASTI128 1552(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1568(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1584(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1600(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1616(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y4
-	VPCMPEQB       Y2, Y4, Y4
-	VPAND          Y4, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1632(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1648(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPAND          Y5, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1664(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1680(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y6
-	VPCMPEQB       Y2, Y6, Y6
-	VPAND          Y6, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VMOVDQU        Y9, 224(SP)
-	VPADDB         Y3, Y3, Y3
-	VPADDB         Y3, Y3, Y3
-	VPSUBB         Y4, Y3, Y3
-	VPSUBB         Y5, Y3, Y3
-	VPSUBB         Y6, Y3, Y3
-	VBROADCASTI128 1696(AX), Y0
-	VPSHUFB        Y1, Y0, Y0
-	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
-	VPCMPEQB       Y14, Y4, Y4
-	VPAND          Y4, Y0, Y0
-	VBROADCASTI128 1088(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1104(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1120(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1136(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1152(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1168(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1184(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1200(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPUNPCKLBW     Y0, Y1, Y4
-	VPUNPCKHBW     Y0, Y1, Y5
-	VMOVDQU        Y4, 160(SP)
-	VMOVDQU        Y5, 192(SP)
-	VBROADCASTI128 1344(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1360(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1376(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1392(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1408(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1424(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1440(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1456(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPAND          repeated07070707<>+0(SB), Y1, Y0
-	VMOVDQU        Y0, 256(SP)
-	VPSRLW         $0x03, Y1, Y5
-	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
-	VMOVDQU        Y5, 288(SP)
-	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
-	VPSUBB         (SP), Y4, Y4
-	VPMINUB        Y5, Y4, Y4
-	VMOVDQU        Y4, 352(SP)
-	VPSUBB         Y4, Y5, Y5
-	VMOVDQU        Y5, 416(SP)
-	VPOR           Y5, Y12, Y12
-	VPMOVZXBD      (SP), Y1
-	VMOVDQU        128(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      160(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         32(SP), Y0, Y0
-	VPMOVZXBD      224(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      288(SP), Y4
-	VPMOVZXBD      352(SP), Y5
-	VPMOVZXBD      256(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 128(AX)
-	VMOVDQU        Y6, 128(CX)
-	VPMOVZXBD      8(SP), Y1
-	VMOVDQU        160(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      192(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         64(SP), Y0, Y0
-	VPMOVZXBD      232(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      296(SP), Y4
-	VPMOVZXBD      360(SP), Y5
-	VPMOVZXBD      264(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 160(AX)
-	VMOVDQU        Y6, 160(CX)
-	VPMOVZXBD      16(SP), Y1
-	VMOVDQU        192(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      176(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         96(SP), Y0, Y0
-	VPMOVZXBD      240(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      304(SP), Y4
-	VPMOVZXBD      368(SP), Y5
-	VPMOVZXBD      272(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 192(AX)
-	VMOVDQU        Y6, 192(CX)
-	VPMOVZXBD      24(SP), Y1
-	VMOVDQU        224(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      208(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         128(SP), Y0, Y0
-	VPMOVZXBD      248(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      312(SP), Y4
-	VPMOVZXBD      376(SP), Y5
-	VPMOVZXBD      280(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 224(AX)
-	VMOVDQU        Y6, 224(CX)
-	VPTEST         Y12, Y12
+	VPMOVZXBD      8(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQU        Y8, 32(SP)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPMOVZXBD      272(SP), Y11
+	VPMOVZXBD      16(CX), Y13
+	VPSLLD         $0x06, Y11, Y11
+	VPOR           Y13, Y11, Y11
+	VPCMPEQD       Y12, Y12, Y12
+	VPXOR          Y13, Y13, Y13
+	VPGATHERDD     Y12, (BX)(Y11*4), Y13
+	VMOVDQU        Y13, 64(SP)
+	VPSRLD         $0x07, Y13, Y14
+	VPAND          repeated0000000f<>+0(SB), Y14, Y14
+	VPAND          repeated0000001f<>+0(SB), Y13, Y15
+	VPADDD         Y15, Y14, Y14
+	VPMAXUD        Y14, Y0, Y0
+	VPMOVZXBD      280(SP), Y1
+	VPMOVZXBD      24(CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQU        Y3, 96(SP)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y4
+	VPMAXUD        Y4, Y0, Y0
+	VPMOVZXBD      288(SP), Y6
+	VPMOVZXBD      32(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQU        Y8, 128(SP)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPMOVZXBD      296(SP), Y11
+	VPMOVZXBD      40(CX), Y13
+	VPSLLD         $0x06, Y11, Y11
+	VPOR           Y13, Y11, Y11
+	VPCMPEQD       Y12, Y12, Y12
+	VPXOR          Y13, Y13, Y13
+	VPGATHERDD     Y12, (BX)(Y11*4), Y13
+	VMOVDQU        Y13, 160(SP)
+	VPSRLD         $0x07, Y13, Y14
+	VPAND          repeated0000000f<>+0(SB), Y14, Y14
+	VPAND          repeated0000001f<>+0(SB), Y13, Y15
+	VPADDD         Y15, Y14, Y14
+	VPMAXUD        Y14, Y0, Y0
+	VPMOVZXBD      304(SP), Y1
+	VPMOVZXBD      48(CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQU        Y3, 192(SP)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y4
+	VPMAXUD        Y4, Y0, Y0
+	VPMOVZXBD      312(SP), Y6
+	VPMOVZXBD      56(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQU        Y8, 224(SP)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPCMPGTD       repeated0000000f<>+0(SB), Y0, Y1
+	VPTEST         Y1, Y1
 	JNE            more64
 
-next64:
-	ADDQ $0x40, DX
-	ADDQ $0x00000100, CX
-	INCQ R11
-	JMP  lanes64
+symbols64:
+	VMOVDQU    224(SP), Y1
+	VMOVDQU    192(SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VMOVDQU    224(R8), Y4
+	VMOVDQU    192(R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    224(AX), Y0
+	VMOVDQU    192(AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 224(AX)
+	VMOVDQU    Y8, 192(AX)
+	VMOVDQU    160(SP), Y1
+	VMOVDQU    128(SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VMOVDQU    160(R8), Y4
+	VMOVDQU    128(R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    160(AX), Y0
+	VMOVDQU    128(AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 160(AX)
+	VMOVDQU    Y8, 128(AX)
+	VMOVDQU    96(SP), Y1
+	VMOVDQU    64(SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VMOVDQU    96(R8), Y4
+	VMOVDQU    64(R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    96(AX), Y0
+	VMOVDQU    64(AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 96(AX)
+	VMOVDQU    Y8, 64(AX)
+	VMOVDQU    32(SP), Y1
+	VMOVDQU    (SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VMOVDQU    32(R8), Y4
+	VMOVDQU    (R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    32(AX), Y0
+	VMOVDQU    (AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 32(AX)
+	VMOVDQU    Y8, (AX)
+	JMP        lanes64
 
 more64:
-	VPMOVZXBD 384(SP), Y4
-	VPMOVZXBD 320(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   (AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, (AX)
-	VPADDD    (CX), Y6, Y6
-	VMOVDQU   Y6, (CX)
-	VPMOVZXBD 392(SP), Y4
-	VPMOVZXBD 328(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   32(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 32(AX)
-	VPADDD    32(CX), Y6, Y6
-	VMOVDQU   Y6, 32(CX)
-	VPMOVZXBD 400(SP), Y4
-	VPMOVZXBD 336(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   64(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 64(AX)
-	VPADDD    64(CX), Y6, Y6
-	VMOVDQU   Y6, 64(CX)
-	VPMOVZXBD 408(SP), Y4
-	VPMOVZXBD 344(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   96(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 96(AX)
-	VPADDD    96(CX), Y6, Y6
-	VMOVDQU   Y6, 96(CX)
-	VPMOVZXBD 416(SP), Y4
-	VPMOVZXBD 352(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   128(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 128(AX)
-	VPADDD    128(CX), Y6, Y6
-	VMOVDQU   Y6, 128(CX)
-	VPMOVZXBD 424(SP), Y4
-	VPMOVZXBD 360(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   160(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 160(AX)
-	VPADDD    160(CX), Y6, Y6
-	VMOVDQU   Y6, 160(CX)
-	VPMOVZXBD 432(SP), Y4
-	VPMOVZXBD 368(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   192(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 192(AX)
-	VPADDD    192(CX), Y6, Y6
-	VMOVDQU   Y6, 192(CX)
-	VPMOVZXBD 440(SP), Y4
-	VPMOVZXBD 376(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VPCMPGTD  repeated0000001e<>+0(SB), Y0, Y0
+	VPTEST    Y0, Y0
+	JEQ       second64
+	VMOVDQU   224(SP), Y1
+	VMOVDQU   192(SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   224(R8), Y4
+	VMOVDQU   192(R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPSRLD    $0x0f, Y4, Y4
+	VPSRLD    $0x0f, Y12, Y12
+	VPSUBUSW  repeated0000000f<>+0(SB), Y5, Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
 	VMOVDQU   224(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
+	VMOVDQU   192(AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
 	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 224(AX)
-	VPADDD    224(CX), Y6, Y6
-	VMOVDQU   Y6, 224(CX)
-	VPMOVZXBD 384(SP), Y4
-	VPMOVZXBD 320(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   (AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, (AX)
-	VPADDD    (CX), Y6, Y6
-	VMOVDQU   Y6, (CX)
-	VPMOVZXBD 392(SP), Y4
-	VPMOVZXBD 328(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   32(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 32(AX)
-	VPADDD    32(CX), Y6, Y6
-	VMOVDQU   Y6, 32(CX)
-	VPMOVZXBD 400(SP), Y4
-	VPMOVZXBD 336(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   64(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 64(AX)
-	VPADDD    64(CX), Y6, Y6
-	VMOVDQU   Y6, 64(CX)
-	VPMOVZXBD 408(SP), Y4
-	VPMOVZXBD 344(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   96(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 96(AX)
-	VPADDD    96(CX), Y6, Y6
-	VMOVDQU   Y6, 96(CX)
-	VPMOVZXBD 416(SP), Y4
-	VPMOVZXBD 352(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   128(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 128(AX)
-	VPADDD    128(CX), Y6, Y6
-	VMOVDQU   Y6, 128(CX)
-	VPMOVZXBD 424(SP), Y4
-	VPMOVZXBD 360(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   Y8, 192(AX)
+	VMOVDQU   160(SP), Y1
+	VMOVDQU   128(SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   160(R8), Y4
+	VMOVDQU   128(R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPSRLD    $0x0f, Y4, Y4
+	VPSRLD    $0x0f, Y12, Y12
+	VPSUBUSW  repeated0000000f<>+0(SB), Y5, Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
 	VMOVDQU   160(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
+	VMOVDQU   128(AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
 	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 160(AX)
-	VPADDD    160(CX), Y6, Y6
-	VMOVDQU   Y6, 160(CX)
-	VPMOVZXBD 432(SP), Y4
-	VPMOVZXBD 368(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   192(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
+	VMOVDQU   Y8, 128(AX)
+	VMOVDQU   96(SP), Y1
+	VMOVDQU   64(SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   96(R8), Y4
+	VMOVDQU   64(R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPSRLD    $0x0f, Y4, Y4
+	VPSRLD    $0x0f, Y12, Y12
+	VPSUBUSW  repeated0000000f<>+0(SB), Y5, Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
+	VMOVDQU   96(AX), Y0
+	VMOVDQU   64(AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
 	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 192(AX)
-	VPADDD    192(CX), Y6, Y6
-	VMOVDQU   Y6, 192(CX)
-	VPMOVZXBD 440(SP), Y4
-	VPMOVZXBD 376(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
+	VMOVDQU   Y0, 96(AX)
+	VMOVDQU   Y8, 64(AX)
+	VMOVDQU   32(SP), Y1
+	VMOVDQU   (SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   32(R8), Y4
+	VMOVDQU   (R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPSRLD    $0x0f, Y4, Y4
+	VPSRLD    $0x0f, Y12, Y12
+	VPSUBUSW  repeated0000000f<>+0(SB), Y5, Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
+	VMOVDQU   32(AX), Y0
+	VMOVDQU   (AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
+	VPSLLVD   Y5, Y6, Y6
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
+	VMOVDQU   Y0, 32(AX)
+	VMOVDQU   Y8, (AX)
+
+second64:
+	VMOVDQU   224(SP), Y1
+	VMOVDQU   192(SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   224(R8), Y4
+	VMOVDQU   192(R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
 	VMOVDQU   224(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
+	VMOVDQU   192(AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
 	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 224(AX)
-	VPADDD    224(CX), Y6, Y6
-	VMOVDQU   Y6, 224(CX)
-	JMP       next64
+	VMOVDQU   Y8, 192(AX)
+	VMOVDQU   160(SP), Y1
+	VMOVDQU   128(SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   160(R8), Y4
+	VMOVDQU   128(R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
+	VMOVDQU   160(AX), Y0
+	VMOVDQU   128(AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
+	VPSLLVD   Y5, Y6, Y6
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
+	VMOVDQU   Y0, 160(AX)
+	VMOVDQU   Y8, 128(AX)
+	VMOVDQU   96(SP), Y1
+	VMOVDQU   64(SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   96(R8), Y4
+	VMOVDQU   64(R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
+	VMOVDQU   96(AX), Y0
+	VMOVDQU   64(AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
+	VPSLLVD   Y5, Y6, Y6
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
+	VMOVDQU   Y0, 96(AX)
+	VMOVDQU   Y8, 64(AX)
+	VMOVDQU   32(SP), Y1
+	VMOVDQU   (SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   32(R8), Y4
+	VMOVDQU   (R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
+	VMOVDQU   32(AX), Y0
+	VMOVDQU   (AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
+	VPSLLVD   Y5, Y6, Y6
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
+	VMOVDQU   Y0, 32(AX)
+	VMOVDQU   Y8, (AX)
+	JMP       symbols64
 
 lanes32:
-	CMPQ           R8, R11
-	JLE            finish
-	CMPQ           BX, DI
-	JA             finish
-	VPXOR          Y12, Y12, Y12
-	VMOVDQU        (DX), Y0
-	VBROADCASTI128 1472(AX), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 1488(AX), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VBROADCASTI128 1504(AX), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VBROADCASTI128 1520(AX), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VBROADCASTI128 1536(AX), Y4
+	SUBQ           $0x01, R9
+	JL             finish
+	SUBQ           $0x20, CX
+	SUBQ           $0x20, DI
+	SUBQ           $0x00000080, R8
+	VMOVDQU        (DI), Y1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
 	VPSHUFB        Y1, Y4, Y4
-	VMOVDQU        Y4, (SP)
-	VPMOVZXBD      (SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         (AX), Y8, Y4
-	VMOVDQU        Y4, 32(SP)
-	VPMOVZXBD      8(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         32(AX), Y8, Y5
-	VMOVDQU        Y5, 64(SP)
-	VPMOVZXBD      16(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         64(AX), Y8, Y6
-	VMOVDQU        Y6, 96(SP)
-	VPMOVZXBD      24(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         96(AX), Y8, Y7
-	VMOVDQU        Y7, 128(SP)
-	VPACKUSDW      Y5, Y4, Y4
-	VPACKUSDW      Y7, Y6, Y6
-	VPACKUSWB      Y6, Y4, Y4
-	VMOVDQU        packedOrder<>+0(SB), Y5
-	VPERMD         Y4, Y5, Y2
-	VPADDB         Y1, Y1, Y3
-	VPADDB         Y3, Y3, Y3
-	VPXOR          Y9, Y9, Y9
-	VBROADCASTI128 1552(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1568(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1584(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1600(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1616(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y4
-	VPCMPEQB       Y2, Y4, Y4
-	VPAND          Y4, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1632(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1648(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPAND          Y5, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1664(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1680(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y6
-	VPCMPEQB       Y2, Y6, Y6
-	VPAND          Y6, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VMOVDQU        Y9, 224(SP)
-	VPADDB         Y3, Y3, Y3
-	VPADDB         Y3, Y3, Y3
-	VPSUBB         Y4, Y3, Y3
-	VPSUBB         Y5, Y3, Y3
-	VPSUBB         Y6, Y3, Y3
-	VBROADCASTI128 1696(AX), Y0
-	VPSHUFB        Y1, Y0, Y0
-	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
-	VPCMPEQB       Y14, Y4, Y4
-	VPAND          Y4, Y0, Y0
-	VBROADCASTI128 1088(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1104(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1120(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1136(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1152(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1168(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1184(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1200(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPUNPCKLBW     Y0, Y1, Y4
-	VPUNPCKHBW     Y0, Y1, Y5
-	VMOVDQU        Y4, 160(SP)
-	VMOVDQU        Y5, 192(SP)
-	VBROADCASTI128 1344(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1360(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1376(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1392(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1408(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1424(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1440(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1456(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPAND          repeated07070707<>+0(SB), Y1, Y0
-	VMOVDQU        Y0, 256(SP)
-	VPSRLW         $0x03, Y1, Y5
-	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
-	VMOVDQU        Y5, 288(SP)
-	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
-	VPSUBB         (SP), Y4, Y4
-	VPMINUB        Y5, Y4, Y4
-	VMOVDQU        Y4, 320(SP)
-	VPSUBB         Y4, Y5, Y5
-	VMOVDQU        Y5, 384(SP)
-	VPOR           Y5, Y12, Y12
-	VPMOVZXBD      (SP), Y1
-	VMOVDQU        (AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      160(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         32(SP), Y0, Y0
-	VPMOVZXBD      224(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      288(SP), Y4
-	VPMOVZXBD      320(SP), Y5
-	VPMOVZXBD      256(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, (AX)
-	VMOVDQU        Y6, (CX)
-	VPMOVZXBD      8(SP), Y1
-	VMOVDQU        32(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      192(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         64(SP), Y0, Y0
-	VPMOVZXBD      232(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      296(SP), Y4
-	VPMOVZXBD      328(SP), Y5
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQU        Y3, 256(SP)
+	VPMOVZXBD      256(SP), Y1
+	VPMOVZXBD      (CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQU        Y3, (SP)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y0
 	VPMOVZXBD      264(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 32(AX)
-	VMOVDQU        Y6, 32(CX)
-	VPMOVZXBD      16(SP), Y1
-	VMOVDQU        64(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      176(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         96(SP), Y0, Y0
-	VPMOVZXBD      240(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      304(SP), Y4
-	VPMOVZXBD      336(SP), Y5
-	VPMOVZXBD      272(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 64(AX)
-	VMOVDQU        Y6, 64(CX)
-	VPMOVZXBD      24(SP), Y1
-	VMOVDQU        96(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      208(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         128(SP), Y0, Y0
-	VPMOVZXBD      248(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      312(SP), Y4
-	VPMOVZXBD      344(SP), Y5
-	VPMOVZXBD      280(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 96(AX)
-	VMOVDQU        Y6, 96(CX)
-	VPTEST         Y12, Y12
+	VPMOVZXBD      8(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQU        Y8, 32(SP)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPMOVZXBD      272(SP), Y11
+	VPMOVZXBD      16(CX), Y13
+	VPSLLD         $0x06, Y11, Y11
+	VPOR           Y13, Y11, Y11
+	VPCMPEQD       Y12, Y12, Y12
+	VPXOR          Y13, Y13, Y13
+	VPGATHERDD     Y12, (BX)(Y11*4), Y13
+	VMOVDQU        Y13, 64(SP)
+	VPSRLD         $0x07, Y13, Y14
+	VPAND          repeated0000000f<>+0(SB), Y14, Y14
+	VPAND          repeated0000001f<>+0(SB), Y13, Y15
+	VPADDD         Y15, Y14, Y14
+	VPMAXUD        Y14, Y0, Y0
+	VPMOVZXBD      280(SP), Y1
+	VPMOVZXBD      24(CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQU        Y3, 96(SP)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y4
+	VPMAXUD        Y4, Y0, Y0
+	VPCMPGTD       repeated0000000f<>+0(SB), Y0, Y1
+	VPTEST         Y1, Y1
 	JNE            more32
 
-next32:
-	ADDQ $0x20, DX
-	ADDQ $0x00000080, CX
-	INCQ R11
-	JMP  lanes32
+symbols32:
+	VMOVDQU    96(SP), Y1
+	VMOVDQU    64(SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VMOVDQU    96(R8), Y4
+	VMOVDQU    64(R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    96(AX), Y0
+	VMOVDQU    64(AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 96(AX)
+	VMOVDQU    Y8, 64(AX)
+	VMOVDQU    32(SP), Y1
+	VMOVDQU    (SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VMOVDQU    32(R8), Y4
+	VMOVDQU    (R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    32(AX), Y0
+	VMOVDQU    (AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 32(AX)
+	VMOVDQU    Y8, (AX)
+	JMP        lanes32
 
 more32:
-	VPMOVZXBD 384(SP), Y4
-	VPMOVZXBD 320(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   (AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, (AX)
-	VPADDD    (CX), Y6, Y6
-	VMOVDQU   Y6, (CX)
-	VPMOVZXBD 392(SP), Y4
-	VPMOVZXBD 328(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   32(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 32(AX)
-	VPADDD    32(CX), Y6, Y6
-	VMOVDQU   Y6, 32(CX)
-	VPMOVZXBD 400(SP), Y4
-	VPMOVZXBD 336(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   64(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 64(AX)
-	VPADDD    64(CX), Y6, Y6
-	VMOVDQU   Y6, 64(CX)
-	VPMOVZXBD 408(SP), Y4
-	VPMOVZXBD 344(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VPCMPGTD  repeated0000001e<>+0(SB), Y0, Y0
+	VPTEST    Y0, Y0
+	JEQ       second32
+	VMOVDQU   96(SP), Y1
+	VMOVDQU   64(SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   96(R8), Y4
+	VMOVDQU   64(R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPSRLD    $0x0f, Y4, Y4
+	VPSRLD    $0x0f, Y12, Y12
+	VPSUBUSW  repeated0000000f<>+0(SB), Y5, Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
 	VMOVDQU   96(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
+	VMOVDQU   64(AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
 	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
-	VPADDD    96(CX), Y6, Y6
-	VMOVDQU   Y6, 96(CX)
-	VPMOVZXBD 384(SP), Y4
-	VPMOVZXBD 320(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   (AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, (AX)
-	VPADDD    (CX), Y6, Y6
-	VMOVDQU   Y6, (CX)
-	VPMOVZXBD 392(SP), Y4
-	VPMOVZXBD 328(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   Y8, 64(AX)
+	VMOVDQU   32(SP), Y1
+	VMOVDQU   (SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   32(R8), Y4
+	VMOVDQU   (R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPSRLD    $0x0f, Y4, Y4
+	VPSRLD    $0x0f, Y12, Y12
+	VPSUBUSW  repeated0000000f<>+0(SB), Y5, Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
 	VMOVDQU   32(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
+	VMOVDQU   (AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
 	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 32(AX)
-	VPADDD    32(CX), Y6, Y6
-	VMOVDQU   Y6, 32(CX)
-	VPMOVZXBD 400(SP), Y4
-	VPMOVZXBD 336(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   64(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, 64(AX)
-	VPADDD    64(CX), Y6, Y6
-	VMOVDQU   Y6, 64(CX)
-	VPMOVZXBD 408(SP), Y4
-	VPMOVZXBD 344(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   Y8, (AX)
+
+second32:
+	VMOVDQU   96(SP), Y1
+	VMOVDQU   64(SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   96(R8), Y4
+	VMOVDQU   64(R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
 	VMOVDQU   96(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
+	VMOVDQU   64(AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
 	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
-	VPADDD    96(CX), Y6, Y6
-	VMOVDQU   Y6, 96(CX)
-	JMP       next32
+	VMOVDQU   Y8, 64(AX)
+	VMOVDQU   32(SP), Y1
+	VMOVDQU   (SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   32(R8), Y4
+	VMOVDQU   (R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
+	VMOVDQU   32(AX), Y0
+	VMOVDQU   (AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
+	VPSLLVD   Y5, Y6, Y6
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
+	VMOVDQU   Y0, 32(AX)
+	VMOVDQU   Y8, (AX)
+	JMP       symbols32
 
 lanes16:
-	CMPQ           R8, R11
-	JLE            finish
-	CMPQ           BX, DI
-	JA             finish
-	VPXOR          Y12, Y12, Y12
-	VMOVDQU        (DX), X0
-	VBROADCASTI128 1472(AX), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VBROADCASTI128 1488(AX), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VBROADCASTI128 1504(AX), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VBROADCASTI128 1520(AX), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPSLLW         $0x03, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x02, Y0, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VBROADCASTI128 1536(AX), Y4
+	SUBQ           $0x01, R9
+	JL             finish
+	SUBQ           $0x10, CX
+	SUBQ           $0x10, DI
+	SUBQ           $0x00000040, R8
+	VMOVDQU        (DI), X1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
 	VPSHUFB        Y1, Y4, Y4
-	VMOVDQU        Y4, (SP)
-	VPMOVZXBD      (SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         (AX), Y8, Y4
-	VMOVDQU        Y4, 32(SP)
-	VPMOVZXBD      8(SP), Y8
-	VPSLLVD        Y8, Y14, Y8
-	VPANDN         32(AX), Y8, Y5
-	VMOVDQU        Y5, 64(SP)
-	VPXOR          Y6, Y6, Y6
-	VPXOR          Y7, Y7, Y7
-	VPACKUSDW      Y5, Y4, Y4
-	VPACKUSDW      Y7, Y6, Y6
-	VPACKUSWB      Y6, Y4, Y4
-	VMOVDQU        packedOrder<>+0(SB), Y5
-	VPERMD         Y4, Y5, Y2
-	VPADDB         Y1, Y1, Y3
-	VPADDB         Y3, Y3, Y3
-	VPXOR          Y9, Y9, Y9
-	VBROADCASTI128 1552(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1568(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1584(AX), Y4
-	VPSHUFB        Y1, Y4, Y4
-	VPMAXUB        Y2, Y4, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPSUBB         Y5, Y3, Y3
-	VPAND          Y5, Y4, Y4
-	VPMAXUB        Y4, Y9, Y9
-	VBROADCASTI128 1600(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1616(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y4
-	VPCMPEQB       Y2, Y4, Y4
-	VPAND          Y4, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1632(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1648(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y5
-	VPCMPEQB       Y2, Y5, Y5
-	VPAND          Y5, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VBROADCASTI128 1664(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1680(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VPSLLW         $0x03, Y3, Y10
-	VPBLENDVB      Y10, Y8, Y7, Y10
-	VPMAXUB        Y2, Y10, Y6
-	VPCMPEQB       Y2, Y6, Y6
-	VPAND          Y6, Y10, Y10
-	VPMAXUB        Y10, Y9, Y9
-	VMOVDQU        Y9, 224(SP)
-	VPADDB         Y3, Y3, Y3
-	VPADDB         Y3, Y3, Y3
-	VPSUBB         Y4, Y3, Y3
-	VPSUBB         Y5, Y3, Y3
-	VPSUBB         Y6, Y3, Y3
-	VBROADCASTI128 1696(AX), Y0
-	VPSHUFB        Y1, Y0, Y0
-	VPOR           repeatedf0f0f0f0<>+0(SB), Y3, Y4
-	VPCMPEQB       Y14, Y4, Y4
-	VPAND          Y4, Y0, Y0
-	VBROADCASTI128 1088(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1104(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1120(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1136(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1152(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1168(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1184(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1200(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPUNPCKLBW     Y0, Y1, Y4
-	VPUNPCKHBW     Y0, Y1, Y5
-	VMOVDQU        Y4, 160(SP)
-	VMOVDQU        Y5, 192(SP)
-	VBROADCASTI128 1344(AX), Y4
-	VPSHUFB        Y3, Y4, Y4
-	VBROADCASTI128 1360(AX), Y5
-	VPSHUFB        Y3, Y5, Y5
-	VBROADCASTI128 1376(AX), Y6
-	VPSHUFB        Y3, Y6, Y6
-	VBROADCASTI128 1392(AX), Y7
-	VPSHUFB        Y3, Y7, Y7
-	VBROADCASTI128 1408(AX), Y8
-	VPSHUFB        Y3, Y8, Y8
-	VBROADCASTI128 1424(AX), Y9
-	VPSHUFB        Y3, Y9, Y9
-	VBROADCASTI128 1440(AX), Y10
-	VPSHUFB        Y3, Y10, Y10
-	VBROADCASTI128 1456(AX), Y11
-	VPSHUFB        Y3, Y11, Y11
-	VPSLLW         $0x03, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPBLENDVB      Y1, Y9, Y8, Y6
-	VPBLENDVB      Y1, Y11, Y10, Y7
-	VPSLLW         $0x02, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y4
-	VPBLENDVB      Y1, Y7, Y6, Y5
-	VPSLLW         $0x01, Y3, Y1
-	VPBLENDVB      Y1, Y5, Y4, Y1
-	VPAND          repeated07070707<>+0(SB), Y1, Y0
-	VMOVDQU        Y0, 256(SP)
-	VPSRLW         $0x03, Y1, Y5
-	VPAND          repeated1f1f1f1f<>+0(SB), Y5, Y5
-	VMOVDQU        Y5, 288(SP)
-	VMOVDQU        repeated0f0f0f0f<>+0(SB), Y4
-	VPSUBB         (SP), Y4, Y4
-	VPMINUB        Y5, Y4, Y4
-	VMOVDQU        Y4, 320(SP)
-	VPSUBB         Y4, Y5, Y5
-	VMOVDQU        Y5, 384(SP)
-	VMOVDQU        X5, X5
-	VPOR           Y5, Y12, Y12
-	VPMOVZXBD      (SP), Y1
-	VMOVDQU        (AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      160(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         32(SP), Y0, Y0
-	VPMOVZXBD      224(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      288(SP), Y4
-	VPMOVZXBD      320(SP), Y5
-	VPMOVZXBD      256(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, (AX)
-	VMOVDQU        Y6, (CX)
-	VPMOVZXBD      8(SP), Y1
-	VMOVDQU        32(AX), Y0
-	VPSRLVD        Y1, Y0, Y0
-	VPMOVZXWD      192(SP), Y2
-	VPMULLD        Y2, Y0, Y0
-	VPADDD         64(SP), Y0, Y0
-	VPMOVZXBD      232(SP), Y1
-	VPSUBD         Y1, Y0, Y0
-	VPMOVZXBD      296(SP), Y4
-	VPMOVZXBD      328(SP), Y5
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQU        Y3, 256(SP)
+	VPMOVZXBD      256(SP), Y1
+	VPMOVZXBD      (CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQU        Y3, (SP)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y0
 	VPMOVZXBD      264(SP), Y6
-	VPSLLVD        Y4, Y6, Y6
-	VPSLLVD        Y5, Y14, Y1
-	VPANDN         Y0, Y1, Y1
-	VPOR           Y1, Y6, Y6
-	VPADDD         Y14, Y6, Y6
-	VPSRLVD        Y5, Y0, Y0
-	VPCMPGTD       Y0, Y15, Y1
-	VMOVMSKPS      Y1, R9
-	VPMOVZXBD      (SI)(R9*8), Y3
-	VPMOVZXWD      (BX), Y2
-	VPERMD         Y2, Y3, Y2
-	VPSLLD         $0x10, Y0, Y3
-	VPOR           Y2, Y3, Y3
-	VPBLENDVB      Y1, Y3, Y0, Y0
-	POPCNTL        R9, R9
-	LEAQ           (BX)(R9*2), BX
-	VMOVDQU        Y0, 32(AX)
-	VMOVDQU        Y6, 32(CX)
-	VPTEST         Y12, Y12
+	VPMOVZXBD      8(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQU        Y8, 32(SP)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPCMPGTD       repeated0000000f<>+0(SB), Y0, Y1
+	VPTEST         Y1, Y1
 	JNE            more16
 
-next16:
-	ADDQ $0x10, DX
-	ADDQ $0x00000040, CX
-	INCQ R11
-	JMP  lanes16
+symbols16:
+	VMOVDQU    32(SP), Y1
+	VMOVDQU    (SP), Y9
+	VPSRLD     $0x07, Y1, Y2
+	VPSRLD     $0x07, Y9, Y10
+	VPAND      repeated0000000f<>+0(SB), Y2, Y2
+	VPAND      repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU    repeated0000000f<>+0(SB), Y3
+	VMOVDQU    repeated0000000f<>+0(SB), Y11
+	VPSUBD     Y2, Y3, Y3
+	VPSUBD     Y10, Y11, Y11
+	VPAND      repeated0000001f<>+0(SB), Y1, Y6
+	VPAND      repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD    Y6, Y3, Y3
+	VPMINUD    Y14, Y11, Y11
+	VMOVDQU    32(R8), Y4
+	VMOVDQU    (R8), Y12
+	VPADDD     repeated00000001<>+0(SB), Y4, Y4
+	VPADDD     repeated00000001<>+0(SB), Y12, Y12
+	VPSRLD     $0x13, Y1, Y5
+	VPSRLD     $0x13, Y9, Y13
+	VMOVDQU    repeated0000001f<>+0(SB), Y6
+	VMOVDQU    repeated0000001f<>+0(SB), Y14
+	VPSUBD     Y2, Y6, Y6
+	VPSUBD     Y10, Y14, Y14
+	VPSUBD     Y3, Y6, Y6
+	VPSUBD     Y11, Y14, Y14
+	VPSLLVD    Y6, Y5, Y6
+	VPSLLVD    Y14, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    32(AX), Y0
+	VMOVDQU    (AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (SI)(R12*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R10
+	LEAQ       (DX)(R10*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VPCMPEQD   Y14, Y14, Y14
+	VPSLLVD    Y3, Y6, Y6
+	VPSLLVD    Y11, Y14, Y14
+	VPANDN     Y4, Y6, Y6
+	VPANDN     Y12, Y14, Y14
+	VPSLLVD    Y3, Y0, Y0
+	VPSLLVD    Y11, Y8, Y8
+	VPOR       Y6, Y0, Y0
+	VPOR       Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLVD    Y2, Y6, Y6
+	VPSLLVD    Y10, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPSRLD     $0x0b, Y1, Y0
+	VPSRLD     $0x0b, Y9, Y8
+	VPAND      repeated000000ff<>+0(SB), Y0, Y0
+	VPAND      repeated000000ff<>+0(SB), Y8, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 32(AX)
+	VMOVDQU    Y8, (AX)
+	JMP        lanes16
 
 more16:
-	VPMOVZXBD 384(SP), Y4
-	VPMOVZXBD 320(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   (AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, (AX)
-	VPADDD    (CX), Y6, Y6
-	VMOVDQU   Y6, (CX)
-	VPMOVZXBD 392(SP), Y4
-	VPMOVZXBD 328(SP), Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VPCMPGTD  repeated0000001e<>+0(SB), Y0, Y0
+	VPTEST    Y0, Y0
+	JEQ       second16
+	VMOVDQU   32(SP), Y1
+	VMOVDQU   (SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   32(R8), Y4
+	VMOVDQU   (R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPSRLD    $0x0f, Y4, Y4
+	VPSRLD    $0x0f, Y12, Y12
+	VPSUBUSW  repeated0000000f<>+0(SB), Y5, Y5
+	VPSUBUSW  repeated0000000f<>+0(SB), Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
 	VMOVDQU   32(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
+	VMOVDQU   (AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
 	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 32(AX)
-	VPADDD    32(CX), Y6, Y6
-	VMOVDQU   Y6, 32(CX)
-	VPMOVZXBD 384(SP), Y4
-	VPMOVZXBD 320(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
-	VMOVDQU   (AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
-	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVDQU   Y0, (AX)
-	VPADDD    (CX), Y6, Y6
-	VMOVDQU   Y6, (CX)
-	VPMOVZXBD 392(SP), Y4
-	VPMOVZXBD 328(SP), Y5
-	VPSUBUSW  repeated0000000f<>+0(SB), Y4, Y4
-	VPADDD    repeated0000000f<>+0(SB), Y5, Y5
-	VPMINUD   repeated0000000f<>+0(SB), Y4, Y4
+	VMOVDQU   Y8, (AX)
+
+second16:
+	VMOVDQU   32(SP), Y1
+	VMOVDQU   (SP), Y9
+	VPSRLD    $0x07, Y1, Y2
+	VPSRLD    $0x07, Y9, Y10
+	VPAND     repeated0000000f<>+0(SB), Y2, Y2
+	VPAND     repeated0000000f<>+0(SB), Y10, Y10
+	VMOVDQU   repeated0000000f<>+0(SB), Y3
+	VMOVDQU   repeated0000000f<>+0(SB), Y11
+	VPSUBD    Y2, Y3, Y3
+	VPSUBD    Y10, Y11, Y11
+	VPAND     repeated0000001f<>+0(SB), Y1, Y6
+	VPAND     repeated0000001f<>+0(SB), Y9, Y14
+	VPMINUD   Y6, Y3, Y3
+	VPMINUD   Y14, Y11, Y11
+	VMOVDQU   32(R8), Y4
+	VMOVDQU   (R8), Y12
+	VPADDD    repeated00000001<>+0(SB), Y4, Y4
+	VPADDD    repeated00000001<>+0(SB), Y12, Y12
+	VPSRLVD   Y3, Y4, Y4
+	VPSRLVD   Y11, Y12, Y12
+	VPAND     repeated0000001f<>+0(SB), Y1, Y5
+	VPAND     repeated0000001f<>+0(SB), Y9, Y13
+	VPSUBD    Y3, Y5, Y5
+	VPSUBD    Y11, Y13, Y13
+	VPMINUD   repeated0000000f<>+0(SB), Y5, Y5
+	VPMINUD   repeated0000000f<>+0(SB), Y13, Y13
+	VMOVDQU   repeated7fffffff<>+0(SB), Y6
+	VMOVDQU   repeated7fffffff<>+0(SB), Y14
+	VPSRLVD   Y5, Y6, Y6
+	VPSRLVD   Y13, Y14, Y14
 	VMOVDQU   32(AX), Y0
-	VPSLLVD   Y4, Y14, Y6
-	VPANDN    Y0, Y6, Y6
+	VMOVDQU   (AX), Y8
+	VPCMPGTD  Y6, Y0, Y6
+	VPCMPGTD  Y14, Y8, Y14
+	VPSHUFB   lowWords<>+0(SB), Y0, Y7
+	VPSHUFB   lowWords<>+0(SB), Y8, Y15
+	VPERMQ    $0x08, Y7, Y7
+	VPERMQ    $0x08, Y15, Y15
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (SI)(R12*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R10
+	LEAQ      (DX)(R10*2), DX
+	VPAND     repeated00000010<>+0(SB), Y6, Y6
+	VPAND     repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD   Y6, Y0, Y0
+	VPSRLVD   Y14, Y8, Y8
+	VPCMPEQD  Y6, Y6, Y6
+	VPCMPEQD  Y14, Y14, Y14
 	VPSLLVD   Y5, Y6, Y6
-	VPSRLVD   Y4, Y0, Y0
-	VPCMPGTD  Y0, Y15, Y1
-	VMOVMSKPS Y1, R9
-	VPMOVZXBD (SI)(R9*8), Y3
-	VPMOVZXWD (BX), Y2
-	VPERMD    Y2, Y3, Y2
-	VPSLLD    $0x10, Y0, Y3
-	VPOR      Y2, Y3, Y3
-	VPBLENDVB Y1, Y3, Y0, Y0
-	POPCNTL   R9, R9
-	LEAQ      (BX)(R9*2), BX
+	VPSLLVD   Y13, Y14, Y14
+	VPANDN    Y4, Y6, Y6
+	VPANDN    Y12, Y14, Y14
+	VPSLLVD   Y5, Y0, Y0
+	VPSLLVD   Y13, Y8, Y8
+	VPOR      Y6, Y0, Y0
+	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 32(AX)
-	VPADDD    32(CX), Y6, Y6
-	VMOVDQU   Y6, 32(CX)
-	JMP       next16
+	VMOVDQU   Y8, (AX)
+	JMP       symbols16
 
 finish:
-	SUBQ R10, BX
-	MOVQ R11, done+56(FP)
-	MOVQ BX, read+64(FP)
+	SUBQ DX, R11
+	MOVQ R11, written+64(FP)
 	VZEROUPPER
 	RET
 
-// func decodeBytesAVX2(d *byte, p *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+DATA repeated0000001e<>+0(SB)/1, $0x1e
+DATA repeated0000001e<>+1(SB)/1, $0x00
+DATA repeated0000001e<>+2(SB)/1, $0x00
+DATA repeated0000001e<>+3(SB)/1, $0x00
+DATA repeated0000001e<>+4(SB)/1, $0x1e
+DATA repeated0000001e<>+5(SB)/1, $0x00
+DATA repeated0000001e<>+6(SB)/1, $0x00
+DATA repeated0000001e<>+7(SB)/1, $0x00
+DATA repeated0000001e<>+8(SB)/1, $0x1e
+DATA repeated0000001e<>+9(SB)/1, $0x00
+DATA repeated0000001e<>+10(SB)/1, $0x00
+DATA repeated0000001e<>+11(SB)/1, $0x00
+DATA repeated0000001e<>+12(SB)/1, $0x1e
+DATA repeated0000001e<>+13(SB)/1, $0x00
+DATA repeated0000001e<>+14(SB)/1, $0x00
+DATA repeated0000001e<>+15(SB)/1, $0x00
+DATA repeated0000001e<>+16(SB)/1, $0x1e
+DATA repeated0000001e<>+17(SB)/1, $0x00
+DATA repeated0000001e<>+18(SB)/1, $0x00
+DATA repeated0000001e<>+19(SB)/1, $0x00
+DATA repeated0000001e<>+20(SB)/1, $0x1e
+DATA repeated0000001e<>+21(SB)/1, $0x00
+DATA repeated0000001e<>+22(SB)/1, $0x00
+DATA repeated0000001e<>+23(SB)/1, $0x00
+DATA repeated0000001e<>+24(SB)/1, $0x1e
+DATA repeated0000001e<>+25(SB)/1, $0x00
+DATA repeated0000001e<>+26(SB)/1, $0x00
+DATA repeated0000001e<>+27(SB)/1, $0x00
+DATA repeated0000001e<>+28(SB)/1, $0x1e
+DATA repeated0000001e<>+29(SB)/1, $0x00
+DATA repeated0000001e<>+30(SB)/1, $0x00
+DATA repeated0000001e<>+31(SB)/1, $0x00
+DATA repeated0000001e<>+32(SB)/1, $0x1e
+DATA repeated0000001e<>+33(SB)/1, $0x00
+DATA repeated0000001e<>+34(SB)/1, $0x00
+DATA repeated0000001e<>+35(SB)/1, $0x00
+DATA repeated0000001e<>+36(SB)/1, $0x1e
+DATA repeated0000001e<>+37(SB)/1, $0x00
+DATA repeated0000001e<>+38(SB)/1, $0x00
+DATA repeated0000001e<>+39(SB)/1, $0x00
+DATA repeated0000001e<>+40(SB)/1, $0x1e
+DATA repeated0000001e<>+41(SB)/1, $0x00
+DATA repeated0000001e<>+42(SB)/1, $0x00
+DATA repeated0000001e<>+43(SB)/1, $0x00
+DATA repeated0000001e<>+44(SB)/1, $0x1e
+DATA repeated0000001e<>+45(SB)/1, $0x00
+DATA repeated0000001e<>+46(SB)/1, $0x00
+DATA repeated0000001e<>+47(SB)/1, $0x00
+DATA repeated0000001e<>+48(SB)/1, $0x1e
+DATA repeated0000001e<>+49(SB)/1, $0x00
+DATA repeated0000001e<>+50(SB)/1, $0x00
+DATA repeated0000001e<>+51(SB)/1, $0x00
+DATA repeated0000001e<>+52(SB)/1, $0x1e
+DATA repeated0000001e<>+53(SB)/1, $0x00
+DATA repeated0000001e<>+54(SB)/1, $0x00
+DATA repeated0000001e<>+55(SB)/1, $0x00
+DATA repeated0000001e<>+56(SB)/1, $0x1e
+DATA repeated0000001e<>+57(SB)/1, $0x00
+DATA repeated0000001e<>+58(SB)/1, $0x00
+DATA repeated0000001e<>+59(SB)/1, $0x00
+DATA repeated0000001e<>+60(SB)/1, $0x1e
+DATA repeated0000001e<>+61(SB)/1, $0x00
+DATA repeated0000001e<>+62(SB)/1, $0x00
+DATA repeated0000001e<>+63(SB)/1, $0x00
+GLOBL repeated0000001e<>(SB), RODATA|NOPTR, $64
+
+// func encodeBytesAVX2(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·decodeBytesAVX2(SB), NOSPLIT, $0-64
-	MOVQ         d+0(FP), AX
-	MOVQ         p+8(FP), CX
-	MOVQ         src+16(FP), DX
-	MOVQ         size+24(FP), BX
-	ADDQ         DX, BX
-	MOVQ         rounds+32(FP), SI
-	MOVQ         lanes+40(FP), DI
-	MOVQ         DX, R8
-	XORQ         R9, R9
-	LEAQ         1712(AX), R10
-	LEAQ         wordsOfMask<>+0(SB), R11
-	SUBQ         $0x00000200, BX
-	MOVL         $0x00000fff, R12
-	VMOVD        R12, X15
-	VPBROADCASTD X15, Y15
-	MOVL         $0x00008000, R12
-	VMOVD        R12, X14
-	VPBROADCASTD X14, Y14
-	MOVL         $0x000000ff, R12
-	VMOVD        R12, X10
-	VPBROADCASTD X10, Y10
-	CMPQ         DI, $0x20
-	JEQ          lanes32
-	JL           lanes16
+TEXT ·encodeBytesAVX2(SB), NOSPLIT, $256-56
+	MOVQ  e+0(FP), AX
+	MOVQ  symbols+8(FP), CX
+	MOVQ  words+16(FP), DX
+	MOVQ  at+24(FP), BX
+	LEAQ  (DX)(BX*2), DX
+	MOVQ  rounds+32(FP), DI
+	MOVQ  lanes+40(FP), R8
+	MOVQ  DX, R9
+	MOVQ  DI, BX
+	IMULQ R8, BX
+	ADDQ  BX, CX
+	LEAQ  256(AX), BX
+	LEAQ  endsOfMask<>+0(SB), SI
+	CMPQ  R8, $0x20
+	JEQ   lanes32
+	JL    lanes16
 
 lanes64:
-	CMPQ         SI, R9
-	JLE          finish
-	CMPQ         DX, BX
-	JA           finish
-	VMOVDQU      (AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y7
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      32(AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y8
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, 32(AX)
-	VPACKUSDW    Y8, Y7, Y7
-	VPERMQ       $0xd8, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSWB    X8, X7, X7
-	VMOVDQU      X7, (CX)
-	VMOVDQU      64(AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y7
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, 64(AX)
-	VMOVDQU      96(AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y8
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, 96(AX)
-	VPACKUSDW    Y8, Y7, Y7
-	VPERMQ       $0xd8, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSWB    X8, X7, X7
-	VMOVDQU      X7, 16(CX)
-	VMOVDQU      128(AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y7
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, 128(AX)
-	VMOVDQU      160(AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y8
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, 160(AX)
-	VPACKUSDW    Y8, Y7, Y7
-	VPERMQ       $0xd8, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSWB    X8, X7, X7
-	VMOVDQU      X7, 32(CX)
-	VMOVDQU      192(AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y7
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, 192(AX)
-	VMOVDQU      224(AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y8
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, 224(AX)
-	VPACKUSDW    Y8, Y7, Y7
-	VPERMQ       $0xd8, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSWB    X8, X7, X7
-	VMOVDQU      X7, 48(CX)
-	ADDQ         $0x40, CX
-	INCQ         R9
-	JMP          lanes64
+	SUBQ       $0x01, DI
+	JL         finish
+	SUBQ       $0x40, CX
+	VPMOVZXBD  56(CX), Y2
+	VPMOVZXBD  48(CX), Y10
+	VPCMPEQD   Y3, Y3, Y3
+	VPXOR      Y1, Y1, Y1
+	VPGATHERDD Y3, (BX)(Y2*4), Y1
+	VPCMPEQD   Y11, Y11, Y11
+	VPXOR      Y9, Y9, Y9
+	VPGATHERDD Y11, (BX)(Y10*4), Y9
+	VPSRLD     $0x0c, Y1, Y5
+	VPSRLD     $0x0c, Y9, Y13
+	VPSLLD     $0x13, Y5, Y6
+	VPSLLD     $0x13, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    224(AX), Y0
+	VMOVDQU    192(AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VMOVMSKPS  Y14, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLD     $0x0c, Y6, Y6
+	VPSLLD     $0x0c, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPAND      repeated00000fff<>+0(SB), Y1, Y0
+	VPAND      repeated00000fff<>+0(SB), Y9, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 224(AX)
+	VMOVDQU    Y8, 192(AX)
+	VPMOVZXBD  40(CX), Y2
+	VPMOVZXBD  32(CX), Y10
+	VPCMPEQD   Y3, Y3, Y3
+	VPXOR      Y1, Y1, Y1
+	VPGATHERDD Y3, (BX)(Y2*4), Y1
+	VPCMPEQD   Y11, Y11, Y11
+	VPXOR      Y9, Y9, Y9
+	VPGATHERDD Y11, (BX)(Y10*4), Y9
+	VPSRLD     $0x0c, Y1, Y5
+	VPSRLD     $0x0c, Y9, Y13
+	VPSLLD     $0x13, Y5, Y6
+	VPSLLD     $0x13, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    160(AX), Y0
+	VMOVDQU    128(AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VMOVMSKPS  Y14, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLD     $0x0c, Y6, Y6
+	VPSLLD     $0x0c, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPAND      repeated00000fff<>+0(SB), Y1, Y0
+	VPAND      repeated00000fff<>+0(SB), Y9, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 160(AX)
+	VMOVDQU    Y8, 128(AX)
+	VPMOVZXBD  24(CX), Y2
+	VPMOVZXBD  16(CX), Y10
+	VPCMPEQD   Y3, Y3, Y3
+	VPXOR      Y1, Y1, Y1
+	VPGATHERDD Y3, (BX)(Y2*4), Y1
+	VPCMPEQD   Y11, Y11, Y11
+	VPXOR      Y9, Y9, Y9
+	VPGATHERDD Y11, (BX)(Y10*4), Y9
+	VPSRLD     $0x0c, Y1, Y5
+	VPSRLD     $0x0c, Y9, Y13
+	VPSLLD     $0x13, Y5, Y6
+	VPSLLD     $0x13, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    96(AX), Y0
+	VMOVDQU    64(AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VMOVMSKPS  Y14, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLD     $0x0c, Y6, Y6
+	VPSLLD     $0x0c, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPAND      repeated00000fff<>+0(SB), Y1, Y0
+	VPAND      repeated00000fff<>+0(SB), Y9, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 96(AX)
+	VMOVDQU    Y8, 64(AX)
+	VPMOVZXBD  8(CX), Y2
+	VPMOVZXBD  (CX), Y10
+	VPCMPEQD   Y3, Y3, Y3
+	VPXOR      Y1, Y1, Y1
+	VPGATHERDD Y3, (BX)(Y2*4), Y1
+	VPCMPEQD   Y11, Y11, Y11
+	VPXOR      Y9, Y9, Y9
+	VPGATHERDD Y11, (BX)(Y10*4), Y9
+	VPSRLD     $0x0c, Y1, Y5
+	VPSRLD     $0x0c, Y9, Y13
+	VPSLLD     $0x13, Y5, Y6
+	VPSLLD     $0x13, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    32(AX), Y0
+	VMOVDQU    (AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VMOVMSKPS  Y14, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLD     $0x0c, Y6, Y6
+	VPSLLD     $0x0c, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPAND      repeated00000fff<>+0(SB), Y1, Y0
+	VPAND      repeated00000fff<>+0(SB), Y9, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 32(AX)
+	VMOVDQU    Y8, (AX)
+	JMP        lanes64
 
 lanes32:
-	CMPQ         SI, R9
-	JLE          finish
-	CMPQ         DX, BX
-	JA           finish
-	VMOVDQU      (AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y7
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      32(AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y8
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, 32(AX)
-	VPACKUSDW    Y8, Y7, Y7
-	VPERMQ       $0xd8, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSWB    X8, X7, X7
-	VMOVDQU      X7, (CX)
-	VMOVDQU      64(AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y7
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, 64(AX)
-	VMOVDQU      96(AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y8
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, 96(AX)
-	VPACKUSDW    Y8, Y7, Y7
-	VPERMQ       $0xd8, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSWB    X8, X7, X7
-	VMOVDQU      X7, 16(CX)
-	ADDQ         $0x20, CX
-	INCQ         R9
-	JMP          lanes32
+	SUBQ       $0x01, DI
+	JL         finish
+	SUBQ       $0x20, CX
+	VPMOVZXBD  24(CX), Y2
+	VPMOVZXBD  16(CX), Y10
+	VPCMPEQD   Y3, Y3, Y3
+	VPXOR      Y1, Y1, Y1
+	VPGATHERDD Y3, (BX)(Y2*4), Y1
+	VPCMPEQD   Y11, Y11, Y11
+	VPXOR      Y9, Y9, Y9
+	VPGATHERDD Y11, (BX)(Y10*4), Y9
+	VPSRLD     $0x0c, Y1, Y5
+	VPSRLD     $0x0c, Y9, Y13
+	VPSLLD     $0x13, Y5, Y6
+	VPSLLD     $0x13, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    96(AX), Y0
+	VMOVDQU    64(AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VMOVMSKPS  Y14, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLD     $0x0c, Y6, Y6
+	VPSLLD     $0x0c, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPAND      repeated00000fff<>+0(SB), Y1, Y0
+	VPAND      repeated00000fff<>+0(SB), Y9, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 96(AX)
+	VMOVDQU    Y8, 64(AX)
+	VPMOVZXBD  8(CX), Y2
+	VPMOVZXBD  (CX), Y10
+	VPCMPEQD   Y3, Y3, Y3
+	VPXOR      Y1, Y1, Y1
+	VPGATHERDD Y3, (BX)(Y2*4), Y1
+	VPCMPEQD   Y11, Y11, Y11
+	VPXOR      Y9, Y9, Y9
+	VPGATHERDD Y11, (BX)(Y10*4), Y9
+	VPSRLD     $0x0c, Y1, Y5
+	VPSRLD     $0x0c, Y9, Y13
+	VPSLLD     $0x13, Y5, Y6
+	VPSLLD     $0x13, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    32(AX), Y0
+	VMOVDQU    (AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VMOVMSKPS  Y14, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLD     $0x0c, Y6, Y6
+	VPSLLD     $0x0c, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPAND      repeated00000fff<>+0(SB), Y1, Y0
+	VPAND      repeated00000fff<>+0(SB), Y9, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 32(AX)
+	VMOVDQU    Y8, (AX)
+	JMP        lanes32
 
 lanes16:
-	CMPQ         SI, R9
-	JLE          finish
-	CMPQ         DX, BX
-	JA           finish
-	VMOVDQU      (AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y7
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      32(AX), Y0
-	VPAND        Y15, Y0, Y1
-	VPCMPEQD     Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPGATHERDD   Y2, (R10)(Y1*4), Y3
-	VPSRLD       $0x0c, Y0, Y0
-	VPSRLD       $0x14, Y3, Y1
-	VPMULLD      Y1, Y0, Y0
-	VPSRLD       $0x08, Y3, Y1
-	VPAND        Y15, Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VPAND        Y10, Y3, Y8
-	VPCMPGTD     Y0, Y14, Y1
-	VMOVMSKPS    Y1, DI
-	VPMOVZXBD    (R11)(DI*8), Y3
-	VPMOVZXWD    (DX), Y2
-	VPERMD       Y2, Y3, Y2
-	VPSLLD       $0x10, Y0, Y3
-	VPOR         Y2, Y3, Y3
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	POPCNTL      DI, DI
-	LEAQ         (DX)(DI*2), DX
-	VMOVDQU      Y0, 32(AX)
-	VPACKUSDW    Y8, Y7, Y7
-	VPERMQ       $0xd8, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSWB    X8, X7, X7
-	VMOVDQU      X7, (CX)
-	ADDQ         $0x10, CX
-	INCQ         R9
-	JMP          lanes16
+	SUBQ       $0x01, DI
+	JL         finish
+	SUBQ       $0x10, CX
+	VPMOVZXBD  8(CX), Y2
+	VPMOVZXBD  (CX), Y10
+	VPCMPEQD   Y3, Y3, Y3
+	VPXOR      Y1, Y1, Y1
+	VPGATHERDD Y3, (BX)(Y2*4), Y1
+	VPCMPEQD   Y11, Y11, Y11
+	VPXOR      Y9, Y9, Y9
+	VPGATHERDD Y11, (BX)(Y10*4), Y9
+	VPSRLD     $0x0c, Y1, Y5
+	VPSRLD     $0x0c, Y9, Y13
+	VPSLLD     $0x13, Y5, Y6
+	VPSLLD     $0x13, Y13, Y14
+	VPADDD     repeatedffffffff<>+0(SB), Y6, Y6
+	VPADDD     repeatedffffffff<>+0(SB), Y14, Y14
+	VMOVDQU    32(AX), Y0
+	VMOVDQU    (AX), Y8
+	VPCMPGTD   Y6, Y0, Y6
+	VPCMPGTD   Y14, Y8, Y14
+	VPSHUFB    lowWords<>+0(SB), Y0, Y7
+	VPSHUFB    lowWords<>+0(SB), Y8, Y15
+	VPERMQ     $0x08, Y7, Y7
+	VPERMQ     $0x08, Y15, Y15
+	VMOVMSKPS  Y6, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VMOVMSKPS  Y14, R10
+	POPCNTL    R10, R8
+	SHLL       $0x04, R10
+	VPSHUFB    (SI)(R10*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R8
+	LEAQ       (DX)(R8*2), DX
+	VPAND      repeated00000010<>+0(SB), Y6, Y6
+	VPAND      repeated00000010<>+0(SB), Y14, Y14
+	VPSRLVD    Y6, Y0, Y0
+	VPSRLVD    Y14, Y8, Y8
+	VCVTDQ2PS  Y5, Y3
+	VCVTDQ2PS  Y13, Y11
+	VCVTDQ2PS  Y0, Y4
+	VCVTDQ2PS  Y8, Y12
+	VDIVPS     Y3, Y4, Y4
+	VDIVPS     Y11, Y12, Y12
+	VCVTTPS2DQ Y4, Y6
+	VCVTTPS2DQ Y12, Y14
+	VPMULLD    Y5, Y6, Y4
+	VPMULLD    Y13, Y14, Y12
+	VPSUBD     Y4, Y0, Y4
+	VPSUBD     Y12, Y8, Y12
+	VPSRAD     $0x1f, Y4, Y3
+	VPSRAD     $0x1f, Y12, Y11
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPAND      Y5, Y3, Y3
+	VPAND      Y13, Y11, Y11
+	VPADDD     Y3, Y4, Y4
+	VPADDD     Y11, Y12, Y12
+	VPCMPGTD   Y4, Y5, Y3
+	VPCMPGTD   Y12, Y13, Y11
+	VPADDD     repeated00000001<>+0(SB), Y6, Y6
+	VPADDD     repeated00000001<>+0(SB), Y14, Y14
+	VPADDD     Y3, Y6, Y6
+	VPADDD     Y11, Y14, Y14
+	VPANDN     Y5, Y3, Y7
+	VPANDN     Y13, Y11, Y15
+	VPSUBD     Y7, Y4, Y4
+	VPSUBD     Y15, Y12, Y12
+	VPSLLD     $0x0c, Y6, Y6
+	VPSLLD     $0x0c, Y14, Y14
+	VPADDD     Y4, Y6, Y6
+	VPADDD     Y12, Y14, Y14
+	VPAND      repeated00000fff<>+0(SB), Y1, Y0
+	VPAND      repeated00000fff<>+0(SB), Y9, Y8
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y14, Y8, Y8
+	VMOVDQU    Y0, 32(AX)
+	VMOVDQU    Y8, (AX)
+	JMP        lanes16
 
 finish:
-	SUBQ R8, DX
-	MOVQ R9, done+48(FP)
-	MOVQ DX, read+56(FP)
+	SUBQ DX, R9
+	MOVQ R9, written+48(FP)
 	VZEROUPPER
 	RET
+
+DATA repeated00000fff<>+0(SB)/1, $0xff
+DATA repeated00000fff<>+1(SB)/1, $0x0f
+DATA repeated00000fff<>+2(SB)/1, $0x00
+DATA repeated00000fff<>+3(SB)/1, $0x00
+DATA repeated00000fff<>+4(SB)/1, $0xff
+DATA repeated00000fff<>+5(SB)/1, $0x0f
+DATA repeated00000fff<>+6(SB)/1, $0x00
+DATA repeated00000fff<>+7(SB)/1, $0x00
+DATA repeated00000fff<>+8(SB)/1, $0xff
+DATA repeated00000fff<>+9(SB)/1, $0x0f
+DATA repeated00000fff<>+10(SB)/1, $0x00
+DATA repeated00000fff<>+11(SB)/1, $0x00
+DATA repeated00000fff<>+12(SB)/1, $0xff
+DATA repeated00000fff<>+13(SB)/1, $0x0f
+DATA repeated00000fff<>+14(SB)/1, $0x00
+DATA repeated00000fff<>+15(SB)/1, $0x00
+DATA repeated00000fff<>+16(SB)/1, $0xff
+DATA repeated00000fff<>+17(SB)/1, $0x0f
+DATA repeated00000fff<>+18(SB)/1, $0x00
+DATA repeated00000fff<>+19(SB)/1, $0x00
+DATA repeated00000fff<>+20(SB)/1, $0xff
+DATA repeated00000fff<>+21(SB)/1, $0x0f
+DATA repeated00000fff<>+22(SB)/1, $0x00
+DATA repeated00000fff<>+23(SB)/1, $0x00
+DATA repeated00000fff<>+24(SB)/1, $0xff
+DATA repeated00000fff<>+25(SB)/1, $0x0f
+DATA repeated00000fff<>+26(SB)/1, $0x00
+DATA repeated00000fff<>+27(SB)/1, $0x00
+DATA repeated00000fff<>+28(SB)/1, $0xff
+DATA repeated00000fff<>+29(SB)/1, $0x0f
+DATA repeated00000fff<>+30(SB)/1, $0x00
+DATA repeated00000fff<>+31(SB)/1, $0x00
+DATA repeated00000fff<>+32(SB)/1, $0xff
+DATA repeated00000fff<>+33(SB)/1, $0x0f
+DATA repeated00000fff<>+34(SB)/1, $0x00
+DATA repeated00000fff<>+35(SB)/1, $0x00
+DATA repeated00000fff<>+36(SB)/1, $0xff
+DATA repeated00000fff<>+37(SB)/1, $0x0f
+DATA repeated00000fff<>+38(SB)/1, $0x00
+DATA repeated00000fff<>+39(SB)/1, $0x00
+DATA repeated00000fff<>+40(SB)/1, $0xff
+DATA repeated00000fff<>+41(SB)/1, $0x0f
+DATA repeated00000fff<>+42(SB)/1, $0x00
+DATA repeated00000fff<>+43(SB)/1, $0x00
+DATA repeated00000fff<>+44(SB)/1, $0xff
+DATA repeated00000fff<>+45(SB)/1, $0x0f
+DATA repeated00000fff<>+46(SB)/1, $0x00
+DATA repeated00000fff<>+47(SB)/1, $0x00
+DATA repeated00000fff<>+48(SB)/1, $0xff
+DATA repeated00000fff<>+49(SB)/1, $0x0f
+DATA repeated00000fff<>+50(SB)/1, $0x00
+DATA repeated00000fff<>+51(SB)/1, $0x00
+DATA repeated00000fff<>+52(SB)/1, $0xff
+DATA repeated00000fff<>+53(SB)/1, $0x0f
+DATA repeated00000fff<>+54(SB)/1, $0x00
+DATA repeated00000fff<>+55(SB)/1, $0x00
+DATA repeated00000fff<>+56(SB)/1, $0xff
+DATA repeated00000fff<>+57(SB)/1, $0x0f
+DATA repeated00000fff<>+58(SB)/1, $0x00
+DATA repeated00000fff<>+59(SB)/1, $0x00
+DATA repeated00000fff<>+60(SB)/1, $0xff
+DATA repeated00000fff<>+61(SB)/1, $0x0f
+DATA repeated00000fff<>+62(SB)/1, $0x00
+DATA repeated00000fff<>+63(SB)/1, $0x00
+GLOBL repeated00000fff<>(SB), RODATA|NOPTR, $64
+
+// func steps16AVX2(z *byte, symbols *byte, leaf *byte, base *byte, n int, low int)
+// Requires: AVX, AVX2
+TEXT ·steps16AVX2(SB), NOSPLIT, $0-48
+	MOVQ         z+0(FP), AX
+	MOVQ         symbols+8(FP), CX
+	MOVQ         leaf+16(FP), DX
+	MOVQ         base+24(FP), BX
+	MOVQ         n+32(FP), SI
+	MOVQ         low+40(FP), DI
+	VMOVD        DI, X15
+	VPCMPEQD     Y14, Y14, Y14
+	VPXOR        Y13, Y13, Y13
+	MOVL         $0x00000410, DI
+	VMOVD        DI, X12
+	VPBROADCASTW X12, Y12
+	MOVL         $0x00000007, DI
+	VMOVD        DI, X11
+	VPBROADCASTW X11, Y11
+	VPBROADCASTW X15, Y15
+
+loop:
+	SUBQ       $0x20, SI
+	JL         done
+	VMOVDQU    (DX), Y0
+	VMOVDQU    (BX), Y2
+	VPSRAW     $0x0f, Y0, Y3
+	VPAND      Y15, Y3, Y3
+	VPXOR      Y3, Y0, Y0
+	VPSRAW     $0x0f, Y2, Y3
+	VPAND      Y15, Y3, Y3
+	VPXOR      Y3, Y2, Y2
+	VPSUBW     Y2, Y0, Y0
+	VPSRAW     $0x0f, Y0, Y3
+	VPADDW     Y0, Y0, Y0
+	VPXOR      Y3, Y0, Y0
+	VMOVDQU    Y0, (AX)
+	VPSUBW     Y14, Y0, Y7
+	VPUNPCKLWD Y13, Y7, Y8
+	VPUNPCKHWD Y13, Y7, Y9
+	VCVTDQ2PS  Y8, Y8
+	VPSRLD     $0x14, Y8, Y8
+	VCVTDQ2PS  Y9, Y9
+	VPSRLD     $0x14, Y9, Y9
+	VPACKUSDW  Y9, Y8, Y8
+	VPSUBUSW   Y12, Y8, Y8
+	VPADDW     Y11, Y8, Y8
+	VPCMPEQW   Y14, Y0, Y10
+	VPMINUW    Y8, Y0, Y0
+	VPSRLW     $0x08, Y10, Y10
+	VPOR       Y10, Y0, Y0
+	VMOVDQU    32(DX), Y1
+	VMOVDQU    32(BX), Y2
+	VPSRAW     $0x0f, Y1, Y3
+	VPAND      Y15, Y3, Y3
+	VPXOR      Y3, Y1, Y1
+	VPSRAW     $0x0f, Y2, Y3
+	VPAND      Y15, Y3, Y3
+	VPXOR      Y3, Y2, Y2
+	VPSUBW     Y2, Y1, Y1
+	VPSRAW     $0x0f, Y1, Y3
+	VPADDW     Y1, Y1, Y1
+	VPXOR      Y3, Y1, Y1
+	VMOVDQU    Y1, 32(AX)
+	VPSUBW     Y14, Y1, Y7
+	VPUNPCKLWD Y13, Y7, Y8
+	VPUNPCKHWD Y13, Y7, Y9
+	VCVTDQ2PS  Y8, Y8
+	VPSRLD     $0x14, Y8, Y8
+	VCVTDQ2PS  Y9, Y9
+	VPSRLD     $0x14, Y9, Y9
+	VPACKUSDW  Y9, Y8, Y8
+	VPSUBUSW   Y12, Y8, Y8
+	VPADDW     Y11, Y8, Y8
+	VPCMPEQW   Y14, Y1, Y10
+	VPMINUW    Y8, Y1, Y1
+	VPSRLW     $0x08, Y10, Y10
+	VPOR       Y10, Y1, Y1
+	VPACKUSWB  Y1, Y0, Y0
+	VPERMQ     $0xd8, Y0, Y0
+	VMOVDQU    Y0, (CX)
+	ADDQ       $0x40, DX
+	ADDQ       $0x40, BX
+	ADDQ       $0x40, AX
+	ADDQ       $0x20, CX
+	JMP        loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func steps8AVX2(z *byte, symbols *byte, leaf *byte, base *byte, n int, low int)
+// Requires: AVX, AVX2
+TEXT ·steps8AVX2(SB), NOSPLIT, $0-48
+	MOVQ         z+0(FP), AX
+	MOVQ         symbols+8(FP), CX
+	MOVQ         leaf+16(FP), DX
+	MOVQ         base+24(FP), BX
+	MOVQ         n+32(FP), SI
+	MOVQ         low+40(FP), DI
+	VMOVD        DI, X15
+	VPCMPEQD     Y14, Y14, Y14
+	VPXOR        Y13, Y13, Y13
+	MOVL         $0x00000410, DI
+	VMOVD        DI, X12
+	VPBROADCASTW X12, Y12
+	MOVL         $0x00000007, DI
+	VMOVD        DI, X11
+	VPBROADCASTW X11, Y11
+	VPBROADCASTB X15, Y15
+
+loop:
+	SUBQ         $0x20, SI
+	JL           done
+	VMOVDQU      (DX), Y0
+	VMOVDQU      (BX), Y2
+	VPCMPGTB     Y0, Y13, Y3
+	VPAND        Y15, Y3, Y3
+	VPXOR        Y3, Y0, Y0
+	VPCMPGTB     Y2, Y13, Y3
+	VPAND        Y15, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y2, Y0, Y0
+	VPCMPGTB     Y0, Y13, Y3
+	VPADDB       Y0, Y0, Y0
+	VPXOR        Y3, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPMOVZXBW    X0, Y0
+	VMOVDQU      Y0, (AX)
+	VPSUBW       Y14, Y0, Y7
+	VPUNPCKLWD   Y13, Y7, Y8
+	VPUNPCKHWD   Y13, Y7, Y9
+	VCVTDQ2PS    Y8, Y8
+	VPSRLD       $0x14, Y8, Y8
+	VCVTDQ2PS    Y9, Y9
+	VPSRLD       $0x14, Y9, Y9
+	VPACKUSDW    Y9, Y8, Y8
+	VPSUBUSW     Y12, Y8, Y8
+	VPADDW       Y11, Y8, Y8
+	VPCMPEQW     Y14, Y0, Y10
+	VPMINUW      Y8, Y0, Y0
+	VPSRLW       $0x08, Y10, Y10
+	VPOR         Y10, Y0, Y0
+	VPMOVZXBW    X1, Y1
+	VMOVDQU      Y1, 32(AX)
+	VPSUBW       Y14, Y1, Y7
+	VPUNPCKLWD   Y13, Y7, Y8
+	VPUNPCKHWD   Y13, Y7, Y9
+	VCVTDQ2PS    Y8, Y8
+	VPSRLD       $0x14, Y8, Y8
+	VCVTDQ2PS    Y9, Y9
+	VPSRLD       $0x14, Y9, Y9
+	VPACKUSDW    Y9, Y8, Y8
+	VPSUBUSW     Y12, Y8, Y8
+	VPADDW       Y11, Y8, Y8
+	VPCMPEQW     Y14, Y1, Y10
+	VPMINUW      Y8, Y1, Y1
+	VPSRLW       $0x08, Y10, Y10
+	VPOR         Y10, Y1, Y1
+	VPACKUSWB    Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VMOVDQU      Y0, (CX)
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	ADDQ         $0x40, AX
+	ADDQ         $0x20, CX
+	JMP          loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func steps32AVX2(z *byte, symbols *byte, leaf *byte, base *byte, n int, low int)
+// Requires: AVX, AVX2
+TEXT ·steps32AVX2(SB), NOSPLIT, $0-48
+	MOVQ         z+0(FP), AX
+	MOVQ         symbols+8(FP), CX
+	MOVQ         leaf+16(FP), DX
+	MOVQ         base+24(FP), BX
+	MOVQ         n+32(FP), SI
+	MOVQ         low+40(FP), DI
+	VMOVD        DI, X15
+	VPCMPEQD     Y14, Y14, Y14
+	VPXOR        Y13, Y13, Y13
+	MOVL         $0x00000410, DI
+	VMOVD        DI, X12
+	VPBROADCASTW X12, Y12
+	MOVL         $0x00000007, DI
+	VMOVD        DI, X11
+	VPBROADCASTW X11, Y11
+	VPBROADCASTD X15, Y15
+
+loop:
+	SUBQ      $0x20, SI
+	JL        done
+	VMOVDQU   (DX), Y4
+	VMOVDQU   (BX), Y2
+	VPSRAD    $0x1f, Y4, Y3
+	VPAND     Y15, Y3, Y3
+	VPXOR     Y3, Y4, Y4
+	VPSRAD    $0x1f, Y2, Y3
+	VPAND     Y15, Y3, Y3
+	VPXOR     Y3, Y2, Y2
+	VPSUBD    Y2, Y4, Y4
+	VPSRAD    $0x1f, Y4, Y3
+	VPADDD    Y4, Y4, Y4
+	VPXOR     Y3, Y4, Y4
+	VMOVDQU   Y4, (AX)
+	VPSUBD    Y14, Y4, Y0
+	VPSRLD    $0x10, Y0, Y1
+	VPCMPGTD  Y13, Y1, Y1
+	VPAND     repeated0000000c<>+0(SB), Y1, Y2
+	VPSRLVD   Y2, Y0, Y0
+	VCVTDQ2PS Y0, Y0
+	VPSRLD    $0x14, Y0, Y0
+	VPSUBUSW  Y12, Y0, Y0
+	VPAND     repeated00000060<>+0(SB), Y1, Y2
+	VPADDD    Y2, Y0, Y0
+	VPADDD    repeated00000007<>+0(SB), Y0, Y0
+	VPCMPEQD  Y14, Y4, Y3
+	VPMINUD   Y0, Y4, Y4
+	VPSRLD    $0x18, Y3, Y3
+	VPOR      Y3, Y4, Y4
+	VMOVDQU   32(DX), Y5
+	VMOVDQU   32(BX), Y2
+	VPSRAD    $0x1f, Y5, Y3
+	VPAND     Y15, Y3, Y3
+	VPXOR     Y3, Y5, Y5
+	VPSRAD    $0x1f, Y2, Y3
+	VPAND     Y15, Y3, Y3
+	VPXOR     Y3, Y2, Y2
+	VPSUBD    Y2, Y5, Y5
+	VPSRAD    $0x1f, Y5, Y3
+	VPADDD    Y5, Y5, Y5
+	VPXOR     Y3, Y5, Y5
+	VMOVDQU   Y5, 32(AX)
+	VPSUBD    Y14, Y5, Y0
+	VPSRLD    $0x10, Y0, Y1
+	VPCMPGTD  Y13, Y1, Y1
+	VPAND     repeated0000000c<>+0(SB), Y1, Y2
+	VPSRLVD   Y2, Y0, Y0
+	VCVTDQ2PS Y0, Y0
+	VPSRLD    $0x14, Y0, Y0
+	VPSUBUSW  Y12, Y0, Y0
+	VPAND     repeated00000060<>+0(SB), Y1, Y2
+	VPADDD    Y2, Y0, Y0
+	VPADDD    repeated00000007<>+0(SB), Y0, Y0
+	VPCMPEQD  Y14, Y5, Y3
+	VPMINUD   Y0, Y5, Y5
+	VPSRLD    $0x18, Y3, Y3
+	VPOR      Y3, Y5, Y5
+	VMOVDQU   64(DX), Y6
+	VMOVDQU   64(BX), Y2
+	VPSRAD    $0x1f, Y6, Y3
+	VPAND     Y15, Y3, Y3
+	VPXOR     Y3, Y6, Y6
+	VPSRAD    $0x1f, Y2, Y3
+	VPAND     Y15, Y3, Y3
+	VPXOR     Y3, Y2, Y2
+	VPSUBD    Y2, Y6, Y6
+	VPSRAD    $0x1f, Y6, Y3
+	VPADDD    Y6, Y6, Y6
+	VPXOR     Y3, Y6, Y6
+	VMOVDQU   Y6, 64(AX)
+	VPSUBD    Y14, Y6, Y0
+	VPSRLD    $0x10, Y0, Y1
+	VPCMPGTD  Y13, Y1, Y1
+	VPAND     repeated0000000c<>+0(SB), Y1, Y2
+	VPSRLVD   Y2, Y0, Y0
+	VCVTDQ2PS Y0, Y0
+	VPSRLD    $0x14, Y0, Y0
+	VPSUBUSW  Y12, Y0, Y0
+	VPAND     repeated00000060<>+0(SB), Y1, Y2
+	VPADDD    Y2, Y0, Y0
+	VPADDD    repeated00000007<>+0(SB), Y0, Y0
+	VPCMPEQD  Y14, Y6, Y3
+	VPMINUD   Y0, Y6, Y6
+	VPSRLD    $0x18, Y3, Y3
+	VPOR      Y3, Y6, Y6
+	VMOVDQU   96(DX), Y7
+	VMOVDQU   96(BX), Y2
+	VPSRAD    $0x1f, Y7, Y3
+	VPAND     Y15, Y3, Y3
+	VPXOR     Y3, Y7, Y7
+	VPSRAD    $0x1f, Y2, Y3
+	VPAND     Y15, Y3, Y3
+	VPXOR     Y3, Y2, Y2
+	VPSUBD    Y2, Y7, Y7
+	VPSRAD    $0x1f, Y7, Y3
+	VPADDD    Y7, Y7, Y7
+	VPXOR     Y3, Y7, Y7
+	VMOVDQU   Y7, 96(AX)
+	VPSUBD    Y14, Y7, Y0
+	VPSRLD    $0x10, Y0, Y1
+	VPCMPGTD  Y13, Y1, Y1
+	VPAND     repeated0000000c<>+0(SB), Y1, Y2
+	VPSRLVD   Y2, Y0, Y0
+	VCVTDQ2PS Y0, Y0
+	VPSRLD    $0x14, Y0, Y0
+	VPSUBUSW  Y12, Y0, Y0
+	VPAND     repeated00000060<>+0(SB), Y1, Y2
+	VPADDD    Y2, Y0, Y0
+	VPADDD    repeated00000007<>+0(SB), Y0, Y0
+	VPCMPEQD  Y14, Y7, Y3
+	VPMINUD   Y0, Y7, Y7
+	VPSRLD    $0x18, Y3, Y3
+	VPOR      Y3, Y7, Y7
+	VPACKUSDW Y5, Y4, Y0
+	VPACKUSDW Y7, Y6, Y1
+	VPACKUSWB Y1, Y0, Y0
+	VMOVDQU   packedOrder<>+0(SB), Y1
+	VPERMD    Y0, Y1, Y0
+	VMOVDQU   Y0, (CX)
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x00000080, BX
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x20, CX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeated0000000c<>+0(SB)/1, $0x0c
+DATA repeated0000000c<>+1(SB)/1, $0x00
+DATA repeated0000000c<>+2(SB)/1, $0x00
+DATA repeated0000000c<>+3(SB)/1, $0x00
+DATA repeated0000000c<>+4(SB)/1, $0x0c
+DATA repeated0000000c<>+5(SB)/1, $0x00
+DATA repeated0000000c<>+6(SB)/1, $0x00
+DATA repeated0000000c<>+7(SB)/1, $0x00
+DATA repeated0000000c<>+8(SB)/1, $0x0c
+DATA repeated0000000c<>+9(SB)/1, $0x00
+DATA repeated0000000c<>+10(SB)/1, $0x00
+DATA repeated0000000c<>+11(SB)/1, $0x00
+DATA repeated0000000c<>+12(SB)/1, $0x0c
+DATA repeated0000000c<>+13(SB)/1, $0x00
+DATA repeated0000000c<>+14(SB)/1, $0x00
+DATA repeated0000000c<>+15(SB)/1, $0x00
+DATA repeated0000000c<>+16(SB)/1, $0x0c
+DATA repeated0000000c<>+17(SB)/1, $0x00
+DATA repeated0000000c<>+18(SB)/1, $0x00
+DATA repeated0000000c<>+19(SB)/1, $0x00
+DATA repeated0000000c<>+20(SB)/1, $0x0c
+DATA repeated0000000c<>+21(SB)/1, $0x00
+DATA repeated0000000c<>+22(SB)/1, $0x00
+DATA repeated0000000c<>+23(SB)/1, $0x00
+DATA repeated0000000c<>+24(SB)/1, $0x0c
+DATA repeated0000000c<>+25(SB)/1, $0x00
+DATA repeated0000000c<>+26(SB)/1, $0x00
+DATA repeated0000000c<>+27(SB)/1, $0x00
+DATA repeated0000000c<>+28(SB)/1, $0x0c
+DATA repeated0000000c<>+29(SB)/1, $0x00
+DATA repeated0000000c<>+30(SB)/1, $0x00
+DATA repeated0000000c<>+31(SB)/1, $0x00
+DATA repeated0000000c<>+32(SB)/1, $0x0c
+DATA repeated0000000c<>+33(SB)/1, $0x00
+DATA repeated0000000c<>+34(SB)/1, $0x00
+DATA repeated0000000c<>+35(SB)/1, $0x00
+DATA repeated0000000c<>+36(SB)/1, $0x0c
+DATA repeated0000000c<>+37(SB)/1, $0x00
+DATA repeated0000000c<>+38(SB)/1, $0x00
+DATA repeated0000000c<>+39(SB)/1, $0x00
+DATA repeated0000000c<>+40(SB)/1, $0x0c
+DATA repeated0000000c<>+41(SB)/1, $0x00
+DATA repeated0000000c<>+42(SB)/1, $0x00
+DATA repeated0000000c<>+43(SB)/1, $0x00
+DATA repeated0000000c<>+44(SB)/1, $0x0c
+DATA repeated0000000c<>+45(SB)/1, $0x00
+DATA repeated0000000c<>+46(SB)/1, $0x00
+DATA repeated0000000c<>+47(SB)/1, $0x00
+DATA repeated0000000c<>+48(SB)/1, $0x0c
+DATA repeated0000000c<>+49(SB)/1, $0x00
+DATA repeated0000000c<>+50(SB)/1, $0x00
+DATA repeated0000000c<>+51(SB)/1, $0x00
+DATA repeated0000000c<>+52(SB)/1, $0x0c
+DATA repeated0000000c<>+53(SB)/1, $0x00
+DATA repeated0000000c<>+54(SB)/1, $0x00
+DATA repeated0000000c<>+55(SB)/1, $0x00
+DATA repeated0000000c<>+56(SB)/1, $0x0c
+DATA repeated0000000c<>+57(SB)/1, $0x00
+DATA repeated0000000c<>+58(SB)/1, $0x00
+DATA repeated0000000c<>+59(SB)/1, $0x00
+DATA repeated0000000c<>+60(SB)/1, $0x0c
+DATA repeated0000000c<>+61(SB)/1, $0x00
+DATA repeated0000000c<>+62(SB)/1, $0x00
+DATA repeated0000000c<>+63(SB)/1, $0x00
+GLOBL repeated0000000c<>(SB), RODATA|NOPTR, $64
+
+DATA repeated00000060<>+0(SB)/1, $0x60
+DATA repeated00000060<>+1(SB)/1, $0x00
+DATA repeated00000060<>+2(SB)/1, $0x00
+DATA repeated00000060<>+3(SB)/1, $0x00
+DATA repeated00000060<>+4(SB)/1, $0x60
+DATA repeated00000060<>+5(SB)/1, $0x00
+DATA repeated00000060<>+6(SB)/1, $0x00
+DATA repeated00000060<>+7(SB)/1, $0x00
+DATA repeated00000060<>+8(SB)/1, $0x60
+DATA repeated00000060<>+9(SB)/1, $0x00
+DATA repeated00000060<>+10(SB)/1, $0x00
+DATA repeated00000060<>+11(SB)/1, $0x00
+DATA repeated00000060<>+12(SB)/1, $0x60
+DATA repeated00000060<>+13(SB)/1, $0x00
+DATA repeated00000060<>+14(SB)/1, $0x00
+DATA repeated00000060<>+15(SB)/1, $0x00
+DATA repeated00000060<>+16(SB)/1, $0x60
+DATA repeated00000060<>+17(SB)/1, $0x00
+DATA repeated00000060<>+18(SB)/1, $0x00
+DATA repeated00000060<>+19(SB)/1, $0x00
+DATA repeated00000060<>+20(SB)/1, $0x60
+DATA repeated00000060<>+21(SB)/1, $0x00
+DATA repeated00000060<>+22(SB)/1, $0x00
+DATA repeated00000060<>+23(SB)/1, $0x00
+DATA repeated00000060<>+24(SB)/1, $0x60
+DATA repeated00000060<>+25(SB)/1, $0x00
+DATA repeated00000060<>+26(SB)/1, $0x00
+DATA repeated00000060<>+27(SB)/1, $0x00
+DATA repeated00000060<>+28(SB)/1, $0x60
+DATA repeated00000060<>+29(SB)/1, $0x00
+DATA repeated00000060<>+30(SB)/1, $0x00
+DATA repeated00000060<>+31(SB)/1, $0x00
+DATA repeated00000060<>+32(SB)/1, $0x60
+DATA repeated00000060<>+33(SB)/1, $0x00
+DATA repeated00000060<>+34(SB)/1, $0x00
+DATA repeated00000060<>+35(SB)/1, $0x00
+DATA repeated00000060<>+36(SB)/1, $0x60
+DATA repeated00000060<>+37(SB)/1, $0x00
+DATA repeated00000060<>+38(SB)/1, $0x00
+DATA repeated00000060<>+39(SB)/1, $0x00
+DATA repeated00000060<>+40(SB)/1, $0x60
+DATA repeated00000060<>+41(SB)/1, $0x00
+DATA repeated00000060<>+42(SB)/1, $0x00
+DATA repeated00000060<>+43(SB)/1, $0x00
+DATA repeated00000060<>+44(SB)/1, $0x60
+DATA repeated00000060<>+45(SB)/1, $0x00
+DATA repeated00000060<>+46(SB)/1, $0x00
+DATA repeated00000060<>+47(SB)/1, $0x00
+DATA repeated00000060<>+48(SB)/1, $0x60
+DATA repeated00000060<>+49(SB)/1, $0x00
+DATA repeated00000060<>+50(SB)/1, $0x00
+DATA repeated00000060<>+51(SB)/1, $0x00
+DATA repeated00000060<>+52(SB)/1, $0x60
+DATA repeated00000060<>+53(SB)/1, $0x00
+DATA repeated00000060<>+54(SB)/1, $0x00
+DATA repeated00000060<>+55(SB)/1, $0x00
+DATA repeated00000060<>+56(SB)/1, $0x60
+DATA repeated00000060<>+57(SB)/1, $0x00
+DATA repeated00000060<>+58(SB)/1, $0x00
+DATA repeated00000060<>+59(SB)/1, $0x00
+DATA repeated00000060<>+60(SB)/1, $0x60
+DATA repeated00000060<>+61(SB)/1, $0x00
+DATA repeated00000060<>+62(SB)/1, $0x00
+DATA repeated00000060<>+63(SB)/1, $0x00
+GLOBL repeated00000060<>(SB), RODATA|NOPTR, $64
+
+DATA repeated00000007<>+0(SB)/1, $0x07
+DATA repeated00000007<>+1(SB)/1, $0x00
+DATA repeated00000007<>+2(SB)/1, $0x00
+DATA repeated00000007<>+3(SB)/1, $0x00
+DATA repeated00000007<>+4(SB)/1, $0x07
+DATA repeated00000007<>+5(SB)/1, $0x00
+DATA repeated00000007<>+6(SB)/1, $0x00
+DATA repeated00000007<>+7(SB)/1, $0x00
+DATA repeated00000007<>+8(SB)/1, $0x07
+DATA repeated00000007<>+9(SB)/1, $0x00
+DATA repeated00000007<>+10(SB)/1, $0x00
+DATA repeated00000007<>+11(SB)/1, $0x00
+DATA repeated00000007<>+12(SB)/1, $0x07
+DATA repeated00000007<>+13(SB)/1, $0x00
+DATA repeated00000007<>+14(SB)/1, $0x00
+DATA repeated00000007<>+15(SB)/1, $0x00
+DATA repeated00000007<>+16(SB)/1, $0x07
+DATA repeated00000007<>+17(SB)/1, $0x00
+DATA repeated00000007<>+18(SB)/1, $0x00
+DATA repeated00000007<>+19(SB)/1, $0x00
+DATA repeated00000007<>+20(SB)/1, $0x07
+DATA repeated00000007<>+21(SB)/1, $0x00
+DATA repeated00000007<>+22(SB)/1, $0x00
+DATA repeated00000007<>+23(SB)/1, $0x00
+DATA repeated00000007<>+24(SB)/1, $0x07
+DATA repeated00000007<>+25(SB)/1, $0x00
+DATA repeated00000007<>+26(SB)/1, $0x00
+DATA repeated00000007<>+27(SB)/1, $0x00
+DATA repeated00000007<>+28(SB)/1, $0x07
+DATA repeated00000007<>+29(SB)/1, $0x00
+DATA repeated00000007<>+30(SB)/1, $0x00
+DATA repeated00000007<>+31(SB)/1, $0x00
+DATA repeated00000007<>+32(SB)/1, $0x07
+DATA repeated00000007<>+33(SB)/1, $0x00
+DATA repeated00000007<>+34(SB)/1, $0x00
+DATA repeated00000007<>+35(SB)/1, $0x00
+DATA repeated00000007<>+36(SB)/1, $0x07
+DATA repeated00000007<>+37(SB)/1, $0x00
+DATA repeated00000007<>+38(SB)/1, $0x00
+DATA repeated00000007<>+39(SB)/1, $0x00
+DATA repeated00000007<>+40(SB)/1, $0x07
+DATA repeated00000007<>+41(SB)/1, $0x00
+DATA repeated00000007<>+42(SB)/1, $0x00
+DATA repeated00000007<>+43(SB)/1, $0x00
+DATA repeated00000007<>+44(SB)/1, $0x07
+DATA repeated00000007<>+45(SB)/1, $0x00
+DATA repeated00000007<>+46(SB)/1, $0x00
+DATA repeated00000007<>+47(SB)/1, $0x00
+DATA repeated00000007<>+48(SB)/1, $0x07
+DATA repeated00000007<>+49(SB)/1, $0x00
+DATA repeated00000007<>+50(SB)/1, $0x00
+DATA repeated00000007<>+51(SB)/1, $0x00
+DATA repeated00000007<>+52(SB)/1, $0x07
+DATA repeated00000007<>+53(SB)/1, $0x00
+DATA repeated00000007<>+54(SB)/1, $0x00
+DATA repeated00000007<>+55(SB)/1, $0x00
+DATA repeated00000007<>+56(SB)/1, $0x07
+DATA repeated00000007<>+57(SB)/1, $0x00
+DATA repeated00000007<>+58(SB)/1, $0x00
+DATA repeated00000007<>+59(SB)/1, $0x00
+DATA repeated00000007<>+60(SB)/1, $0x07
+DATA repeated00000007<>+61(SB)/1, $0x00
+DATA repeated00000007<>+62(SB)/1, $0x00
+DATA repeated00000007<>+63(SB)/1, $0x00
+GLOBL repeated00000007<>(SB), RODATA|NOPTR, $64
+
+DATA packedOrder<>+0(SB)/1, $0x00
+DATA packedOrder<>+1(SB)/1, $0x00
+DATA packedOrder<>+2(SB)/1, $0x00
+DATA packedOrder<>+3(SB)/1, $0x00
+DATA packedOrder<>+4(SB)/1, $0x04
+DATA packedOrder<>+5(SB)/1, $0x00
+DATA packedOrder<>+6(SB)/1, $0x00
+DATA packedOrder<>+7(SB)/1, $0x00
+DATA packedOrder<>+8(SB)/1, $0x01
+DATA packedOrder<>+9(SB)/1, $0x00
+DATA packedOrder<>+10(SB)/1, $0x00
+DATA packedOrder<>+11(SB)/1, $0x00
+DATA packedOrder<>+12(SB)/1, $0x05
+DATA packedOrder<>+13(SB)/1, $0x00
+DATA packedOrder<>+14(SB)/1, $0x00
+DATA packedOrder<>+15(SB)/1, $0x00
+DATA packedOrder<>+16(SB)/1, $0x02
+DATA packedOrder<>+17(SB)/1, $0x00
+DATA packedOrder<>+18(SB)/1, $0x00
+DATA packedOrder<>+19(SB)/1, $0x00
+DATA packedOrder<>+20(SB)/1, $0x06
+DATA packedOrder<>+21(SB)/1, $0x00
+DATA packedOrder<>+22(SB)/1, $0x00
+DATA packedOrder<>+23(SB)/1, $0x00
+DATA packedOrder<>+24(SB)/1, $0x03
+DATA packedOrder<>+25(SB)/1, $0x00
+DATA packedOrder<>+26(SB)/1, $0x00
+DATA packedOrder<>+27(SB)/1, $0x00
+DATA packedOrder<>+28(SB)/1, $0x07
+DATA packedOrder<>+29(SB)/1, $0x00
+DATA packedOrder<>+30(SB)/1, $0x00
+DATA packedOrder<>+31(SB)/1, $0x00
+GLOBL packedOrder<>(SB), RODATA|NOPTR, $32
 
 // func walkFloat16AVX2(dst *byte, base *byte, z *byte, n int)
 // Requires: AVX, AVX2
@@ -14857,6 +37555,219 @@ done:
 	VZEROUPPER
 	RET
 
+// func rowSumsAVX2(symbols *byte, ctx *byte, curve *byte, n int) (sum int, expected int)
+// Requires: AVX, AVX2
+TEXT ·rowSumsAVX2(SB), NOSPLIT, $0-48
+	MOVQ           symbols+0(FP), AX
+	MOVQ           ctx+8(FP), CX
+	MOVQ           curve+16(FP), DX
+	MOVQ           n+24(FP), BX
+	VBROADCASTI128 (DX), Y0
+	VBROADCASTI128 16(DX), Y1
+	VBROADCASTI128 32(DX), Y2
+	VBROADCASTI128 48(DX), Y3
+	VPXOR          Y2, Y3, Y3
+	VPXOR          Y1, Y2, Y2
+	VPXOR          Y0, Y1, Y1
+	VBROADCASTI128 64(DX), Y4
+	VBROADCASTI128 80(DX), Y5
+	VBROADCASTI128 96(DX), Y6
+	VBROADCASTI128 112(DX), Y7
+	VPXOR          Y6, Y7, Y7
+	VPXOR          Y5, Y6, Y6
+	VPXOR          Y4, Y5, Y5
+	VPXOR          Y8, Y8, Y8
+	VPXOR          Y9, Y9, Y9
+	VPXOR          Y10, Y10, Y10
+	VPXOR          Y11, Y11, Y11
+
+loop:
+	SUBQ    $0x20, BX
+	JL      done
+	VMOVDQU (CX), Y12
+	VPSADBW (AX), Y11, Y13
+	VPADDQ  Y13, Y8, Y8
+	VPSHUFB Y12, Y0, Y14
+	VPSHUFB Y12, Y4, Y15
+	VPSUBB  repeated10101010<>+0(SB), Y12, Y12
+	VPSHUFB Y12, Y1, Y13
+	VPXOR   Y13, Y14, Y14
+	VPSHUFB Y12, Y5, Y13
+	VPXOR   Y13, Y15, Y15
+	VPSUBB  repeated10101010<>+0(SB), Y12, Y12
+	VPSHUFB Y12, Y2, Y13
+	VPXOR   Y13, Y14, Y14
+	VPSHUFB Y12, Y6, Y13
+	VPXOR   Y13, Y15, Y15
+	VPSUBB  repeated10101010<>+0(SB), Y12, Y12
+	VPSHUFB Y12, Y3, Y13
+	VPXOR   Y13, Y14, Y14
+	VPSHUFB Y12, Y7, Y13
+	VPXOR   Y13, Y15, Y15
+	VPSADBW Y11, Y14, Y14
+	VPADDQ  Y14, Y9, Y9
+	VPSADBW Y11, Y15, Y15
+	VPADDQ  Y15, Y10, Y10
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	JMP     loop
+
+done:
+	VPSLLQ       $0x08, Y10, Y10
+	VPADDQ       Y10, Y9, Y9
+	VEXTRACTI128 $0x01, Y8, X13
+	VPADDQ       X13, X8, X8
+	VPSRLDQ      $0x08, X8, X13
+	VPADDQ       X13, X8, X8
+	VMOVQ        X8, AX
+	MOVQ         AX, sum+32(FP)
+	VEXTRACTI128 $0x01, Y9, X13
+	VPADDQ       X13, X9, X9
+	VPSRLDQ      $0x08, X9, X13
+	VPADDQ       X13, X9, X9
+	VMOVQ        X9, AX
+	MOVQ         AX, expected+40(FP)
+	VZEROUPPER
+	RET
+
+// func columnSumsAVX2(sums *byte, symbols *byte, ctx *byte, curve *byte, stride int, rows int, n int)
+// Requires: AVX, AVX2
+TEXT ·columnSumsAVX2(SB), NOSPLIT, $128-56
+	MOVQ           sums+0(FP), AX
+	MOVQ           symbols+8(FP), CX
+	MOVQ           ctx+16(FP), DX
+	MOVQ           curve+24(FP), BX
+	MOVQ           stride+32(FP), SI
+	MOVQ           rows+40(FP), DI
+	MOVQ           n+48(FP), R8
+	VBROADCASTI128 64(BX), Y6
+	VBROADCASTI128 80(BX), Y7
+	VBROADCASTI128 96(BX), Y8
+	VBROADCASTI128 112(BX), Y9
+	VPXOR          Y8, Y9, Y9
+	VPXOR          Y7, Y8, Y8
+	VPXOR          Y6, Y7, Y7
+	VMOVDQU        Y6, (SP)
+	VMOVDQU        Y7, 32(SP)
+	VMOVDQU        Y8, 64(SP)
+	VMOVDQU        Y9, 96(SP)
+	VBROADCASTI128 (BX), Y6
+	VBROADCASTI128 16(BX), Y7
+	VBROADCASTI128 32(BX), Y8
+	VBROADCASTI128 48(BX), Y9
+	VPXOR          Y8, Y9, Y9
+	VPXOR          Y7, Y8, Y8
+	VPXOR          Y6, Y7, Y7
+	VPXOR          Y10, Y10, Y10
+	MOVQ           R8, BX
+
+block:
+	SUBQ  $0x20, BX
+	JL    done
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	MOVQ  CX, R10
+	MOVQ  DX, R11
+	MOVQ  DI, R9
+
+row:
+	VMOVDQU    (R10), Y13
+	VMOVDQU    (R11), Y11
+	VPSHUFB    Y11, Y6, Y14
+	VMOVDQU    (SP), Y15
+	VPSHUFB    Y11, Y15, Y15
+	VPSUBB     repeated10101010<>+0(SB), Y11, Y11
+	VPSHUFB    Y11, Y7, Y12
+	VPXOR      Y12, Y14, Y14
+	VMOVDQU    32(SP), Y12
+	VPSHUFB    Y11, Y12, Y12
+	VPXOR      Y12, Y15, Y15
+	VPSUBB     repeated10101010<>+0(SB), Y11, Y11
+	VPSHUFB    Y11, Y8, Y12
+	VPXOR      Y12, Y14, Y14
+	VMOVDQU    64(SP), Y12
+	VPSHUFB    Y11, Y12, Y12
+	VPXOR      Y12, Y15, Y15
+	VPSUBB     repeated10101010<>+0(SB), Y11, Y11
+	VPSHUFB    Y11, Y9, Y12
+	VPXOR      Y12, Y14, Y14
+	VMOVDQU    96(SP), Y12
+	VPSHUFB    Y11, Y12, Y12
+	VPXOR      Y12, Y15, Y15
+	VPUNPCKLBW Y10, Y13, Y12
+	VPADDW     Y12, Y0, Y0
+	VPUNPCKHBW Y10, Y13, Y12
+	VPADDW     Y12, Y1, Y1
+	VPUNPCKLBW Y10, Y14, Y12
+	VPADDW     Y12, Y2, Y2
+	VPUNPCKHBW Y10, Y14, Y12
+	VPADDW     Y12, Y3, Y3
+	VPUNPCKLBW Y10, Y15, Y12
+	VPADDW     Y12, Y4, Y4
+	VPUNPCKHBW Y10, Y15, Y12
+	VPADDW     Y12, Y5, Y5
+	ADDQ       SI, R10
+	ADDQ       SI, R11
+	DECQ       R9
+	JNZ        row
+	MOVQ       AX, R9
+	VPERM2I128 $0x31, Y1, Y0, Y12
+	VPERM2I128 $0x20, Y1, Y0, Y0
+	VMOVDQA    Y12, Y1
+	VMOVDQU    Y0, (R9)
+	VMOVDQU    Y1, 32(R9)
+	LEAQ       (R9)(R8*2), R9
+	VPERM2I128 $0x31, Y3, Y2, Y12
+	VPERM2I128 $0x20, Y3, Y2, Y2
+	VMOVDQA    Y12, Y3
+	VMOVDQU    Y2, (R9)
+	VMOVDQU    Y3, 32(R9)
+	LEAQ       (R9)(R8*2), R9
+	VPERM2I128 $0x31, Y5, Y4, Y12
+	VPERM2I128 $0x20, Y5, Y4, Y4
+	VMOVDQA    Y12, Y5
+	VMOVDQU    Y4, (R9)
+	VMOVDQU    Y5, 32(R9)
+	LEAQ       (R9)(R8*2), R9
+	ADDQ       $0x20, CX
+	ADDQ       $0x20, DX
+	ADDQ       $0x40, AX
+	JMP        block
+
+done:
+	VZEROUPPER
+	RET
+
+// func keysAVX2(keys *byte, ctx *byte, symbols *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·keysAVX2(SB), NOSPLIT, $0-32
+	MOVQ keys+0(FP), AX
+	MOVQ ctx+8(FP), CX
+	MOVQ symbols+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	SUBQ       $0x20, BX
+	JL         done
+	VPERMQ     $0xd8, (CX), Y0
+	VPERMQ     $0xd8, (DX), Y1
+	VPUNPCKLBW Y0, Y1, Y2
+	VPUNPCKHBW Y0, Y1, Y3
+	VMOVDQU    Y2, (AX)
+	VMOVDQU    Y3, 32(AX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x20, DX
+	ADDQ       $0x40, AX
+	JMP        loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func addDwords(counts *byte, other *byte, n int)
 // Requires: AVX, AVX2
 TEXT ·addDwords(SB), NOSPLIT, $0-24
@@ -14968,6 +37879,212 @@ loop:
 done:
 	VZEROUPPER
 	RET
+
+// func split16AVX2(hi *byte, lo *byte, src *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·split16AVX2(SB), NOSPLIT, $0-32
+	MOVQ hi+0(FP), AX
+	MOVQ lo+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	SUBQ      $0x20, BX
+	JL        done
+	VMOVDQU   (DX), Y4
+	VPSRLW    $0x08, Y4, Y0
+	VPAND     repeated00ff00ff<>+0(SB), Y4, Y2
+	VMOVDQU   32(DX), Y4
+	VPSRLW    $0x08, Y4, Y1
+	VPAND     repeated00ff00ff<>+0(SB), Y4, Y3
+	VPACKUSWB Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VPACKUSWB Y3, Y2, Y2
+	VPERMQ    $0xd8, Y2, Y2
+	VMOVDQU   Y2, (CX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x20, CX
+	ADDQ      $0x40, DX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func splitBF16AVX2(hi *byte, lo *byte, src *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·splitBF16AVX2(SB), NOSPLIT, $0-32
+	MOVQ hi+0(FP), AX
+	MOVQ lo+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	SUBQ      $0x20, BX
+	JL        done
+	VMOVDQU   (DX), Y4
+	VPSRLW    $0x08, Y4, Y0
+	VPAND     repeated00ff00ff<>+0(SB), Y4, Y2
+	VPAND     repeated00800080<>+0(SB), Y0, Y5
+	VPADDW    Y4, Y4, Y0
+	VPSRLW    $0x08, Y0, Y0
+	VPAND     repeated007f007f<>+0(SB), Y2, Y2
+	VPOR      Y5, Y2, Y2
+	VMOVDQU   32(DX), Y4
+	VPSRLW    $0x08, Y4, Y1
+	VPAND     repeated00ff00ff<>+0(SB), Y4, Y3
+	VPAND     repeated00800080<>+0(SB), Y1, Y5
+	VPADDW    Y4, Y4, Y1
+	VPSRLW    $0x08, Y1, Y1
+	VPAND     repeated007f007f<>+0(SB), Y3, Y3
+	VPOR      Y5, Y3, Y3
+	VPACKUSWB Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VPACKUSWB Y3, Y2, Y2
+	VPERMQ    $0xd8, Y2, Y2
+	VMOVDQU   Y2, (CX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x20, CX
+	ADDQ      $0x40, DX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeated00800080<>+0(SB)/1, $0x80
+DATA repeated00800080<>+1(SB)/1, $0x00
+DATA repeated00800080<>+2(SB)/1, $0x80
+DATA repeated00800080<>+3(SB)/1, $0x00
+DATA repeated00800080<>+4(SB)/1, $0x80
+DATA repeated00800080<>+5(SB)/1, $0x00
+DATA repeated00800080<>+6(SB)/1, $0x80
+DATA repeated00800080<>+7(SB)/1, $0x00
+DATA repeated00800080<>+8(SB)/1, $0x80
+DATA repeated00800080<>+9(SB)/1, $0x00
+DATA repeated00800080<>+10(SB)/1, $0x80
+DATA repeated00800080<>+11(SB)/1, $0x00
+DATA repeated00800080<>+12(SB)/1, $0x80
+DATA repeated00800080<>+13(SB)/1, $0x00
+DATA repeated00800080<>+14(SB)/1, $0x80
+DATA repeated00800080<>+15(SB)/1, $0x00
+DATA repeated00800080<>+16(SB)/1, $0x80
+DATA repeated00800080<>+17(SB)/1, $0x00
+DATA repeated00800080<>+18(SB)/1, $0x80
+DATA repeated00800080<>+19(SB)/1, $0x00
+DATA repeated00800080<>+20(SB)/1, $0x80
+DATA repeated00800080<>+21(SB)/1, $0x00
+DATA repeated00800080<>+22(SB)/1, $0x80
+DATA repeated00800080<>+23(SB)/1, $0x00
+DATA repeated00800080<>+24(SB)/1, $0x80
+DATA repeated00800080<>+25(SB)/1, $0x00
+DATA repeated00800080<>+26(SB)/1, $0x80
+DATA repeated00800080<>+27(SB)/1, $0x00
+DATA repeated00800080<>+28(SB)/1, $0x80
+DATA repeated00800080<>+29(SB)/1, $0x00
+DATA repeated00800080<>+30(SB)/1, $0x80
+DATA repeated00800080<>+31(SB)/1, $0x00
+DATA repeated00800080<>+32(SB)/1, $0x80
+DATA repeated00800080<>+33(SB)/1, $0x00
+DATA repeated00800080<>+34(SB)/1, $0x80
+DATA repeated00800080<>+35(SB)/1, $0x00
+DATA repeated00800080<>+36(SB)/1, $0x80
+DATA repeated00800080<>+37(SB)/1, $0x00
+DATA repeated00800080<>+38(SB)/1, $0x80
+DATA repeated00800080<>+39(SB)/1, $0x00
+DATA repeated00800080<>+40(SB)/1, $0x80
+DATA repeated00800080<>+41(SB)/1, $0x00
+DATA repeated00800080<>+42(SB)/1, $0x80
+DATA repeated00800080<>+43(SB)/1, $0x00
+DATA repeated00800080<>+44(SB)/1, $0x80
+DATA repeated00800080<>+45(SB)/1, $0x00
+DATA repeated00800080<>+46(SB)/1, $0x80
+DATA repeated00800080<>+47(SB)/1, $0x00
+DATA repeated00800080<>+48(SB)/1, $0x80
+DATA repeated00800080<>+49(SB)/1, $0x00
+DATA repeated00800080<>+50(SB)/1, $0x80
+DATA repeated00800080<>+51(SB)/1, $0x00
+DATA repeated00800080<>+52(SB)/1, $0x80
+DATA repeated00800080<>+53(SB)/1, $0x00
+DATA repeated00800080<>+54(SB)/1, $0x80
+DATA repeated00800080<>+55(SB)/1, $0x00
+DATA repeated00800080<>+56(SB)/1, $0x80
+DATA repeated00800080<>+57(SB)/1, $0x00
+DATA repeated00800080<>+58(SB)/1, $0x80
+DATA repeated00800080<>+59(SB)/1, $0x00
+DATA repeated00800080<>+60(SB)/1, $0x80
+DATA repeated00800080<>+61(SB)/1, $0x00
+DATA repeated00800080<>+62(SB)/1, $0x80
+DATA repeated00800080<>+63(SB)/1, $0x00
+GLOBL repeated00800080<>(SB), RODATA|NOPTR, $64
+
+DATA repeated007f007f<>+0(SB)/1, $0x7f
+DATA repeated007f007f<>+1(SB)/1, $0x00
+DATA repeated007f007f<>+2(SB)/1, $0x7f
+DATA repeated007f007f<>+3(SB)/1, $0x00
+DATA repeated007f007f<>+4(SB)/1, $0x7f
+DATA repeated007f007f<>+5(SB)/1, $0x00
+DATA repeated007f007f<>+6(SB)/1, $0x7f
+DATA repeated007f007f<>+7(SB)/1, $0x00
+DATA repeated007f007f<>+8(SB)/1, $0x7f
+DATA repeated007f007f<>+9(SB)/1, $0x00
+DATA repeated007f007f<>+10(SB)/1, $0x7f
+DATA repeated007f007f<>+11(SB)/1, $0x00
+DATA repeated007f007f<>+12(SB)/1, $0x7f
+DATA repeated007f007f<>+13(SB)/1, $0x00
+DATA repeated007f007f<>+14(SB)/1, $0x7f
+DATA repeated007f007f<>+15(SB)/1, $0x00
+DATA repeated007f007f<>+16(SB)/1, $0x7f
+DATA repeated007f007f<>+17(SB)/1, $0x00
+DATA repeated007f007f<>+18(SB)/1, $0x7f
+DATA repeated007f007f<>+19(SB)/1, $0x00
+DATA repeated007f007f<>+20(SB)/1, $0x7f
+DATA repeated007f007f<>+21(SB)/1, $0x00
+DATA repeated007f007f<>+22(SB)/1, $0x7f
+DATA repeated007f007f<>+23(SB)/1, $0x00
+DATA repeated007f007f<>+24(SB)/1, $0x7f
+DATA repeated007f007f<>+25(SB)/1, $0x00
+DATA repeated007f007f<>+26(SB)/1, $0x7f
+DATA repeated007f007f<>+27(SB)/1, $0x00
+DATA repeated007f007f<>+28(SB)/1, $0x7f
+DATA repeated007f007f<>+29(SB)/1, $0x00
+DATA repeated007f007f<>+30(SB)/1, $0x7f
+DATA repeated007f007f<>+31(SB)/1, $0x00
+DATA repeated007f007f<>+32(SB)/1, $0x7f
+DATA repeated007f007f<>+33(SB)/1, $0x00
+DATA repeated007f007f<>+34(SB)/1, $0x7f
+DATA repeated007f007f<>+35(SB)/1, $0x00
+DATA repeated007f007f<>+36(SB)/1, $0x7f
+DATA repeated007f007f<>+37(SB)/1, $0x00
+DATA repeated007f007f<>+38(SB)/1, $0x7f
+DATA repeated007f007f<>+39(SB)/1, $0x00
+DATA repeated007f007f<>+40(SB)/1, $0x7f
+DATA repeated007f007f<>+41(SB)/1, $0x00
+DATA repeated007f007f<>+42(SB)/1, $0x7f
+DATA repeated007f007f<>+43(SB)/1, $0x00
+DATA repeated007f007f<>+44(SB)/1, $0x7f
+DATA repeated007f007f<>+45(SB)/1, $0x00
+DATA repeated007f007f<>+46(SB)/1, $0x7f
+DATA repeated007f007f<>+47(SB)/1, $0x00
+DATA repeated007f007f<>+48(SB)/1, $0x7f
+DATA repeated007f007f<>+49(SB)/1, $0x00
+DATA repeated007f007f<>+50(SB)/1, $0x7f
+DATA repeated007f007f<>+51(SB)/1, $0x00
+DATA repeated007f007f<>+52(SB)/1, $0x7f
+DATA repeated007f007f<>+53(SB)/1, $0x00
+DATA repeated007f007f<>+54(SB)/1, $0x7f
+DATA repeated007f007f<>+55(SB)/1, $0x00
+DATA repeated007f007f<>+56(SB)/1, $0x7f
+DATA repeated007f007f<>+57(SB)/1, $0x00
+DATA repeated007f007f<>+58(SB)/1, $0x7f
+DATA repeated007f007f<>+59(SB)/1, $0x00
+DATA repeated007f007f<>+60(SB)/1, $0x7f
+DATA repeated007f007f<>+61(SB)/1, $0x00
+DATA repeated007f007f<>+62(SB)/1, $0x7f
+DATA repeated007f007f<>+63(SB)/1, $0x00
+GLOBL repeated007f007f<>(SB), RODATA|NOPTR, $64
 
 // func join16AVX2(dst *byte, hi *byte, lo *byte, n int)
 // Requires: AVX, AVX2

@@ -84,11 +84,7 @@ type laneDecoder struct {
 	freqHi [tableSymbols]uint8
 	code   [tableSymbols]uint8
 
-	number      [contexts]uint8         // of the context's table
-	tableBits   [16]uint8               // bits, by table
-	tableQuarts [3][16]uint8            // quarts, by table
-	tableAfter  [3][4 * maxTables]uint8 // after, of every fourth symbol
-	tableLast   [16]uint8               // freqHi of the last symbol, by table
+	quads quadTables
 
 	plane [1 << ransBits]decEntry // of a byte plane
 	slots [maxTables << 8]uint32  // frequency<<19 | start<<11 | code, by table and slot, of 255 and more together

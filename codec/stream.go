@@ -257,11 +257,12 @@ func (st *stepTables) forDecoding(d *laneDecoder) {
 	}
 	for c, t := range st.of {
 		at := int(t) * stepSymbols
-		d.of[c], d.bits[c], d.number[c] = uint8(at+12), st.table[t].bits, t
+		d.of[c], d.bits[c] = uint8(at+12), st.table[t].bits
 		for q := range d.quarts {
 			d.quarts[q][c] = d.start[at+4*(q+1)]
 		}
 	}
+	d.quads.set(st, d)
 }
 
 // forDecoding fills the decoder's t'th table. The symbols are the last ones of
@@ -283,13 +284,8 @@ func (t *stepTable) forDecoding(d *laneDecoder, number int) {
 			slots[i] = entry
 		}
 	})
-	d.tableBits[number], d.tableLast[number] = t.bits, d.freqHi[at+stepSymbols-1]
 	for k := range d.after {
 		copy(d.after[k][at:at+stepSymbols-1-k], d.start[at+1+k:at+stepSymbols])
-		d.tableQuarts[k][number] = d.start[at+4*(k+1)]
-		for q := range 4 {
-			d.tableAfter[k][4*number+q] = d.start[at+4*q+k+1]
-		}
 	}
 }
 

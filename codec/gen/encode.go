@@ -8,11 +8,11 @@ import (
 
 // encodeBytes512 encodes rounds of 16, 32 or 64 lanes of bytes, the last first.
 func encodeBytes512() {
-	TEXT("encodeBytesAVX512", NOSPLIT, "func(e, p, words *byte, at, rounds, lanes int) (written int)")
+	TEXT("encodeBytesAVX512", NOSPLIT, "func(e, symbols, words *byte, at, rounds, lanes int) (written int)")
 	Pragma("noescape")
 	Doc("encodeBytesAVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.")
 	e := Load(Param("e"), GP64())
-	p := Load(Param("p"), GP64())
+	p := Load(Param("symbols"), GP64())
 	dst := Load(Param("words"), GP64())
 	at := Load(Param("at"), GP64())
 	LEAQ(Mem{Base: dst, Index: at, Scale: 2}, dst)
