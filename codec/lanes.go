@@ -78,8 +78,10 @@ type laneDecoder struct {
 	tableLast   [16]uint8               // freqHi of the last symbol, by table
 
 	plane [1 << ransBits]decEntry // of a byte plane
-	slots [maxTables << 8]uint32  // frequency<<19 | start<<11 | code, by table and slot, of 255 and more together
 	tail  [1 << 10]byte
+
+	round roundTables
+	stale *stepTables // what round is to be filled from; nil if it is
 }
 
 // tableSymbols are the symbols of all tables.
@@ -182,6 +184,10 @@ func encodeRound[Z step](e *laneEncoder, keys []uint16, z []Z, p int) int {
 // words, and returns the words that are left.
 func decodeLanes[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes int) ([]byte, error) {
 	n, src := decodeRoundsFast(d, z, ctx, src, lanes)
+	if n < len(z) && d.stale != nil {
+		d.round.fill(d.stale)
+		d.stale = nil
+	}
 	for z, ctx = z[n:], ctx[n:]; len(z) > 0; {
 		k := min(lanes, len(z))
 		var err error
@@ -191,59 +197,6 @@ func decodeLanes[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes i
 		z, ctx = z[k:], ctx[k:]
 	}
 	return src, nil
-}
-
-// decodeRound decodes one round.
-func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte, error) {
-	most := uint32(0)
-	p := 0
-	ctx = ctx[:len(z)]
-	var rest, first [maxLanes]uint8
-	words := d.roundWords(src)
-	states, slots, of, widths := &d.states, &d.slots, &d.of, &d.bits
-	for j := range z {
-		x := states[j&(maxLanes-1)]
-		c := ctx[j] & (contexts - 1)
-		bits := uint32(widths[c]) & 15
-		slot := x & (1<<bits - 1)
-		e := slots[(uint32(of[c])&^15<<4|min(slot, 255))&(maxTables<<8-1)]
-		x = e>>19*(x>>bits) + slot - e>>11&255
-		raw := e >> codeRaw & 31
-		n := min(raw, stepBits-bits)
-		z[j] = Z(e&7<<raw|x&(1<<(n&31)-1)) - 1
-		x >>= n & 31
-		// A lane is low as good as at random: no branch. States are below 2^31.
-		low := (x - laneLow) >> 31
-		x = x<<(low<<4&31) | uint32(le.Uint16(words[p&(2*maxLanes-2):]))&-low
-		p += int(2 * low)
-		rest[j&(maxLanes-1)], first[j&(maxLanes-1)] = uint8(raw-n), uint8(n)
-		most = max(most, raw-n)
-		states[j&(maxLanes-1)] = x
-	}
-	if p > len(src) {
-		return nil, corrupt("steps: out of words")
-	}
-	for from := uint32(0); from < most; from += otherRaw {
-		for j := range z {
-			left := uint32(rest[j&(maxLanes-1)])
-			if left <= from {
-				continue
-			}
-			n := min(left-from, otherRaw)
-			x := d.states[j&(maxLanes-1)]
-			z[j] += Z(x & (1<<n - 1) << (uint32(first[j&(maxLanes-1)]) + from))
-			x >>= n
-			if x < laneLow {
-				if p+2 > len(src) {
-					return nil, corrupt("steps: out of words")
-				}
-				x = x<<16 | uint32(le.Uint16(src[p:]))
-				p += 2
-			}
-			d.states[j&(maxLanes-1)] = x
-		}
-	}
-	return src[p:], nil
 }
 
 // roundWords returns the words that src begins with, one for each lane, and

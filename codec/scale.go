@@ -114,7 +114,9 @@ func rowShifts(dst, cols []int8, shift int) {
 func rowContexts(ctx, depth []uint8, cols []int8, shift int) {
 	k := contextFast(ctx, depth, cols, shift)
 	if cols == nil {
-		k += plainContexts(ctx[k:], depth[k:], shift)
+		k += wideContexts(ctx[k:], depth[k:], nil, shift)
+	} else {
+		k += wideContexts(ctx[k:], depth[k:], cols[k:], shift)
 	}
 	for i := k; i < len(ctx); i++ {
 		c := shift + 2*int(depth[i])
@@ -125,21 +127,26 @@ func rowContexts(ctx, depth []uint8, cols []int8, shift int) {
 	}
 }
 
-// plainContexts fills ctx with contexts of elements without shifts of columns,
-// eight at a time, and returns how many.
-func plainContexts(ctx, depth []uint8, shift int) int {
+// wideContexts fills ctx with contexts, eight at a time, and returns how many.
+func wideContexts(ctx, depth []uint8, cols []int8, shift int) int {
 	const (
 		ones = 0x0101010101010101
 		most = (contexts - 1) * ones
+		bias = ones << 7 // so that nothing is below zero
 	)
 	shift = min(max(shift, 1-contexts), contexts-1)
-	up, down := uint64(max(shift, 0))*ones, uint64(max(-shift, 0))*ones
+	up, down := uint64(max(shift, 0))*ones+bias, uint64(max(-shift, 0))*ones
 	n := len(ctx) &^ 7
 	depth = depth[:len(ctx)]
 	for i := 0; i < n; i += 8 {
-		// At most 2·31 + 63: the highest bit is free, to see what is below zero.
-		c := 2*le.Uint64(depth[i:]) + up | ones<<7
-		c -= down
+		// At most 2·31 + 63, or with columns, whose rows shift by less, 2·31 + 36 + 24.
+		c := 2*le.Uint64(depth[i:]) + up - down
+		if cols != nil {
+			s := (*[8]int8)(cols[i:])
+			add := uint64(uint8(s[0])) | uint64(uint8(s[1]))<<8 | uint64(uint8(s[2]))<<16 | uint64(uint8(s[3]))<<24 |
+				uint64(uint8(s[4]))<<32 | uint64(uint8(s[5]))<<40 | uint64(uint8(s[6]))<<48 | uint64(uint8(s[7]))<<56
+			c += add ^ bias - bias // signed bytes
+		}
 		c &= (c >> 7 & ones) * 0x7f
 		c |= (c >> 6 & ones) * (contexts - 1)
 		le.PutUint64(ctx[i:], c&most)

@@ -240,6 +240,7 @@ func fineAt(v uint64) int {
 
 // forDecoding fills the decoder's tables.
 func (st *stepTables) forDecoding(d *laneDecoder) {
+	d.stale = st
 	for t := range st.n {
 		st.table[t].forDecoding(d, t)
 	}
@@ -264,12 +265,6 @@ func (t *stepTable) forDecoding(d *laneDecoder, number int) {
 		d.start[to], d.code[to] = uint8(start), code
 		d.freqLo[to], d.freqHi[to] = uint8(s.freq), uint8(s.freq>>8)
 		to++
-		end := min(start+int(s.freq), 256)
-		entry := uint32(s.freq)<<19 | uint32(start)<<11 | uint32(code)
-		slots := d.slots[number<<8:][start:max(start, end)]
-		for i := range slots {
-			slots[i] = entry
-		}
 	})
 	d.tableBits[number], d.tableLast[number] = t.bits, d.freqHi[at+stepSymbols-1]
 	for k := range d.after {
