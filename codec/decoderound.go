@@ -47,16 +47,28 @@ func (t *roundTables) fill(st *stepTables) {
 	}
 }
 
+// portionsOf returns how many of raw bits come in each portion, of a symbol of a
+// table of so many bits.
+func portionsOf(raw, width uint8) (first, second, third uint8) {
+	first = min(raw, stepBits-width)
+	second = min(raw-first, otherRaw)
+	return first, second, raw - first - second
+}
+
+// symbolNumber returns the number of a table's i'th symbol.
+func symbolNumber(table, i int, raw, width uint8) uint8 {
+	number := uint8(table*stepSymbols + i)
+	if raw > stepBits-width {
+		number |= restFlag
+	}
+	return number
+}
+
 // set makes slots from start on what the i'th symbol of a table decodes
 // from.
 func (t *roundTables) set(table, i, start int, s stepSymbol, width uint8) {
-	first := min(s.raw, stepBits-width)
-	second := min(s.raw-first, otherRaw)
-	third := s.raw - first - second
-	number := uint8(table*stepSymbols + i)
-	if second > 0 {
-		number |= restFlag
-	}
+	first, second, third := portionsOf(s.raw, width)
+	number := symbolNumber(table, i, s.raw, width)
 	t.start[number], t.high[number] = uint32(start), ^uint32(1<<width-1)
 	t.others[number] = 1<<maxBits - uint32(s.freq)<<(maxBits-width)
 	t.step[number] = uint32(s.head)<<s.raw - 1

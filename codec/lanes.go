@@ -54,6 +54,9 @@ type laneEncoder struct {
 	states [maxLanes]uint32
 	table  [contexts * maxSymbols]encEntry // by context<<8 | fine symbol
 	words  []uint16                        // filled from the end
+
+	round encodeTables
+	stale *stepTables // what round is to be filled from; nil if it is
 }
 
 // A laneDecoder is the states of a decoder, and its tables twice: as kernels look
@@ -96,15 +99,27 @@ func encodeLanes[Z step](e *laneEncoder, dst []byte, keys []uint16, z []Z, lanes
 	e.start(len(z)*3 + 2*maxLanes) // at most a word for each symbol and each portion
 	p := len(e.words)
 	whole := len(z) - len(z)%lanes
-	p = encodeRound(e, keys[whole:], z[whole:], p)
+	if whole < len(z) {
+		e.fill()
+		p = encodeRound(e, keys[whole:], z[whole:], p)
+	}
 	if done, q := encodeRoundsFast(e, keys[:whole], z[:whole], lanes, p); done {
 		p = q
 	} else {
+		e.fill()
 		for i := whole; i > 0; i -= lanes {
 			p = encodeRound(e, keys[i-lanes:i], z[i-lanes:i], p)
 		}
 	}
 	return e.appendTo(dst, lanes, p)
+}
+
+// fill makes round ready.
+func (e *laneEncoder) fill() {
+	if e.stale != nil {
+		e.round.fill(e.stale)
+		e.stale = nil
+	}
 }
 
 // start prepares for a stream of at most words words.
@@ -125,68 +140,12 @@ func (e *laneEncoder) appendTo(dst []byte, lanes, p int) []byte {
 	return appendWords(dst, e.words[p:])
 }
 
-// raws returns how many raw bits e has, and how many of them go with the symbol.
-func (e encEntry) raws() (all, first uint32) {
-	all = uint32(e & 31)
-	return all, min(all, stepBits-uint32(e>>7&15))
-}
-
-// encodeRound encodes a round, words below e.words[p], and returns where they
-// begin.
-func encodeRound[Z step](e *laneEncoder, keys []uint16, z []Z, p int) int {
-	words := e.words
-	var entries [maxLanes]encEntry
-	most := uint32(0)
-	for j, k := range keys {
-		entry := e.table[k&(contexts*maxSymbols-1)]
-		entries[j&(maxLanes-1)] = entry
-		all, first := entry.raws()
-		most = max(most, all-first)
-	}
-	for _, from := range [2]uint32{otherRaw, 0} {
-		if most <= from {
-			continue
-		}
-		for j := len(keys) - 1; j >= 0; j-- {
-			all, first := entries[j&(maxLanes-1)].raws()
-			if all-first <= from {
-				continue
-			}
-			n := min(all-first-from, otherRaw)
-			x := e.states[j]
-			if x >= 1<<(31-n) {
-				p--
-				words[p] = uint16(x)
-				x >>= 16
-			}
-			e.states[j] = x<<n | uint32(z[j]+1)>>(first+from)&(1<<n-1)
-		}
-	}
-	for j := len(keys) - 1; j >= 0; j-- {
-		entry := entries[j&(maxLanes-1)]
-		bits := uint32(entry >> 7 & 15)
-		f, start := uint32(entry>>19), uint32(entry>>11&255)
-		_, n := entry.raws()
-		x := e.states[j]
-		// A lane is full as good as at random: no branch. Both sides are below 2^31.
-		words[p-1] = uint16(x)
-		full := (f<<((31-bits-n)&31) - 1 - x) >> 31
-		p -= int(full)
-		x >>= full << 4 & 31
-		x = x<<(n&31) | uint32(z[j]+1)&(1<<(n&31)-1)
-		q := x / f
-		e.states[j] = q<<(bits&31) + x - q*f + start
-	}
-	return p
-}
-
 // decodeLanes fills z with steps in the contexts ctx from src, which begins with
 // words, and returns the words that are left.
 func decodeLanes[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes int) ([]byte, error) {
 	n, src := decodeRoundsFast(d, z, ctx, src, lanes)
-	if n < len(z) && d.stale != nil {
-		d.round.fill(d.stale)
-		d.stale = nil
+	if n < len(z) {
+		d.fill()
 	}
 	for z, ctx = z[n:], ctx[n:]; len(z) > 0; {
 		k := min(lanes, len(z))
@@ -197,6 +156,14 @@ func decodeLanes[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes i
 		z, ctx = z[k:], ctx[k:]
 	}
 	return src, nil
+}
+
+// fill makes round ready.
+func (d *laneDecoder) fill() {
+	if d.stale != nil {
+		d.round.fill(d.stale)
+		d.stale = nil
+	}
 }
 
 // roundWords returns the words that src begins with, one for each lane, and

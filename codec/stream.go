@@ -200,6 +200,7 @@ func (t *stepTable) inSlots(fn func(i, start int)) {
 
 // forEncoding fills the encoder's table for contexts up to last.
 func (st *stepTables) forEncoding(e *laneEncoder, last int) {
+	e.stale = st
 	for c := 0; c <= last; c++ {
 		row := e.table[c*maxSymbols:][:maxSymbols]
 		t := st.of[c]
@@ -207,13 +208,14 @@ func (st *stepTables) forEncoding(e *laneEncoder, last int) {
 			copy(row, e.table[(c-1)*maxSymbols:])
 			continue
 		}
-		st.table[t].entries(row)
+		st.table[t].entries(row, e.round.symbol[int(t)*maxSymbols:][:maxSymbols], int(t))
 	}
 }
 
-// entries fills row with how each fine symbol is encoded. Of two symbols that
-// stand for the same steps, the one of fewer raw bits does.
-func (t *stepTable) entries(row []encEntry) {
+// entries fills row with how each fine symbol is encoded by the table of that
+// number, and symbols with its symbol's number. Of two symbols that stand for the
+// same steps, the one of fewer raw bits does.
+func (t *stepTable) entries(row []encEntry, symbols []uint8, number int) {
 	var starts [stepSymbols]int
 	t.inSlots(func(i, start int) { starts[i] = start })
 	clear(row)
@@ -225,7 +227,7 @@ func (t *stepTable) entries(row []encEntry) {
 		from, to := uint64(s.head)<<s.raw, uint64(s.head+1)<<s.raw
 		for f := fineAt(from); f < min(fineAt(to), maxSymbols); f++ {
 			if u := uint8(f - 1); row[u] == 0 || row[u]&31 > entry&31 {
-				row[u] = entry
+				row[u], symbols[u] = entry, symbolNumber(number, i, s.raw, t.bits)
 			}
 		}
 	}
