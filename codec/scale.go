@@ -166,6 +166,7 @@ type scaler struct {
 	n      [contexts]uint64
 	ratio  [2*maxShift + 1]uint64 // mean symbol after a shift, over all depths
 	sums   []uint16
+	both   []uint64 // of columns: sums of symbols, and of what is expected, times 2^32
 }
 
 const (
@@ -282,11 +283,8 @@ func (s *scaler) rows(dst []int8, symbols, ctx []uint8, g grid) []int8 {
 	for r := range g.rows(n) {
 		from, to := g.span(r, n)
 		k, sum, expected := rowSumsFast(symbols[from:to], ctx[from:to], &s.bytes)
-		for i := from + k; i < to; i++ {
-			sum += uint32(symbols[i])
-			expected += uint64(s.curve[ctx[i]&(contexts-1)])
-		}
-		dst = append(dst, s.shift(sum, expected))
+		left, right := s.rowSums(symbols[from+k:to], ctx[from+k:to])
+		dst = append(dst, s.shift(sum+left, expected+right))
 	}
 	return dst
 }
@@ -309,13 +307,14 @@ func (s *scaler) columns(dst []int8, symbols, ctx []uint8, g grid) []int8 {
 		expected := uint64(s.sums[k+c]) + uint64(s.sums[2*k+c])<<8
 		dst = append(dst, s.shift(uint32(s.sums[c]), expected))
 	}
-	for c := k; c < g.row; c++ {
-		sum, expected := uint32(0), uint64(0)
-		for r := 0; r < rows; r += every {
-			sum += uint32(symbols[r*g.row+c])
-			expected += uint64(s.curve[ctx[r*g.row+c]&(contexts-1)])
-		}
-		dst = append(dst, s.shift(sum, expected))
+	s.both = grow(s.both, g.row-k)
+	clear(s.both)
+	for r := 0; r < rows; r += every {
+		from, to := r*g.row+k, (r+1)*g.row
+		s.columnSums(s.both, symbols[from:to], ctx[from:to])
+	}
+	for _, both := range s.both {
+		dst = append(dst, s.shift(uint32(both), both>>32))
 	}
 	return dst
 }

@@ -5,22 +5,56 @@ package codec
 func (n number) steps16(z []uint16, symbols []uint8, leaf, base []byte) {
 	i := steps16Fast(n, z, symbols, leaf, base)
 	z, symbols, leaf, base = z[i:], symbols[i:], leaf[2*i:], base[2*i:]
-	low := uint16(n.ordering().low)
-	symbols, leaf, base = symbols[:len(z)], leaf[:2*len(z)], base[:2*len(z)]
+	if n.float {
+		i = stepsFloat16(z, symbols, leaf, base)
+		z, symbols, leaf, base = z[i:], symbols[i:], leaf[2*i:], base[2*i:]
+	}
+	o := n.ordering()
 	for i := range z {
-		// In both orders the highest bit is wrong, which makes no difference.
-		a, b := le.Uint16(leaf[2*i:]), le.Uint16(base[2*i:])
-		a ^= uint16(int16(a)>>15) & low
-		b ^= uint16(int16(b)>>15) & low
-		a -= b
-		a = a<<1 ^ uint16(int16(a)>>15)
-		if z[i] = a; a < uint16(len(symbolOf8)) {
-			symbols[i] = symbolOf8[a]
-			continue
-		}
-		symbols[i] = symbolOf(a)
+		a := o.step(uint32(le.Uint16(leaf[2*i:])), uint32(le.Uint16(base[2*i:])))
+		z[i], symbols[i] = uint16(a), symbolOf(uint16(a))
 	}
 }
+
+// stepsFloat16 is steps16 for floats, four at a time. It returns how many.
+func stepsFloat16(z []uint16, symbols []uint8, leaf, base []byte) int {
+	const few = symbolsFew - 1 // those of a table
+	n := len(z) &^ 3
+	for i := 0; i < n; i += 4 {
+		w := stepFloats16(le.Uint64((*[8]byte)(leaf[2*i:])[:]), le.Uint64((*[8]byte)(base[2*i:])[:]))
+		z, s := (*[4]uint16)(z[i:]), (*[4]uint8)(symbols[i:])
+		z[0], z[1], z[2], z[3] = uint16(w), uint16(w>>16), uint16(w>>32), uint16(w>>48)
+		if w&(lanes16*(1<<16-1)&^(lanes16*few)) != 0 {
+			s[0], s[1], s[2], s[3] = symbolOf(z[0]), symbolOf(z[1]), symbolOf(z[2]), symbolOf(z[3])
+			continue
+		}
+		s[0], s[1], s[2], s[3] = symbolOfFew[w&few], symbolOfFew[w>>16&few], symbolOfFew[w>>32&few], symbolOfFew[w>>48&few]
+	}
+	return n
+}
+
+// stepFloats16 returns the steps from the four floats of 16 bits b to a. In both
+// orders the highest bit is wrong, which makes no difference.
+func stepFloats16(a, b uint64) uint64 {
+	const sign = 1 << 15 * lanes16
+	minus := a & sign
+	a ^= minus - minus>>15 // the magnitude of negative ones is flipped
+	minus = b & sign
+	b ^= minus - minus>>15
+	d := (a | sign) - b&^sign ^ (a^^b)&sign // nothing is borrowed from one by the next
+	minus = d & sign >> 15
+	return d&^sign<<1 ^ (minus<<16 - minus)
+}
+
+// symbolOfFew is symbolOf for small steps.
+var symbolOfFew = func() (t [symbolsFew]uint8) {
+	for z := range t {
+		t[z] = symbolOf(uint16(z))
+	}
+	return t
+}()
+
+const symbolsFew = 1 << 12
 
 // steps32 is steps16 for elements of 32 bits.
 func (n number) steps32(z []uint32, symbols []uint8, leaf, base []byte) {
@@ -61,4 +95,3 @@ func (n number) steps8(z []uint16, symbols []uint8, leaf, base []byte) {
 		z[i], symbols[i] = uint16(a), symbolOf8[a]
 	}
 }
-
