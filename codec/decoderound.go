@@ -107,24 +107,21 @@ func (p *portions) take(x uint32, s uint8) (z, rest uint32) {
 
 // decodeRound decodes one round.
 func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte, error) {
-	var symbols [maxLanes]uint8
-	t := &d.round
-	low := uint64(0)
+	t, symbols := &d.round, &d.symbols
+	var low uint64
 	if len(z) == maxLanes && len(ctx) >= maxLanes {
-		low = takeAll(t, &d.states, &symbols, (*[maxLanes]Z)(z), (*[maxLanes]uint8)(ctx))
+		low = takeAll(t, &d.states, symbols, (*[maxLanes]Z)(z), (*[maxLanes]uint8)(ctx))
 	} else {
-		low = takeSome(t, &d.states, &symbols, z, ctx)
+		clear(symbols[:])
+		low = takeSome(t, &d.states, symbols, z, ctx)
 	}
 	src, err := d.renormalise(src, low)
 	if err != nil {
 		return nil, err
 	}
-	lanes := withRest(&symbols)
-	for i := range t.rest {
-		if lanes == 0 {
-			break
-		}
-		low, lanes = takeRest(&t.rest[i], &d.states, &symbols, z, lanes)
+	lanes := withRest(symbols)
+	for i := 0; lanes != 0; i++ {
+		low, lanes = takeRest(&t.rest[i&1], &d.states, symbols, z, lanes)
 		if src, err = d.renormalise(src, low); err != nil {
 			return nil, err
 		}

@@ -18,15 +18,12 @@ func (n number) depths(depth []uint8, base []byte, top uint32) {
 	switch n.width {
 	case 1:
 		for i, x := range base[:len(depth)] {
-			depth[i] = t[x]
+			depth[i] = t[uint32(x)<<1]
 		}
 	case 2:
-		t.of16(depth, base, n.exponent)
+		t.of16(depth, base)
 	default:
-		base = base[:4*len(depth)]
-		for i := range depth {
-			depth[i] = t[uint8(le.Uint32(base[4*i:])>>(n.exponent&31))]
-		}
+		t.of32(depth, base)
 	}
 }
 
@@ -38,40 +35,50 @@ func (n number) depthOf(x, top uint32) uint8 {
 }
 
 // fewDepths is up to how many depths are found faster than a table of them.
-const fewDepths = 256
+const fewDepths = 128
 
-// A depthTable is depths, by an element of a byte, or by the lowest byte of a wider
-// one from its exponent on.
-type depthTable [256]uint8
+// A depthTable is depths by the highest nine bits of an element, which in all
+// floats hold its exponent.
+type depthTable [512]uint8
 
 func (n number) depthTable(top uint32) (t depthTable) {
-	all := n.mask&(1<<8-1) + 1
-	for e := range all {
-		t[e&(1<<8-1)] = uint8(min(top-min(top, e), maxDepth))
+	const half = len(t) / 2 // the others are negative
+	shift := n.exponent + 9 - n.bits()
+	from := min(int(top-min(top, maxDepth))<<shift, half)
+	fill(t[:from], []byte{maxDepth})
+	for i := from; i < min(int(top+1)<<shift, half); i++ {
+		t[i] = uint8(int(top) - i>>shift)
 	}
-	if n.width > 1 {
-		fill(t[all:], t[:all])
-		return t
-	}
-	narrow := t
-	for x := range t {
-		t[x] = narrow[n.exponentOf(uint32(x))&(1<<8-1)]
-	}
+	copy(t[half:], t[:half])
 	return t
 }
 
 // of16 fills depth with those of elements of 16 bits.
-func (t *depthTable) of16(depth []uint8, base []byte, exponent uint) {
+func (t *depthTable) of16(depth []uint8, base []byte) {
 	_ = t[0]
 	i := 0
 	for ; i <= len(depth)-8; i += 8 {
 		d, b := (*[8]uint8)(depth[i:]), (*[16]byte)(base[2*i:])
-		x := le.Uint64(b[:8]) >> (exponent & 15)
-		d[0], d[1], d[2], d[3] = t[uint8(x)], t[uint8(x>>16)], t[uint8(x>>32)], t[uint8(x>>48)]
-		x = le.Uint64(b[8:]) >> (exponent & 15)
-		d[4], d[5], d[6], d[7] = t[uint8(x)], t[uint8(x>>16)], t[uint8(x>>32)], t[uint8(x>>48)]
+		d[0], d[1] = t[le.Uint16(b[0:])>>7], t[le.Uint16(b[2:])>>7]
+		d[2], d[3] = t[le.Uint16(b[4:])>>7], t[le.Uint16(b[6:])>>7]
+		d[4], d[5] = t[le.Uint16(b[8:])>>7], t[le.Uint16(b[10:])>>7]
+		d[6], d[7] = t[le.Uint16(b[12:])>>7], t[le.Uint16(b[14:])>>7]
 	}
 	for ; i < len(depth); i++ {
-		depth[i] = t[uint8(le.Uint16(base[2*i:])>>(exponent&15))]
+		depth[i] = t[le.Uint16(base[2*i:])>>7]
+	}
+}
+
+// of32 fills depth with those of elements of 32 bits.
+func (t *depthTable) of32(depth []uint8, base []byte) {
+	_ = t[0]
+	i := 0
+	for ; i <= len(depth)-4; i += 4 {
+		d, b := (*[4]uint8)(depth[i:]), (*[16]byte)(base[4*i:])
+		d[0], d[1] = t[le.Uint32(b[0:])>>23], t[le.Uint32(b[4:])>>23]
+		d[2], d[3] = t[le.Uint32(b[8:])>>23], t[le.Uint32(b[12:])>>23]
+	}
+	for ; i < len(depth); i++ {
+		depth[i] = t[le.Uint32(base[4*i:])>>23]
 	}
 }

@@ -83,8 +83,9 @@ type laneDecoder struct {
 	plane [1 << ransBits]decEntry // of a byte plane
 	tail  [1 << 10]byte
 
-	round roundTables
-	stale *stepTables // what round is to be filled from; nil if it is
+	round   roundTables
+	stale   *stepTables     // what round is to be filled from; nil if it is
+	symbols [maxLanes]uint8 // of the round that is decoded
 }
 
 // tableSymbols are the symbols of all tables.

@@ -69,11 +69,23 @@ func walk8(dst, base []byte, z []uint16, low uint8) {
 
 // walkFloat32 is walk32 for floats.
 func walkFloat32(dst, base []byte, z []uint32) {
-	dst, base = dst[:4*len(z)], base[:4*len(z)]
-	for i, z := range z {
-		x := le.Uint32(base[4*i:])
-		x ^= uint32(int32(x)>>31) & (1<<31 - 1)
-		x += z>>1 ^ -(z & 1)
-		le.PutUint32(dst[4*i:], x^uint32(int32(x)>>31)&(1<<31-1))
+	i := 0
+	for ; i <= len(z)-4; i += 4 {
+		d, b, w := (*[16]byte)(dst[4*i:]), (*[16]byte)(base[4*i:]), (*[4]uint32)(z[i:])
+		le.PutUint32(d[0:], walkFloat(le.Uint32(b[0:]), w[0]))
+		le.PutUint32(d[4:], walkFloat(le.Uint32(b[4:]), w[1]))
+		le.PutUint32(d[8:], walkFloat(le.Uint32(b[8:]), w[2]))
+		le.PutUint32(d[12:], walkFloat(le.Uint32(b[12:]), w[3]))
 	}
+	for ; i < len(z); i++ {
+		le.PutUint32(dst[4*i:], walkFloat(le.Uint32(base[4*i:]), z[i]))
+	}
+}
+
+// walkFloat returns the float of 32 bits that is step z from x. As in steps32,
+// the highest bit of the order is wrong.
+func walkFloat(x, z uint32) uint32 {
+	x ^= uint32(int32(x)>>31) >> 1 // the magnitude of negative ones is flipped
+	x += z>>1 ^ -(z & 1)
+	return x ^ uint32(int32(x)>>31)>>1
 }
