@@ -75,22 +75,55 @@ func (p *encodePortions) put(x uint32, s uint8, z uint32) uint32 {
 // encodeRound encodes a round, words below e.words[p], and returns where they
 // begin.
 func encodeRound[Z step](e *laneEncoder, keys []uint16, z []Z, p int) int {
-	var symbols [maxLanes]uint8
-	t := &e.round
+	t, symbols := &e.round, &e.symbols
+	if len(keys) == maxLanes && len(z) == maxLanes {
+		keys, z := (*[maxLanes]uint16)(keys), (*[maxLanes]Z)(z)
+		third := t.findAll(symbols, keys)
+		p = encodeRest(e, z[:], p, third)
+		return p - putAll(t, e.room(p), &e.states, symbols, z)
+	}
+	clear(symbols[:])
 	third := uint32(0)
 	for j, k := range keys {
-		s := t.symbol[(t.row[k>>8]+uint32(uint8(k)))&(maxTables*maxSymbols-1)]
+		s := t.find(k)
 		symbols[j&(maxLanes-1)] = s
 		third |= t.rest[1].n[s]
 	}
-	lanes := withRest(&symbols)
+	p = encodeRest(e, z, p, third)
+	return p - putSome(t, e.room(p), &e.states, symbols, z)
+}
+
+// find returns the symbol of a key.
+func (t *encodeTables) find(key uint16) uint8 {
+	return t.symbol[(t.row[key>>8]+uint32(uint8(key)))&(maxTables*maxSymbols-1)]
+}
+
+// findAll finds the symbols of all lanes, and returns not 0 if some have a third
+// portion.
+func (t *encodeTables) findAll(symbols *[maxLanes]uint8, keys *[maxLanes]uint16) (third uint32) {
+	_, _, _ = t.row[0], symbols[0], keys[0]
+	for j := 0; j < maxLanes; j += 2 {
+		s := t.find(keys[j])
+		symbols[j] = s
+		third |= t.rest[1].n[s]
+		s = t.find(keys[j+1])
+		symbols[j+1] = s
+		third |= t.rest[1].n[s]
+	}
+	return third
+}
+
+// encodeRest encodes further portions, words below e.words[p], and returns where
+// they begin.
+func encodeRest[Z step](e *laneEncoder, z []Z, p int, third uint32) int {
+	lanes := withRest(&e.symbols)
 	if third != 0 {
-		p -= putRest(&t.rest[1], &e.states, &symbols, z, e.room(p), lanes)
+		p -= putRest(&e.round.rest[1], e.room(p), &e.states, &e.symbols, z, lanes)
 	}
 	if lanes != 0 {
-		p -= putRest(&t.rest[0], &e.states, &symbols, z, e.room(p), lanes)
+		p -= putRest(&e.round.rest[0], e.room(p), &e.states, &e.symbols, z, lanes)
 	}
-	return p - putAll(t, &e.states, &symbols, z, e.room(p))
+	return p
 }
 
 // room returns where words below e.words[p] go.
@@ -100,12 +133,31 @@ func (e *laneEncoder) room(p int) *[maxLanes]uint16 {
 
 // putAll encodes symbols and their first portions, words from the end of words
 // downwards, and returns how many.
-func putAll[Z step](t *encodeTables, states *[maxLanes]uint32, symbols *[maxLanes]uint8, z []Z, words *[maxLanes]uint16) int {
-	_, _, _, _ = t.row[0], states[0], symbols[0], words[0]
+func putAll[Z step](t *encodeTables, words *[maxLanes]uint16, states *[maxLanes]uint32, symbols *[maxLanes]uint8, z *[maxLanes]Z) int {
+	_, _, _, _, _ = t.row[0], words[0], states[0], symbols[0], z[0] // nil is looked for here, not in the loop
+	n := uint32(0)
+	for j := maxLanes - 1; j > 0; j -= 2 {
+		// A lane is full as good as at random: no branch. Both sides are below 2^31.
+		x, s := states[j], symbols[j]
+		words[^n&(maxLanes-1)] = uint16(x)
+		full := (t.first.most[s] - x) >> 31
+		n += full
+		states[j] = t.put(x>>(full<<4&31), s, uint32(z[j]))
+		x, s = states[j-1], symbols[j-1]
+		words[^n&(maxLanes-1)] = uint16(x)
+		full = (t.first.most[s] - x) >> 31
+		n += full
+		states[j-1] = t.put(x>>(full<<4&31), s, uint32(z[j-1]))
+	}
+	return int(n)
+}
+
+// putSome is putAll for fewer lanes.
+func putSome[Z step](t *encodeTables, words *[maxLanes]uint16, states *[maxLanes]uint32, symbols *[maxLanes]uint8, z []Z) int {
+	_, _, _, _ = t.row[0], words[0], states[0], symbols[0]
 	n := uint32(0)
 	for j := len(z) - 1; j >= 0; j-- {
 		x, s := states[j&(maxLanes-1)], symbols[j&(maxLanes-1)]
-		// A lane is full as good as at random: no branch. Both sides are below 2^31.
 		words[^n&(maxLanes-1)] = uint16(x)
 		full := (t.first.most[s] - x) >> 31
 		n += full
@@ -116,7 +168,7 @@ func putAll[Z step](t *encodeTables, states *[maxLanes]uint32, symbols *[maxLane
 
 // putRest puts a further portion of each of lanes, and perhaps of others that
 // have none.
-func putRest[Z step](t *encodePortions, states *[maxLanes]uint32, symbols *[maxLanes]uint8, z []Z, words *[maxLanes]uint16, lanes uint64) int {
+func putRest[Z step](t *encodePortions, words *[maxLanes]uint16, states *[maxLanes]uint32, symbols *[maxLanes]uint8, z []Z, lanes uint64) int {
 	_, _, _, _ = t.n[0], states[0], symbols[0], words[0]
 	n := uint32(0)
 	if bits.OnesCount64(lanes) > len(z)/4 { // by all is faster

@@ -55,8 +55,9 @@ type laneEncoder struct {
 	table  [contexts * maxSymbols]encEntry // by context<<8 | fine symbol
 	words  []uint16                        // filled from the end
 
-	round encodeTables
-	stale *stepTables // what round is to be filled from; nil if it is
+	round   encodeTables
+	stale   *stepTables     // what round is to be filled from; nil if it is
+	symbols [maxLanes]uint8 // of the round that is encoded
 }
 
 // A laneDecoder is the states of a decoder, and its tables twice: as kernels look

@@ -137,19 +137,21 @@ func wideContexts(ctx, depth []uint8, cols []int8, shift int) int {
 	shift = min(max(shift, 1-contexts), contexts-1)
 	up, down := uint64(max(shift, 0))*ones+bias, uint64(max(-shift, 0))*ones
 	n := len(ctx) &^ 7
-	depth = depth[:len(ctx)]
 	for i := 0; i < n; i += 8 {
+		d, to := (*[8]uint8)(depth[i:]), (*[8]uint8)(ctx[i:])
 		// At most 2·31 + 63, or with columns, whose rows shift by less, 2·31 + 36 + 24.
-		c := 2*le.Uint64(depth[i:]) + up - down
+		c := 2*le.Uint64(d[:]) + up - down
 		if cols != nil {
 			s := (*[8]int8)(cols[i:])
 			add := uint64(uint8(s[0])) | uint64(uint8(s[1]))<<8 | uint64(uint8(s[2]))<<16 | uint64(uint8(s[3]))<<24 |
 				uint64(uint8(s[4]))<<32 | uint64(uint8(s[5]))<<40 | uint64(uint8(s[6]))<<48 | uint64(uint8(s[7]))<<56
 			c += add ^ bias - bias // signed bytes
 		}
-		c &= (c >> 7 & ones) * 0x7f
-		c |= (c >> 6 & ones) * (contexts - 1)
-		le.PutUint64(ctx[i:], c&most)
+		above := c >> 7 & ones // zero, else the context is zero
+		c &= above<<7 - above
+		above = c >> 6 & ones // the highest, else it is as it is
+		c |= above<<6 - above
+		le.PutUint64(to[:], c&most)
 	}
 	return n
 }
