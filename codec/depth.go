@@ -56,15 +56,15 @@ func (n number) depthTable(top uint32) (t depthTable) {
 // of16 fills depth with those of elements of 16 bits.
 func (t *depthTable) of16(depth []uint8, base []byte) {
 	_ = t[0]
-	i := 0
-	for ; i <= len(depth)-8; i += 8 {
-		d, b := (*[8]uint8)(depth[i:]), (*[16]byte)(base[2*i:])
+	for len(depth) > 8 && len(base) > 16 { // as in walkFloat16
+		d, b := (*[8]uint8)(depth), (*[16]byte)(base)
 		d[0], d[1] = t[le.Uint16(b[0:])>>7], t[le.Uint16(b[2:])>>7]
 		d[2], d[3] = t[le.Uint16(b[4:])>>7], t[le.Uint16(b[6:])>>7]
 		d[4], d[5] = t[le.Uint16(b[8:])>>7], t[le.Uint16(b[10:])>>7]
 		d[6], d[7] = t[le.Uint16(b[12:])>>7], t[le.Uint16(b[14:])>>7]
+		depth, base = depth[8:len(depth):len(depth)], base[16:len(base):len(base)]
 	}
-	for ; i < len(depth); i++ {
+	for i := range depth {
 		depth[i] = t[le.Uint16(base[2*i:])>>7]
 	}
 }
@@ -72,13 +72,13 @@ func (t *depthTable) of16(depth []uint8, base []byte) {
 // of32 fills depth with those of elements of 32 bits.
 func (t *depthTable) of32(depth []uint8, base []byte) {
 	_ = t[0]
-	i := 0
-	for ; i <= len(depth)-4; i += 4 {
-		d, b := (*[4]uint8)(depth[i:]), (*[16]byte)(base[4*i:])
+	for len(depth) > 4 && len(base) > 16 {
+		d, b := (*[4]uint8)(depth), (*[16]byte)(base)
 		d[0], d[1] = t[le.Uint32(b[0:])>>23], t[le.Uint32(b[4:])>>23]
 		d[2], d[3] = t[le.Uint32(b[8:])>>23], t[le.Uint32(b[12:])>>23]
+		depth, base = depth[4:len(depth):len(depth)], base[16:len(base):len(base)]
 	}
-	for ; i < len(depth); i++ {
+	for i := range depth {
 		depth[i] = t[le.Uint32(base[4*i:])>>23]
 	}
 }

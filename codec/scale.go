@@ -114,9 +114,9 @@ func rowShifts(dst, cols []int8, shift int) {
 func rowContexts(ctx, depth []uint8, cols []int8, shift int) {
 	k := contextFast(ctx, depth, cols, shift)
 	if cols == nil {
-		k += wideContexts(ctx[k:], depth[k:], nil, shift)
+		k += plainContexts(ctx[k:], depth[k:], shift)
 	} else {
-		k += wideContexts(ctx[k:], depth[k:], cols[k:], shift)
+		k += columnContexts(ctx[k:], depth[k:], cols[k:], shift)
 	}
 	for i := k; i < len(ctx); i++ {
 		c := shift + 2*int(depth[i])
@@ -127,33 +127,45 @@ func rowContexts(ctx, depth []uint8, cols []int8, shift int) {
 	}
 }
 
-// wideContexts fills ctx with contexts, eight at a time, and returns how many.
-func wideContexts(ctx, depth []uint8, cols []int8, shift int) int {
-	const (
-		ones = 0x0101010101010101
-		most = (contexts - 1) * ones
-		bias = ones << 7 // so that nothing is below zero
-	)
-	shift = min(max(shift, 1-contexts), contexts-1)
-	up, down := uint64(max(shift, 0))*ones+bias, uint64(max(-shift, 0))*ones
-	n := len(ctx) &^ 7
-	for i := 0; i < n; i += 8 {
-		d, to := (*[8]uint8)(depth[i:]), (*[8]uint8)(ctx[i:])
-		// At most 2·31 + 63, or with columns, whose rows shift by less, 2·31 + 36 + 24.
-		c := 2*le.Uint64(d[:]) + up - down
-		if cols != nil {
-			s := (*[8]int8)(cols[i:])
-			add := uint64(uint8(s[0])) | uint64(uint8(s[1]))<<8 | uint64(uint8(s[2]))<<16 | uint64(uint8(s[3]))<<24 |
-				uint64(uint8(s[4]))<<32 | uint64(uint8(s[5]))<<40 | uint64(uint8(s[6]))<<48 | uint64(uint8(s[7]))<<56
-			c += add ^ bias - bias // signed bytes
-		}
-		above := c >> 7 & ones // zero, else the context is zero
-		c &= above<<7 - above
-		above = c >> 6 & ones // the highest, else it is as it is
-		c |= above<<6 - above
-		le.PutUint64(to[:], c&most)
+// plainContexts fills ctx with contexts of elements without shifts of columns,
+// eight at a time, and returns how many.
+func plainContexts(ctx, depth []uint8, shift int) int {
+	n, more := len(ctx), eightContexts(shift)
+	for len(ctx) > 8 && len(depth) > 8 { // as in walkFloat16
+		le.PutUint64(ctx, clampContexts(2*le.Uint64(depth)+more))
+		ctx, depth = ctx[8:len(ctx):len(ctx)], depth[8:len(depth):len(depth)]
 	}
-	return n
+	return n - len(ctx)
+}
+
+// columnContexts is plainContexts with shifts of columns.
+func columnContexts(ctx, depth []uint8, cols []int8, shift int) int {
+	n, more := len(ctx), eightContexts(shift)-eights<<7
+	for len(ctx) > 8 && len(depth) > 8 && len(cols) > 8 {
+		c := uint64(uint8(cols[0])) | uint64(uint8(cols[1]))<<8 | uint64(uint8(cols[2]))<<16 | uint64(uint8(cols[3]))<<24 |
+			uint64(uint8(cols[4]))<<32 | uint64(uint8(cols[5]))<<40 | uint64(uint8(cols[6]))<<48 | uint64(uint8(cols[7]))<<56
+		le.PutUint64(ctx, clampContexts(2*le.Uint64(depth)+more+(c^eights<<7))) // signed bytes
+		ctx, depth, cols = ctx[8:len(ctx):len(ctx)], depth[8:len(depth):len(depth)], cols[8:len(cols):len(cols)]
+	}
+	return n - len(ctx)
+}
+
+const eights = 0x0101010101010101
+
+// eightContexts returns, for each of eight, what is added to twice a depth: shift
+// and 128, so that nothing is below zero. The most is 2·31 + 63 then, or with
+// columns, whose rows shift by less, 2·31 + 36 + 24.
+func eightContexts(shift int) uint64 {
+	return uint64(128+min(max(shift, 1-contexts), contexts-1)) * eights
+}
+
+// clampContexts returns eight contexts, to which 128 were added.
+func clampContexts(c uint64) uint64 {
+	above := c >> 7 & eights // zero
+	c &= above<<7 - above
+	above = c >> 6 & eights // the highest
+	c |= above<<6 - above
+	return c & ((contexts - 1) * eights)
 }
 
 // A scaler estimates a scaling from the mean symbol of each context: the curve

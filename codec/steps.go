@@ -19,18 +19,20 @@ func (n number) steps16(z []uint16, symbols []uint8, leaf, base []byte) {
 // stepsFloat16 is steps16 for floats, four at a time. It returns how many.
 func stepsFloat16(z []uint16, symbols []uint8, leaf, base []byte) int {
 	const few = symbolsFew - 1 // those of a table
-	n := len(z) &^ 3
-	for i := 0; i < n; i += 4 {
-		w := stepFloats16(le.Uint64((*[8]byte)(leaf[2*i:])[:]), le.Uint64((*[8]byte)(base[2*i:])[:]))
-		z, s := (*[4]uint16)(z[i:]), (*[4]uint8)(symbols[i:])
+	n := len(z)
+	for len(z) > 4 && len(symbols) > 4 && len(leaf) > 8 && len(base) > 8 { // as in walkFloat16
+		w := stepFloats16(le.Uint64(leaf), le.Uint64(base))
 		z[0], z[1], z[2], z[3] = uint16(w), uint16(w>>16), uint16(w>>32), uint16(w>>48)
-		if w&(lanes16*(1<<16-1)&^(lanes16*few)) != 0 {
+		s := (*[4]uint8)(symbols)
+		if w&(lanes16*(1<<16-1)&^(lanes16*few)) == 0 {
+			s[0], s[1], s[2], s[3] = symbolOfFew[w&few], symbolOfFew[w>>16&few], symbolOfFew[w>>32&few], symbolOfFew[w>>48&few]
+		} else {
 			s[0], s[1], s[2], s[3] = symbolOf(z[0]), symbolOf(z[1]), symbolOf(z[2]), symbolOf(z[3])
-			continue
 		}
-		s[0], s[1], s[2], s[3] = symbolOfFew[w&few], symbolOfFew[w>>16&few], symbolOfFew[w>>32&few], symbolOfFew[w>>48&few]
+		z, symbols = z[4:len(z):len(z)], symbols[4:len(symbols):len(symbols)]
+		leaf, base = leaf[8:len(leaf):len(leaf)], base[8:len(base):len(base)]
 	}
-	return n
+	return n - len(z)
 }
 
 // stepFloats16 returns the steps from the four floats of 16 bits b to a. In both

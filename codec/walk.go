@@ -19,17 +19,22 @@ func (n number) walk16(dst, base []byte, z []uint16) {
 }
 
 // walkFloat16 is walk16 for floats of 16 bits, whose ordering is constant: eight
-// at a time.
+// at a time. That more than eight are left, and no more capacity, spares a slice
+// half of its instructions.
 func walkFloat16(dst, base []byte, z []uint16) {
-	i := 0
-	for ; i <= len(z)-8; i += 8 {
-		d, b, w := (*[16]byte)(dst[2*i:]), (*[16]byte)(base[2*i:]), (*[8]uint16)(z[i:])
-		le.PutUint64(d[:8], walkFloats16(le.Uint64(b[:8]), uint64(w[0])|uint64(w[1])<<16|uint64(w[2])<<32|uint64(w[3])<<48))
-		le.PutUint64(d[8:], walkFloats16(le.Uint64(b[8:]), uint64(w[4])|uint64(w[5])<<16|uint64(w[6])<<32|uint64(w[7])<<48))
+	for len(z) > 8 && len(base) > 16 && len(dst) > 16 {
+		le.PutUint64(dst, walkFloats16(le.Uint64(base), four(z)))
+		le.PutUint64(dst[8:], walkFloats16(le.Uint64(base[8:]), four(z[4:])))
+		dst, base, z = dst[16:len(dst):len(dst)], base[16:len(base):len(base)], z[8:len(z):len(z)]
 	}
-	for ; i < len(z); i++ {
-		le.PutUint16(dst[2*i:], uint16(walkFloats16(uint64(le.Uint16(base[2*i:])), uint64(z[i]))))
+	for i, z := range z {
+		le.PutUint16(dst[2*i:], uint16(walkFloats16(uint64(le.Uint16(base[2*i:])), uint64(z))))
 	}
+}
+
+// four returns the first four of z, the first one lowest.
+func four(z []uint16) uint64 {
+	return uint64(z[0]) | uint64(z[1])<<16 | uint64(z[2])<<32 | uint64(z[3])<<48
 }
 
 // walkFloats16 returns the four floats of 16 bits that are steps z from those of
@@ -69,16 +74,13 @@ func walk8(dst, base []byte, z []uint16, low uint8) {
 
 // walkFloat32 is walk32 for floats.
 func walkFloat32(dst, base []byte, z []uint32) {
-	i := 0
-	for ; i <= len(z)-4; i += 4 {
-		d, b, w := (*[16]byte)(dst[4*i:]), (*[16]byte)(base[4*i:]), (*[4]uint32)(z[i:])
-		le.PutUint32(d[0:], walkFloat(le.Uint32(b[0:]), w[0]))
-		le.PutUint32(d[4:], walkFloat(le.Uint32(b[4:]), w[1]))
-		le.PutUint32(d[8:], walkFloat(le.Uint32(b[8:]), w[2]))
-		le.PutUint32(d[12:], walkFloat(le.Uint32(b[12:]), w[3]))
+	for len(z) > 2 && len(base) > 8 && len(dst) > 8 {
+		le.PutUint32(dst, walkFloat(le.Uint32(base), z[0]))
+		le.PutUint32(dst[4:], walkFloat(le.Uint32(base[4:]), z[1]))
+		dst, base, z = dst[8:len(dst):len(dst)], base[8:len(base):len(base)], z[2:len(z):len(z)]
 	}
-	for ; i < len(z); i++ {
-		le.PutUint32(dst[4*i:], walkFloat(le.Uint32(base[4*i:]), z[i]))
+	for i, z := range z {
+		le.PutUint32(dst[4*i:], walkFloat(le.Uint32(base[4*i:]), z))
 	}
 }
 
