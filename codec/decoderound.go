@@ -166,32 +166,49 @@ func takeSome[Z step](t *roundTables, states *[maxLanes]uint32, symbols *[maxLan
 // takeRest takes a further portion from each of lanes, and none from others. It
 // returns which lanes are low, and if there are further portions, lanes.
 func takeRest[Z step](t *portions, states *[maxLanes]uint32, symbols *[maxLanes]uint8, z []Z, lanes uint64) (low, more uint64) {
+	if len(z) == maxLanes && bits.OnesCount64(lanes) > maxLanes/4 {
+		low, after := takeRestAll(t, states, symbols, (*[maxLanes]Z)(z))
+		if after == 0 {
+			lanes = 0
+		}
+		return low, lanes
+	}
 	_, _, _ = t.n[0], states[0], symbols[0]
 	after := uint32(0)
-	if bits.OnesCount64(lanes) > len(z)/4 { // by all is faster
-		for j := len(z) - 1; j >= 0; j-- {
-			s := symbols[j&(maxLanes-1)]
-			add, x := t.take(states[j&(maxLanes-1)], s)
-			z[j] += Z(add)
-			states[j&(maxLanes-1)] = x
-			after |= t.after[s]
-			low = low*2 + uint64((x-laneLow)>>31)
-		}
-	} else {
-		for left := lanes; left != 0; left &= left - 1 {
-			j := bits.TrailingZeros64(left) & (maxLanes - 1)
-			s := symbols[j]
-			add, x := t.take(states[j], s)
-			z[j] += Z(add)
-			states[j] = x
-			after |= t.after[s]
-			low |= uint64((x-laneLow)>>31) << j
-		}
+	for left := lanes; left != 0; left &= left - 1 {
+		j := bits.TrailingZeros64(left) & (maxLanes - 1)
+		s := symbols[j]
+		add, x := t.take(states[j], s)
+		z[j] += Z(add)
+		states[j] = x
+		after |= t.after[s]
+		low |= uint64((x-laneLow)>>31) << j
 	}
 	if after == 0 {
 		lanes = 0
 	}
 	return low, lanes
+}
+
+// takeRestAll takes the portion from all lanes, which is faster if many have it.
+// It returns which are low, and not 0 if there are further portions.
+func takeRestAll[Z step](t *portions, states *[maxLanes]uint32, symbols *[maxLanes]uint8, z *[maxLanes]Z) (low uint64, after uint32) {
+	_, _, _, _ = t.n[0], states[0], symbols[0], z[0]
+	for j := maxLanes - 1; j > 0; j -= 2 {
+		s := symbols[j]
+		add, x := t.take(states[j], s)
+		z[j] += Z(add)
+		states[j] = x
+		after |= t.after[s]
+		low = low*2 + uint64((x-laneLow)>>31)
+		s = symbols[j-1]
+		add, x = t.take(states[j-1], s)
+		z[j-1] += Z(add)
+		states[j-1] = x
+		after |= t.after[s]
+		low = low*2 + uint64((x-laneLow)>>31)
+	}
+	return low, after
 }
 
 // withRest returns which of symbols have restFlag.

@@ -166,29 +166,34 @@ func putSome[Z step](t *encodeTables, words *[maxLanes]uint16, states *[maxLanes
 	return int(n)
 }
 
-// putRest puts a further portion of each of lanes, and perhaps of others that
-// have none.
+// putRest is putSome for a further portion, of lanes.
 func putRest[Z step](t *encodePortions, words *[maxLanes]uint16, states *[maxLanes]uint32, symbols *[maxLanes]uint8, z []Z, lanes uint64) int {
-	_, _, _, _ = t.n[0], states[0], symbols[0], words[0]
-	n := uint32(0)
-	if bits.OnesCount64(lanes) > len(z)/4 { // by all is faster
-		for j := len(z) - 1; j >= 0; j-- {
-			x, s := states[j&(maxLanes-1)], symbols[j&(maxLanes-1)]
-			words[^n&(maxLanes-1)] = uint16(x)
-			full := (t.most[s] - x) >> 31
-			n += full
-			states[j&(maxLanes-1)] = t.put(x>>(full<<4&31), s, uint32(z[j]))
-		}
-		return int(n)
+	if len(z) == maxLanes && bits.OnesCount64(lanes) > maxLanes/4 {
+		return putRestAll(t, words, states, symbols, (*[maxLanes]Z)(z))
 	}
+	n := uint32(0)
 	for lanes != 0 {
-		j := bits.Len64(lanes) - 1
+		j := (bits.Len64(lanes) - 1) & (maxLanes - 1)
 		lanes &^= 1 << j
-		x, s := states[j&(maxLanes-1)], symbols[j&(maxLanes-1)]
+		x, s := states[j], symbols[j]
 		words[^n&(maxLanes-1)] = uint16(x)
 		full := (t.most[s] - x) >> 31
 		n += full
-		states[j&(maxLanes-1)] = t.put(x>>(full<<4&31), s, uint32(z[j]))
+		states[j] = t.put(x>>(full<<4&31), s, uint32(z[j]))
+	}
+	return int(n)
+}
+
+// putRestAll is putRest of all lanes, which is faster if many have the portion.
+func putRestAll[Z step](t *encodePortions, words *[maxLanes]uint16, states *[maxLanes]uint32, symbols *[maxLanes]uint8, z *[maxLanes]Z) int {
+	_, _, _, _, _ = t.n[0], words[0], states[0], symbols[0], z[0]
+	n := uint32(0)
+	for j := maxLanes - 1; j >= 0; j-- {
+		x, s := states[j], symbols[j]
+		words[^n&(maxLanes-1)] = uint16(x)
+		full := (t.most[s] - x) >> 31
+		n += full
+		states[j] = t.put(x>>(full<<4&31), s, uint32(z[j]))
 	}
 	return int(n)
 }
