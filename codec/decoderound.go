@@ -238,7 +238,7 @@ func (d *laneDecoder) renormalise(src []byte, low uint64) ([]byte, error) {
 		at += 2
 	}
 	if at > len(src) {
-		return nil, corrupt("steps: out of words")
+		return nil, corrupt("lanes: out of words")
 	}
 	return src[at:], nil
 }

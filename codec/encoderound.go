@@ -44,16 +44,21 @@ func (t *encodeTables) fill(st *stepTables) {
 // set sets symbol number, of slots from start on of 2^width.
 func (t *encodeTables) set(number uint8, s stepSymbol, start uint32, width uint8) {
 	f := uint32(s.freq)
-	t.comp[number] = 1<<width - f
-	if f == 1 { // the high word is then one less than the state
-		t.recip[number], t.bias[number] = ^uint64(0), start+t.comp[number]
-	} else {
-		t.recip[number], t.bias[number] = ^uint64(0)/uint64(f)+1, start
-	}
+	t.setDivisor(number, f, start, width)
 	first, second, third := portionsOf(s.raw, width)
 	t.first.set(number, first, 0, f<<(31-width-first)-1)
 	t.rest[0].set(number, second, first, 1<<(31-second)-1)
 	t.rest[1].set(number, third, first+second, 1<<(31-third)-1)
+}
+
+// setDivisor sets how symbol number is encoded, of f slots from start on of
+// 2^width.
+func (t *encodeTables) setDivisor(number uint8, f, start uint32, width uint8) {
+	t.comp[number] = 1<<width - f
+	t.recip[number], t.bias[number] = ^uint64(0)/uint64(f)+1, start
+	if f == 1 { // the high word is then one less than the state
+		t.recip[number], t.bias[number] = ^uint64(0), start+t.comp[number]
+	}
 }
 
 func (p *encodePortions) set(number, n, before uint8, most uint32) {
@@ -62,7 +67,11 @@ func (p *encodePortions) set(number, n, before uint8, most uint32) {
 
 // put puts symbol s and its first portion, of step z, to state x, which has room.
 func (t *encodeTables) put(x uint32, s uint8, z uint32) uint32 {
-	x = x<<(t.first.n[s]&31) | (z+1)&t.first.mask[s]
+	return t.divide(x<<(t.first.n[s]&31)|(z+1)&t.first.mask[s], s)
+}
+
+// divide puts symbol s, without raw bits, to state x, which has room.
+func (t *encodeTables) divide(x uint32, s uint8) uint32 {
 	q, _ := bits.Mul64(uint64(x), t.recip[s])
 	return x + t.bias[s] + uint32(q)*t.comp[s]
 }
