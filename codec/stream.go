@@ -200,6 +200,7 @@ func (t *stepTable) inSlots(fn func(i, start int)) {
 
 // forEncoding fills the encoder's tables.
 func (st *stepTables) forEncoding(e *laneEncoder) {
+	e.stale = st
 	for t := range st.n {
 		st.table[t].forEncoding(e, t)
 	}
@@ -214,7 +215,7 @@ func (st *stepTables) forEncoding(e *laneEncoder) {
 // forEncoding fills the encoder's table of that number: of each symbol, and of each
 // fine one how it is encoded.
 func (t *stepTable) forEncoding(e *laneEncoder, number int) {
-	row := e.table[number*maxSymbols:][:maxSymbols]
+	row, symbols := e.table[number*maxSymbols:][:maxSymbols], e.round.symbol[number*maxSymbols:][:maxSymbols]
 	clear(row)
 	at := number * stepSymbols
 	t.inSlots(func(i, start int) {
@@ -224,7 +225,7 @@ func (t *stepTable) forEncoding(e *laneEncoder, number int) {
 		entry := encEntry(s.freq)<<19 | encEntry(start)<<11 | encEntry(t.bits)<<7 | encEntry(s.raw)
 		from, to := fineAt(uint64(s.head)<<s.raw), fineAt(uint64(s.head+1)<<s.raw)
 		for f := from; f < min(to, maxSymbols); f++ {
-			row[uint8(f-1)] = entry
+			row[uint8(f-1)], symbols[uint8(f-1)] = entry, symbolNumber(number, i, s.raw, t.bits)
 		}
 	})
 	for k := range e.after {
@@ -252,6 +253,7 @@ func fineAt(v uint64) int {
 
 // forDecoding fills the decoder's tables.
 func (st *stepTables) forDecoding(d *laneDecoder) {
+	d.stale = st
 	for t := range st.n {
 		st.table[t].forDecoding(d, t)
 	}
@@ -277,12 +279,6 @@ func (t *stepTable) forDecoding(d *laneDecoder, number int) {
 		d.start[to], d.code[to] = uint8(start), code
 		d.freqLo[to], d.freqHi[to] = uint8(s.freq), uint8(s.freq>>8)
 		to++
-		end := min(start+int(s.freq), 256)
-		entry := uint32(s.freq)<<19 | uint32(start)<<11 | uint32(code)
-		slots := d.slots[number<<8:][start:max(start, end)]
-		for i := range slots {
-			slots[i] = entry
-		}
 	})
 	for k := range d.after {
 		copy(d.after[k][at:at+stepSymbols-1-k], d.start[at+1+k:at+stepSymbols])
