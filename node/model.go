@@ -141,18 +141,17 @@ func isAbsent(err error) bool { return errors.Is(err, dag.ErrNotFound) }
 // holds tells whether everything under c, a file or a directory, can be rebuilt
 // here.
 func (n *Node) holds(ctx context.Context, c cid.Cid) (bool, error) {
-	return n.holdsAll(ctx, c, map[cid.Cid]bool{})
+	return n.holdsAll(ctx, c, cidSet{})
 }
 
-// holdsAll is holds; what is in seen was found held.
-func (n *Node) holdsAll(ctx context.Context, c cid.Cid, seen map[cid.Cid]bool) (bool, error) {
-	if c.Equals(dag.EmptyFile) || seen[c] {
+// holdsAll is holds; nodes that are in seen were found held.
+func (n *Node) holdsAll(ctx context.Context, c cid.Cid, seen cidSet) (bool, error) {
+	if c.Equals(dag.EmptyFile) || c.Type() != cid.Raw && !seen.add(c) {
 		return true, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	seen[c] = true
 	if _, ok, err := n.store.Tensor(c); ok || err != nil || c.Type() == cid.Raw {
 		return ok, err
 	}
