@@ -251,7 +251,7 @@ func (w *sweeping) samples(ctx context.Context) error {
 }
 
 // ownSamples removes where the samples of the tensors that go lie, and their
-// labels, and notes these tensors.
+// labels, and notes what else of these tensors is needed.
 func (w *sweeping) ownSamples(ctx context.Context) error {
 	s := w.s
 	return s.index.scan(key(tabTensor), func(k, v []byte) (bool, error) {
@@ -261,6 +261,7 @@ func (w *sweeping) ownSamples(ctx context.Context) error {
 		}
 		d := t.of[:32]
 		w.gone = append(w.gone, binary.BigEndian.Uint64(d))
+		w.behind[t.behind] = true
 		s.index.delete(key(tabLabel, d))
 		for _, kind := range []byte{0, 1} {
 			s.index.delete(key(tabSample, d, []byte{kind}))

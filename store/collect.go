@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -154,7 +155,7 @@ func (s *Store) sweep(ctx context.Context, m *marker, o CollectOptions) (Collect
 			return res, err
 		}
 	}
-	w := &sweeping{s: s, m: m, from: from, leased: leased}
+	w := &sweeping{s: s, m: m, from: from, leased: leased, behind: map[int]bool{}}
 	res, kept, err := w.count(ctx)
 	if err != nil {
 		return res, err
@@ -177,7 +178,8 @@ type sweeping struct {
 	m      *marker
 	from   place // what lies here or behind stays, if leased
 	leased bool
-	gone   shortIDs // tensors that go
+	gone   shortIDs     // tensors that go
+	behind map[int]bool // how many base leaves stand behind a leaf of any of them
 }
 
 // count counts what stays and what goes, and the bytes of sections that stay, by
@@ -233,12 +235,19 @@ func (w *sweeping) each(ctx context.Context, table byte, dead func(k, v []byte) 
 	})
 }
 
-// tensors removes the tensors whose recipe in use goes.
+// tensors removes the tensors whose recipe in use goes, deltas before their
+// bases: more stands behind them.
 func (w *sweeping) tensors(ctx context.Context) error {
-	return w.each(ctx, tabTensor, func(k, v []byte) (bool, error) {
-		t, err := decodeTensor(tensorID(k[1:]), v)
-		return err == nil && !w.m.kept(t.recipe), err
-	})
+	for _, n := range slices.Backward(slices.Sorted(maps.Keys(w.behind))) {
+		err := w.each(ctx, tabTensor, func(k, v []byte) (bool, error) {
+			t, err := decodeTensor(tensorID(k[1:]), v)
+			return err == nil && t.behind == n && !w.m.kept(t.recipe), err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // needs removes the notes that are true no more.

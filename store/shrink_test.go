@@ -40,7 +40,7 @@ func TestShrinkSamples(t *testing.T) {
 	if err != nil || len(before) != 2 || last != 2 {
 		t.Fatalf("files %v, the last %d, %v: want two", before, last, err)
 	}
-	w := &sweeping{s: s, m: stays}
+	w := &sweeping{s: s, m: stays, behind: map[int]bool{}}
 	if err := w.samples(t.Context()); err != nil {
 		t.Fatal(err)
 	}

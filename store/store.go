@@ -77,6 +77,7 @@ type Store struct {
 	appendMu sync.Mutex       // one append at a time
 	unsynced map[uint32]int64 // pack → bytes appended to it since it was opened or synced
 	waiting  int64            // bytes appended since the last flush
+	flushAt  int              // bytes of the index's layer: flushIndex
 	spent    span             // the end of a pack that is read no more; guarded by appendMu
 
 	flushMu sync.Mutex   // held by a flush, and from a journal record to its effect on the index
@@ -110,6 +111,7 @@ func openOnce(ctx context.Context, cfg Config) (*Store, error) {
 		fs:       cfg.FS,
 		quota:    cfg.Quota,
 		log:      cfg.Log,
+		flushAt:  flushIndex,
 		packs:    map[uint32]*pack{},
 		unsynced: map[uint32]int64{},
 		leaves:   newLeafCache(orDefault(cfg.Cache, 64<<20)),
@@ -428,7 +430,7 @@ func (s *Store) settle() error {
 	s.appendMu.Lock()
 	due := s.waiting > flushBytes
 	s.appendMu.Unlock()
-	if due || s.index.size() > flushIndex {
+	if due || s.index.size() > s.flushAt {
 		return s.Flush()
 	}
 	return nil
