@@ -183,7 +183,10 @@ func (n *Node) showFile(ctx context.Context, f dag.File) (ShowFile, error) {
 	if out.Stored, err = n.storedUnder(ctx, f.CID, cidSet{}); err != nil {
 		return out, err
 	}
-	for _, p := range mf.parts {
+	for p, err := range mf.parts(ctx) {
+		if err != nil {
+			return out, err
+		}
 		if !layout.IsTensor(mf.format, p.extent) {
 			continue
 		}
