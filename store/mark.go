@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ipfs/go-cid"
 
@@ -269,17 +270,18 @@ func (m *marker) packing(ctx context.Context, c cid.Cid) error {
 // leases marks what the open leases found.
 func (m *marker) leases(ctx context.Context) error {
 	m.s.leases.mu.Lock()
-	var found []cid.Cid
+	var found []tensorID
 	for _, l := range m.s.leases.open {
 		l.mu.Lock()
-		for _, c := range l.kept {
-			found = append(found, c)
+		found = slices.Grow(found, len(l.kept))
+		for id := range l.kept {
+			found = append(found, id)
 		}
 		l.mu.Unlock()
 	}
 	m.s.leases.mu.Unlock()
-	for _, c := range found {
-		if err := m.node(ctx, c); err != nil {
+	for _, id := range found {
+		if err := m.node(ctx, id.cid()); err != nil {
 			return err
 		}
 	}

@@ -89,6 +89,8 @@ type Store struct {
 	reserved atomic.Int64 // bytes of the file reserve
 	moving   bool         // what is appended replaces what a pack has; guarded by appendMu
 
+	rewritesBegun, rewritesEnded atomic.Uint64 // of packs
+
 	leases  leaseSet
 	leaves  *leafCache
 	recipes *recipeCache
