@@ -92,10 +92,10 @@ func TestScaleKernels(t *testing.T) {
 			ctx := make([]uint8, count)
 			sc.contexts(ctx, depth, g)
 			var s scaler
-			s.fit(symbols, ctx, depth)
-			d := deltaCoder{ctx: ctx, symbols: symbols, keys: make([]uint16, count)}
-			d.count(count)
-			return []any{ctx, s.rows(nil, symbols, ctx, g), s.columns(nil, symbols, ctx, g), d.keys, d.counts}
+			s.fit(symbols, depth, &sc, g)
+			d := deltaCoder{ctx: ctx, symbols: symbols}
+			d.countKeys(count, int(seed%3))
+			return []any{ctx, s.rows(nil, symbols, depth, g), s.columns(nil, symbols, ctx, g), d.counts}
 		})
 	}
 }
