@@ -352,7 +352,7 @@ func writeShifts(e *adaptiveEncoder, shifts []int8) {
 // tell of a probability is less than what its rounding loses.
 const (
 	countWindow = 256
-	countedMost = 128 << 10
+	countedMost = 64 << 10
 )
 
 // countPart returns of how many windows of count elements one is counted, as a

@@ -100,6 +100,31 @@ func TestScaleKernels(t *testing.T) {
 	}
 }
 
+// TestCountKernels compares what is counted of symbols that are rare, and all that
+// are above the others.
+func TestCountKernels(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 14))
+		d := deltaCoder{ctx: make([]uint8, 4*countWindow+r.IntN(3*countWindow)), cs: make([]cluster, contexts)}
+		count := len(d.ctx)
+		d.symbols = make([]uint8, count)
+		for i := range d.ctx {
+			d.ctx[i] = uint8(r.IntN(contexts))
+			d.symbols[i] = uint8(r.IntN(maxSymbols) >> r.IntN(8))
+		}
+		eachTier(t, fmt.Sprintf("%d symbols", count), func() any {
+			d.countKeys(count, 2)
+			cs, last := d.tables.cluster(d.cs, &d.counts, 2)
+			d.countAbove(cs, count)
+			got := []any{last, d.tables.of}
+			for _, c := range cs {
+				got = append(got, c.h)
+			}
+			return got
+		})
+	}
+}
+
 // TestSplitKernels compares planes and what is joined of them.
 func TestSplitKernels(t *testing.T) {
 	for seed := range uint64(100) {

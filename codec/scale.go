@@ -197,7 +197,7 @@ func (c *curve) set(i int, mean uint32) {
 
 const (
 	curveBits = 8
-	sampled   = 8 << 10 // elements that a curve is made of
+	sampled   = 4 << 10 // elements that a curve is made of
 )
 
 // fit sets the curves from elements' symbols, and contexts as sc makes them of
