@@ -10447,10 +10447,10 @@ GLOBL repeated8000000000000000<>(SB), RODATA|NOPTR, $32
 // func decode16AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decode16AVX2(SB), $1760-72
-	MOVQ           src+24(FP), CX
 	LEAQ           (SP), AX
 	ADDQ           $0x3f, AX
 	ANDQ           $-64, AX
+	MOVQ           src+24(FP), CX
 	MOVQ           d+0(FP), DX
 	VMOVDQU        1472(DX), Y0
 	VMOVDQA        Y0, (AX)
@@ -16852,10 +16852,10 @@ GLOBL scaleDownBelow<>(SB), RODATA|NOPTR, $32
 // func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decode32AVX2(SB), $1760-72
-	MOVQ           src+24(FP), CX
 	LEAQ           (SP), AX
 	ADDQ           $0x3f, AX
 	ANDQ           $-64, AX
+	MOVQ           src+24(FP), CX
 	MOVQ           d+0(FP), DX
 	VMOVDQU        1472(DX), Y0
 	VMOVDQA        Y0, (AX)
@@ -18982,10 +18982,10 @@ finish:
 // func decodeBF16AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decodeBF16AVX2(SB), $1760-96
-	MOVQ           src+32(FP), CX
 	LEAQ           (SP), AX
 	ADDQ           $0x3f, AX
 	ANDQ           $-64, AX
+	MOVQ           src+32(FP), CX
 	MOVQ           d+0(FP), DX
 	VMOVDQU        1472(DX), Y0
 	VMOVDQA        Y0, (AX)
@@ -20922,10 +20922,10 @@ GLOBL repeated7fff7fff<>(SB), RODATA|NOPTR, $64
 // func decodeF16AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decodeF16AVX2(SB), $1760-96
-	MOVQ           src+32(FP), CX
 	LEAQ           (SP), AX
 	ADDQ           $0x3f, AX
 	ANDQ           $-64, AX
+	MOVQ           src+32(FP), CX
 	MOVQ           d+0(FP), DX
 	VMOVDQU        1472(DX), Y0
 	VMOVDQA        Y0, (AX)
@@ -22796,10 +22796,10 @@ finish:
 // func decodeF32AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decodeF32AVX2(SB), $1760-96
-	MOVQ           src+32(FP), CX
 	LEAQ           (SP), AX
 	ADDQ           $0x3f, AX
 	ANDQ           $-64, AX
+	MOVQ           src+32(FP), CX
 	MOVQ           d+0(FP), DX
 	VMOVDQU        1472(DX), Y0
 	VMOVDQA        Y0, (AX)
@@ -27896,28 +27896,31 @@ GLOBL wordsOfMask<>(SB), RODATA|NOPTR, $2048
 
 // func encode16AVX2(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·encode16AVX2(SB), NOSPLIT, $256-64
+TEXT ·encode16AVX2(SB), NOSPLIT, $320-64
 	MOVQ  e+0(FP), AX
 	MOVQ  keys+8(FP), CX
 	MOVQ  z+16(FP), DX
 	MOVQ  words+24(FP), BX
+	LEAQ  (SP), R8
+	ADDQ  $0x3f, R8
+	ANDQ  $-64, R8
 	MOVQ  at+32(FP), SI
 	LEAQ  (BX)(SI*2), BX
-	MOVQ  rounds+40(FP), R8
-	MOVQ  lanes+48(FP), R9
-	MOVQ  BX, R10
-	MOVQ  R8, SI
-	IMULQ R9, SI
+	MOVQ  rounds+40(FP), R9
+	MOVQ  lanes+48(FP), R10
+	MOVQ  BX, R11
+	MOVQ  R9, SI
+	IMULQ R10, SI
 	LEAQ  (CX)(SI*2), CX
 	LEAQ  (DX)(SI*2), DX
 	LEAQ  256(AX), SI
 	LEAQ  endsOfMask<>+0(SB), DI
-	CMPQ  R9, $0x20
+	CMPQ  R10, $0x20
 	JEQ   lanes32
 	JL    lanes16
 
 lanes64:
-	SUBQ       $0x01, R8
+	SUBQ       $0x01, R9
 	JL         finish
 	SUBQ       $0x00000080, CX
 	SUBQ       $0x00000080, DX
@@ -27925,7 +27928,7 @@ lanes64:
 	VPCMPEQD   Y2, Y2, Y2
 	VPXOR      Y3, Y3, Y3
 	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQU    Y3, (SP)
+	VMOVDQA    Y3, (R8)
 	VPSRLD     $0x07, Y3, Y4
 	VPAND      repeated0000000f<>+0(SB), Y4, Y4
 	VPAND      repeated0000001f<>+0(SB), Y3, Y5
@@ -27934,7 +27937,7 @@ lanes64:
 	VPCMPEQD   Y7, Y7, Y7
 	VPXOR      Y8, Y8, Y8
 	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQU    Y8, 32(SP)
+	VMOVDQA    Y8, 32(R8)
 	VPSRLD     $0x07, Y8, Y9
 	VPAND      repeated0000000f<>+0(SB), Y9, Y9
 	VPAND      repeated0000001f<>+0(SB), Y8, Y10
@@ -27944,7 +27947,7 @@ lanes64:
 	VPCMPEQD   Y12, Y12, Y12
 	VPXOR      Y13, Y13, Y13
 	VPGATHERDD Y12, (SI)(Y11*4), Y13
-	VMOVDQU    Y13, 64(SP)
+	VMOVDQA    Y13, 64(R8)
 	VPSRLD     $0x07, Y13, Y14
 	VPAND      repeated0000000f<>+0(SB), Y14, Y14
 	VPAND      repeated0000001f<>+0(SB), Y13, Y15
@@ -27954,7 +27957,7 @@ lanes64:
 	VPCMPEQD   Y2, Y2, Y2
 	VPXOR      Y3, Y3, Y3
 	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQU    Y3, 96(SP)
+	VMOVDQA    Y3, 96(R8)
 	VPSRLD     $0x07, Y3, Y4
 	VPAND      repeated0000000f<>+0(SB), Y4, Y4
 	VPAND      repeated0000001f<>+0(SB), Y3, Y5
@@ -27964,7 +27967,7 @@ lanes64:
 	VPCMPEQD   Y7, Y7, Y7
 	VPXOR      Y8, Y8, Y8
 	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQU    Y8, 128(SP)
+	VMOVDQA    Y8, 128(R8)
 	VPSRLD     $0x07, Y8, Y9
 	VPAND      repeated0000000f<>+0(SB), Y9, Y9
 	VPAND      repeated0000001f<>+0(SB), Y8, Y10
@@ -27974,7 +27977,7 @@ lanes64:
 	VPCMPEQD   Y12, Y12, Y12
 	VPXOR      Y13, Y13, Y13
 	VPGATHERDD Y12, (SI)(Y11*4), Y13
-	VMOVDQU    Y13, 160(SP)
+	VMOVDQA    Y13, 160(R8)
 	VPSRLD     $0x07, Y13, Y14
 	VPAND      repeated0000000f<>+0(SB), Y14, Y14
 	VPAND      repeated0000001f<>+0(SB), Y13, Y15
@@ -27984,7 +27987,7 @@ lanes64:
 	VPCMPEQD   Y2, Y2, Y2
 	VPXOR      Y3, Y3, Y3
 	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQU    Y3, 192(SP)
+	VMOVDQA    Y3, 192(R8)
 	VPSRLD     $0x07, Y3, Y4
 	VPAND      repeated0000000f<>+0(SB), Y4, Y4
 	VPAND      repeated0000001f<>+0(SB), Y3, Y5
@@ -27994,7 +27997,7 @@ lanes64:
 	VPCMPEQD   Y7, Y7, Y7
 	VPXOR      Y8, Y8, Y8
 	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQU    Y8, 224(SP)
+	VMOVDQA    Y8, 224(R8)
 	VPSRLD     $0x07, Y8, Y9
 	VPAND      repeated0000000f<>+0(SB), Y9, Y9
 	VPAND      repeated0000001f<>+0(SB), Y8, Y10
@@ -28005,8 +28008,8 @@ lanes64:
 	JNE        more64
 
 symbols64:
-	VMOVDQU    224(SP), Y1
-	VMOVDQU    192(SP), Y9
+	VMOVDQA    224(R8), Y1
+	VMOVDQA    192(R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28043,20 +28046,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28113,8 +28116,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 224(AX)
 	VMOVDQU    Y8, 192(AX)
-	VMOVDQU    160(SP), Y1
-	VMOVDQU    128(SP), Y9
+	VMOVDQA    160(R8), Y1
+	VMOVDQA    128(R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28151,20 +28154,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28221,8 +28224,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 160(AX)
 	VMOVDQU    Y8, 128(AX)
-	VMOVDQU    96(SP), Y1
-	VMOVDQU    64(SP), Y9
+	VMOVDQA    96(R8), Y1
+	VMOVDQA    64(R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28259,20 +28262,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28329,8 +28332,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 96(AX)
 	VMOVDQU    Y8, 64(AX)
-	VMOVDQU    32(SP), Y1
-	VMOVDQU    (SP), Y9
+	VMOVDQA    32(R8), Y1
+	VMOVDQA    (R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28367,20 +28370,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28440,8 +28443,8 @@ symbols64:
 	JMP        lanes64
 
 more64:
-	VMOVDQU   224(SP), Y1
-	VMOVDQU   192(SP), Y9
+	VMOVDQA   224(R8), Y1
+	VMOVDQA   192(R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -28478,20 +28481,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -28508,8 +28511,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 224(AX)
 	VMOVDQU   Y8, 192(AX)
-	VMOVDQU   160(SP), Y1
-	VMOVDQU   128(SP), Y9
+	VMOVDQA   160(R8), Y1
+	VMOVDQA   128(R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -28546,20 +28549,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -28576,8 +28579,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 160(AX)
 	VMOVDQU   Y8, 128(AX)
-	VMOVDQU   96(SP), Y1
-	VMOVDQU   64(SP), Y9
+	VMOVDQA   96(R8), Y1
+	VMOVDQA   64(R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -28614,20 +28617,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -28644,8 +28647,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(R8), Y1
+	VMOVDQA   (R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -28682,20 +28685,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -28715,7 +28718,7 @@ more64:
 	JMP       symbols64
 
 lanes32:
-	SUBQ       $0x01, R8
+	SUBQ       $0x01, R9
 	JL         finish
 	SUBQ       $0x00000040, CX
 	SUBQ       $0x00000040, DX
@@ -28723,7 +28726,7 @@ lanes32:
 	VPCMPEQD   Y2, Y2, Y2
 	VPXOR      Y3, Y3, Y3
 	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQU    Y3, (SP)
+	VMOVDQA    Y3, (R8)
 	VPSRLD     $0x07, Y3, Y4
 	VPAND      repeated0000000f<>+0(SB), Y4, Y4
 	VPAND      repeated0000001f<>+0(SB), Y3, Y5
@@ -28732,7 +28735,7 @@ lanes32:
 	VPCMPEQD   Y7, Y7, Y7
 	VPXOR      Y8, Y8, Y8
 	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQU    Y8, 32(SP)
+	VMOVDQA    Y8, 32(R8)
 	VPSRLD     $0x07, Y8, Y9
 	VPAND      repeated0000000f<>+0(SB), Y9, Y9
 	VPAND      repeated0000001f<>+0(SB), Y8, Y10
@@ -28742,7 +28745,7 @@ lanes32:
 	VPCMPEQD   Y12, Y12, Y12
 	VPXOR      Y13, Y13, Y13
 	VPGATHERDD Y12, (SI)(Y11*4), Y13
-	VMOVDQU    Y13, 64(SP)
+	VMOVDQA    Y13, 64(R8)
 	VPSRLD     $0x07, Y13, Y14
 	VPAND      repeated0000000f<>+0(SB), Y14, Y14
 	VPAND      repeated0000001f<>+0(SB), Y13, Y15
@@ -28752,7 +28755,7 @@ lanes32:
 	VPCMPEQD   Y2, Y2, Y2
 	VPXOR      Y3, Y3, Y3
 	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQU    Y3, 96(SP)
+	VMOVDQA    Y3, 96(R8)
 	VPSRLD     $0x07, Y3, Y4
 	VPAND      repeated0000000f<>+0(SB), Y4, Y4
 	VPAND      repeated0000001f<>+0(SB), Y3, Y5
@@ -28763,8 +28766,8 @@ lanes32:
 	JNE        more32
 
 symbols32:
-	VMOVDQU    96(SP), Y1
-	VMOVDQU    64(SP), Y9
+	VMOVDQA    96(R8), Y1
+	VMOVDQA    64(R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28801,20 +28804,20 @@ symbols32:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28871,8 +28874,8 @@ symbols32:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 96(AX)
 	VMOVDQU    Y8, 64(AX)
-	VMOVDQU    32(SP), Y1
-	VMOVDQU    (SP), Y9
+	VMOVDQA    32(R8), Y1
+	VMOVDQA    (R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28909,20 +28912,20 @@ symbols32:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28982,8 +28985,8 @@ symbols32:
 	JMP        lanes32
 
 more32:
-	VMOVDQU   96(SP), Y1
-	VMOVDQU   64(SP), Y9
+	VMOVDQA   96(R8), Y1
+	VMOVDQA   64(R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -29020,20 +29023,20 @@ more32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -29050,8 +29053,8 @@ more32:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(R8), Y1
+	VMOVDQA   (R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -29088,20 +29091,20 @@ more32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -29121,7 +29124,7 @@ more32:
 	JMP       symbols32
 
 lanes16:
-	SUBQ       $0x01, R8
+	SUBQ       $0x01, R9
 	JL         finish
 	SUBQ       $0x00000020, CX
 	SUBQ       $0x00000020, DX
@@ -29129,7 +29132,7 @@ lanes16:
 	VPCMPEQD   Y2, Y2, Y2
 	VPXOR      Y3, Y3, Y3
 	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQU    Y3, (SP)
+	VMOVDQA    Y3, (R8)
 	VPSRLD     $0x07, Y3, Y4
 	VPAND      repeated0000000f<>+0(SB), Y4, Y4
 	VPAND      repeated0000001f<>+0(SB), Y3, Y5
@@ -29138,7 +29141,7 @@ lanes16:
 	VPCMPEQD   Y7, Y7, Y7
 	VPXOR      Y8, Y8, Y8
 	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQU    Y8, 32(SP)
+	VMOVDQA    Y8, 32(R8)
 	VPSRLD     $0x07, Y8, Y9
 	VPAND      repeated0000000f<>+0(SB), Y9, Y9
 	VPAND      repeated0000001f<>+0(SB), Y8, Y10
@@ -29149,8 +29152,8 @@ lanes16:
 	JNE        more16
 
 symbols16:
-	VMOVDQU    32(SP), Y1
-	VMOVDQU    (SP), Y9
+	VMOVDQA    32(R8), Y1
+	VMOVDQA    (R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -29187,20 +29190,20 @@ symbols16:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -29260,8 +29263,8 @@ symbols16:
 	JMP        lanes16
 
 more16:
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(R8), Y1
+	VMOVDQA   (R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -29298,20 +29301,20 @@ more16:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -29331,8 +29334,8 @@ more16:
 	JMP       symbols16
 
 finish:
-	SUBQ BX, R10
-	MOVQ R10, written+56(FP)
+	SUBQ BX, R11
+	MOVQ R11, written+56(FP)
 	VZEROUPPER
 	RET
 
@@ -33734,28 +33737,31 @@ GLOBL repeated00000010<>(SB), RODATA|NOPTR, $64
 
 // func encode32AVX2(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·encode32AVX2(SB), NOSPLIT, $256-64
+TEXT ·encode32AVX2(SB), NOSPLIT, $320-64
 	MOVQ  e+0(FP), AX
 	MOVQ  keys+8(FP), CX
 	MOVQ  z+16(FP), DX
 	MOVQ  words+24(FP), BX
+	LEAQ  (SP), R8
+	ADDQ  $0x3f, R8
+	ANDQ  $-64, R8
 	MOVQ  at+32(FP), SI
 	LEAQ  (BX)(SI*2), BX
-	MOVQ  rounds+40(FP), R8
-	MOVQ  lanes+48(FP), R9
-	MOVQ  BX, R10
-	MOVQ  R8, SI
-	IMULQ R9, SI
+	MOVQ  rounds+40(FP), R9
+	MOVQ  lanes+48(FP), R10
+	MOVQ  BX, R11
+	MOVQ  R9, SI
+	IMULQ R10, SI
 	LEAQ  (CX)(SI*2), CX
 	LEAQ  (DX)(SI*4), DX
 	LEAQ  256(AX), SI
 	LEAQ  endsOfMask<>+0(SB), DI
-	CMPQ  R9, $0x20
+	CMPQ  R10, $0x20
 	JEQ   lanes32
 	JL    lanes16
 
 lanes64:
-	SUBQ       $0x01, R8
+	SUBQ       $0x01, R9
 	JL         finish
 	SUBQ       $0x00000080, CX
 	SUBQ       $0x00000100, DX
@@ -33763,7 +33769,7 @@ lanes64:
 	VPCMPEQD   Y2, Y2, Y2
 	VPXOR      Y3, Y3, Y3
 	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQU    Y3, (SP)
+	VMOVDQA    Y3, (R8)
 	VPSRLD     $0x07, Y3, Y4
 	VPAND      repeated0000000f<>+0(SB), Y4, Y4
 	VPAND      repeated0000001f<>+0(SB), Y3, Y5
@@ -33772,7 +33778,7 @@ lanes64:
 	VPCMPEQD   Y7, Y7, Y7
 	VPXOR      Y8, Y8, Y8
 	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQU    Y8, 32(SP)
+	VMOVDQA    Y8, 32(R8)
 	VPSRLD     $0x07, Y8, Y9
 	VPAND      repeated0000000f<>+0(SB), Y9, Y9
 	VPAND      repeated0000001f<>+0(SB), Y8, Y10
@@ -33782,7 +33788,7 @@ lanes64:
 	VPCMPEQD   Y12, Y12, Y12
 	VPXOR      Y13, Y13, Y13
 	VPGATHERDD Y12, (SI)(Y11*4), Y13
-	VMOVDQU    Y13, 64(SP)
+	VMOVDQA    Y13, 64(R8)
 	VPSRLD     $0x07, Y13, Y14
 	VPAND      repeated0000000f<>+0(SB), Y14, Y14
 	VPAND      repeated0000001f<>+0(SB), Y13, Y15
@@ -33792,7 +33798,7 @@ lanes64:
 	VPCMPEQD   Y2, Y2, Y2
 	VPXOR      Y3, Y3, Y3
 	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQU    Y3, 96(SP)
+	VMOVDQA    Y3, 96(R8)
 	VPSRLD     $0x07, Y3, Y4
 	VPAND      repeated0000000f<>+0(SB), Y4, Y4
 	VPAND      repeated0000001f<>+0(SB), Y3, Y5
@@ -33802,7 +33808,7 @@ lanes64:
 	VPCMPEQD   Y7, Y7, Y7
 	VPXOR      Y8, Y8, Y8
 	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQU    Y8, 128(SP)
+	VMOVDQA    Y8, 128(R8)
 	VPSRLD     $0x07, Y8, Y9
 	VPAND      repeated0000000f<>+0(SB), Y9, Y9
 	VPAND      repeated0000001f<>+0(SB), Y8, Y10
@@ -33812,7 +33818,7 @@ lanes64:
 	VPCMPEQD   Y12, Y12, Y12
 	VPXOR      Y13, Y13, Y13
 	VPGATHERDD Y12, (SI)(Y11*4), Y13
-	VMOVDQU    Y13, 160(SP)
+	VMOVDQA    Y13, 160(R8)
 	VPSRLD     $0x07, Y13, Y14
 	VPAND      repeated0000000f<>+0(SB), Y14, Y14
 	VPAND      repeated0000001f<>+0(SB), Y13, Y15
@@ -33822,7 +33828,7 @@ lanes64:
 	VPCMPEQD   Y2, Y2, Y2
 	VPXOR      Y3, Y3, Y3
 	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQU    Y3, 192(SP)
+	VMOVDQA    Y3, 192(R8)
 	VPSRLD     $0x07, Y3, Y4
 	VPAND      repeated0000000f<>+0(SB), Y4, Y4
 	VPAND      repeated0000001f<>+0(SB), Y3, Y5
@@ -33832,7 +33838,7 @@ lanes64:
 	VPCMPEQD   Y7, Y7, Y7
 	VPXOR      Y8, Y8, Y8
 	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQU    Y8, 224(SP)
+	VMOVDQA    Y8, 224(R8)
 	VPSRLD     $0x07, Y8, Y9
 	VPAND      repeated0000000f<>+0(SB), Y9, Y9
 	VPAND      repeated0000001f<>+0(SB), Y8, Y10
@@ -33843,8 +33849,8 @@ lanes64:
 	JNE        more64
 
 symbols64:
-	VMOVDQU    224(SP), Y1
-	VMOVDQU    192(SP), Y9
+	VMOVDQA    224(R8), Y1
+	VMOVDQA    192(R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -33881,20 +33887,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -33951,8 +33957,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 224(AX)
 	VMOVDQU    Y8, 192(AX)
-	VMOVDQU    160(SP), Y1
-	VMOVDQU    128(SP), Y9
+	VMOVDQA    160(R8), Y1
+	VMOVDQA    128(R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -33989,20 +33995,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -34059,8 +34065,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 160(AX)
 	VMOVDQU    Y8, 128(AX)
-	VMOVDQU    96(SP), Y1
-	VMOVDQU    64(SP), Y9
+	VMOVDQA    96(R8), Y1
+	VMOVDQA    64(R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -34097,20 +34103,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -34167,8 +34173,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 96(AX)
 	VMOVDQU    Y8, 64(AX)
-	VMOVDQU    32(SP), Y1
-	VMOVDQU    (SP), Y9
+	VMOVDQA    32(R8), Y1
+	VMOVDQA    (R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -34205,20 +34211,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -34281,8 +34287,8 @@ more64:
 	VPCMPGTD  repeated0000001e<>+0(SB), Y0, Y0
 	VPTEST    Y0, Y0
 	JEQ       second64
-	VMOVDQU   224(SP), Y1
-	VMOVDQU   192(SP), Y9
+	VMOVDQA   224(R8), Y1
+	VMOVDQA   192(R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34323,20 +34329,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34353,8 +34359,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 224(AX)
 	VMOVDQU   Y8, 192(AX)
-	VMOVDQU   160(SP), Y1
-	VMOVDQU   128(SP), Y9
+	VMOVDQA   160(R8), Y1
+	VMOVDQA   128(R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34395,20 +34401,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34425,8 +34431,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 160(AX)
 	VMOVDQU   Y8, 128(AX)
-	VMOVDQU   96(SP), Y1
-	VMOVDQU   64(SP), Y9
+	VMOVDQA   96(R8), Y1
+	VMOVDQA   64(R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34467,20 +34473,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34497,8 +34503,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(R8), Y1
+	VMOVDQA   (R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34539,20 +34545,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34571,8 +34577,8 @@ more64:
 	VMOVDQU   Y8, (AX)
 
 second64:
-	VMOVDQU   224(SP), Y1
-	VMOVDQU   192(SP), Y9
+	VMOVDQA   224(R8), Y1
+	VMOVDQA   192(R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34609,20 +34615,20 @@ second64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34639,8 +34645,8 @@ second64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 224(AX)
 	VMOVDQU   Y8, 192(AX)
-	VMOVDQU   160(SP), Y1
-	VMOVDQU   128(SP), Y9
+	VMOVDQA   160(R8), Y1
+	VMOVDQA   128(R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34677,20 +34683,20 @@ second64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34707,8 +34713,8 @@ second64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 160(AX)
 	VMOVDQU   Y8, 128(AX)
-	VMOVDQU   96(SP), Y1
-	VMOVDQU   64(SP), Y9
+	VMOVDQA   96(R8), Y1
+	VMOVDQA   64(R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34745,20 +34751,20 @@ second64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34775,8 +34781,8 @@ second64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(R8), Y1
+	VMOVDQA   (R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34813,20 +34819,20 @@ second64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34846,7 +34852,7 @@ second64:
 	JMP       symbols64
 
 lanes32:
-	SUBQ       $0x01, R8
+	SUBQ       $0x01, R9
 	JL         finish
 	SUBQ       $0x00000040, CX
 	SUBQ       $0x00000080, DX
@@ -34854,7 +34860,7 @@ lanes32:
 	VPCMPEQD   Y2, Y2, Y2
 	VPXOR      Y3, Y3, Y3
 	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQU    Y3, (SP)
+	VMOVDQA    Y3, (R8)
 	VPSRLD     $0x07, Y3, Y4
 	VPAND      repeated0000000f<>+0(SB), Y4, Y4
 	VPAND      repeated0000001f<>+0(SB), Y3, Y5
@@ -34863,7 +34869,7 @@ lanes32:
 	VPCMPEQD   Y7, Y7, Y7
 	VPXOR      Y8, Y8, Y8
 	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQU    Y8, 32(SP)
+	VMOVDQA    Y8, 32(R8)
 	VPSRLD     $0x07, Y8, Y9
 	VPAND      repeated0000000f<>+0(SB), Y9, Y9
 	VPAND      repeated0000001f<>+0(SB), Y8, Y10
@@ -34873,7 +34879,7 @@ lanes32:
 	VPCMPEQD   Y12, Y12, Y12
 	VPXOR      Y13, Y13, Y13
 	VPGATHERDD Y12, (SI)(Y11*4), Y13
-	VMOVDQU    Y13, 64(SP)
+	VMOVDQA    Y13, 64(R8)
 	VPSRLD     $0x07, Y13, Y14
 	VPAND      repeated0000000f<>+0(SB), Y14, Y14
 	VPAND      repeated0000001f<>+0(SB), Y13, Y15
@@ -34883,7 +34889,7 @@ lanes32:
 	VPCMPEQD   Y2, Y2, Y2
 	VPXOR      Y3, Y3, Y3
 	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQU    Y3, 96(SP)
+	VMOVDQA    Y3, 96(R8)
 	VPSRLD     $0x07, Y3, Y4
 	VPAND      repeated0000000f<>+0(SB), Y4, Y4
 	VPAND      repeated0000001f<>+0(SB), Y3, Y5
@@ -34894,8 +34900,8 @@ lanes32:
 	JNE        more32
 
 symbols32:
-	VMOVDQU    96(SP), Y1
-	VMOVDQU    64(SP), Y9
+	VMOVDQA    96(R8), Y1
+	VMOVDQA    64(R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -34932,20 +34938,20 @@ symbols32:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -35002,8 +35008,8 @@ symbols32:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 96(AX)
 	VMOVDQU    Y8, 64(AX)
-	VMOVDQU    32(SP), Y1
-	VMOVDQU    (SP), Y9
+	VMOVDQA    32(R8), Y1
+	VMOVDQA    (R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -35040,20 +35046,20 @@ symbols32:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -35116,8 +35122,8 @@ more32:
 	VPCMPGTD  repeated0000001e<>+0(SB), Y0, Y0
 	VPTEST    Y0, Y0
 	JEQ       second32
-	VMOVDQU   96(SP), Y1
-	VMOVDQU   64(SP), Y9
+	VMOVDQA   96(R8), Y1
+	VMOVDQA   64(R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35158,20 +35164,20 @@ more32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35188,8 +35194,8 @@ more32:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(R8), Y1
+	VMOVDQA   (R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35230,20 +35236,20 @@ more32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35262,8 +35268,8 @@ more32:
 	VMOVDQU   Y8, (AX)
 
 second32:
-	VMOVDQU   96(SP), Y1
-	VMOVDQU   64(SP), Y9
+	VMOVDQA   96(R8), Y1
+	VMOVDQA   64(R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35300,20 +35306,20 @@ second32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35330,8 +35336,8 @@ second32:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(R8), Y1
+	VMOVDQA   (R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35368,20 +35374,20 @@ second32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35401,7 +35407,7 @@ second32:
 	JMP       symbols32
 
 lanes16:
-	SUBQ       $0x01, R8
+	SUBQ       $0x01, R9
 	JL         finish
 	SUBQ       $0x00000020, CX
 	SUBQ       $0x00000040, DX
@@ -35409,7 +35415,7 @@ lanes16:
 	VPCMPEQD   Y2, Y2, Y2
 	VPXOR      Y3, Y3, Y3
 	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQU    Y3, (SP)
+	VMOVDQA    Y3, (R8)
 	VPSRLD     $0x07, Y3, Y4
 	VPAND      repeated0000000f<>+0(SB), Y4, Y4
 	VPAND      repeated0000001f<>+0(SB), Y3, Y5
@@ -35418,7 +35424,7 @@ lanes16:
 	VPCMPEQD   Y7, Y7, Y7
 	VPXOR      Y8, Y8, Y8
 	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQU    Y8, 32(SP)
+	VMOVDQA    Y8, 32(R8)
 	VPSRLD     $0x07, Y8, Y9
 	VPAND      repeated0000000f<>+0(SB), Y9, Y9
 	VPAND      repeated0000001f<>+0(SB), Y8, Y10
@@ -35429,8 +35435,8 @@ lanes16:
 	JNE        more16
 
 symbols16:
-	VMOVDQU    32(SP), Y1
-	VMOVDQU    (SP), Y9
+	VMOVDQA    32(R8), Y1
+	VMOVDQA    (R8), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -35467,20 +35473,20 @@ symbols16:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X7, X7
+	VMOVMSKPS  Y6, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X7, X7
 	VMOVDQU    X7, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
-	VMOVMSKPS  Y14, R11
-	POPCNTL    R11, R9
-	SHLL       $0x04, R11
-	VPSHUFB    (DI)(R11*1), X15, X15
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y14, R12
+	POPCNTL    R12, R10
+	SHLL       $0x04, R12
+	VPSHUFB    (DI)(R12*1), X15, X15
 	VMOVDQU    X15, -16(BX)
-	NEGQ       R9
-	LEAQ       (BX)(R9*2), BX
+	NEGQ       R10
+	LEAQ       (BX)(R10*2), BX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -35543,8 +35549,8 @@ more16:
 	VPCMPGTD  repeated0000001e<>+0(SB), Y0, Y0
 	VPTEST    Y0, Y0
 	JEQ       second16
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(R8), Y1
+	VMOVDQA   (R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35585,20 +35591,20 @@ more16:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35617,8 +35623,8 @@ more16:
 	VMOVDQU   Y8, (AX)
 
 second16:
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(R8), Y1
+	VMOVDQA   (R8), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35655,20 +35661,20 @@ second16:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X7, X7
+	VMOVMSKPS Y6, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X7, X7
 	VMOVDQU   X7, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
-	VMOVMSKPS Y14, R11
-	POPCNTL   R11, R9
-	SHLL      $0x04, R11
-	VPSHUFB   (DI)(R11*1), X15, X15
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y14, R12
+	POPCNTL   R12, R10
+	SHLL      $0x04, R12
+	VPSHUFB   (DI)(R12*1), X15, X15
 	VMOVDQU   X15, -16(BX)
-	NEGQ      R9
-	LEAQ      (BX)(R9*2), BX
+	NEGQ      R10
+	LEAQ      (BX)(R10*2), BX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35688,8 +35694,8 @@ second16:
 	JMP       symbols16
 
 finish:
-	SUBQ BX, R10
-	MOVQ R10, written+56(FP)
+	SUBQ BX, R11
+	MOVQ R11, written+56(FP)
 	VZEROUPPER
 	RET
 
@@ -35761,11 +35767,14 @@ GLOBL repeated0000001e<>(SB), RODATA|NOPTR, $64
 
 // func encodeBytesAVX2(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·encodeBytesAVX2(SB), NOSPLIT, $256-64
+TEXT ·encodeBytesAVX2(SB), NOSPLIT, $320-64
 	MOVQ  e+0(FP), AX
 	MOVQ  keys+8(FP), CX
 	MOVQ  z+16(FP), DX
 	MOVQ  words+24(FP), DX
+	LEAQ  (SP), BX
+	ADDQ  $0x3f, BX
+	ANDQ  $-64, BX
 	MOVQ  at+32(FP), BX
 	LEAQ  (DX)(BX*2), DX
 	MOVQ  rounds+40(FP), DI

@@ -11,8 +11,8 @@ import (
 // since each waits for itself.
 type encoder256 struct {
 	e, keys, z, dst, table, ends reg.Register
+	frame                        reg.Register // entries of all lanes, at a cache line
 	width                        int
-	entries                      Mem
 }
 
 // pair256 calls fn for both groups of a pair, the later first, with the registers
@@ -29,7 +29,7 @@ func encode256(name string, width int) {
 	Pragma("noescape")
 	Doc(name + " encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.")
 	s := &encoder256{e: Load(Param("e"), GP64()), keys: Load(Param("keys"), GP64()), z: Load(Param("z"), GP64()), dst: Load(Param("words"), GP64()),
-		table: GP64(), ends: GP64(), width: width, entries: AllocLocal(256)}
+		table: GP64(), ends: GP64(), frame: alignedFrame(256), width: width}
 	at := Load(Param("at"), GP64())
 	LEAQ(Mem{Base: s.dst, Index: at, Scale: 2}, s.dst)
 	rounds := Load(Param("rounds"), GP64())
@@ -105,7 +105,7 @@ func (s *encoder256) gather(groups int) {
 		key, mask, e, bits, raw := y[0], y[1], y[2], y[3], y[4]
 		VPMOVZXWD(Mem{Base: s.keys, Disp: 16 * g}, key)
 		gather256(s.table, key, mask, e)
-		VMOVDQU(e, s.entries.Offset(32*g))
+		VMOVDQA(e, Mem{Base: s.frame, Disp: 32 * g})
 		VPSRLD(U8(7), e, bits)
 		VPAND(repeated(15), bits, bits)
 		VPAND(repeated(31), e, raw)
@@ -125,7 +125,7 @@ func (s *encoder256) gather(groups int) {
 // with the symbol.
 func (s *encoder256) prepare(pair int) {
 	const entry, bits, n, v, t = 1, 2, 3, 4, 6
-	pair256(pair, func(g int, y []reg.VecPhysical) { VMOVDQU(s.entries.Offset(32*g), y[entry]) })
+	pair256(pair, func(g int, y []reg.VecPhysical) { VMOVDQA(Mem{Base: s.frame, Disp: 32 * g}, y[entry]) })
 	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSRLD(U8(7), y[entry], y[bits]) })
 	pair256(pair, func(_ int, y []reg.VecPhysical) { VPAND(repeated(15), y[bits], y[bits]) })
 	pair256(pair, func(_ int, y []reg.VecPhysical) { VMOVDQU(repeated(15), y[n]) })

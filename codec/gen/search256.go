@@ -115,10 +115,7 @@ func searchFloat256(f floatKind) {
 }
 
 func newSearcher256(width int) *searcher256 {
-	s := &searcher256{frame: GP64(), src: Load(Param("src"), GP64()), places: GP64(), left: GP64(), width: width}
-	LEAQ(AllocLocal(frameSize+64), s.frame)
-	ADDQ(U8(63), s.frame)
-	ANDQ(I8(-64), s.frame)
+	s := &searcher256{frame: alignedFrame(frameSize), src: Load(Param("src"), GP64()), places: GP64(), left: GP64(), width: width}
 	d := Load(Param("d"), GP64())
 	for at := 0; at < quadSize; at += 32 { // and a few bytes after them
 		VMOVDQU(Mem{Base: d, Disp: decQuads + at}, ymm[0])
@@ -129,6 +126,15 @@ func newSearcher256(width int) *searcher256 {
 	}
 	LEAQ(placesOfMask(), s.places)
 	return s
+}
+
+// alignedFrame returns where a kernel has size bytes that begin at a cache line.
+func alignedFrame(size int) reg.Register {
+	at := GP64()
+	LEAQ(AllocLocal(size+64), at)
+	ADDQ(U8(63), at)
+	ANDQ(I8(-64), at)
+	return at
 }
 
 // at is where the frame has something, of where it has the i'th of 32 bytes each.
