@@ -127,11 +127,11 @@ func (s *scratch) appendDelta(dst, leaf, base []byte, b int, n number, c *Contex
 	d.buf = d.side.end(0)
 	dst = binary.AppendUvarint(dst, uint64(len(d.buf)))
 	dst = append(dst, d.buf...)
-	d.tables.forEncoding(&d.enc, last)
+	d.tables.forEncoding(&d.enc)
 	if n.width == 4 {
-		return encodeLanes(&d.enc, dst, d.keys[:count], d.z32[:count], lanes)
+		return encodeLanes(&d.enc, dst, d.ctx[:count], d.symbols[:count], d.z32[:count], lanes)
 	}
-	return encodeLanes(&d.enc, dst, d.keys[:count], d.z16[:count], lanes)
+	return encodeLanes(&d.enc, dst, d.ctx[:count], d.symbols[:count], d.z16[:count], lanes)
 }
 
 // edgesOf returns how many of size bytes at offset in a tensor come before the
@@ -263,153 +263,6 @@ func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
 			n.steps32(d.z32[at:end], symbols, x, b)
 		}
 	}
-}
-
-// steps16 fills z and symbols with the steps from base's elements to leaf's, and
-// their symbols.
-func (n number) steps16(z []uint16, symbols []uint8, leaf, base []byte) {
-	i := steps16Fast(n, z, symbols, leaf, base)
-	z, symbols, leaf, base = z[i:], symbols[i:], leaf[2*i:], base[2*i:]
-	low := uint16(n.ordering().low)
-	symbols, leaf, base = symbols[:len(z)], leaf[:2*len(z)], base[:2*len(z)]
-	for i := range z {
-		// In both orders the highest bit is wrong, which makes no difference.
-		a, b := le.Uint16(leaf[2*i:]), le.Uint16(base[2*i:])
-		a ^= uint16(int16(a)>>15) & low
-		b ^= uint16(int16(b)>>15) & low
-		a -= b
-		a = a<<1 ^ uint16(int16(a)>>15)
-		if z[i] = a; a < uint16(len(symbolOf8)) {
-			symbols[i] = symbolOf8[a]
-			continue
-		}
-		symbols[i] = symbolOf(a)
-	}
-}
-
-// steps32 is steps16 for elements of 32 bits.
-func (n number) steps32(z []uint32, symbols []uint8, leaf, base []byte) {
-	i := steps32Fast(n, z, symbols, leaf, base)
-	z, symbols, leaf, base = z[i:], symbols[i:], leaf[4*i:], base[4*i:]
-	low := n.ordering().low
-	symbols, leaf, base = symbols[:len(z)], leaf[:4*len(z)], base[:4*len(z)]
-	for i := range z {
-		a, b := le.Uint32(leaf[4*i:]), le.Uint32(base[4*i:])
-		a ^= uint32(int32(a)>>31) & low
-		b ^= uint32(int32(b)>>31) & low
-		a -= b
-		a = a<<1 ^ uint32(int32(a)>>31)
-		z[i], symbols[i] = a, symbolOf(a)
-	}
-}
-
-// symbolOf8 is symbolOf for steps of a byte.
-var symbolOf8 = func() (t [256]uint8) {
-	for z := range t {
-		t[z] = symbolOf(uint16(z))
-	}
-	return t
-}()
-
-// steps8 is steps16 for elements of 8 bits.
-func (n number) steps8(z []uint16, symbols []uint8, leaf, base []byte) {
-	i := steps8Fast(n, z, symbols, leaf, base)
-	z, symbols, leaf, base = z[i:], symbols[i:], leaf[i:], base[i:]
-	low := uint8(n.ordering().low)
-	symbols, leaf, base = symbols[:len(z)], leaf[:len(z)], base[:len(z)]
-	for i := range z {
-		a, b := leaf[i], base[i]
-		a ^= uint8(int8(a)>>7) & low
-		b ^= uint8(int8(b)>>7) & low
-		a -= b
-		a = a<<1 ^ uint8(int8(a)>>7)
-		z[i], symbols[i] = uint16(a), symbolOf8[a]
-	}
-}
-
-// walk8 undoes steps8.
-func walk8(dst, base []byte, z []uint16, low uint8) {
-	dst, base = dst[:len(z)], base[:len(z)]
-	for i, z := range z {
-		b := base[i]
-		b ^= uint8(int8(b)>>7) & low
-		b += uint8(z>>1 ^ -(z & 1))
-		dst[i] = b ^ uint8(int8(b)>>7)&low
-	}
-}
-
-// depths fills depth with by how many powers of two each element is below top.
-func (n number) depths(depth []uint8, base []byte, top uint32) {
-	if !n.float {
-		clear(depth)
-		return
-	}
-	i := depthsFast(n, depth, base, top)
-	if n.width == 2 {
-		i += n.depths16(depth[i:], base[2*i:], top)
-	}
-	for ; i < len(depth); i++ {
-		depth[i] = n.depthOf(n.load(base, i), top)
-	}
-}
-
-// depths16 fills depth of elements of 16 bits, four at a time, and returns how
-// many.
-func (n number) depths16(depth []uint8, base []byte, top uint32) int {
-	mask, tops := uint64(n.mask)*lanes16, uint64(top|1<<8)*lanes16
-	count := len(depth) &^ 3
-	for i := 0; i < count; i += 4 {
-		d := tops - le.Uint64(base[2*i:])>>(n.exponent&15)&mask
-		d &= (d >> 8 & lanes16) * 0xff // 0 where the exponent is above top
-		d |= ((d + (1<<8-maxDepth-1)*lanes16) >> 8 & lanes16) * maxDepth
-		d &= maxDepth * lanes16
-		d |= d >> 8
-		le.PutUint32(depth[i:], uint32(d&0xffff|d>>16&0xffff0000))
-	}
-	return count
-}
-
-// walk16 fills dst with the elements that are steps z from base's.
-func (n number) walk16(dst, base []byte, z []uint16) {
-	o := n.ordering()
-	if n.width == 1 {
-		i := walk8Fast(n, dst, base, z)
-		walk8(dst[i:], base[i:], z[i:], uint8(o.low))
-		return
-	}
-	i := walk16Fast(n, dst, base, z)
-	if n.float {
-		walkFloat16(dst[2*i:], base[2*i:], z[i:])
-		return
-	}
-	for ; i < len(z); i++ {
-		le.PutUint16(dst[2*i:], uint16(o.walk(uint32(le.Uint16(base[2*i:])), uint32(z[i]))))
-	}
-}
-
-// walkFloat16 is walk16 for floats of 16 bits, whose ordering is constant.
-func walkFloat16(dst, base []byte, z []uint16) {
-	dst, base = dst[:2*len(z)], base[:2*len(z)]
-	for i, z := range z {
-		x := le.Uint16(base[2*i:])
-		x ^= uint16(int16(x)>>15) | 1<<15
-		x += z>>1 ^ -(z & 1)
-		le.PutUint16(dst[2*i:], x^(^uint16(int16(x)>>15)|1<<15))
-	}
-}
-
-func (n number) walk32(dst, base []byte, z []uint32) {
-	o := n.ordering()
-	for i := walk32Fast(n, dst, base, z); i < len(z); i++ {
-		le.PutUint32(dst[4*i:], o.walk(le.Uint32(base[4*i:]), z[i]))
-	}
-}
-
-func (n number) depthOf(x, top uint32) uint8 {
-	if !n.float {
-		return 0
-	}
-	return uint8(min(top-min(top, n.exponentOf(x)), maxDepth))
 }
 
 // fitScale finds shifts of rows, and of columns if wanted, fills ctx, and returns the flags.

@@ -39,7 +39,7 @@ const spare = 512
 
 // encodeRoundsFast encodes whole rounds, words below e.words[p], and returns
 // where they begin, and false if it did nothing.
-func encodeRoundsFast[Z step](e *laneEncoder, keys []uint16, z []Z, lanes, p int) (bool, int) {
+func encodeRoundsFast[Z step](e *laneEncoder, ctx, symbols []uint8, z []Z, lanes, p int) (bool, int) {
 	if use == portable || lanes < 16 {
 		return false, p
 	}
@@ -55,7 +55,7 @@ func encodeRoundsFast[Z step](e *laneEncoder, keys []uint16, z []Z, lanes, p int
 	case use == avx2:
 		kernel = encode16AVX2
 	}
-	written := kernel((*byte)(unsafe.Pointer(e)), bytesOf(keys), bytesOf(z), bytesOf(e.words), p, len(z)/lanes, lanes)
+	written := kernel((*byte)(unsafe.Pointer(e)), bytesOf(ctx), bytesOf(symbols), bytesOf(z), bytesOf(e.words), p, len(z)/lanes, lanes)
 	return true, p - written/2
 }
 
@@ -71,7 +71,7 @@ func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
 	if use == avx2 {
 		kernel = encodeBytesAVX2
 	}
-	written := kernel((*byte)(unsafe.Pointer(e)), bytesOf(p), nil, bytesOf(e.words), at, len(p)/lanes, lanes)
+	written := kernel((*byte)(unsafe.Pointer(e)), bytesOf(p), bytesOf(e.words), at, len(p)/lanes, lanes)
 	return true, at - written/2
 }
 

@@ -42,17 +42,17 @@ func decodeBytesAVX512(d *byte, p *byte, src *byte, size int, rounds int, lanes 
 // encode16AVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
-func encode16AVX512(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+func encode16AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 
 // encode32AVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
-func encode32AVX512(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 
 // encodeBytesAVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
-func encodeBytesAVX512(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+func encodeBytesAVX512(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
 
 // stepsFloat16AVX512 fills z and symbols with the steps from base to leaf and their symbols; n is a multiple of 32.
 //
@@ -252,17 +252,17 @@ func decodeBytesAVX2(d *byte, p *byte, src *byte, size int, rounds int, lanes in
 // encode16AVX2 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
-func encode16AVX2(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+func encode16AVX2(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 
 // encode32AVX2 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
-func encode32AVX2(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+func encode32AVX2(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 
 // encodeBytesAVX2 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
-func encodeBytesAVX2(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+func encodeBytesAVX2(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
 
 // steps16AVX2 fills z and symbols with the steps from base to leaf, of 16 bits, and their symbols; low is what is flipped in negative elements, n a multiple of 32.
 //

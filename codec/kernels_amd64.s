@@ -4405,131 +4405,1620 @@ finish:
 	VZEROUPPER
 	RET
 
-// func encode16AVX512(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, POPCNT
-TEXT ·encode16AVX512(SB), NOSPLIT, $0-64
+// func encode16AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, POPCNT
+TEXT ·encode16AVX512(SB), NOSPLIT, $0-72
 	MOVQ         e+0(FP), AX
-	MOVQ         keys+8(FP), CX
-	MOVQ         z+16(FP), DX
-	MOVQ         words+24(FP), BX
-	MOVQ         at+32(FP), SI
-	LEAQ         (BX)(SI*2), BX
-	MOVQ         rounds+40(FP), DI
-	MOVQ         lanes+48(FP), R8
-	MOVQ         BX, R9
-	MOVQ         DI, SI
-	IMULQ        R8, SI
-	LEAQ         (CX)(SI*2), CX
-	LEAQ         (DX)(SI*2), DX
-	LEAQ         256(AX), SI
-	MOVL         $0x00000001, R10
-	VPBROADCASTD R10, Z22
-	MOVL         $0x0000000f, R10
-	VPBROADCASTD R10, Z24
-	MOVL         $0x0000001f, R10
-	VPBROADCASTD R10, Z26
-	MOVL         $0x0000001f, R10
-	VPBROADCASTD R10, Z21
-	MOVL         $0x000000ff, R10
-	VPBROADCASTD R10, Z23
+	MOVQ         ctx+8(FP), CX
+	MOVQ         symbols+16(FP), DX
+	MOVQ         z+24(FP), BX
+	MOVQ         words+32(FP), SI
+	MOVQ         at+40(FP), DI
+	LEAQ         (SI)(DI*2), SI
+	MOVQ         $-1, DI
+	VMOVDQU64    unpackOrder<>+0(SB), Z20
+	VMOVDQU64    evenWords<>+0(SB), Z29
+	VMOVDQU64    thirdBytes<>+0(SB), Z24
+	VPTERNLOGD   $0xff, Z21, Z21, Z21
+	MOVL         $0x00000001, R8
+	VPBROADCASTD R8, Z19
+	MOVL         $0x0000001f, R8
+	VPBROADCASTD R8, Z23
+	MOVL         $0x00001fff, R8
+	VPBROADCASTD R8, Z22
+	MOVL         $0x00000101, R8
+	VPBROADCASTW R8, Z30
+	MOVL         $0x00000f0f, R8
+	VPBROADCASTW R8, Z31
+	VMOVDQU64    8960(AX), Z25
+	VMOVDQU64    9088(AX), Z26
+	VMOVDQU64    9216(AX), Z27
+	VMOVDQU64    9344(AX), Z28
+	MOVQ         rounds+48(FP), R8
+	MOVQ         lanes+56(FP), R9
+	MOVQ         SI, R10
+	MOVQ         R8, R11
+	IMULQ        R9, R11
+	ADDQ         R11, CX
+	ADDQ         R11, DX
+	LEAQ         (BX)(R11*2), BX
+	VMOVDQU32    (AX), Z0
+	VMOVDQU32    64(AX), Z1
+	VMOVDQU32    128(AX), Z2
+	VMOVDQU32    192(AX), Z3
+	CMPQ         R9, $0x20
+	JEQ          lanes32
+	JL           lanes16
+	MOVQ         $0xffffffffffffffff, R9
+	KMOVQ        R9, K7
+
+round64:
+	SUBQ       $0x01, R8
+	JL         finish
+	SUBQ       $0x40, CX
+	SUBQ       $0x40, DX
+	SUBQ       $0x00000080, BX
+	VPERMD     (CX), Z20, Z8
+	VPERMD     (DX), Z20, Z9
+	VPSUBB     Z21, Z9, Z9
+	VPERMB     8448(AX), Z8, Z10
+	VPERMB     8512(AX), Z8, Z11
+	VPERMB     8576(AX), Z8, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8640(AX), Z8, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8704(AX), Z8, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VPERMB     8768(AX), Z10, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8832(AX), Z10, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8896(AX), Z10, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPSLLW     $0x02, Z10, Z10
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VMOVDQA64  Z10, Z12
+	VPERMI2B   9408(AX), Z28, Z12
+	VMOVDQA64  Z10, Z13
+	VPERMI2B   9024(AX), Z25, Z13
+	VMOVDQA64  Z10, Z14
+	VPERMI2B   9152(AX), Z26, Z14
+	VMOVDQA64  Z10, Z15
+	VPERMI2B   9280(AX), Z27, Z15
+	VPSUBB     Z11, Z31, Z16
+	VPCMPUB    $0x06, Z16, Z12, K7, K1
+	VPMINUB    Z12, Z16, Z16
+	VPSUBB     Z16, Z12, Z12
+	VPSLLW     $0x05, Z16, Z16
+	VPORQ      Z16, Z14, Z14
+	VPUNPCKLBW Z14, Z13, Z16
+	VPUNPCKLBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z4
+	VPUNPCKHWD Z17, Z16, Z5
+	VPUNPCKHBW Z14, Z13, Z16
+	VPUNPCKHBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z6
+	VPUNPCKHWD Z17, Z16, Z7
+	KORTESTQ   K1, K1
+	JNE        more64
+
+symbols64:
+	VPANDD        Z22, Z6, Z8
+	VPSRLW        $0x0d, Z6, Z10
+	VPSRLD        $0x18, Z6, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z2, K1
+	VPANDD        Z22, Z7, Z9
+	VPSRLW        $0x0d, Z7, Z11
+	VPSRLD        $0x18, Z7, Z13
+	VPSUBD        Z13, Z23, Z14
+	VPSUBD        Z11, Z14, Z14
+	VPSLLVD       Z14, Z9, Z14
+	VPCMPUD       $0x05, Z14, Z3, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z3, Z2, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z2, K1, Z2
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMOVZXWD     64(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z2
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z2, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z2, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z6, Z14
+	VPADDD        Z14, Z2, Z2
+	VPADDD        Z15, Z2, Z2
+	VPSUBD        Z16, Z2, K1, Z2
+	VPADDD        Z16, Z2, K2, Z2
+	VPMOVZXWD     96(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z11, Z14, Z14
+	VPSHLDVD      Z11, Z14, Z3
+	VCVTDQ2PS     Z9, Z14
+	VCVTDQ2PS     Z3, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z9, Z15, Z14
+	VPSUBD        Z14, Z3, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z9, Z14, K2
+	VPSLLVD       Z13, Z19, Z16
+	VPSUBD        Z9, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z7, Z14
+	VPADDD        Z14, Z3, Z3
+	VPADDD        Z15, Z3, Z3
+	VPSUBD        Z16, Z3, K1, Z3
+	VPADDD        Z16, Z3, K2, Z3
+	VPANDD        Z22, Z4, Z8
+	VPSRLW        $0x0d, Z4, Z10
+	VPSRLD        $0x18, Z4, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPANDD        Z22, Z5, Z9
+	VPSRLW        $0x0d, Z5, Z11
+	VPSRLD        $0x18, Z5, Z13
+	VPSUBD        Z13, Z23, Z14
+	VPSUBD        Z11, Z14, Z14
+	VPSLLVD       Z14, Z9, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VPMOVZXWD     (BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z0
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z0, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z0, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z4, Z14
+	VPADDD        Z14, Z0, Z0
+	VPADDD        Z15, Z0, Z0
+	VPSUBD        Z16, Z0, K1, Z0
+	VPADDD        Z16, Z0, K2, Z0
+	VPMOVZXWD     32(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z11, Z14, Z14
+	VPSHLDVD      Z11, Z14, Z1
+	VCVTDQ2PS     Z9, Z14
+	VCVTDQ2PS     Z1, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z9, Z15, Z14
+	VPSUBD        Z14, Z1, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z9, Z14, K2
+	VPSLLVD       Z13, Z19, Z16
+	VPSUBD        Z9, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z5, Z14
+	VPADDD        Z14, Z1, Z1
+	VPADDD        Z15, Z1, Z1
+	VPSUBD        Z16, Z1, K1, Z1
+	VPADDD        Z16, Z1, K2, Z1
+	JMP           round64
+
+more64:
+	VPXORQ        Z8, Z8, Z8
+	VPUNPCKLBW    Z8, Z12, Z9
+	VPUNPCKHBW    Z8, Z12, Z10
+	VPUNPCKLWD    Z8, Z9, Z11
+	VPUNPCKHWD    Z8, Z9, Z12
+	VPUNPCKLWD    Z8, Z10, Z13
+	VPUNPCKHWD    Z8, Z10, Z15
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z13, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z2, K1
+	VPMINUD       Z8, Z15, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z3, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z3, Z2, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z2, K1, Z2
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMOVZXWD     64(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z6, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z2
+	VPMOVZXWD     96(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z7, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z3
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z11, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPMINUD       Z8, Z12, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VPMOVZXWD     (BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	VPMOVZXWD     32(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z5, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z1
+	JMP           symbols64
+
+lanes32:
+	MOVQ  $0x00ff00ff00ff00ff, R9
+	KMOVQ R9, K7
+
+round32:
+	SUBQ       $0x01, R8
+	JL         finish
+	SUBQ       $0x20, CX
+	SUBQ       $0x20, DX
+	SUBQ       $0x00000040, BX
+	VMOVDQU32  (CX), Y8
+	VPERMD     Z8, Z20, Z8
+	VMOVDQU32  (DX), Y9
+	VPERMD     Z9, Z20, Z9
+	VPSUBB     Z21, Z9, Z9
+	VPERMB     8448(AX), Z8, Z10
+	VPERMB     8512(AX), Z8, Z11
+	VPERMB     8576(AX), Z8, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8640(AX), Z8, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8704(AX), Z8, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VPERMB     8768(AX), Z10, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8832(AX), Z10, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8896(AX), Z10, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPSLLW     $0x02, Z10, Z10
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VMOVDQA64  Z10, Z12
+	VPERMI2B   9408(AX), Z28, Z12
+	VMOVDQA64  Z10, Z13
+	VPERMI2B   9024(AX), Z25, Z13
+	VMOVDQA64  Z10, Z14
+	VPERMI2B   9152(AX), Z26, Z14
+	VMOVDQA64  Z10, Z15
+	VPERMI2B   9280(AX), Z27, Z15
+	VPSUBB     Z11, Z31, Z16
+	VPCMPUB    $0x06, Z16, Z12, K7, K1
+	VPMINUB    Z12, Z16, Z16
+	VPSUBB     Z16, Z12, Z12
+	VPSLLW     $0x05, Z16, Z16
+	VPORQ      Z16, Z14, Z14
+	VPUNPCKLBW Z14, Z13, Z16
+	VPUNPCKLBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z4
+	VPUNPCKHWD Z17, Z16, Z5
+	KORTESTQ   K1, K1
+	JNE        more32
+
+symbols32:
+	VPANDD        Z22, Z4, Z8
+	VPSRLW        $0x0d, Z4, Z10
+	VPSRLD        $0x18, Z4, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPANDD        Z22, Z5, Z9
+	VPSRLW        $0x0d, Z5, Z11
+	VPSRLD        $0x18, Z5, Z13
+	VPSUBD        Z13, Z23, Z14
+	VPSUBD        Z11, Z14, Z14
+	VPSLLVD       Z14, Z9, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VPMOVZXWD     (BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z0
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z0, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z0, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z4, Z14
+	VPADDD        Z14, Z0, Z0
+	VPADDD        Z15, Z0, Z0
+	VPSUBD        Z16, Z0, K1, Z0
+	VPADDD        Z16, Z0, K2, Z0
+	VPMOVZXWD     32(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z11, Z14, Z14
+	VPSHLDVD      Z11, Z14, Z1
+	VCVTDQ2PS     Z9, Z14
+	VCVTDQ2PS     Z1, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z9, Z15, Z14
+	VPSUBD        Z14, Z1, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z9, Z14, K2
+	VPSLLVD       Z13, Z19, Z16
+	VPSUBD        Z9, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z5, Z14
+	VPADDD        Z14, Z1, Z1
+	VPADDD        Z15, Z1, Z1
+	VPSUBD        Z16, Z1, K1, Z1
+	VPADDD        Z16, Z1, K2, Z1
+	JMP           round32
+
+more32:
+	VPXORQ        Z8, Z8, Z8
+	VPUNPCKLBW    Z8, Z12, Z9
+	VPUNPCKHBW    Z8, Z12, Z10
+	VPUNPCKLWD    Z8, Z9, Z11
+	VPUNPCKHWD    Z8, Z9, Z12
+	VPUNPCKLWD    Z8, Z10, Z13
+	VPUNPCKHWD    Z8, Z10, Z15
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z11, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPMINUD       Z8, Z12, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VPMOVZXWD     (BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	VPMOVZXWD     32(BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z5, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z1
+	JMP           symbols32
+
+lanes16:
+	MOVQ  $0x000f000f000f000f, R9
+	KMOVQ R9, K7
+
+round16:
+	SUBQ       $0x01, R8
+	JL         finish
+	SUBQ       $0x10, CX
+	SUBQ       $0x10, DX
+	SUBQ       $0x00000020, BX
+	VMOVDQU32  (CX), X8
+	VPERMD     Z8, Z20, Z8
+	VMOVDQU32  (DX), X9
+	VPERMD     Z9, Z20, Z9
+	VPSUBB     Z21, Z9, Z9
+	VPERMB     8448(AX), Z8, Z10
+	VPERMB     8512(AX), Z8, Z11
+	VPERMB     8576(AX), Z8, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8640(AX), Z8, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8704(AX), Z8, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VPERMB     8768(AX), Z10, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8832(AX), Z10, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8896(AX), Z10, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPSLLW     $0x02, Z10, Z10
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VMOVDQA64  Z10, Z12
+	VPERMI2B   9408(AX), Z28, Z12
+	VMOVDQA64  Z10, Z13
+	VPERMI2B   9024(AX), Z25, Z13
+	VMOVDQA64  Z10, Z14
+	VPERMI2B   9152(AX), Z26, Z14
+	VMOVDQA64  Z10, Z15
+	VPERMI2B   9280(AX), Z27, Z15
+	VPSUBB     Z11, Z31, Z16
+	VPCMPUB    $0x06, Z16, Z12, K7, K1
+	VPMINUB    Z12, Z16, Z16
+	VPSUBB     Z16, Z12, Z12
+	VPSLLW     $0x05, Z16, Z16
+	VPORQ      Z16, Z14, Z14
+	VPUNPCKLBW Z14, Z13, Z16
+	VPUNPCKLBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z4
+	KORTESTQ   K1, K1
+	JNE        more16
+
+symbols16:
+	VPANDD        Z22, Z4, Z8
+	VPSRLW        $0x0d, Z4, Z10
+	VPSRLD        $0x18, Z4, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z0, Z0, Z14
+	VPCOMPRESSW.Z Z14, K1, Z14
+	KMOVD         K1, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPMOVZXWD     (BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z0
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z0, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z0, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z4, Z14
+	VPADDD        Z14, Z0, Z0
+	VPADDD        Z15, Z0, Z0
+	VPSUBD        Z16, Z0, K1, Z0
+	VPADDD        Z16, Z0, K2, Z0
+	JMP           round16
+
+more16:
+	VPXORQ        Z8, Z8, Z8
+	VPUNPCKLBW    Z8, Z12, Z9
+	VPUNPCKHBW    Z8, Z12, Z10
+	VPUNPCKLWD    Z8, Z9, Z11
+	VPUNPCKHWD    Z8, Z9, Z12
+	VPUNPCKLWD    Z8, Z10, Z13
+	VPUNPCKHWD    Z8, Z10, Z15
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z11, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z0, Z0, Z14
+	VPCOMPRESSW.Z Z14, K1, Z14
+	KMOVD         K1, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPMOVZXWD     (BX), Z14
+	VPSUBD        Z21, Z14, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	JMP           symbols16
+
+finish:
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z1, 64(AX)
+	VMOVDQU32 Z2, 128(AX)
+	VMOVDQU32 Z3, 192(AX)
+	SUBQ      SI, R10
+	MOVQ      R10, written+64(FP)
+	VZEROUPPER
+	RET
+
+DATA unpackOrder<>+0(SB)/1, $0x00
+DATA unpackOrder<>+1(SB)/1, $0x00
+DATA unpackOrder<>+2(SB)/1, $0x00
+DATA unpackOrder<>+3(SB)/1, $0x00
+DATA unpackOrder<>+4(SB)/1, $0x04
+DATA unpackOrder<>+5(SB)/1, $0x00
+DATA unpackOrder<>+6(SB)/1, $0x00
+DATA unpackOrder<>+7(SB)/1, $0x00
+DATA unpackOrder<>+8(SB)/1, $0x08
+DATA unpackOrder<>+9(SB)/1, $0x00
+DATA unpackOrder<>+10(SB)/1, $0x00
+DATA unpackOrder<>+11(SB)/1, $0x00
+DATA unpackOrder<>+12(SB)/1, $0x0c
+DATA unpackOrder<>+13(SB)/1, $0x00
+DATA unpackOrder<>+14(SB)/1, $0x00
+DATA unpackOrder<>+15(SB)/1, $0x00
+DATA unpackOrder<>+16(SB)/1, $0x01
+DATA unpackOrder<>+17(SB)/1, $0x00
+DATA unpackOrder<>+18(SB)/1, $0x00
+DATA unpackOrder<>+19(SB)/1, $0x00
+DATA unpackOrder<>+20(SB)/1, $0x05
+DATA unpackOrder<>+21(SB)/1, $0x00
+DATA unpackOrder<>+22(SB)/1, $0x00
+DATA unpackOrder<>+23(SB)/1, $0x00
+DATA unpackOrder<>+24(SB)/1, $0x09
+DATA unpackOrder<>+25(SB)/1, $0x00
+DATA unpackOrder<>+26(SB)/1, $0x00
+DATA unpackOrder<>+27(SB)/1, $0x00
+DATA unpackOrder<>+28(SB)/1, $0x0d
+DATA unpackOrder<>+29(SB)/1, $0x00
+DATA unpackOrder<>+30(SB)/1, $0x00
+DATA unpackOrder<>+31(SB)/1, $0x00
+DATA unpackOrder<>+32(SB)/1, $0x02
+DATA unpackOrder<>+33(SB)/1, $0x00
+DATA unpackOrder<>+34(SB)/1, $0x00
+DATA unpackOrder<>+35(SB)/1, $0x00
+DATA unpackOrder<>+36(SB)/1, $0x06
+DATA unpackOrder<>+37(SB)/1, $0x00
+DATA unpackOrder<>+38(SB)/1, $0x00
+DATA unpackOrder<>+39(SB)/1, $0x00
+DATA unpackOrder<>+40(SB)/1, $0x0a
+DATA unpackOrder<>+41(SB)/1, $0x00
+DATA unpackOrder<>+42(SB)/1, $0x00
+DATA unpackOrder<>+43(SB)/1, $0x00
+DATA unpackOrder<>+44(SB)/1, $0x0e
+DATA unpackOrder<>+45(SB)/1, $0x00
+DATA unpackOrder<>+46(SB)/1, $0x00
+DATA unpackOrder<>+47(SB)/1, $0x00
+DATA unpackOrder<>+48(SB)/1, $0x03
+DATA unpackOrder<>+49(SB)/1, $0x00
+DATA unpackOrder<>+50(SB)/1, $0x00
+DATA unpackOrder<>+51(SB)/1, $0x00
+DATA unpackOrder<>+52(SB)/1, $0x07
+DATA unpackOrder<>+53(SB)/1, $0x00
+DATA unpackOrder<>+54(SB)/1, $0x00
+DATA unpackOrder<>+55(SB)/1, $0x00
+DATA unpackOrder<>+56(SB)/1, $0x0b
+DATA unpackOrder<>+57(SB)/1, $0x00
+DATA unpackOrder<>+58(SB)/1, $0x00
+DATA unpackOrder<>+59(SB)/1, $0x00
+DATA unpackOrder<>+60(SB)/1, $0x0f
+DATA unpackOrder<>+61(SB)/1, $0x00
+DATA unpackOrder<>+62(SB)/1, $0x00
+DATA unpackOrder<>+63(SB)/1, $0x00
+GLOBL unpackOrder<>(SB), RODATA|NOPTR, $64
+
+DATA thirdBytes<>+0(SB)/1, $0x02
+DATA thirdBytes<>+1(SB)/1, $0x80
+DATA thirdBytes<>+2(SB)/1, $0x80
+DATA thirdBytes<>+3(SB)/1, $0x80
+DATA thirdBytes<>+4(SB)/1, $0x06
+DATA thirdBytes<>+5(SB)/1, $0x80
+DATA thirdBytes<>+6(SB)/1, $0x80
+DATA thirdBytes<>+7(SB)/1, $0x80
+DATA thirdBytes<>+8(SB)/1, $0x0a
+DATA thirdBytes<>+9(SB)/1, $0x80
+DATA thirdBytes<>+10(SB)/1, $0x80
+DATA thirdBytes<>+11(SB)/1, $0x80
+DATA thirdBytes<>+12(SB)/1, $0x0e
+DATA thirdBytes<>+13(SB)/1, $0x80
+DATA thirdBytes<>+14(SB)/1, $0x80
+DATA thirdBytes<>+15(SB)/1, $0x80
+DATA thirdBytes<>+16(SB)/1, $0x02
+DATA thirdBytes<>+17(SB)/1, $0x80
+DATA thirdBytes<>+18(SB)/1, $0x80
+DATA thirdBytes<>+19(SB)/1, $0x80
+DATA thirdBytes<>+20(SB)/1, $0x06
+DATA thirdBytes<>+21(SB)/1, $0x80
+DATA thirdBytes<>+22(SB)/1, $0x80
+DATA thirdBytes<>+23(SB)/1, $0x80
+DATA thirdBytes<>+24(SB)/1, $0x0a
+DATA thirdBytes<>+25(SB)/1, $0x80
+DATA thirdBytes<>+26(SB)/1, $0x80
+DATA thirdBytes<>+27(SB)/1, $0x80
+DATA thirdBytes<>+28(SB)/1, $0x0e
+DATA thirdBytes<>+29(SB)/1, $0x80
+DATA thirdBytes<>+30(SB)/1, $0x80
+DATA thirdBytes<>+31(SB)/1, $0x80
+DATA thirdBytes<>+32(SB)/1, $0x02
+DATA thirdBytes<>+33(SB)/1, $0x80
+DATA thirdBytes<>+34(SB)/1, $0x80
+DATA thirdBytes<>+35(SB)/1, $0x80
+DATA thirdBytes<>+36(SB)/1, $0x06
+DATA thirdBytes<>+37(SB)/1, $0x80
+DATA thirdBytes<>+38(SB)/1, $0x80
+DATA thirdBytes<>+39(SB)/1, $0x80
+DATA thirdBytes<>+40(SB)/1, $0x0a
+DATA thirdBytes<>+41(SB)/1, $0x80
+DATA thirdBytes<>+42(SB)/1, $0x80
+DATA thirdBytes<>+43(SB)/1, $0x80
+DATA thirdBytes<>+44(SB)/1, $0x0e
+DATA thirdBytes<>+45(SB)/1, $0x80
+DATA thirdBytes<>+46(SB)/1, $0x80
+DATA thirdBytes<>+47(SB)/1, $0x80
+DATA thirdBytes<>+48(SB)/1, $0x02
+DATA thirdBytes<>+49(SB)/1, $0x80
+DATA thirdBytes<>+50(SB)/1, $0x80
+DATA thirdBytes<>+51(SB)/1, $0x80
+DATA thirdBytes<>+52(SB)/1, $0x06
+DATA thirdBytes<>+53(SB)/1, $0x80
+DATA thirdBytes<>+54(SB)/1, $0x80
+DATA thirdBytes<>+55(SB)/1, $0x80
+DATA thirdBytes<>+56(SB)/1, $0x0a
+DATA thirdBytes<>+57(SB)/1, $0x80
+DATA thirdBytes<>+58(SB)/1, $0x80
+DATA thirdBytes<>+59(SB)/1, $0x80
+DATA thirdBytes<>+60(SB)/1, $0x0e
+DATA thirdBytes<>+61(SB)/1, $0x80
+DATA thirdBytes<>+62(SB)/1, $0x80
+DATA thirdBytes<>+63(SB)/1, $0x80
+GLOBL thirdBytes<>(SB), RODATA|NOPTR, $64
+
+// func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, POPCNT
+TEXT ·encode32AVX512(SB), NOSPLIT, $0-72
+	MOVQ         e+0(FP), AX
+	MOVQ         ctx+8(FP), CX
+	MOVQ         symbols+16(FP), DX
+	MOVQ         z+24(FP), BX
+	MOVQ         words+32(FP), SI
+	MOVQ         at+40(FP), DI
+	LEAQ         (SI)(DI*2), SI
+	MOVQ         $-1, DI
+	VMOVDQU64    unpackOrder<>+0(SB), Z20
+	VMOVDQU64    evenWords<>+0(SB), Z29
+	VMOVDQU64    thirdBytes<>+0(SB), Z24
+	VPTERNLOGD   $0xff, Z21, Z21, Z21
+	MOVL         $0x00000001, R8
+	VPBROADCASTD R8, Z19
+	MOVL         $0x0000001f, R8
+	VPBROADCASTD R8, Z23
+	MOVL         $0x00001fff, R8
+	VPBROADCASTD R8, Z22
+	MOVL         $0x00000101, R8
+	VPBROADCASTW R8, Z30
+	MOVL         $0x00000f0f, R8
+	VPBROADCASTW R8, Z31
+	VMOVDQU64    8960(AX), Z25
+	VMOVDQU64    9088(AX), Z26
+	VMOVDQU64    9216(AX), Z27
+	VMOVDQU64    9344(AX), Z28
+	MOVQ         rounds+48(FP), R8
+	MOVQ         lanes+56(FP), R9
+	MOVQ         SI, R10
+	MOVQ         R8, R11
+	IMULQ        R9, R11
+	ADDQ         R11, CX
+	ADDQ         R11, DX
+	LEAQ         (BX)(R11*4), BX
+	VMOVDQU32    (AX), Z0
+	VMOVDQU32    64(AX), Z1
+	VMOVDQU32    128(AX), Z2
+	VMOVDQU32    192(AX), Z3
+	CMPQ         R9, $0x20
+	JEQ          lanes32
+	JL           lanes16
+	MOVQ         $0xffffffffffffffff, R9
+	KMOVQ        R9, K7
+
+round64:
+	SUBQ       $0x01, R8
+	JL         finish
+	SUBQ       $0x40, CX
+	SUBQ       $0x40, DX
+	SUBQ       $0x00000100, BX
+	VPERMD     (CX), Z20, Z8
+	VPERMD     (DX), Z20, Z9
+	VPSUBB     Z21, Z9, Z9
+	VPERMB     8448(AX), Z8, Z10
+	VPERMB     8512(AX), Z8, Z11
+	VPERMB     8576(AX), Z8, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8640(AX), Z8, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8704(AX), Z8, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VPERMB     8768(AX), Z10, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8832(AX), Z10, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8896(AX), Z10, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPSLLW     $0x02, Z10, Z10
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VMOVDQA64  Z10, Z12
+	VPERMI2B   9408(AX), Z28, Z12
+	VMOVDQA64  Z10, Z13
+	VPERMI2B   9024(AX), Z25, Z13
+	VMOVDQA64  Z10, Z14
+	VPERMI2B   9152(AX), Z26, Z14
+	VMOVDQA64  Z10, Z15
+	VPERMI2B   9280(AX), Z27, Z15
+	VPSUBB     Z11, Z31, Z16
+	VPCMPUB    $0x06, Z16, Z12, K7, K1
+	VPMINUB    Z12, Z16, Z16
+	VPSUBB     Z16, Z12, Z12
+	VPSLLW     $0x05, Z16, Z16
+	VPORQ      Z16, Z14, Z14
+	VPUNPCKLBW Z14, Z13, Z16
+	VPUNPCKLBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z4
+	VPUNPCKHWD Z17, Z16, Z5
+	VPUNPCKHBW Z14, Z13, Z16
+	VPUNPCKHBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z6
+	VPUNPCKHWD Z17, Z16, Z7
+	KORTESTQ   K1, K1
+	JNE        more64
+
+symbols64:
+	VPANDD        Z22, Z6, Z8
+	VPSRLW        $0x0d, Z6, Z10
+	VPSRLD        $0x18, Z6, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z2, K1
+	VPANDD        Z22, Z7, Z9
+	VPSRLW        $0x0d, Z7, Z11
+	VPSRLD        $0x18, Z7, Z13
+	VPSUBD        Z13, Z23, Z14
+	VPSUBD        Z11, Z14, Z14
+	VPSLLVD       Z14, Z9, Z14
+	VPCMPUD       $0x05, Z14, Z3, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z3, Z2, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z2, K1, Z2
+	VPSRLD        $0x10, Z3, K2, Z3
+	VMOVDQU32     128(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z2
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z2, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z2, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z6, Z14
+	VPADDD        Z14, Z2, Z2
+	VPADDD        Z15, Z2, Z2
+	VPSUBD        Z16, Z2, K1, Z2
+	VPADDD        Z16, Z2, K2, Z2
+	VMOVDQU32     192(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z11, Z14, Z14
+	VPSHLDVD      Z11, Z14, Z3
+	VCVTDQ2PS     Z9, Z14
+	VCVTDQ2PS     Z3, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z9, Z15, Z14
+	VPSUBD        Z14, Z3, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z9, Z14, K2
+	VPSLLVD       Z13, Z19, Z16
+	VPSUBD        Z9, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z7, Z14
+	VPADDD        Z14, Z3, Z3
+	VPADDD        Z15, Z3, Z3
+	VPSUBD        Z16, Z3, K1, Z3
+	VPADDD        Z16, Z3, K2, Z3
+	VPANDD        Z22, Z4, Z8
+	VPSRLW        $0x0d, Z4, Z10
+	VPSRLD        $0x18, Z4, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPANDD        Z22, Z5, Z9
+	VPSRLW        $0x0d, Z5, Z11
+	VPSRLD        $0x18, Z5, Z13
+	VPSUBD        Z13, Z23, Z14
+	VPSUBD        Z11, Z14, Z14
+	VPSLLVD       Z14, Z9, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z0
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z0, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z0, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z4, Z14
+	VPADDD        Z14, Z0, Z0
+	VPADDD        Z15, Z0, Z0
+	VPSUBD        Z16, Z0, K1, Z0
+	VPADDD        Z16, Z0, K2, Z0
+	VMOVDQU32     64(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z11, Z14, Z14
+	VPSHLDVD      Z11, Z14, Z1
+	VCVTDQ2PS     Z9, Z14
+	VCVTDQ2PS     Z1, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z9, Z15, Z14
+	VPSUBD        Z14, Z1, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z9, Z14, K2
+	VPSLLVD       Z13, Z19, Z16
+	VPSUBD        Z9, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z5, Z14
+	VPADDD        Z14, Z1, Z1
+	VPADDD        Z15, Z1, Z1
+	VPSUBD        Z16, Z1, K1, Z1
+	VPADDD        Z16, Z1, K2, Z1
+	JMP           round64
+
+more64:
+	VPXORQ        Z8, Z8, Z8
+	VPUNPCKLBW    Z8, Z12, Z9
+	VPUNPCKHBW    Z8, Z12, Z10
+	VPUNPCKLWD    Z8, Z9, Z11
+	VPUNPCKHWD    Z8, Z9, Z12
+	VPUNPCKLWD    Z8, Z10, Z13
+	VPUNPCKHWD    Z8, Z10, Z15
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VMOVDQA32     Z11, Z9
+	VPMAXUD       Z12, Z9, Z9
+	VPMAXUD       Z13, Z9, Z9
+	VPMAXUD       Z15, Z9, Z9
+	VPCMPUD       $0x06, Z8, Z9, K1
+	KORTESTW      K1, K1
+	JEQ           second64
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPSUBUSW      Z8, Z13, Z9
+	VPMINUD       Z8, Z9, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z2, K1
+	VPSUBUSW      Z8, Z15, Z10
+	VPMINUD       Z8, Z10, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z3, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z3, Z2, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z2, K1, Z2
+	VPSRLD        $0x10, Z3, K2, Z3
+	VMOVDQU32     128(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z6, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z2
+	VMOVDQU32     192(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z7, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z3
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPSUBUSW      Z8, Z11, Z9
+	VPMINUD       Z8, Z9, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPSUBUSW      Z8, Z12, Z10
+	VPMINUD       Z8, Z10, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	VMOVDQU32     64(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z5, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z1
+
+second64:
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z13, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z2, K1
+	VPMINUD       Z8, Z15, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z3, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z3, Z2, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z2, K1, Z2
+	VPSRLD        $0x10, Z3, K2, Z3
+	VMOVDQU32     128(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z6, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z2
+	VMOVDQU32     192(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z7, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z3
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z11, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPMINUD       Z8, Z12, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	VMOVDQU32     64(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z5, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z1
+	JMP           symbols64
+
+lanes32:
+	MOVQ  $0x00ff00ff00ff00ff, R9
+	KMOVQ R9, K7
+
+round32:
+	SUBQ       $0x01, R8
+	JL         finish
+	SUBQ       $0x20, CX
+	SUBQ       $0x20, DX
+	SUBQ       $0x00000080, BX
+	VMOVDQU32  (CX), Y8
+	VPERMD     Z8, Z20, Z8
+	VMOVDQU32  (DX), Y9
+	VPERMD     Z9, Z20, Z9
+	VPSUBB     Z21, Z9, Z9
+	VPERMB     8448(AX), Z8, Z10
+	VPERMB     8512(AX), Z8, Z11
+	VPERMB     8576(AX), Z8, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8640(AX), Z8, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8704(AX), Z8, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VPERMB     8768(AX), Z10, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8832(AX), Z10, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8896(AX), Z10, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPSLLW     $0x02, Z10, Z10
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VMOVDQA64  Z10, Z12
+	VPERMI2B   9408(AX), Z28, Z12
+	VMOVDQA64  Z10, Z13
+	VPERMI2B   9024(AX), Z25, Z13
+	VMOVDQA64  Z10, Z14
+	VPERMI2B   9152(AX), Z26, Z14
+	VMOVDQA64  Z10, Z15
+	VPERMI2B   9280(AX), Z27, Z15
+	VPSUBB     Z11, Z31, Z16
+	VPCMPUB    $0x06, Z16, Z12, K7, K1
+	VPMINUB    Z12, Z16, Z16
+	VPSUBB     Z16, Z12, Z12
+	VPSLLW     $0x05, Z16, Z16
+	VPORQ      Z16, Z14, Z14
+	VPUNPCKLBW Z14, Z13, Z16
+	VPUNPCKLBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z4
+	VPUNPCKHWD Z17, Z16, Z5
+	KORTESTQ   K1, K1
+	JNE        more32
+
+symbols32:
+	VPANDD        Z22, Z4, Z8
+	VPSRLW        $0x0d, Z4, Z10
+	VPSRLD        $0x18, Z4, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPANDD        Z22, Z5, Z9
+	VPSRLW        $0x0d, Z5, Z11
+	VPSRLD        $0x18, Z5, Z13
+	VPSUBD        Z13, Z23, Z14
+	VPSUBD        Z11, Z14, Z14
+	VPSLLVD       Z14, Z9, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z0
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z0, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z0, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z4, Z14
+	VPADDD        Z14, Z0, Z0
+	VPADDD        Z15, Z0, Z0
+	VPSUBD        Z16, Z0, K1, Z0
+	VPADDD        Z16, Z0, K2, Z0
+	VMOVDQU32     64(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z11, Z14, Z14
+	VPSHLDVD      Z11, Z14, Z1
+	VCVTDQ2PS     Z9, Z14
+	VCVTDQ2PS     Z1, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z9, Z15, Z14
+	VPSUBD        Z14, Z1, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z9, Z14, K2
+	VPSLLVD       Z13, Z19, Z16
+	VPSUBD        Z9, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z5, Z14
+	VPADDD        Z14, Z1, Z1
+	VPADDD        Z15, Z1, Z1
+	VPSUBD        Z16, Z1, K1, Z1
+	VPADDD        Z16, Z1, K2, Z1
+	JMP           round32
+
+more32:
+	VPXORQ        Z8, Z8, Z8
+	VPUNPCKLBW    Z8, Z12, Z9
+	VPUNPCKHBW    Z8, Z12, Z10
+	VPUNPCKLWD    Z8, Z9, Z11
+	VPUNPCKHWD    Z8, Z9, Z12
+	VPUNPCKLWD    Z8, Z10, Z13
+	VPUNPCKHWD    Z8, Z10, Z15
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VMOVDQA32     Z11, Z9
+	VPMAXUD       Z12, Z9, Z9
+	VPCMPUD       $0x06, Z8, Z9, K1
+	KORTESTW      K1, K1
+	JEQ           second32
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPSUBUSW      Z8, Z11, Z9
+	VPMINUD       Z8, Z9, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPSUBUSW      Z8, Z12, Z10
+	VPMINUD       Z8, Z10, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	VMOVDQU32     64(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z5, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z1
+
+second32:
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z11, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VPMINUD       Z8, Z12, Z10
+	VPSUBD        Z10, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z1, K2
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z1, Z0, Z14
+	KUNPCKWD      K1, K2, K3
+	VPCOMPRESSW.Z Z14, K3, Z14
+	KMOVD         K3, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VPSRLD        $0x10, Z1, K2, Z1
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	VMOVDQU32     64(BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z5, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z1
+	JMP           symbols32
+
+lanes16:
+	MOVQ  $0x000f000f000f000f, R9
+	KMOVQ R9, K7
+
+round16:
+	SUBQ       $0x01, R8
+	JL         finish
+	SUBQ       $0x10, CX
+	SUBQ       $0x10, DX
+	SUBQ       $0x00000040, BX
+	VMOVDQU32  (CX), X8
+	VPERMD     Z8, Z20, Z8
+	VMOVDQU32  (DX), X9
+	VPERMD     Z9, Z20, Z9
+	VPSUBB     Z21, Z9, Z9
+	VPERMB     8448(AX), Z8, Z10
+	VPERMB     8512(AX), Z8, Z11
+	VPERMB     8576(AX), Z8, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8640(AX), Z8, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8704(AX), Z8, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VPERMB     8768(AX), Z10, Z12
+	VPCMPUB    $0x05, Z12, Z9, K1
+	VPERMB     8832(AX), Z10, Z13
+	VPCMPUB    $0x05, Z13, Z9, K2
+	VPERMB     8896(AX), Z10, Z14
+	VPCMPUB    $0x05, Z14, Z9, K3
+	VPSLLW     $0x02, Z10, Z10
+	VPADDB     Z30, Z10, K1, Z10
+	VPADDB     Z30, Z10, K2, Z10
+	VPADDB     Z30, Z10, K3, Z10
+	VMOVDQA64  Z10, Z12
+	VPERMI2B   9408(AX), Z28, Z12
+	VMOVDQA64  Z10, Z13
+	VPERMI2B   9024(AX), Z25, Z13
+	VMOVDQA64  Z10, Z14
+	VPERMI2B   9152(AX), Z26, Z14
+	VMOVDQA64  Z10, Z15
+	VPERMI2B   9280(AX), Z27, Z15
+	VPSUBB     Z11, Z31, Z16
+	VPCMPUB    $0x06, Z16, Z12, K7, K1
+	VPMINUB    Z12, Z16, Z16
+	VPSUBB     Z16, Z12, Z12
+	VPSLLW     $0x05, Z16, Z16
+	VPORQ      Z16, Z14, Z14
+	VPUNPCKLBW Z14, Z13, Z16
+	VPUNPCKLBW Z11, Z15, Z17
+	VPUNPCKLWD Z17, Z16, Z4
+	KORTESTQ   K1, K1
+	JNE        more16
+
+symbols16:
+	VPANDD        Z22, Z4, Z8
+	VPSRLW        $0x0d, Z4, Z10
+	VPSRLD        $0x18, Z4, Z12
+	VPSUBD        Z12, Z23, Z14
+	VPSUBD        Z10, Z14, Z14
+	VPSLLVD       Z14, Z8, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z0, Z0, Z14
+	VPCOMPRESSW.Z Z14, K1, Z14
+	KMOVD         K1, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPRORVD       Z10, Z14, Z14
+	VPSHLDVD      Z10, Z14, Z0
+	VCVTDQ2PS     Z8, Z14
+	VCVTDQ2PS     Z0, Z15
+	VDIVPS        Z14, Z15, Z15
+	VCVTTPS2DQ    Z15, Z15
+	VPMULLD       Z8, Z15, Z14
+	VPSUBD        Z14, Z0, Z14
+	VPMOVD2M      Z14, K1
+	VPCMPD        $0x05, Z8, Z14, K2
+	VPSLLVD       Z12, Z19, Z16
+	VPSUBD        Z8, Z16, Z16
+	VPMULLD       Z16, Z15, Z15
+	VPSHUFB       Z24, Z4, Z14
+	VPADDD        Z14, Z0, Z0
+	VPADDD        Z15, Z0, Z0
+	VPSUBD        Z16, Z0, K1, Z0
+	VPADDD        Z16, Z0, K2, Z0
+	JMP           round16
+
+more16:
+	VPXORQ        Z8, Z8, Z8
+	VPUNPCKLBW    Z8, Z12, Z9
+	VPUNPCKHBW    Z8, Z12, Z10
+	VPUNPCKLWD    Z8, Z9, Z11
+	VPUNPCKHWD    Z8, Z9, Z12
+	VPUNPCKLWD    Z8, Z10, Z13
+	VPUNPCKHWD    Z8, Z10, Z15
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VMOVDQA32     Z11, Z9
+	VPCMPUD       $0x06, Z8, Z9, K1
+	KORTESTW      K1, K1
+	JEQ           second16
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPSUBUSW      Z8, Z11, Z9
+	VPMINUD       Z8, Z9, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z0, Z0, Z14
+	VPCOMPRESSW.Z Z14, K1, Z14
+	KMOVD         K1, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPSRLD        $0x0f, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+
+second16:
+	MOVL          $0x0000000f, R9
+	VPBROADCASTD  R9, Z8
+	VPMINUD       Z8, Z11, Z9
+	VPSUBD        Z9, Z23, Z14
+	VPSLLVD       Z14, Z19, Z14
+	VPCMPUD       $0x05, Z14, Z0, K1
+	VMOVDQA64     Z29, Z14
+	VPERMI2W      Z0, Z0, Z14
+	VPCOMPRESSW.Z Z14, K1, Z14
+	KMOVD         K1, R9
+	POPCNTL       R9, R9
+	BZHIL         R9, DI, R11
+	KMOVD         R11, K4
+	ADDQ          R9, R9
+	SUBQ          R9, SI
+	VMOVDQU16     Z14, K4, (SI)
+	VPSRLD        $0x10, Z0, K1, Z0
+	VMOVDQU32     (BX), Z18
+	VPSUBD        Z21, Z18, Z14
+	VPSRLW        $0x0d, Z4, Z8
+	VPSRLVD       Z8, Z14, Z14
+	VPRORVD       Z9, Z14, Z14
+	VPSHLDVD      Z9, Z14, Z0
+	JMP           symbols16
+
+finish:
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z1, 64(AX)
+	VMOVDQU32 Z2, 128(AX)
+	VMOVDQU32 Z3, 192(AX)
+	SUBQ      SI, R10
+	MOVQ      R10, written+64(FP)
+	VZEROUPPER
+	RET
+
+// func encodeBytesAVX512(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, POPCNT
+TEXT ·encodeBytesAVX512(SB), NOSPLIT, $0-56
+	MOVQ         e+0(FP), AX
+	MOVQ         symbols+8(FP), CX
+	MOVQ         words+16(FP), DX
+	MOVQ         at+24(FP), BX
+	LEAQ         (DX)(BX*2), DX
+	MOVQ         rounds+32(FP), SI
+	MOVQ         lanes+40(FP), DI
+	MOVQ         DX, R8
+	MOVQ         SI, BX
+	IMULQ        DI, BX
+	ADDQ         BX, CX
+	LEAQ         256(AX), BX
+	MOVL         $0x00000fff, R9
+	VPBROADCASTD R9, Z20
 	VPTERNLOGD   $0xff, Z25, Z25, Z25
 	VMOVDQU32    iotaWords<>+0(SB), Y28
 	VMOVDQU32    (AX), Z0
 	VMOVDQU32    64(AX), Z1
 	VMOVDQU32    128(AX), Z2
 	VMOVDQU32    192(AX), Z3
-	CMPQ         R8, $0x20
+	CMPQ         DI, $0x20
 	JEQ          lanes32
 	JL           lanes16
 
 lanes64:
-	SUBQ       $0x01, DI
-	JL         finish
-	SUBQ       $0x00000080, CX
-	SUBQ       $0x00000080, DX
-	VPMOVZXWD  (CX), Z4
-	VPMOVZXWD  (DX), Z8
-	VPADDD     Z22, Z8, Z8
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z4*4), K1, Z31
-	VMOVDQA32  Z31, Z4
-	VPANDD     Z21, Z4, Z17
-	VPSRLD     $0x07, Z4, Z12
-	VPANDD     Z24, Z12, Z12
-	VPSUBD     Z12, Z24, Z12
-	VPMINUD    Z12, Z17, Z12
-	VPSUBD     Z12, Z17, Z17
-	VMOVDQA32  Z17, Z16
-	VPMOVZXWD  32(CX), Z5
-	VPMOVZXWD  32(DX), Z9
-	VPADDD     Z22, Z9, Z9
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z5*4), K1, Z31
-	VMOVDQA32  Z31, Z5
-	VPANDD     Z21, Z5, Z17
-	VPSRLD     $0x07, Z5, Z13
-	VPANDD     Z24, Z13, Z13
-	VPSUBD     Z13, Z24, Z13
-	VPMINUD    Z13, Z17, Z13
-	VPSUBD     Z13, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPMOVZXWD  64(CX), Z6
-	VPMOVZXWD  64(DX), Z10
-	VPADDD     Z22, Z10, Z10
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z6*4), K1, Z31
-	VMOVDQA32  Z31, Z6
-	VPANDD     Z21, Z6, Z17
-	VPSRLD     $0x07, Z6, Z14
-	VPANDD     Z24, Z14, Z14
-	VPSUBD     Z14, Z24, Z14
-	VPMINUD    Z14, Z17, Z14
-	VPSUBD     Z14, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPMOVZXWD  96(CX), Z7
-	VPMOVZXWD  96(DX), Z11
-	VPADDD     Z22, Z11, Z11
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z7*4), K1, Z31
-	VMOVDQA32  Z31, Z7
-	VPANDD     Z21, Z7, Z17
-	VPSRLD     $0x07, Z7, Z15
-	VPANDD     Z24, Z15, Z15
-	VPSUBD     Z15, Z24, Z15
-	VPMINUD    Z15, Z17, Z15
-	VPSUBD     Z15, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPTESTMD   Z16, Z16, K2
-	KORTESTW   K2, K2
-	JNE        more64
-
-symbols64:
-	VPSRLD        $0x13, Z7, Z16
-	VPSRLD        $0x07, Z7, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z15, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	SUBQ          $0x01, SI
+	JL            finish
+	SUBQ          $0x40, CX
+	VPMOVZXBD     48(CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z3, K2
 	VPCOMPRESSD.Z Z3, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z3, K2, Z3
-	VPSLLVD       Z15, Z25, Z17
-	VPANDND       Z11, Z17, Z17
-	VPSLLVD       Z15, Z3, Z3
-	VPORD         Z17, Z3, Z3
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z3, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4542,33 +6031,29 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z7, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z3
-	VPSRLD        $0x13, Z6, Z16
-	VPSRLD        $0x07, Z6, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z14, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	VPMOVZXBD     32(CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z2, K2
 	VPCOMPRESSD.Z Z2, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z2, K2, Z2
-	VPSLLVD       Z14, Z25, Z17
-	VPANDND       Z10, Z17, Z17
-	VPSLLVD       Z14, Z2, Z2
-	VPORD         Z17, Z2, Z2
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z2, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4581,33 +6066,29 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z6, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z2
-	VPSRLD        $0x13, Z5, Z16
-	VPSRLD        $0x07, Z5, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z13, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	VPMOVZXBD     16(CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z1, K2
 	VPCOMPRESSD.Z Z1, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z13, Z25, Z17
-	VPANDND       Z9, Z17, Z17
-	VPSLLVD       Z13, Z1, Z1
-	VPORD         Z17, Z1, Z1
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z1, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4620,33 +6101,29 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z5, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z1
-	VPSRLD        $0x13, Z4, Z16
-	VPSRLD        $0x07, Z4, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z12, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	VPMOVZXBD     (CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z12, Z25, Z17
-	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z12, Z0, Z0
-	VPORD         Z17, Z0, Z0
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4659,164 +6136,35 @@ symbols64:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z4, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes64
 
-more64:
-	VPANDD        Z21, Z7, Z19
-	VPSUBD        Z15, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z3, K2
-	VPCOMPRESSD.Z Z3, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z3, K2, Z3
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z15, Z11, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z3, Z3
-	VPORD         Z17, Z3, Z3
-	VPANDD        Z21, Z6, Z19
-	VPSUBD        Z14, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z2, K2
-	VPCOMPRESSD.Z Z2, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z2, K2, Z2
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z14, Z10, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z2, Z2
-	VPORD         Z17, Z2, Z2
-	VPANDD        Z21, Z5, Z19
-	VPSUBD        Z13, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z13, Z9, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	JMP           symbols64
-
 lanes32:
-	SUBQ       $0x01, DI
-	JL         finish
-	SUBQ       $0x00000040, CX
-	SUBQ       $0x00000040, DX
-	VPMOVZXWD  (CX), Z4
-	VPMOVZXWD  (DX), Z8
-	VPADDD     Z22, Z8, Z8
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z4*4), K1, Z31
-	VMOVDQA32  Z31, Z4
-	VPANDD     Z21, Z4, Z17
-	VPSRLD     $0x07, Z4, Z12
-	VPANDD     Z24, Z12, Z12
-	VPSUBD     Z12, Z24, Z12
-	VPMINUD    Z12, Z17, Z12
-	VPSUBD     Z12, Z17, Z17
-	VMOVDQA32  Z17, Z16
-	VPMOVZXWD  32(CX), Z5
-	VPMOVZXWD  32(DX), Z9
-	VPADDD     Z22, Z9, Z9
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z5*4), K1, Z31
-	VMOVDQA32  Z31, Z5
-	VPANDD     Z21, Z5, Z17
-	VPSRLD     $0x07, Z5, Z13
-	VPANDD     Z24, Z13, Z13
-	VPSUBD     Z13, Z24, Z13
-	VPMINUD    Z13, Z17, Z13
-	VPSUBD     Z13, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPTESTMD   Z16, Z16, K2
-	KORTESTW   K2, K2
-	JNE        more32
-
-symbols32:
-	VPSRLD        $0x13, Z5, Z16
-	VPSRLD        $0x07, Z5, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z13, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	SUBQ          $0x01, SI
+	JL            finish
+	SUBQ          $0x20, CX
+	VPMOVZXBD     16(CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z1, K2
 	VPCOMPRESSD.Z Z1, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z13, Z25, Z17
-	VPANDND       Z9, Z17, Z17
-	VPSLLVD       Z13, Z1, Z1
-	VPORD         Z17, Z1, Z1
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z1, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4829,33 +6177,29 @@ symbols32:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z5, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z1
-	VPSRLD        $0x13, Z4, Z16
-	VPSRLD        $0x07, Z4, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z12, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	VPMOVZXBD     (CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z12, Z25, Z17
-	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z12, Z0, Z0
-	VPORD         Z17, Z0, Z0
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4868,106 +6212,35 @@ symbols32:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z4, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes32
 
-more32:
-	VPANDD        Z21, Z5, Z19
-	VPSUBD        Z13, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z13, Z9, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	JMP           symbols32
-
 lanes16:
-	SUBQ       $0x01, DI
-	JL         finish
-	SUBQ       $0x00000020, CX
-	SUBQ       $0x00000020, DX
-	VPMOVZXWD  (CX), Z4
-	VPMOVZXWD  (DX), Z8
-	VPADDD     Z22, Z8, Z8
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z4*4), K1, Z31
-	VMOVDQA32  Z31, Z4
-	VPANDD     Z21, Z4, Z17
-	VPSRLD     $0x07, Z4, Z12
-	VPANDD     Z24, Z12, Z12
-	VPSUBD     Z12, Z24, Z12
-	VPMINUD    Z12, Z17, Z12
-	VPSUBD     Z12, Z17, Z17
-	VMOVDQA32  Z17, Z16
-	VPTESTMD   Z16, Z16, K2
-	KORTESTW   K2, K2
-	JNE        more16
-
-symbols16:
-	VPSRLD        $0x13, Z4, Z16
-	VPSRLD        $0x07, Z4, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z12, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
+	SUBQ          $0x01, SI
+	JL            finish
+	SUBQ          $0x10, CX
+	VPMOVZXBD     (CX), Z4
+	KXNORW        K1, K1, K1
+	VPXORD        Z31, Z31, Z31
+	VPGATHERDD    (BX)(Z4*4), K1, Z31
+	VMOVDQA32     Z31, Z4
+	VPSRLD        $0x0c, Z4, Z16
+	VPSLLD        $0x13, Z16, Z17
 	VPCMPUD       $0x05, Z17, Z0, K2
 	VPCOMPRESSD.Z Z0, K2, Z17
 	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
+	KMOVW         K2, DI
+	POPCNTL       DI, DI
+	VPBROADCASTW  DI, Y18
 	VPADDW        Y28, Y18, Y18
 	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
+	VMOVDQU32     Y17, -32(DX)
+	NEGQ          DI
+	LEAQ          (DX)(DI*2), DX
 	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z12, Z25, Z17
-	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z12, Z0, Z0
-	VPORD         Z17, Z0, Z0
 	VCVTDQ2PS     Z16, Z31
 	VCVTDQ2PS     Z0, Z18
 	VDIVPS        Z31, Z18, Z18
@@ -4980,45 +6253,19 @@ symbols16:
 	VPCMPUD       $0x05, Z16, Z18, K2
 	VPSUBD        Z16, Z18, K2, Z18
 	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
+	VPSLLD        $0x0c, Z17, Z17
 	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z4, Z18
-	VPANDD        Z23, Z18, Z18
+	VPANDD        Z20, Z4, Z18
 	VPADDD        Z18, Z17, Z0
 	JMP           lanes16
-
-more16:
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	JMP           symbols16
 
 finish:
 	VMOVDQU32 Z0, (AX)
 	VMOVDQU32 Z1, 64(AX)
 	VMOVDQU32 Z2, 128(AX)
 	VMOVDQU32 Z3, 192(AX)
-	SUBQ      BX, R9
-	MOVQ      R9, written+56(FP)
+	SUBQ      DX, R8
+	MOVQ      R8, written+48(FP)
 	VZEROUPPER
 	RET
 
@@ -5055,1118 +6302,6 @@ DATA iotaWords<>+29(SB)/1, $0x00
 DATA iotaWords<>+30(SB)/1, $0x0f
 DATA iotaWords<>+31(SB)/1, $0x00
 GLOBL iotaWords<>(SB), RODATA|NOPTR, $32
-
-// func encode32AVX512(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, POPCNT
-TEXT ·encode32AVX512(SB), NOSPLIT, $0-64
-	MOVQ         e+0(FP), AX
-	MOVQ         keys+8(FP), CX
-	MOVQ         z+16(FP), DX
-	MOVQ         words+24(FP), BX
-	MOVQ         at+32(FP), SI
-	LEAQ         (BX)(SI*2), BX
-	MOVQ         rounds+40(FP), DI
-	MOVQ         lanes+48(FP), R8
-	MOVQ         BX, R9
-	MOVQ         DI, SI
-	IMULQ        R8, SI
-	LEAQ         (CX)(SI*2), CX
-	LEAQ         (DX)(SI*4), DX
-	LEAQ         256(AX), SI
-	MOVL         $0x00000001, R10
-	VPBROADCASTD R10, Z22
-	MOVL         $0x0000000f, R10
-	VPBROADCASTD R10, Z24
-	MOVL         $0x0000001f, R10
-	VPBROADCASTD R10, Z26
-	MOVL         $0x0000001f, R10
-	VPBROADCASTD R10, Z21
-	MOVL         $0x000000ff, R10
-	VPBROADCASTD R10, Z23
-	VPTERNLOGD   $0xff, Z25, Z25, Z25
-	VMOVDQU32    iotaWords<>+0(SB), Y28
-	VMOVDQU32    (AX), Z0
-	VMOVDQU32    64(AX), Z1
-	VMOVDQU32    128(AX), Z2
-	VMOVDQU32    192(AX), Z3
-	CMPQ         R8, $0x20
-	JEQ          lanes32
-	JL           lanes16
-
-lanes64:
-	SUBQ       $0x01, DI
-	JL         finish
-	SUBQ       $0x00000080, CX
-	SUBQ       $0x00000100, DX
-	VPMOVZXWD  (CX), Z4
-	VMOVDQU32  (DX), Z8
-	VPADDD     Z22, Z8, Z8
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z4*4), K1, Z31
-	VMOVDQA32  Z31, Z4
-	VPANDD     Z21, Z4, Z17
-	VPSRLD     $0x07, Z4, Z12
-	VPANDD     Z24, Z12, Z12
-	VPSUBD     Z12, Z24, Z12
-	VPMINUD    Z12, Z17, Z12
-	VPSUBD     Z12, Z17, Z17
-	VMOVDQA32  Z17, Z16
-	VPMOVZXWD  32(CX), Z5
-	VMOVDQU32  64(DX), Z9
-	VPADDD     Z22, Z9, Z9
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z5*4), K1, Z31
-	VMOVDQA32  Z31, Z5
-	VPANDD     Z21, Z5, Z17
-	VPSRLD     $0x07, Z5, Z13
-	VPANDD     Z24, Z13, Z13
-	VPSUBD     Z13, Z24, Z13
-	VPMINUD    Z13, Z17, Z13
-	VPSUBD     Z13, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPMOVZXWD  64(CX), Z6
-	VMOVDQU32  128(DX), Z10
-	VPADDD     Z22, Z10, Z10
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z6*4), K1, Z31
-	VMOVDQA32  Z31, Z6
-	VPANDD     Z21, Z6, Z17
-	VPSRLD     $0x07, Z6, Z14
-	VPANDD     Z24, Z14, Z14
-	VPSUBD     Z14, Z24, Z14
-	VPMINUD    Z14, Z17, Z14
-	VPSUBD     Z14, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPMOVZXWD  96(CX), Z7
-	VMOVDQU32  192(DX), Z11
-	VPADDD     Z22, Z11, Z11
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z7*4), K1, Z31
-	VMOVDQA32  Z31, Z7
-	VPANDD     Z21, Z7, Z17
-	VPSRLD     $0x07, Z7, Z15
-	VPANDD     Z24, Z15, Z15
-	VPSUBD     Z15, Z24, Z15
-	VPMINUD    Z15, Z17, Z15
-	VPSUBD     Z15, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPTESTMD   Z16, Z16, K2
-	KORTESTW   K2, K2
-	JNE        more64
-
-symbols64:
-	VPSRLD        $0x13, Z7, Z16
-	VPSRLD        $0x07, Z7, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z15, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z3, K2
-	VPCOMPRESSD.Z Z3, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z3, K2, Z3
-	VPSLLVD       Z15, Z25, Z17
-	VPANDND       Z11, Z17, Z17
-	VPSLLVD       Z15, Z3, Z3
-	VPORD         Z17, Z3, Z3
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z3, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z3, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z7, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z3
-	VPSRLD        $0x13, Z6, Z16
-	VPSRLD        $0x07, Z6, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z14, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z2, K2
-	VPCOMPRESSD.Z Z2, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z2, K2, Z2
-	VPSLLVD       Z14, Z25, Z17
-	VPANDND       Z10, Z17, Z17
-	VPSLLVD       Z14, Z2, Z2
-	VPORD         Z17, Z2, Z2
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z2, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z2, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z6, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z2
-	VPSRLD        $0x13, Z5, Z16
-	VPSRLD        $0x07, Z5, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z13, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z13, Z25, Z17
-	VPANDND       Z9, Z17, Z17
-	VPSLLVD       Z13, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z1, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z5, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z1
-	VPSRLD        $0x13, Z4, Z16
-	VPSRLD        $0x07, Z4, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z12, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z12, Z25, Z17
-	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z12, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z4, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes64
-
-more64:
-	VPCMPUD       $0x06, Z24, Z16, K2
-	KORTESTW      K2, K2
-	JEQ           second64
-	VPANDD        Z21, Z7, Z19
-	VPSUBD        Z15, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z3, K2
-	VPCOMPRESSD.Z Z3, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z3, K2, Z3
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z15, Z11, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z3, Z3
-	VPORD         Z17, Z3, Z3
-	VPANDD        Z21, Z6, Z19
-	VPSUBD        Z14, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z2, K2
-	VPCOMPRESSD.Z Z2, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z2, K2, Z2
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z14, Z10, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z2, Z2
-	VPORD         Z17, Z2, Z2
-	VPANDD        Z21, Z5, Z19
-	VPSUBD        Z13, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z13, Z9, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-
-second64:
-	VPANDD        Z21, Z7, Z19
-	VPSUBD        Z15, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z3, K2
-	VPCOMPRESSD.Z Z3, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z3, K2, Z3
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z15, Z11, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z3, Z3
-	VPORD         Z17, Z3, Z3
-	VPANDD        Z21, Z6, Z19
-	VPSUBD        Z14, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z2, K2
-	VPCOMPRESSD.Z Z2, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z2, K2, Z2
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z14, Z10, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z2, Z2
-	VPORD         Z17, Z2, Z2
-	VPANDD        Z21, Z5, Z19
-	VPSUBD        Z13, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z13, Z9, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	JMP           symbols64
-
-lanes32:
-	SUBQ       $0x01, DI
-	JL         finish
-	SUBQ       $0x00000040, CX
-	SUBQ       $0x00000080, DX
-	VPMOVZXWD  (CX), Z4
-	VMOVDQU32  (DX), Z8
-	VPADDD     Z22, Z8, Z8
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z4*4), K1, Z31
-	VMOVDQA32  Z31, Z4
-	VPANDD     Z21, Z4, Z17
-	VPSRLD     $0x07, Z4, Z12
-	VPANDD     Z24, Z12, Z12
-	VPSUBD     Z12, Z24, Z12
-	VPMINUD    Z12, Z17, Z12
-	VPSUBD     Z12, Z17, Z17
-	VMOVDQA32  Z17, Z16
-	VPMOVZXWD  32(CX), Z5
-	VMOVDQU32  64(DX), Z9
-	VPADDD     Z22, Z9, Z9
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z5*4), K1, Z31
-	VMOVDQA32  Z31, Z5
-	VPANDD     Z21, Z5, Z17
-	VPSRLD     $0x07, Z5, Z13
-	VPANDD     Z24, Z13, Z13
-	VPSUBD     Z13, Z24, Z13
-	VPMINUD    Z13, Z17, Z13
-	VPSUBD     Z13, Z17, Z17
-	VPMAXUD    Z17, Z16, Z16
-	VPTESTMD   Z16, Z16, K2
-	KORTESTW   K2, K2
-	JNE        more32
-
-symbols32:
-	VPSRLD        $0x13, Z5, Z16
-	VPSRLD        $0x07, Z5, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z13, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z13, Z25, Z17
-	VPANDND       Z9, Z17, Z17
-	VPSLLVD       Z13, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z1, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z5, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z1
-	VPSRLD        $0x13, Z4, Z16
-	VPSRLD        $0x07, Z4, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z12, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z12, Z25, Z17
-	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z12, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z4, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes32
-
-more32:
-	VPCMPUD       $0x06, Z24, Z16, K2
-	KORTESTW      K2, K2
-	JEQ           second32
-	VPANDD        Z21, Z5, Z19
-	VPSUBD        Z13, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z13, Z9, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-
-second32:
-	VPANDD        Z21, Z5, Z19
-	VPSUBD        Z13, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z13, Z9, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z1, Z1
-	VPORD         Z17, Z1, Z1
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	JMP           symbols32
-
-lanes16:
-	SUBQ       $0x01, DI
-	JL         finish
-	SUBQ       $0x00000020, CX
-	SUBQ       $0x00000040, DX
-	VPMOVZXWD  (CX), Z4
-	VMOVDQU32  (DX), Z8
-	VPADDD     Z22, Z8, Z8
-	KXNORW     K1, K1, K1
-	VPXORD     Z31, Z31, Z31
-	VPGATHERDD (SI)(Z4*4), K1, Z31
-	VMOVDQA32  Z31, Z4
-	VPANDD     Z21, Z4, Z17
-	VPSRLD     $0x07, Z4, Z12
-	VPANDD     Z24, Z12, Z12
-	VPSUBD     Z12, Z24, Z12
-	VPMINUD    Z12, Z17, Z12
-	VPSUBD     Z12, Z17, Z17
-	VMOVDQA32  Z17, Z16
-	VPTESTMD   Z16, Z16, K2
-	KORTESTW   K2, K2
-	JNE        more16
-
-symbols16:
-	VPSRLD        $0x13, Z4, Z16
-	VPSRLD        $0x07, Z4, Z19
-	VPANDD        Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSUBD        Z12, Z17, Z17
-	VPSLLVD       Z17, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z12, Z25, Z17
-	VPANDND       Z8, Z17, Z17
-	VPSLLVD       Z12, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLVD       Z19, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPSRLD        $0x0b, Z4, Z18
-	VPANDD        Z23, Z18, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes16
-
-more16:
-	VPCMPUD       $0x06, Z24, Z16, K2
-	KORTESTW      K2, K2
-	JEQ           second16
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPSUBUSW      Z24, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPSRLD        $0x0f, Z18, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-
-second16:
-	VPANDD        Z21, Z4, Z19
-	VPSUBD        Z12, Z19, Z19
-	VPMINUD       Z24, Z19, Z19
-	VPSUBD        Z19, Z26, Z17
-	VPSLLVD       Z17, Z22, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, R8
-	POPCNTL       R8, R8
-	VPBROADCASTW  R8, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          R8
-	LEAQ          (BX)(R8*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VPSLLVD       Z19, Z25, Z17
-	VPSRLVD       Z12, Z8, Z18
-	VPANDND       Z18, Z17, Z17
-	VPSLLVD       Z19, Z0, Z0
-	VPORD         Z17, Z0, Z0
-	JMP           symbols16
-
-finish:
-	VMOVDQU32 Z0, (AX)
-	VMOVDQU32 Z1, 64(AX)
-	VMOVDQU32 Z2, 128(AX)
-	VMOVDQU32 Z3, 192(AX)
-	SUBQ      BX, R9
-	MOVQ      R9, written+56(FP)
-	VZEROUPPER
-	RET
-
-// func encodeBytesAVX512(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, POPCNT
-TEXT ·encodeBytesAVX512(SB), NOSPLIT, $0-64
-	MOVQ         e+0(FP), AX
-	MOVQ         keys+8(FP), CX
-	MOVQ         z+16(FP), DX
-	MOVQ         words+24(FP), BX
-	MOVQ         at+32(FP), SI
-	LEAQ         (BX)(SI*2), BX
-	MOVQ         rounds+40(FP), DI
-	MOVQ         lanes+48(FP), R8
-	MOVQ         BX, R9
-	MOVQ         DI, SI
-	IMULQ        R8, SI
-	LEAQ         (CX)(SI*1), CX
-	LEAQ         (DX)(SI*1), DX
-	LEAQ         256(AX), DX
-	MOVL         $0x00000fff, SI
-	VPBROADCASTD SI, Z20
-	MOVL         $0x00000001, SI
-	VPBROADCASTD SI, Z22
-	MOVL         $0x0000000f, SI
-	VPBROADCASTD SI, Z24
-	MOVL         $0x0000001f, SI
-	VPBROADCASTD SI, Z26
-	MOVL         $0x0000001f, SI
-	VPBROADCASTD SI, Z21
-	MOVL         $0x000000ff, SI
-	VPBROADCASTD SI, Z23
-	VPTERNLOGD   $0xff, Z25, Z25, Z25
-	VMOVDQU32    iotaWords<>+0(SB), Y28
-	VMOVDQU32    (AX), Z0
-	VMOVDQU32    64(AX), Z1
-	VMOVDQU32    128(AX), Z2
-	VMOVDQU32    192(AX), Z3
-	CMPQ         R8, $0x20
-	JEQ          lanes32
-	JL           lanes16
-
-lanes64:
-	SUBQ          $0x01, DI
-	JL            finish
-	SUBQ          $0x40, CX
-	VPMOVZXBD     48(CX), Z7
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z7*4), K1, Z31
-	VMOVDQA32     Z31, Z7
-	VPSRLD        $0x0c, Z7, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z3, K2
-	VPCOMPRESSD.Z Z3, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z3, K2, Z3
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z3, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z3, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z7, Z18
-	VPADDD        Z18, Z17, Z3
-	VPMOVZXBD     32(CX), Z6
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z6*4), K1, Z31
-	VMOVDQA32     Z31, Z6
-	VPSRLD        $0x0c, Z6, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z2, K2
-	VPCOMPRESSD.Z Z2, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z2, K2, Z2
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z2, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z2, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z6, Z18
-	VPADDD        Z18, Z17, Z2
-	VPMOVZXBD     16(CX), Z5
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z5*4), K1, Z31
-	VMOVDQA32     Z31, Z5
-	VPSRLD        $0x0c, Z5, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z1, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z5, Z18
-	VPADDD        Z18, Z17, Z1
-	VPMOVZXBD     (CX), Z4
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z4*4), K1, Z31
-	VMOVDQA32     Z31, Z4
-	VPSRLD        $0x0c, Z4, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z4, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes64
-
-lanes32:
-	SUBQ          $0x01, DI
-	JL            finish
-	SUBQ          $0x20, CX
-	VPMOVZXBD     16(CX), Z5
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z5*4), K1, Z31
-	VMOVDQA32     Z31, Z5
-	VPSRLD        $0x0c, Z5, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z1, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z5, Z18
-	VPADDD        Z18, Z17, Z1
-	VPMOVZXBD     (CX), Z4
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z4*4), K1, Z31
-	VMOVDQA32     Z31, Z4
-	VPSRLD        $0x0c, Z4, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z4, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes32
-
-lanes16:
-	SUBQ          $0x01, DI
-	JL            finish
-	SUBQ          $0x10, CX
-	VPMOVZXBD     (CX), Z4
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (DX)(Z4*4), K1, Z31
-	VMOVDQA32     Z31, Z4
-	VPSRLD        $0x0c, Z4, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, SI
-	POPCNTL       SI, SI
-	VPBROADCASTW  SI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(BX)
-	NEGQ          SI
-	LEAQ          (BX)(SI*2), BX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z4, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes16
-
-finish:
-	VMOVDQU32 Z0, (AX)
-	VMOVDQU32 Z1, 64(AX)
-	VMOVDQU32 Z2, 128(AX)
-	VMOVDQU32 Z3, 192(AX)
-	SUBQ      BX, R9
-	MOVQ      R9, written+56(FP)
-	VZEROUPPER
-	RET
 
 // func stepsFloat16AVX512(z *byte, symbols *byte, leaf *byte, base *byte, n int)
 // Requires: AVX, AVX512BW, AVX512CD, AVX512F, AVX512VL
@@ -27894,122 +28029,179 @@ DATA wordsOfMask<>+2046(SB)/1, $0x06
 DATA wordsOfMask<>+2047(SB)/1, $0x07
 GLOBL wordsOfMask<>(SB), RODATA|NOPTR, $2048
 
-// func encode16AVX2(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+// func encode16AVX2(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·encode16AVX2(SB), NOSPLIT, $320-64
+TEXT ·encode16AVX2(SB), NOSPLIT, $384-72
 	MOVQ  e+0(FP), AX
-	MOVQ  keys+8(FP), CX
-	MOVQ  z+16(FP), DX
-	MOVQ  words+24(FP), BX
-	LEAQ  (SP), R8
-	ADDQ  $0x3f, R8
-	ANDQ  $-64, R8
-	MOVQ  at+32(FP), SI
-	LEAQ  (BX)(SI*2), BX
-	MOVQ  rounds+40(FP), R9
-	MOVQ  lanes+48(FP), R10
-	MOVQ  BX, R11
-	MOVQ  R9, SI
-	IMULQ R10, SI
-	LEAQ  (CX)(SI*2), CX
-	LEAQ  (DX)(SI*2), DX
-	LEAQ  256(AX), SI
-	LEAQ  endsOfMask<>+0(SB), DI
-	CMPQ  R10, $0x20
+	MOVQ  symbols+16(FP), CX
+	MOVQ  words+32(FP), DX
+	LEAQ  (SP), DI
+	ADDQ  $0x3f, DI
+	ANDQ  $-64, DI
+	MOVQ  ctx+8(FP), R8
+	MOVQ  z+24(FP), R9
+	MOVQ  at+40(FP), BX
+	LEAQ  (DX)(BX*2), DX
+	MOVQ  rounds+48(FP), R10
+	MOVQ  lanes+56(FP), R11
+	MOVQ  DX, R12
+	MOVQ  R10, BX
+	IMULQ R11, BX
+	ADDQ  BX, CX
+	ADDQ  BX, R8
+	LEAQ  (R9)(BX*2), R9
+	LEAQ  256(AX), BX
+	LEAQ  endsOfMask<>+0(SB), SI
+	CMPQ  R11, $0x20
 	JEQ   lanes32
 	JL    lanes16
 
 lanes64:
-	SUBQ       $0x01, R9
-	JL         finish
-	SUBQ       $0x00000080, CX
-	SUBQ       $0x00000080, DX
-	VPMOVZXWD  (CX), Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQA    Y3, (R8)
-	VPSRLD     $0x07, Y3, Y4
-	VPAND      repeated0000000f<>+0(SB), Y4, Y4
-	VPAND      repeated0000001f<>+0(SB), Y3, Y5
-	VPADDD     Y5, Y4, Y0
-	VPMOVZXWD  16(CX), Y6
-	VPCMPEQD   Y7, Y7, Y7
-	VPXOR      Y8, Y8, Y8
-	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQA    Y8, 32(R8)
-	VPSRLD     $0x07, Y8, Y9
-	VPAND      repeated0000000f<>+0(SB), Y9, Y9
-	VPAND      repeated0000001f<>+0(SB), Y8, Y10
-	VPADDD     Y10, Y9, Y9
-	VPMAXUD    Y9, Y0, Y0
-	VPMOVZXWD  32(CX), Y11
-	VPCMPEQD   Y12, Y12, Y12
-	VPXOR      Y13, Y13, Y13
-	VPGATHERDD Y12, (SI)(Y11*4), Y13
-	VMOVDQA    Y13, 64(R8)
-	VPSRLD     $0x07, Y13, Y14
-	VPAND      repeated0000000f<>+0(SB), Y14, Y14
-	VPAND      repeated0000001f<>+0(SB), Y13, Y15
-	VPADDD     Y15, Y14, Y14
-	VPMAXUD    Y14, Y0, Y0
-	VPMOVZXWD  48(CX), Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQA    Y3, 96(R8)
-	VPSRLD     $0x07, Y3, Y4
-	VPAND      repeated0000000f<>+0(SB), Y4, Y4
-	VPAND      repeated0000001f<>+0(SB), Y3, Y5
-	VPADDD     Y5, Y4, Y4
-	VPMAXUD    Y4, Y0, Y0
-	VPMOVZXWD  64(CX), Y6
-	VPCMPEQD   Y7, Y7, Y7
-	VPXOR      Y8, Y8, Y8
-	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQA    Y8, 128(R8)
-	VPSRLD     $0x07, Y8, Y9
-	VPAND      repeated0000000f<>+0(SB), Y9, Y9
-	VPAND      repeated0000001f<>+0(SB), Y8, Y10
-	VPADDD     Y10, Y9, Y9
-	VPMAXUD    Y9, Y0, Y0
-	VPMOVZXWD  80(CX), Y11
-	VPCMPEQD   Y12, Y12, Y12
-	VPXOR      Y13, Y13, Y13
-	VPGATHERDD Y12, (SI)(Y11*4), Y13
-	VMOVDQA    Y13, 160(R8)
-	VPSRLD     $0x07, Y13, Y14
-	VPAND      repeated0000000f<>+0(SB), Y14, Y14
-	VPAND      repeated0000001f<>+0(SB), Y13, Y15
-	VPADDD     Y15, Y14, Y14
-	VPMAXUD    Y14, Y0, Y0
-	VPMOVZXWD  96(CX), Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQA    Y3, 192(R8)
-	VPSRLD     $0x07, Y3, Y4
-	VPAND      repeated0000000f<>+0(SB), Y4, Y4
-	VPAND      repeated0000001f<>+0(SB), Y3, Y5
-	VPADDD     Y5, Y4, Y4
-	VPMAXUD    Y4, Y0, Y0
-	VPMOVZXWD  112(CX), Y6
-	VPCMPEQD   Y7, Y7, Y7
-	VPXOR      Y8, Y8, Y8
-	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQA    Y8, 224(R8)
-	VPSRLD     $0x07, Y8, Y9
-	VPAND      repeated0000000f<>+0(SB), Y9, Y9
-	VPAND      repeated0000001f<>+0(SB), Y8, Y10
-	VPADDD     Y10, Y9, Y9
-	VPMAXUD    Y9, Y0, Y0
-	VPCMPGTD   repeated0000000f<>+0(SB), Y0, Y1
-	VPTEST     Y1, Y1
-	JNE        more64
+	SUBQ           $0x01, R10
+	JL             finish
+	SUBQ           $0x40, CX
+	SUBQ           $0x40, R8
+	SUBQ           $0x00000080, R9
+	VMOVDQU        (R8), Y1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQA        Y3, 256(DI)
+	VMOVDQU        32(R8), Y1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQA        Y3, 288(DI)
+	VPMOVZXBD      256(DI), Y1
+	VPMOVZXBD      (CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQA        Y3, (DI)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y0
+	VPMOVZXBD      264(DI), Y6
+	VPMOVZXBD      8(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQA        Y8, 32(DI)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPMOVZXBD      272(DI), Y11
+	VPMOVZXBD      16(CX), Y13
+	VPSLLD         $0x06, Y11, Y11
+	VPOR           Y13, Y11, Y11
+	VPCMPEQD       Y12, Y12, Y12
+	VPXOR          Y13, Y13, Y13
+	VPGATHERDD     Y12, (BX)(Y11*4), Y13
+	VMOVDQA        Y13, 64(DI)
+	VPSRLD         $0x07, Y13, Y14
+	VPAND          repeated0000000f<>+0(SB), Y14, Y14
+	VPAND          repeated0000001f<>+0(SB), Y13, Y15
+	VPADDD         Y15, Y14, Y14
+	VPMAXUD        Y14, Y0, Y0
+	VPMOVZXBD      280(DI), Y1
+	VPMOVZXBD      24(CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQA        Y3, 96(DI)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y4
+	VPMAXUD        Y4, Y0, Y0
+	VPMOVZXBD      288(DI), Y6
+	VPMOVZXBD      32(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQA        Y8, 128(DI)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPMOVZXBD      296(DI), Y11
+	VPMOVZXBD      40(CX), Y13
+	VPSLLD         $0x06, Y11, Y11
+	VPOR           Y13, Y11, Y11
+	VPCMPEQD       Y12, Y12, Y12
+	VPXOR          Y13, Y13, Y13
+	VPGATHERDD     Y12, (BX)(Y11*4), Y13
+	VMOVDQA        Y13, 160(DI)
+	VPSRLD         $0x07, Y13, Y14
+	VPAND          repeated0000000f<>+0(SB), Y14, Y14
+	VPAND          repeated0000001f<>+0(SB), Y13, Y15
+	VPADDD         Y15, Y14, Y14
+	VPMAXUD        Y14, Y0, Y0
+	VPMOVZXBD      304(DI), Y1
+	VPMOVZXBD      48(CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQA        Y3, 192(DI)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y4
+	VPMAXUD        Y4, Y0, Y0
+	VPMOVZXBD      312(DI), Y6
+	VPMOVZXBD      56(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQA        Y8, 224(DI)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPCMPGTD       repeated0000000f<>+0(SB), Y0, Y1
+	VPTEST         Y1, Y1
+	JNE            more64
 
 symbols64:
-	VMOVDQA    224(R8), Y1
-	VMOVDQA    192(R8), Y9
+	VMOVDQA    224(DI), Y1
+	VMOVDQA    192(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28022,8 +28214,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  112(DX), Y4
-	VPMOVZXWD  96(DX), Y12
+	VPMOVZXWD  112(R9), Y4
+	VPMOVZXWD  96(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -28046,20 +28238,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28116,8 +28308,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 224(AX)
 	VMOVDQU    Y8, 192(AX)
-	VMOVDQA    160(R8), Y1
-	VMOVDQA    128(R8), Y9
+	VMOVDQA    160(DI), Y1
+	VMOVDQA    128(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28130,8 +28322,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  80(DX), Y4
-	VPMOVZXWD  64(DX), Y12
+	VPMOVZXWD  80(R9), Y4
+	VPMOVZXWD  64(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -28154,20 +28346,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28224,8 +28416,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 160(AX)
 	VMOVDQU    Y8, 128(AX)
-	VMOVDQA    96(R8), Y1
-	VMOVDQA    64(R8), Y9
+	VMOVDQA    96(DI), Y1
+	VMOVDQA    64(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28238,8 +28430,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  48(DX), Y4
-	VPMOVZXWD  32(DX), Y12
+	VPMOVZXWD  48(R9), Y4
+	VPMOVZXWD  32(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -28262,20 +28454,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28332,8 +28524,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 96(AX)
 	VMOVDQU    Y8, 64(AX)
-	VMOVDQA    32(R8), Y1
-	VMOVDQA    (R8), Y9
+	VMOVDQA    32(DI), Y1
+	VMOVDQA    (DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28346,8 +28538,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  16(DX), Y4
-	VPMOVZXWD  (DX), Y12
+	VPMOVZXWD  16(R9), Y4
+	VPMOVZXWD  (R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -28370,20 +28562,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28443,8 +28635,8 @@ symbols64:
 	JMP        lanes64
 
 more64:
-	VMOVDQA   224(R8), Y1
-	VMOVDQA   192(R8), Y9
+	VMOVDQA   224(DI), Y1
+	VMOVDQA   192(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -28457,8 +28649,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 112(DX), Y4
-	VPMOVZXWD 96(DX), Y12
+	VPMOVZXWD 112(R9), Y4
+	VPMOVZXWD 96(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -28481,20 +28673,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -28511,8 +28703,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 224(AX)
 	VMOVDQU   Y8, 192(AX)
-	VMOVDQA   160(R8), Y1
-	VMOVDQA   128(R8), Y9
+	VMOVDQA   160(DI), Y1
+	VMOVDQA   128(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -28525,8 +28717,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 80(DX), Y4
-	VPMOVZXWD 64(DX), Y12
+	VPMOVZXWD 80(R9), Y4
+	VPMOVZXWD 64(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -28549,20 +28741,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -28579,8 +28771,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 160(AX)
 	VMOVDQU   Y8, 128(AX)
-	VMOVDQA   96(R8), Y1
-	VMOVDQA   64(R8), Y9
+	VMOVDQA   96(DI), Y1
+	VMOVDQA   64(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -28593,8 +28785,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 48(DX), Y4
-	VPMOVZXWD 32(DX), Y12
+	VPMOVZXWD 48(R9), Y4
+	VPMOVZXWD 32(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -28617,20 +28809,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -28647,8 +28839,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQA   32(R8), Y1
-	VMOVDQA   (R8), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -28661,8 +28853,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 16(DX), Y4
-	VPMOVZXWD (DX), Y12
+	VPMOVZXWD 16(R9), Y4
+	VPMOVZXWD (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -28685,20 +28877,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -28718,56 +28910,84 @@ more64:
 	JMP       symbols64
 
 lanes32:
-	SUBQ       $0x01, R9
-	JL         finish
-	SUBQ       $0x00000040, CX
-	SUBQ       $0x00000040, DX
-	VPMOVZXWD  (CX), Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQA    Y3, (R8)
-	VPSRLD     $0x07, Y3, Y4
-	VPAND      repeated0000000f<>+0(SB), Y4, Y4
-	VPAND      repeated0000001f<>+0(SB), Y3, Y5
-	VPADDD     Y5, Y4, Y0
-	VPMOVZXWD  16(CX), Y6
-	VPCMPEQD   Y7, Y7, Y7
-	VPXOR      Y8, Y8, Y8
-	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQA    Y8, 32(R8)
-	VPSRLD     $0x07, Y8, Y9
-	VPAND      repeated0000000f<>+0(SB), Y9, Y9
-	VPAND      repeated0000001f<>+0(SB), Y8, Y10
-	VPADDD     Y10, Y9, Y9
-	VPMAXUD    Y9, Y0, Y0
-	VPMOVZXWD  32(CX), Y11
-	VPCMPEQD   Y12, Y12, Y12
-	VPXOR      Y13, Y13, Y13
-	VPGATHERDD Y12, (SI)(Y11*4), Y13
-	VMOVDQA    Y13, 64(R8)
-	VPSRLD     $0x07, Y13, Y14
-	VPAND      repeated0000000f<>+0(SB), Y14, Y14
-	VPAND      repeated0000001f<>+0(SB), Y13, Y15
-	VPADDD     Y15, Y14, Y14
-	VPMAXUD    Y14, Y0, Y0
-	VPMOVZXWD  48(CX), Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQA    Y3, 96(R8)
-	VPSRLD     $0x07, Y3, Y4
-	VPAND      repeated0000000f<>+0(SB), Y4, Y4
-	VPAND      repeated0000001f<>+0(SB), Y3, Y5
-	VPADDD     Y5, Y4, Y4
-	VPMAXUD    Y4, Y0, Y0
-	VPCMPGTD   repeated0000000f<>+0(SB), Y0, Y1
-	VPTEST     Y1, Y1
-	JNE        more32
+	SUBQ           $0x01, R10
+	JL             finish
+	SUBQ           $0x20, CX
+	SUBQ           $0x20, R8
+	SUBQ           $0x00000040, R9
+	VMOVDQU        (R8), Y1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQA        Y3, 256(DI)
+	VPMOVZXBD      256(DI), Y1
+	VPMOVZXBD      (CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQA        Y3, (DI)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y0
+	VPMOVZXBD      264(DI), Y6
+	VPMOVZXBD      8(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQA        Y8, 32(DI)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPMOVZXBD      272(DI), Y11
+	VPMOVZXBD      16(CX), Y13
+	VPSLLD         $0x06, Y11, Y11
+	VPOR           Y13, Y11, Y11
+	VPCMPEQD       Y12, Y12, Y12
+	VPXOR          Y13, Y13, Y13
+	VPGATHERDD     Y12, (BX)(Y11*4), Y13
+	VMOVDQA        Y13, 64(DI)
+	VPSRLD         $0x07, Y13, Y14
+	VPAND          repeated0000000f<>+0(SB), Y14, Y14
+	VPAND          repeated0000001f<>+0(SB), Y13, Y15
+	VPADDD         Y15, Y14, Y14
+	VPMAXUD        Y14, Y0, Y0
+	VPMOVZXBD      280(DI), Y1
+	VPMOVZXBD      24(CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQA        Y3, 96(DI)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y4
+	VPMAXUD        Y4, Y0, Y0
+	VPCMPGTD       repeated0000000f<>+0(SB), Y0, Y1
+	VPTEST         Y1, Y1
+	JNE            more32
 
 symbols32:
-	VMOVDQA    96(R8), Y1
-	VMOVDQA    64(R8), Y9
+	VMOVDQA    96(DI), Y1
+	VMOVDQA    64(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28780,8 +29000,8 @@ symbols32:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  48(DX), Y4
-	VPMOVZXWD  32(DX), Y12
+	VPMOVZXWD  48(R9), Y4
+	VPMOVZXWD  32(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -28804,20 +29024,20 @@ symbols32:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28874,8 +29094,8 @@ symbols32:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 96(AX)
 	VMOVDQU    Y8, 64(AX)
-	VMOVDQA    32(R8), Y1
-	VMOVDQA    (R8), Y9
+	VMOVDQA    32(DI), Y1
+	VMOVDQA    (DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28888,8 +29108,8 @@ symbols32:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  16(DX), Y4
-	VPMOVZXWD  (DX), Y12
+	VPMOVZXWD  16(R9), Y4
+	VPMOVZXWD  (R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -28912,20 +29132,20 @@ symbols32:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28985,8 +29205,8 @@ symbols32:
 	JMP        lanes32
 
 more32:
-	VMOVDQA   96(R8), Y1
-	VMOVDQA   64(R8), Y9
+	VMOVDQA   96(DI), Y1
+	VMOVDQA   64(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -28999,8 +29219,8 @@ more32:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 48(DX), Y4
-	VPMOVZXWD 32(DX), Y12
+	VPMOVZXWD 48(R9), Y4
+	VPMOVZXWD 32(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -29023,20 +29243,20 @@ more32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -29053,8 +29273,8 @@ more32:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQA   32(R8), Y1
-	VMOVDQA   (R8), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -29067,8 +29287,8 @@ more32:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 16(DX), Y4
-	VPMOVZXWD (DX), Y12
+	VPMOVZXWD 16(R9), Y4
+	VPMOVZXWD (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -29091,20 +29311,20 @@ more32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -29124,36 +29344,58 @@ more32:
 	JMP       symbols32
 
 lanes16:
-	SUBQ       $0x01, R9
-	JL         finish
-	SUBQ       $0x00000020, CX
-	SUBQ       $0x00000020, DX
-	VPMOVZXWD  (CX), Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQA    Y3, (R8)
-	VPSRLD     $0x07, Y3, Y4
-	VPAND      repeated0000000f<>+0(SB), Y4, Y4
-	VPAND      repeated0000001f<>+0(SB), Y3, Y5
-	VPADDD     Y5, Y4, Y0
-	VPMOVZXWD  16(CX), Y6
-	VPCMPEQD   Y7, Y7, Y7
-	VPXOR      Y8, Y8, Y8
-	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQA    Y8, 32(R8)
-	VPSRLD     $0x07, Y8, Y9
-	VPAND      repeated0000000f<>+0(SB), Y9, Y9
-	VPAND      repeated0000001f<>+0(SB), Y8, Y10
-	VPADDD     Y10, Y9, Y9
-	VPMAXUD    Y9, Y0, Y0
-	VPCMPGTD   repeated0000000f<>+0(SB), Y0, Y1
-	VPTEST     Y1, Y1
-	JNE        more16
+	SUBQ           $0x01, R10
+	JL             finish
+	SUBQ           $0x10, CX
+	SUBQ           $0x10, R8
+	SUBQ           $0x00000020, R9
+	VMOVDQU        (R8), X1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQA        Y3, 256(DI)
+	VPMOVZXBD      256(DI), Y1
+	VPMOVZXBD      (CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQA        Y3, (DI)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y0
+	VPMOVZXBD      264(DI), Y6
+	VPMOVZXBD      8(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQA        Y8, 32(DI)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPCMPGTD       repeated0000000f<>+0(SB), Y0, Y1
+	VPTEST         Y1, Y1
+	JNE            more16
 
 symbols16:
-	VMOVDQA    32(R8), Y1
-	VMOVDQA    (R8), Y9
+	VMOVDQA    32(DI), Y1
+	VMOVDQA    (DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -29166,8 +29408,8 @@ symbols16:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  16(DX), Y4
-	VPMOVZXWD  (DX), Y12
+	VPMOVZXWD  16(R9), Y4
+	VPMOVZXWD  (R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -29190,20 +29432,20 @@ symbols16:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -29263,8 +29505,8 @@ symbols16:
 	JMP        lanes16
 
 more16:
-	VMOVDQA   32(R8), Y1
-	VMOVDQA   (R8), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -29277,8 +29519,8 @@ more16:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 16(DX), Y4
-	VPMOVZXWD (DX), Y12
+	VPMOVZXWD 16(R9), Y4
+	VPMOVZXWD (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -29301,20 +29543,20 @@ more16:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -29334,8 +29576,8 @@ more16:
 	JMP       symbols16
 
 finish:
-	SUBQ BX, R11
-	MOVQ R11, written+56(FP)
+	SUBQ DX, R12
+	MOVQ R12, written+64(FP)
 	VZEROUPPER
 	RET
 
@@ -33735,122 +33977,179 @@ DATA repeated00000010<>+62(SB)/1, $0x00
 DATA repeated00000010<>+63(SB)/1, $0x00
 GLOBL repeated00000010<>(SB), RODATA|NOPTR, $64
 
-// func encode32AVX2(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+// func encode32AVX2(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·encode32AVX2(SB), NOSPLIT, $320-64
+TEXT ·encode32AVX2(SB), NOSPLIT, $384-72
 	MOVQ  e+0(FP), AX
-	MOVQ  keys+8(FP), CX
-	MOVQ  z+16(FP), DX
-	MOVQ  words+24(FP), BX
-	LEAQ  (SP), R8
-	ADDQ  $0x3f, R8
-	ANDQ  $-64, R8
-	MOVQ  at+32(FP), SI
-	LEAQ  (BX)(SI*2), BX
-	MOVQ  rounds+40(FP), R9
-	MOVQ  lanes+48(FP), R10
-	MOVQ  BX, R11
-	MOVQ  R9, SI
-	IMULQ R10, SI
-	LEAQ  (CX)(SI*2), CX
-	LEAQ  (DX)(SI*4), DX
-	LEAQ  256(AX), SI
-	LEAQ  endsOfMask<>+0(SB), DI
-	CMPQ  R10, $0x20
+	MOVQ  symbols+16(FP), CX
+	MOVQ  words+32(FP), DX
+	LEAQ  (SP), DI
+	ADDQ  $0x3f, DI
+	ANDQ  $-64, DI
+	MOVQ  ctx+8(FP), R8
+	MOVQ  z+24(FP), R9
+	MOVQ  at+40(FP), BX
+	LEAQ  (DX)(BX*2), DX
+	MOVQ  rounds+48(FP), R10
+	MOVQ  lanes+56(FP), R11
+	MOVQ  DX, R12
+	MOVQ  R10, BX
+	IMULQ R11, BX
+	ADDQ  BX, CX
+	ADDQ  BX, R8
+	LEAQ  (R9)(BX*4), R9
+	LEAQ  256(AX), BX
+	LEAQ  endsOfMask<>+0(SB), SI
+	CMPQ  R11, $0x20
 	JEQ   lanes32
 	JL    lanes16
 
 lanes64:
-	SUBQ       $0x01, R9
-	JL         finish
-	SUBQ       $0x00000080, CX
-	SUBQ       $0x00000100, DX
-	VPMOVZXWD  (CX), Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQA    Y3, (R8)
-	VPSRLD     $0x07, Y3, Y4
-	VPAND      repeated0000000f<>+0(SB), Y4, Y4
-	VPAND      repeated0000001f<>+0(SB), Y3, Y5
-	VPADDD     Y5, Y4, Y0
-	VPMOVZXWD  16(CX), Y6
-	VPCMPEQD   Y7, Y7, Y7
-	VPXOR      Y8, Y8, Y8
-	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQA    Y8, 32(R8)
-	VPSRLD     $0x07, Y8, Y9
-	VPAND      repeated0000000f<>+0(SB), Y9, Y9
-	VPAND      repeated0000001f<>+0(SB), Y8, Y10
-	VPADDD     Y10, Y9, Y9
-	VPMAXUD    Y9, Y0, Y0
-	VPMOVZXWD  32(CX), Y11
-	VPCMPEQD   Y12, Y12, Y12
-	VPXOR      Y13, Y13, Y13
-	VPGATHERDD Y12, (SI)(Y11*4), Y13
-	VMOVDQA    Y13, 64(R8)
-	VPSRLD     $0x07, Y13, Y14
-	VPAND      repeated0000000f<>+0(SB), Y14, Y14
-	VPAND      repeated0000001f<>+0(SB), Y13, Y15
-	VPADDD     Y15, Y14, Y14
-	VPMAXUD    Y14, Y0, Y0
-	VPMOVZXWD  48(CX), Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQA    Y3, 96(R8)
-	VPSRLD     $0x07, Y3, Y4
-	VPAND      repeated0000000f<>+0(SB), Y4, Y4
-	VPAND      repeated0000001f<>+0(SB), Y3, Y5
-	VPADDD     Y5, Y4, Y4
-	VPMAXUD    Y4, Y0, Y0
-	VPMOVZXWD  64(CX), Y6
-	VPCMPEQD   Y7, Y7, Y7
-	VPXOR      Y8, Y8, Y8
-	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQA    Y8, 128(R8)
-	VPSRLD     $0x07, Y8, Y9
-	VPAND      repeated0000000f<>+0(SB), Y9, Y9
-	VPAND      repeated0000001f<>+0(SB), Y8, Y10
-	VPADDD     Y10, Y9, Y9
-	VPMAXUD    Y9, Y0, Y0
-	VPMOVZXWD  80(CX), Y11
-	VPCMPEQD   Y12, Y12, Y12
-	VPXOR      Y13, Y13, Y13
-	VPGATHERDD Y12, (SI)(Y11*4), Y13
-	VMOVDQA    Y13, 160(R8)
-	VPSRLD     $0x07, Y13, Y14
-	VPAND      repeated0000000f<>+0(SB), Y14, Y14
-	VPAND      repeated0000001f<>+0(SB), Y13, Y15
-	VPADDD     Y15, Y14, Y14
-	VPMAXUD    Y14, Y0, Y0
-	VPMOVZXWD  96(CX), Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQA    Y3, 192(R8)
-	VPSRLD     $0x07, Y3, Y4
-	VPAND      repeated0000000f<>+0(SB), Y4, Y4
-	VPAND      repeated0000001f<>+0(SB), Y3, Y5
-	VPADDD     Y5, Y4, Y4
-	VPMAXUD    Y4, Y0, Y0
-	VPMOVZXWD  112(CX), Y6
-	VPCMPEQD   Y7, Y7, Y7
-	VPXOR      Y8, Y8, Y8
-	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQA    Y8, 224(R8)
-	VPSRLD     $0x07, Y8, Y9
-	VPAND      repeated0000000f<>+0(SB), Y9, Y9
-	VPAND      repeated0000001f<>+0(SB), Y8, Y10
-	VPADDD     Y10, Y9, Y9
-	VPMAXUD    Y9, Y0, Y0
-	VPCMPGTD   repeated0000000f<>+0(SB), Y0, Y1
-	VPTEST     Y1, Y1
-	JNE        more64
+	SUBQ           $0x01, R10
+	JL             finish
+	SUBQ           $0x40, CX
+	SUBQ           $0x40, R8
+	SUBQ           $0x00000100, R9
+	VMOVDQU        (R8), Y1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQA        Y3, 256(DI)
+	VMOVDQU        32(R8), Y1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQA        Y3, 288(DI)
+	VPMOVZXBD      256(DI), Y1
+	VPMOVZXBD      (CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQA        Y3, (DI)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y0
+	VPMOVZXBD      264(DI), Y6
+	VPMOVZXBD      8(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQA        Y8, 32(DI)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPMOVZXBD      272(DI), Y11
+	VPMOVZXBD      16(CX), Y13
+	VPSLLD         $0x06, Y11, Y11
+	VPOR           Y13, Y11, Y11
+	VPCMPEQD       Y12, Y12, Y12
+	VPXOR          Y13, Y13, Y13
+	VPGATHERDD     Y12, (BX)(Y11*4), Y13
+	VMOVDQA        Y13, 64(DI)
+	VPSRLD         $0x07, Y13, Y14
+	VPAND          repeated0000000f<>+0(SB), Y14, Y14
+	VPAND          repeated0000001f<>+0(SB), Y13, Y15
+	VPADDD         Y15, Y14, Y14
+	VPMAXUD        Y14, Y0, Y0
+	VPMOVZXBD      280(DI), Y1
+	VPMOVZXBD      24(CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQA        Y3, 96(DI)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y4
+	VPMAXUD        Y4, Y0, Y0
+	VPMOVZXBD      288(DI), Y6
+	VPMOVZXBD      32(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQA        Y8, 128(DI)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPMOVZXBD      296(DI), Y11
+	VPMOVZXBD      40(CX), Y13
+	VPSLLD         $0x06, Y11, Y11
+	VPOR           Y13, Y11, Y11
+	VPCMPEQD       Y12, Y12, Y12
+	VPXOR          Y13, Y13, Y13
+	VPGATHERDD     Y12, (BX)(Y11*4), Y13
+	VMOVDQA        Y13, 160(DI)
+	VPSRLD         $0x07, Y13, Y14
+	VPAND          repeated0000000f<>+0(SB), Y14, Y14
+	VPAND          repeated0000001f<>+0(SB), Y13, Y15
+	VPADDD         Y15, Y14, Y14
+	VPMAXUD        Y14, Y0, Y0
+	VPMOVZXBD      304(DI), Y1
+	VPMOVZXBD      48(CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQA        Y3, 192(DI)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y4
+	VPMAXUD        Y4, Y0, Y0
+	VPMOVZXBD      312(DI), Y6
+	VPMOVZXBD      56(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQA        Y8, 224(DI)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPCMPGTD       repeated0000000f<>+0(SB), Y0, Y1
+	VPTEST         Y1, Y1
+	JNE            more64
 
 symbols64:
-	VMOVDQA    224(R8), Y1
-	VMOVDQA    192(R8), Y9
+	VMOVDQA    224(DI), Y1
+	VMOVDQA    192(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -33863,8 +34162,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    224(DX), Y4
-	VMOVDQU    192(DX), Y12
+	VMOVDQU    224(R9), Y4
+	VMOVDQU    192(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -33887,20 +34186,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -33957,8 +34256,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 224(AX)
 	VMOVDQU    Y8, 192(AX)
-	VMOVDQA    160(R8), Y1
-	VMOVDQA    128(R8), Y9
+	VMOVDQA    160(DI), Y1
+	VMOVDQA    128(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -33971,8 +34270,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    160(DX), Y4
-	VMOVDQU    128(DX), Y12
+	VMOVDQU    160(R9), Y4
+	VMOVDQU    128(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -33995,20 +34294,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -34065,8 +34364,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 160(AX)
 	VMOVDQU    Y8, 128(AX)
-	VMOVDQA    96(R8), Y1
-	VMOVDQA    64(R8), Y9
+	VMOVDQA    96(DI), Y1
+	VMOVDQA    64(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -34079,8 +34378,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    96(DX), Y4
-	VMOVDQU    64(DX), Y12
+	VMOVDQU    96(R9), Y4
+	VMOVDQU    64(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -34103,20 +34402,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -34173,8 +34472,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 96(AX)
 	VMOVDQU    Y8, 64(AX)
-	VMOVDQA    32(R8), Y1
-	VMOVDQA    (R8), Y9
+	VMOVDQA    32(DI), Y1
+	VMOVDQA    (DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -34187,8 +34486,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    32(DX), Y4
-	VMOVDQU    (DX), Y12
+	VMOVDQU    32(R9), Y4
+	VMOVDQU    (R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -34211,20 +34510,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -34287,8 +34586,8 @@ more64:
 	VPCMPGTD  repeated0000001e<>+0(SB), Y0, Y0
 	VPTEST    Y0, Y0
 	JEQ       second64
-	VMOVDQA   224(R8), Y1
-	VMOVDQA   192(R8), Y9
+	VMOVDQA   224(DI), Y1
+	VMOVDQA   192(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34301,8 +34600,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   224(DX), Y4
-	VMOVDQU   192(DX), Y12
+	VMOVDQU   224(R9), Y4
+	VMOVDQU   192(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34329,20 +34628,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34359,8 +34658,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 224(AX)
 	VMOVDQU   Y8, 192(AX)
-	VMOVDQA   160(R8), Y1
-	VMOVDQA   128(R8), Y9
+	VMOVDQA   160(DI), Y1
+	VMOVDQA   128(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34373,8 +34672,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   160(DX), Y4
-	VMOVDQU   128(DX), Y12
+	VMOVDQU   160(R9), Y4
+	VMOVDQU   128(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34401,20 +34700,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34431,8 +34730,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 160(AX)
 	VMOVDQU   Y8, 128(AX)
-	VMOVDQA   96(R8), Y1
-	VMOVDQA   64(R8), Y9
+	VMOVDQA   96(DI), Y1
+	VMOVDQA   64(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34445,8 +34744,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   96(DX), Y4
-	VMOVDQU   64(DX), Y12
+	VMOVDQU   96(R9), Y4
+	VMOVDQU   64(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34473,20 +34772,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34503,8 +34802,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQA   32(R8), Y1
-	VMOVDQA   (R8), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34517,8 +34816,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   32(DX), Y4
-	VMOVDQU   (DX), Y12
+	VMOVDQU   32(R9), Y4
+	VMOVDQU   (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34545,20 +34844,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34577,8 +34876,8 @@ more64:
 	VMOVDQU   Y8, (AX)
 
 second64:
-	VMOVDQA   224(R8), Y1
-	VMOVDQA   192(R8), Y9
+	VMOVDQA   224(DI), Y1
+	VMOVDQA   192(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34591,8 +34890,8 @@ second64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   224(DX), Y4
-	VMOVDQU   192(DX), Y12
+	VMOVDQU   224(R9), Y4
+	VMOVDQU   192(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34615,20 +34914,20 @@ second64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34645,8 +34944,8 @@ second64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 224(AX)
 	VMOVDQU   Y8, 192(AX)
-	VMOVDQA   160(R8), Y1
-	VMOVDQA   128(R8), Y9
+	VMOVDQA   160(DI), Y1
+	VMOVDQA   128(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34659,8 +34958,8 @@ second64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   160(DX), Y4
-	VMOVDQU   128(DX), Y12
+	VMOVDQU   160(R9), Y4
+	VMOVDQU   128(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34683,20 +34982,20 @@ second64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34713,8 +35012,8 @@ second64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 160(AX)
 	VMOVDQU   Y8, 128(AX)
-	VMOVDQA   96(R8), Y1
-	VMOVDQA   64(R8), Y9
+	VMOVDQA   96(DI), Y1
+	VMOVDQA   64(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34727,8 +35026,8 @@ second64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   96(DX), Y4
-	VMOVDQU   64(DX), Y12
+	VMOVDQU   96(R9), Y4
+	VMOVDQU   64(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34751,20 +35050,20 @@ second64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34781,8 +35080,8 @@ second64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQA   32(R8), Y1
-	VMOVDQA   (R8), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34795,8 +35094,8 @@ second64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   32(DX), Y4
-	VMOVDQU   (DX), Y12
+	VMOVDQU   32(R9), Y4
+	VMOVDQU   (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34819,20 +35118,20 @@ second64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34852,56 +35151,84 @@ second64:
 	JMP       symbols64
 
 lanes32:
-	SUBQ       $0x01, R9
-	JL         finish
-	SUBQ       $0x00000040, CX
-	SUBQ       $0x00000080, DX
-	VPMOVZXWD  (CX), Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQA    Y3, (R8)
-	VPSRLD     $0x07, Y3, Y4
-	VPAND      repeated0000000f<>+0(SB), Y4, Y4
-	VPAND      repeated0000001f<>+0(SB), Y3, Y5
-	VPADDD     Y5, Y4, Y0
-	VPMOVZXWD  16(CX), Y6
-	VPCMPEQD   Y7, Y7, Y7
-	VPXOR      Y8, Y8, Y8
-	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQA    Y8, 32(R8)
-	VPSRLD     $0x07, Y8, Y9
-	VPAND      repeated0000000f<>+0(SB), Y9, Y9
-	VPAND      repeated0000001f<>+0(SB), Y8, Y10
-	VPADDD     Y10, Y9, Y9
-	VPMAXUD    Y9, Y0, Y0
-	VPMOVZXWD  32(CX), Y11
-	VPCMPEQD   Y12, Y12, Y12
-	VPXOR      Y13, Y13, Y13
-	VPGATHERDD Y12, (SI)(Y11*4), Y13
-	VMOVDQA    Y13, 64(R8)
-	VPSRLD     $0x07, Y13, Y14
-	VPAND      repeated0000000f<>+0(SB), Y14, Y14
-	VPAND      repeated0000001f<>+0(SB), Y13, Y15
-	VPADDD     Y15, Y14, Y14
-	VPMAXUD    Y14, Y0, Y0
-	VPMOVZXWD  48(CX), Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQA    Y3, 96(R8)
-	VPSRLD     $0x07, Y3, Y4
-	VPAND      repeated0000000f<>+0(SB), Y4, Y4
-	VPAND      repeated0000001f<>+0(SB), Y3, Y5
-	VPADDD     Y5, Y4, Y4
-	VPMAXUD    Y4, Y0, Y0
-	VPCMPGTD   repeated0000000f<>+0(SB), Y0, Y1
-	VPTEST     Y1, Y1
-	JNE        more32
+	SUBQ           $0x01, R10
+	JL             finish
+	SUBQ           $0x20, CX
+	SUBQ           $0x20, R8
+	SUBQ           $0x00000080, R9
+	VMOVDQU        (R8), Y1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQA        Y3, 256(DI)
+	VPMOVZXBD      256(DI), Y1
+	VPMOVZXBD      (CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQA        Y3, (DI)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y0
+	VPMOVZXBD      264(DI), Y6
+	VPMOVZXBD      8(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQA        Y8, 32(DI)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPMOVZXBD      272(DI), Y11
+	VPMOVZXBD      16(CX), Y13
+	VPSLLD         $0x06, Y11, Y11
+	VPOR           Y13, Y11, Y11
+	VPCMPEQD       Y12, Y12, Y12
+	VPXOR          Y13, Y13, Y13
+	VPGATHERDD     Y12, (BX)(Y11*4), Y13
+	VMOVDQA        Y13, 64(DI)
+	VPSRLD         $0x07, Y13, Y14
+	VPAND          repeated0000000f<>+0(SB), Y14, Y14
+	VPAND          repeated0000001f<>+0(SB), Y13, Y15
+	VPADDD         Y15, Y14, Y14
+	VPMAXUD        Y14, Y0, Y0
+	VPMOVZXBD      280(DI), Y1
+	VPMOVZXBD      24(CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQA        Y3, 96(DI)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y4
+	VPMAXUD        Y4, Y0, Y0
+	VPCMPGTD       repeated0000000f<>+0(SB), Y0, Y1
+	VPTEST         Y1, Y1
+	JNE            more32
 
 symbols32:
-	VMOVDQA    96(R8), Y1
-	VMOVDQA    64(R8), Y9
+	VMOVDQA    96(DI), Y1
+	VMOVDQA    64(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -34914,8 +35241,8 @@ symbols32:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    96(DX), Y4
-	VMOVDQU    64(DX), Y12
+	VMOVDQU    96(R9), Y4
+	VMOVDQU    64(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -34938,20 +35265,20 @@ symbols32:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -35008,8 +35335,8 @@ symbols32:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 96(AX)
 	VMOVDQU    Y8, 64(AX)
-	VMOVDQA    32(R8), Y1
-	VMOVDQA    (R8), Y9
+	VMOVDQA    32(DI), Y1
+	VMOVDQA    (DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -35022,8 +35349,8 @@ symbols32:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    32(DX), Y4
-	VMOVDQU    (DX), Y12
+	VMOVDQU    32(R9), Y4
+	VMOVDQU    (R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -35046,20 +35373,20 @@ symbols32:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -35122,8 +35449,8 @@ more32:
 	VPCMPGTD  repeated0000001e<>+0(SB), Y0, Y0
 	VPTEST    Y0, Y0
 	JEQ       second32
-	VMOVDQA   96(R8), Y1
-	VMOVDQA   64(R8), Y9
+	VMOVDQA   96(DI), Y1
+	VMOVDQA   64(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35136,8 +35463,8 @@ more32:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   96(DX), Y4
-	VMOVDQU   64(DX), Y12
+	VMOVDQU   96(R9), Y4
+	VMOVDQU   64(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -35164,20 +35491,20 @@ more32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35194,8 +35521,8 @@ more32:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQA   32(R8), Y1
-	VMOVDQA   (R8), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35208,8 +35535,8 @@ more32:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   32(DX), Y4
-	VMOVDQU   (DX), Y12
+	VMOVDQU   32(R9), Y4
+	VMOVDQU   (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -35236,20 +35563,20 @@ more32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35268,8 +35595,8 @@ more32:
 	VMOVDQU   Y8, (AX)
 
 second32:
-	VMOVDQA   96(R8), Y1
-	VMOVDQA   64(R8), Y9
+	VMOVDQA   96(DI), Y1
+	VMOVDQA   64(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35282,8 +35609,8 @@ second32:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   96(DX), Y4
-	VMOVDQU   64(DX), Y12
+	VMOVDQU   96(R9), Y4
+	VMOVDQU   64(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -35306,20 +35633,20 @@ second32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35336,8 +35663,8 @@ second32:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQA   32(R8), Y1
-	VMOVDQA   (R8), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35350,8 +35677,8 @@ second32:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   32(DX), Y4
-	VMOVDQU   (DX), Y12
+	VMOVDQU   32(R9), Y4
+	VMOVDQU   (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -35374,20 +35701,20 @@ second32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35407,36 +35734,58 @@ second32:
 	JMP       symbols32
 
 lanes16:
-	SUBQ       $0x01, R9
-	JL         finish
-	SUBQ       $0x00000020, CX
-	SUBQ       $0x00000040, DX
-	VPMOVZXWD  (CX), Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VPXOR      Y3, Y3, Y3
-	VPGATHERDD Y2, (SI)(Y1*4), Y3
-	VMOVDQA    Y3, (R8)
-	VPSRLD     $0x07, Y3, Y4
-	VPAND      repeated0000000f<>+0(SB), Y4, Y4
-	VPAND      repeated0000001f<>+0(SB), Y3, Y5
-	VPADDD     Y5, Y4, Y0
-	VPMOVZXWD  16(CX), Y6
-	VPCMPEQD   Y7, Y7, Y7
-	VPXOR      Y8, Y8, Y8
-	VPGATHERDD Y7, (SI)(Y6*4), Y8
-	VMOVDQA    Y8, 32(R8)
-	VPSRLD     $0x07, Y8, Y9
-	VPAND      repeated0000000f<>+0(SB), Y9, Y9
-	VPAND      repeated0000001f<>+0(SB), Y8, Y10
-	VPADDD     Y10, Y9, Y9
-	VPMAXUD    Y9, Y0, Y0
-	VPCMPGTD   repeated0000000f<>+0(SB), Y0, Y1
-	VPTEST     Y1, Y1
-	JNE        more16
+	SUBQ           $0x01, R10
+	JL             finish
+	SUBQ           $0x10, CX
+	SUBQ           $0x10, R8
+	SUBQ           $0x00000040, R9
+	VMOVDQU        (R8), X1
+	VPSLLW         $0x03, Y1, Y2
+	VBROADCASTI128 8448(AX), Y3
+	VPSHUFB        Y1, Y3, Y3
+	VBROADCASTI128 8464(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y3, Y3
+	VBROADCASTI128 8480(AX), Y4
+	VPSHUFB        Y1, Y4, Y4
+	VBROADCASTI128 8496(AX), Y5
+	VPSHUFB        Y1, Y5, Y5
+	VPBLENDVB      Y2, Y5, Y4, Y4
+	VPSLLW         $0x02, Y1, Y2
+	VPBLENDVB      Y2, Y4, Y3, Y3
+	VMOVDQA        Y3, 256(DI)
+	VPMOVZXBD      256(DI), Y1
+	VPMOVZXBD      (CX), Y3
+	VPSLLD         $0x06, Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPCMPEQD       Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPGATHERDD     Y2, (BX)(Y1*4), Y3
+	VMOVDQA        Y3, (DI)
+	VPSRLD         $0x07, Y3, Y4
+	VPAND          repeated0000000f<>+0(SB), Y4, Y4
+	VPAND          repeated0000001f<>+0(SB), Y3, Y5
+	VPADDD         Y5, Y4, Y0
+	VPMOVZXBD      264(DI), Y6
+	VPMOVZXBD      8(CX), Y8
+	VPSLLD         $0x06, Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPCMPEQD       Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPGATHERDD     Y7, (BX)(Y6*4), Y8
+	VMOVDQA        Y8, 32(DI)
+	VPSRLD         $0x07, Y8, Y9
+	VPAND          repeated0000000f<>+0(SB), Y9, Y9
+	VPAND          repeated0000001f<>+0(SB), Y8, Y10
+	VPADDD         Y10, Y9, Y9
+	VPMAXUD        Y9, Y0, Y0
+	VPCMPGTD       repeated0000000f<>+0(SB), Y0, Y1
+	VPTEST         Y1, Y1
+	JNE            more16
 
 symbols16:
-	VMOVDQA    32(R8), Y1
-	VMOVDQA    (R8), Y9
+	VMOVDQA    32(DI), Y1
+	VMOVDQA    (DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -35449,8 +35798,8 @@ symbols16:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    32(DX), Y4
-	VMOVDQU    (DX), Y12
+	VMOVDQU    32(R9), Y4
+	VMOVDQU    (R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -35473,20 +35822,20 @@ symbols16:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X7, X7
-	VMOVDQU    X7, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (DI)(R12*1), X15, X15
-	VMOVDQU    X15, -16(BX)
-	NEGQ       R10
-	LEAQ       (BX)(R10*2), BX
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
+	VMOVDQU    X7, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
+	VMOVDQU    X15, -16(DX)
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -35549,8 +35898,8 @@ more16:
 	VPCMPGTD  repeated0000001e<>+0(SB), Y0, Y0
 	VPTEST    Y0, Y0
 	JEQ       second16
-	VMOVDQA   32(R8), Y1
-	VMOVDQA   (R8), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35563,8 +35912,8 @@ more16:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   32(DX), Y4
-	VMOVDQU   (DX), Y12
+	VMOVDQU   32(R9), Y4
+	VMOVDQU   (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -35591,20 +35940,20 @@ more16:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35623,8 +35972,8 @@ more16:
 	VMOVDQU   Y8, (AX)
 
 second16:
-	VMOVDQA   32(R8), Y1
-	VMOVDQA   (R8), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35637,8 +35986,8 @@ second16:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   32(DX), Y4
-	VMOVDQU   (DX), Y12
+	VMOVDQU   32(R9), Y4
+	VMOVDQU   (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -35661,20 +36010,20 @@ second16:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X7, X7
-	VMOVDQU   X7, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (DI)(R12*1), X15, X15
-	VMOVDQU   X15, -16(BX)
-	NEGQ      R10
-	LEAQ      (BX)(R10*2), BX
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
+	VMOVDQU   X7, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
+	VMOVDQU   X15, -16(DX)
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35694,8 +36043,8 @@ second16:
 	JMP       symbols16
 
 finish:
-	SUBQ BX, R11
-	MOVQ R11, written+56(FP)
+	SUBQ DX, R12
+	MOVQ R12, written+64(FP)
 	VZEROUPPER
 	RET
 
@@ -35765,20 +36114,19 @@ DATA repeated0000001e<>+62(SB)/1, $0x00
 DATA repeated0000001e<>+63(SB)/1, $0x00
 GLOBL repeated0000001e<>(SB), RODATA|NOPTR, $64
 
-// func encodeBytesAVX2(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+// func encodeBytesAVX2(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·encodeBytesAVX2(SB), NOSPLIT, $320-64
+TEXT ·encodeBytesAVX2(SB), NOSPLIT, $384-56
 	MOVQ  e+0(FP), AX
-	MOVQ  keys+8(FP), CX
-	MOVQ  z+16(FP), DX
-	MOVQ  words+24(FP), DX
+	MOVQ  symbols+8(FP), CX
+	MOVQ  words+16(FP), DX
 	LEAQ  (SP), BX
 	ADDQ  $0x3f, BX
 	ANDQ  $-64, BX
-	MOVQ  at+32(FP), BX
+	MOVQ  at+24(FP), BX
 	LEAQ  (DX)(BX*2), DX
-	MOVQ  rounds+40(FP), DI
-	MOVQ  lanes+48(FP), R8
+	MOVQ  rounds+32(FP), DI
+	MOVQ  lanes+40(FP), R8
 	MOVQ  DX, R9
 	MOVQ  DI, BX
 	IMULQ R8, BX
@@ -36369,7 +36717,7 @@ lanes16:
 
 finish:
 	SUBQ DX, R9
-	MOVQ R9, written+56(FP)
+	MOVQ R9, written+48(FP)
 	VZEROUPPER
 	RET
 

@@ -50,6 +50,11 @@ func encodeBytes(e *laneEncoder, dst, p []byte, lanes int) []byte {
 	at = encodeBytesRound(e, p[whole:], at)
 	if done, q := encodeBytesFast(e, p[:whole], lanes, at); done {
 		at = q
+	} else if lanes == maxLanes {
+		e.round.fillBytes(e.table[:256])
+		for i := whole; i > 0; i -= maxLanes {
+			at -= putBytes(&e.round, e.room(at), &e.states, (*[maxLanes]byte)(p[i-maxLanes:]))
+		}
 	} else {
 		for i := whole; i > 0; i -= lanes {
 			at = encodeBytesRound(e, p[i-lanes:i], at)
@@ -90,7 +95,14 @@ func (s *scratch) readLanePlane(p, src []byte) error {
 		return err
 	}
 	n, src := decodeBytesFast(d, p, src, lanes)
-	for p = p[n:]; len(p) > 0; {
+	p = p[n:]
+	for ; lanes == maxLanes && len(p) >= maxLanes; p = p[maxLanes:] {
+		low := takeBytes(&d.plane, &d.states, (*[maxLanes]byte)(p))
+		if src, err = d.renormalise(src, low); err != nil {
+			return err
+		}
+	}
+	for len(p) > 0 {
 		k := min(lanes, len(p))
 		if src, err = decodeBytesRound(d, p[:k], src); err != nil {
 			return err

@@ -39,7 +39,7 @@ func lanesFor(n int) int {
 	return 64
 }
 
-// An encEntry is how a step of one fine symbol is encoded in one context: the
+// An encEntry is how a step of one fine symbol is encoded by a table: the
 // frequency of its symbol from bit 19 up, the first of its slots from bit 11, the
 // bits of the table's probabilities from bit 7, and below the symbol's raw bits.
 // Of byte planes: the frequency from bit 12 up, and the first slot.
@@ -49,11 +49,28 @@ type encEntry uint32
 // bit 20 up, the slot less the first of the byte's from bit 8, and the byte.
 type decEntry uint32
 
-// The kernels know where its first two fields are.
+// A laneEncoder is the states of an encoder, and its tables twice: as portable
+// code looks symbols up, by the table's number and the fine symbol, and as kernels
+// search them. The kernels know where the fields are.
 type laneEncoder struct {
-	states [maxLanes]uint32
-	table  [contexts * maxSymbols]encEntry // by context<<8 | fine symbol
-	words  []uint16                        // filled from the end
+	states  [maxLanes]uint32
+	table   [maxTables * maxSymbols]encEntry // by table<<8 | fine symbol
+	quarter [contexts]uint8                  // 4 times the number of the context's table
+
+	bits   [contexts]uint8    // of its probabilities
+	quarts [3][contexts]uint8 // one more than the first fine symbols of its symbols 4, 8 and 12
+	after  [3][64]uint8       // and of those one, two and three after every fourth, by table
+
+	freqLo [tableSymbols]uint8
+	freqHi [tableSymbols]uint8
+	begin  [tableSymbols]uint8 // the first slot of each symbol
+	raw    [tableSymbols]uint8
+
+	words []uint16 // filled from the end
+
+	round   encodeTables
+	stale   *stepTables     // what round is to be filled from; nil if it is
+	symbols [maxLanes]uint8 // of the round that is encoded
 }
 
 // A laneDecoder is the states of a decoder, and its tables twice: as kernels look
@@ -74,8 +91,11 @@ type laneDecoder struct {
 	quads quadTables
 
 	plane [1 << ransBits]decEntry // of a byte plane
-	slots [maxTables << 8]uint32  // frequency<<19 | start<<11 | code, by table and slot, of 255 and more together
 	tail  [1 << 10]byte
+
+	round   roundTables
+	stale   *stepTables     // what round is to be filled from; nil if it is
+	symbols [maxLanes]uint8 // of the round that is decoded
 }
 
 // tableSymbols are the symbols of all tables.
@@ -84,21 +104,33 @@ const tableSymbols = maxTables * stepSymbols
 // A step is what a stream of the lanes carries.
 type step interface{ uint16 | uint32 }
 
-// encode encodes steps z, whose contexts and fine symbols are keys, context<<8 |
-// symbol, with e.table, and appends states and words to dst.
-func encodeLanes[Z step](e *laneEncoder, dst []byte, keys []uint16, z []Z, lanes int) []byte {
+// encodeLanes encodes steps z, whose contexts are ctx and whose fine symbols are
+// symbols, and appends states and words to dst.
+func encodeLanes[Z step](e *laneEncoder, dst []byte, ctx, symbols []uint8, z []Z, lanes int) []byte {
 	e.start(len(z)*3 + 2*maxLanes) // at most a word for each symbol and each portion
 	p := len(e.words)
 	whole := len(z) - len(z)%lanes
-	p = encodeRound(e, keys[whole:], z[whole:], p)
-	if done, q := encodeRoundsFast(e, keys[:whole], z[:whole], lanes, p); done {
+	if whole < len(z) {
+		e.fill()
+		p = encodeRound(e, ctx[whole:], symbols[whole:], z[whole:], p)
+	}
+	if done, q := encodeRoundsFast(e, ctx[:whole], symbols[:whole], z[:whole], lanes, p); done {
 		p = q
 	} else {
+		e.fill()
 		for i := whole; i > 0; i -= lanes {
-			p = encodeRound(e, keys[i-lanes:i], z[i-lanes:i], p)
+			p = encodeRound(e, ctx[i-lanes:i], symbols[i-lanes:i], z[i-lanes:i], p)
 		}
 	}
 	return e.appendTo(dst, lanes, p)
+}
+
+// fill makes round ready.
+func (e *laneEncoder) fill() {
+	if e.stale != nil {
+		e.round.fill(e.stale)
+		e.stale = nil
+	}
 }
 
 // start prepares for a stream of at most words words.
@@ -119,65 +151,13 @@ func (e *laneEncoder) appendTo(dst []byte, lanes, p int) []byte {
 	return appendWords(dst, e.words[p:])
 }
 
-// raws returns how many raw bits e has, and how many of them go with the symbol.
-func (e encEntry) raws() (all, first uint32) {
-	all = uint32(e & 31)
-	return all, min(all, stepBits-uint32(e>>7&15))
-}
-
-// encodeRound encodes a round, words below e.words[p], and returns where they
-// begin.
-func encodeRound[Z step](e *laneEncoder, keys []uint16, z []Z, p int) int {
-	words := e.words
-	var entries [maxLanes]encEntry
-	most := uint32(0)
-	for j, k := range keys {
-		entry := e.table[k&(contexts*maxSymbols-1)]
-		entries[j&(maxLanes-1)] = entry
-		all, first := entry.raws()
-		most = max(most, all-first)
-	}
-	for _, from := range [2]uint32{otherRaw, 0} {
-		if most <= from {
-			continue
-		}
-		for j := len(keys) - 1; j >= 0; j-- {
-			all, first := entries[j&(maxLanes-1)].raws()
-			if all-first <= from {
-				continue
-			}
-			n := min(all-first-from, otherRaw)
-			x := e.states[j]
-			if x >= 1<<(31-n) {
-				p--
-				words[p] = uint16(x)
-				x >>= 16
-			}
-			e.states[j] = x<<n | uint32(z[j]+1)>>(first+from)&(1<<n-1)
-		}
-	}
-	for j := len(keys) - 1; j >= 0; j-- {
-		entry := entries[j&(maxLanes-1)]
-		bits := uint32(entry >> 7 & 15)
-		f, start := uint32(entry>>19), uint32(entry>>11&255)
-		_, n := entry.raws()
-		x := e.states[j]
-		// A lane is full as good as at random: no branch. Both sides are below 2^31.
-		words[p-1] = uint16(x)
-		full := (f<<((31-bits-n)&31) - 1 - x) >> 31
-		p -= int(full)
-		x >>= full << 4 & 31
-		x = x<<(n&31) | uint32(z[j]+1)&(1<<(n&31)-1)
-		q := x / f
-		e.states[j] = q<<(bits&31) + x - q*f + start
-	}
-	return p
-}
-
 // decodeLanes fills z with steps in the contexts ctx from src, which begins with
 // words, and returns the words that are left.
 func decodeLanes[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes int) ([]byte, error) {
 	n, src := decodeRoundsFast(d, z, ctx, src, lanes)
+	if n < len(z) {
+		d.fill()
+	}
 	for z, ctx = z[n:], ctx[n:]; len(z) > 0; {
 		k := min(lanes, len(z))
 		var err error
@@ -189,57 +169,12 @@ func decodeLanes[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes i
 	return src, nil
 }
 
-// decodeRound decodes one round.
-func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte, error) {
-	most := uint32(0)
-	p := 0
-	ctx = ctx[:len(z)]
-	var rest, first [maxLanes]uint8
-	words := d.roundWords(src)
-	states, slots, of, widths := &d.states, &d.slots, &d.of, &d.bits
-	for j := range z {
-		x := states[j&(maxLanes-1)]
-		c := ctx[j] & (contexts - 1)
-		bits := uint32(widths[c]) & 15
-		slot := x & (1<<bits - 1)
-		e := slots[(uint32(of[c])&^15<<4|min(slot, 255))&(maxTables<<8-1)]
-		x = e>>19*(x>>bits) + slot - e>>11&255
-		raw := e >> codeRaw & 31
-		n := min(raw, stepBits-bits)
-		z[j] = Z(e&7<<raw|x&(1<<(n&31)-1)) - 1
-		x >>= n & 31
-		// A lane is low as good as at random: no branch. States are below 2^31.
-		low := (x - laneLow) >> 31
-		x = x<<(low<<4&31) | uint32(le.Uint16(words[p&(2*maxLanes-2):]))&-low
-		p += int(2 * low)
-		rest[j&(maxLanes-1)], first[j&(maxLanes-1)] = uint8(raw-n), uint8(n)
-		most = max(most, raw-n)
-		states[j&(maxLanes-1)] = x
+// fill makes round ready.
+func (d *laneDecoder) fill() {
+	if d.stale != nil {
+		d.round.fill(d.stale)
+		d.stale = nil
 	}
-	if p > len(src) {
-		return nil, corrupt("steps: out of words")
-	}
-	for from := uint32(0); from < most; from += otherRaw {
-		for j := range z {
-			left := uint32(rest[j&(maxLanes-1)])
-			if left <= from {
-				continue
-			}
-			n := min(left-from, otherRaw)
-			x := d.states[j&(maxLanes-1)]
-			z[j] += Z(x & (1<<n - 1) << (uint32(first[j&(maxLanes-1)]) + from))
-			x >>= n
-			if x < laneLow {
-				if p+2 > len(src) {
-					return nil, corrupt("steps: out of words")
-				}
-				x = x<<16 | uint32(le.Uint16(src[p:]))
-				p += 2
-			}
-			d.states[j&(maxLanes-1)] = x
-		}
-	}
-	return src[p:], nil
 }
 
 // roundWords returns the words that src begins with, one for each lane, and

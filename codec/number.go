@@ -98,6 +98,6 @@ func (o ordering) walk(b, z uint32) uint32 {
 // there is none, has symbol 255.
 func symbolOf[Z step](z Z) uint8 {
 	v := uint32(z + 1)
-	raw := uint32(max(bits.Len32(v), 4) - 4)
-	return uint8(8*raw + v>>raw - 1)
+	raw := uint32(bits.Len32(v>>3|1) - 1) // no branch
+	return uint8(8*raw + v>>(raw&31) - 1)
 }

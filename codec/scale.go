@@ -115,6 +115,8 @@ func rowContexts(ctx, depth []uint8, cols []int8, shift int) {
 	k := contextFast(ctx, depth, cols, shift)
 	if cols == nil {
 		k += plainContexts(ctx[k:], depth[k:], shift)
+	} else {
+		k += columnContexts(ctx[k:], depth[k:], cols[k:], shift)
 	}
 	for i := k; i < len(ctx); i++ {
 		c := shift + 2*int(depth[i])
@@ -128,23 +130,42 @@ func rowContexts(ctx, depth []uint8, cols []int8, shift int) {
 // plainContexts fills ctx with contexts of elements without shifts of columns,
 // eight at a time, and returns how many.
 func plainContexts(ctx, depth []uint8, shift int) int {
-	const (
-		ones = 0x0101010101010101
-		most = (contexts - 1) * ones
-	)
-	shift = min(max(shift, 1-contexts), contexts-1)
-	up, down := uint64(max(shift, 0))*ones, uint64(max(-shift, 0))*ones
-	n := len(ctx) &^ 7
-	depth = depth[:len(ctx)]
-	for i := 0; i < n; i += 8 {
-		// At most 2·31 + 63: the highest bit is free, to see what is below zero.
-		c := 2*le.Uint64(depth[i:]) + up | ones<<7
-		c -= down
-		c &= (c >> 7 & ones) * 0x7f
-		c |= (c >> 6 & ones) * (contexts - 1)
-		le.PutUint64(ctx[i:], c&most)
+	n, more := len(ctx), eightContexts(shift)
+	for len(ctx) > 8 && len(depth) > 8 { // as in walkFloat16
+		le.PutUint64(ctx, clampContexts(2*le.Uint64(depth)+more))
+		ctx, depth = ctx[8:len(ctx):len(ctx)], depth[8:len(depth):len(depth)]
 	}
-	return n
+	return n - len(ctx)
+}
+
+// columnContexts is plainContexts with shifts of columns.
+func columnContexts(ctx, depth []uint8, cols []int8, shift int) int {
+	n, more := len(ctx), eightContexts(shift)-eights<<7
+	for len(ctx) > 8 && len(depth) > 8 && len(cols) > 8 {
+		c := uint64(uint8(cols[0])) | uint64(uint8(cols[1]))<<8 | uint64(uint8(cols[2]))<<16 | uint64(uint8(cols[3]))<<24 |
+			uint64(uint8(cols[4]))<<32 | uint64(uint8(cols[5]))<<40 | uint64(uint8(cols[6]))<<48 | uint64(uint8(cols[7]))<<56
+		le.PutUint64(ctx, clampContexts(2*le.Uint64(depth)+more+(c^eights<<7))) // signed bytes
+		ctx, depth, cols = ctx[8:len(ctx):len(ctx)], depth[8:len(depth):len(depth)], cols[8:len(cols):len(cols)]
+	}
+	return n - len(ctx)
+}
+
+const eights = 0x0101010101010101
+
+// eightContexts returns, for each of eight, what is added to twice a depth: shift
+// and 128, so that nothing is below zero. The most is 2·31 + 63 then, or with
+// columns, whose rows shift by less, 2·31 + 36 + 24.
+func eightContexts(shift int) uint64 {
+	return uint64(128+min(max(shift, 1-contexts), contexts-1)) * eights
+}
+
+// clampContexts returns eight contexts, to which 128 were added.
+func clampContexts(c uint64) uint64 {
+	above := c >> 7 & eights // zero
+	c &= above<<7 - above
+	above = c >> 6 & eights // the highest
+	c |= above<<6 - above
+	return c & ((contexts - 1) * eights)
 }
 
 // A scaler estimates a scaling from the mean symbol of each context: the curve
@@ -159,6 +180,7 @@ type scaler struct {
 	n      [contexts]uint64
 	ratio  [2*maxShift + 1]uint64 // mean symbol after a shift, over all depths
 	sums   []uint16
+	both   []uint64 // of columns: sums of symbols, and of what is expected, times 2^32
 }
 
 const (
@@ -275,11 +297,8 @@ func (s *scaler) rows(dst []int8, symbols, ctx []uint8, g grid) []int8 {
 	for r := range g.rows(n) {
 		from, to := g.span(r, n)
 		k, sum, expected := rowSumsFast(symbols[from:to], ctx[from:to], &s.bytes)
-		for i := from + k; i < to; i++ {
-			sum += uint32(symbols[i])
-			expected += uint64(s.curve[ctx[i]&(contexts-1)])
-		}
-		dst = append(dst, s.shift(sum, expected))
+		left, right := s.rowSums(symbols[from+k:to], ctx[from+k:to])
+		dst = append(dst, s.shift(sum+left, expected+right))
 	}
 	return dst
 }
@@ -302,13 +321,14 @@ func (s *scaler) columns(dst []int8, symbols, ctx []uint8, g grid) []int8 {
 		expected := uint64(s.sums[k+c]) + uint64(s.sums[2*k+c])<<8
 		dst = append(dst, s.shift(uint32(s.sums[c]), expected))
 	}
-	for c := k; c < g.row; c++ {
-		sum, expected := uint32(0), uint64(0)
-		for r := 0; r < rows; r += every {
-			sum += uint32(symbols[r*g.row+c])
-			expected += uint64(s.curve[ctx[r*g.row+c]&(contexts-1)])
-		}
-		dst = append(dst, s.shift(sum, expected))
+	s.both = grow(s.both, g.row-k)
+	clear(s.both)
+	for r := 0; r < rows; r += every {
+		from, to := r*g.row+k, (r+1)*g.row
+		s.columnSums(s.both, symbols[from:to], ctx[from:to])
+	}
+	for _, both := range s.both {
+		dst = append(dst, s.shift(uint32(both), both>>32))
 	}
 	return dst
 }

@@ -198,37 +198,50 @@ func (t *stepTable) inSlots(fn func(i, start int)) {
 	fn(int(t.last), start)
 }
 
-// forEncoding fills the encoder's table for contexts up to last.
-func (st *stepTables) forEncoding(e *laneEncoder, last int) {
-	for c := 0; c <= last; c++ {
-		row := e.table[c*maxSymbols:][:maxSymbols]
-		t := st.of[c]
-		if c > 0 && t == st.of[c-1] {
-			copy(row, e.table[(c-1)*maxSymbols:])
-			continue
+// forEncoding fills the encoder's tables.
+func (st *stepTables) forEncoding(e *laneEncoder) {
+	e.stale = st
+	for t := range st.n {
+		st.table[t].forEncoding(e, t)
+	}
+	for c, t := range st.of {
+		e.quarter[c], e.bits[c] = 4*t, st.table[t].bits
+		for q := range e.quarts {
+			e.quarts[q][c] = st.table[t].firstFine(4 * (q + 1))
 		}
-		st.table[t].entries(row)
 	}
 }
 
-// entries fills row with how each fine symbol is encoded. Of two symbols that
-// stand for the same steps, the one of fewer raw bits does.
-func (t *stepTable) entries(row []encEntry) {
-	var starts [stepSymbols]int
-	t.inSlots(func(i, start int) { starts[i] = start })
+// forEncoding fills the encoder's table of that number: of each symbol, and of each
+// fine one how it is encoded.
+func (t *stepTable) forEncoding(e *laneEncoder, number int) {
+	row, symbols := e.table[number*maxSymbols:][:maxSymbols], e.round.symbol[number*maxSymbols:][:maxSymbols]
 	clear(row)
-	for i, s := range t.symbol[:t.n] {
-		if s.freq == 0 {
-			continue
+	at := number * stepSymbols
+	t.inSlots(func(i, start int) {
+		s := t.symbol[i]
+		e.freqLo[at+i], e.freqHi[at+i] = uint8(s.freq), uint8(s.freq>>8)
+		e.begin[at+i], e.raw[at+i] = uint8(start), s.raw
+		entry := encEntry(s.freq)<<19 | encEntry(start)<<11 | encEntry(t.bits)<<7 | encEntry(s.raw)
+		from, to := fineAt(uint64(s.head)<<s.raw), fineAt(uint64(s.head+1)<<s.raw)
+		for f := from; f < min(to, maxSymbols); f++ {
+			row[uint8(f-1)], symbols[uint8(f-1)] = entry, symbolNumber(number, i, s.raw, t.bits)
 		}
-		entry := encEntry(s.freq)<<19 | encEntry(starts[i])<<11 | encEntry(t.bits)<<7 | encEntry(s.raw)
-		from, to := uint64(s.head)<<s.raw, uint64(s.head+1)<<s.raw
-		for f := fineAt(from); f < min(fineAt(to), maxSymbols); f++ {
-			if u := uint8(f - 1); row[u] == 0 || row[u]&31 > entry&31 {
-				row[u] = entry
-			}
+	})
+	for k := range e.after {
+		for q := range stepSymbols / 4 {
+			e.after[k][number*stepSymbols/4+q] = t.firstFine(4*q + k + 1)
 		}
 	}
+}
+
+// firstFine returns one more than the first fine symbol of the i'th symbol, or of
+// one that t does not have the most there is.
+func (t *stepTable) firstFine(i int) uint8 {
+	if i >= int(t.n) {
+		return maxSymbols - 1
+	}
+	return uint8(min(fineAt(uint64(t.symbol[i].head)<<t.symbol[i].raw), maxSymbols-1))
 }
 
 // fineAt returns one more than the fine symbol of the steps z with z+1 = v, which
@@ -240,6 +253,7 @@ func fineAt(v uint64) int {
 
 // forDecoding fills the decoder's tables.
 func (st *stepTables) forDecoding(d *laneDecoder) {
+	d.stale = st
 	for t := range st.n {
 		st.table[t].forDecoding(d, t)
 	}
@@ -265,12 +279,6 @@ func (t *stepTable) forDecoding(d *laneDecoder, number int) {
 		d.start[to], d.code[to] = uint8(start), code
 		d.freqLo[to], d.freqHi[to] = uint8(s.freq), uint8(s.freq>>8)
 		to++
-		end := min(start+int(s.freq), 256)
-		entry := uint32(s.freq)<<19 | uint32(start)<<11 | uint32(code)
-		slots := d.slots[number<<8:][start:max(start, end)]
-		for i := range slots {
-			slots[i] = entry
-		}
 	})
 	for k := range d.after {
 		copy(d.after[k][at:at+stepSymbols-1-k], d.start[at+1+k:at+stepSymbols])

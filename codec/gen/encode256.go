@@ -10,10 +10,13 @@ import (
 // encodes groups of eight lanes, two at a time that take their steps in turn,
 // since each waits for itself.
 type encoder256 struct {
-	e, keys, z, dst, table, ends reg.Register
-	frame                        reg.Register // entries of all lanes, at a cache line
-	width                        int
+	e, ctx, symbols, z, dst reg.Register // symbols are the bytes themselves of planes
+	table, ends             reg.Register
+	frame                   reg.Register // entries of all lanes, then quarters
+	width                   int
 }
+
+const quartersAt = 256
 
 // pair256 calls fn for both groups of a pair, the later first, with the registers
 // that each has to itself.
@@ -25,24 +28,30 @@ func pair256(pair int, fn func(g int, y []reg.VecPhysical)) {
 
 // encode256 is encode512 for AVX2.
 func encode256(name string, width int) {
-	TEXT(name, NOSPLIT, "func(e, keys, z, words *byte, at, rounds, lanes int) (written int)")
+	params := "ctx, symbols, z"
+	if width == 8 {
+		params = "symbols"
+	}
+	TEXT(name, NOSPLIT, "func(e, "+params+", words *byte, at, rounds, lanes int) (written int)")
 	Pragma("noescape")
 	Doc(name + " encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.")
-	s := &encoder256{e: Load(Param("e"), GP64()), keys: Load(Param("keys"), GP64()), z: Load(Param("z"), GP64()), dst: Load(Param("words"), GP64()),
-		table: GP64(), ends: GP64(), frame: alignedFrame(256), width: width}
+	s := &encoder256{e: Load(Param("e"), GP64()), symbols: Load(Param("symbols"), GP64()), dst: Load(Param("words"), GP64()),
+		table: GP64(), ends: GP64(), frame: alignedFrame(quartersAt + 64), width: width}
+	if width > 8 {
+		s.ctx, s.z = Load(Param("ctx"), GP64()), Load(Param("z"), GP64())
+	}
 	at := Load(Param("at"), GP64())
 	LEAQ(Mem{Base: s.dst, Index: at, Scale: 2}, s.dst)
 	rounds := Load(Param("rounds"), GP64())
 	lanes := Load(Param("lanes"), GP64())
 	start := GP64()
 	MOVQ(s.dst, start)
-	// Keys and steps are read from the end.
+	// Everything is read from the end.
 	MOVQ(rounds, at)
 	IMULQ(lanes, at)
-	if width == 8 {
-		ADDQ(at, s.keys)
-	} else {
-		LEAQ(Mem{Base: s.keys, Index: at, Scale: 2}, s.keys)
+	ADDQ(at, s.symbols)
+	if width > 8 {
+		ADDQ(at, s.ctx)
 		LEAQ(Mem{Base: s.z, Index: at, Scale: uint8(width / 8)}, s.z)
 	}
 	LEAQ(Mem{Base: s.e, Disp: encTable}, s.table)
@@ -55,15 +64,15 @@ func encode256(name string, width int) {
 		Label("lanes" + suffix)
 		SUBQ(U8(1), rounds)
 		JL(LabelRef("finish"))
-		if width == 8 { // keys are bytes, and there are no steps
-			SUBQ(U8(8*groups), s.keys)
+		SUBQ(U8(8*groups), s.symbols)
+		if width == 8 {
 			for pair := groups/2 - 1; pair >= 0; pair-- {
 				s.byte(pair)
 			}
 			JMP(LabelRef("lanes" + suffix))
 			continue
 		}
-		SUBQ(U32(16*groups), s.keys)
+		SUBQ(U8(8*groups), s.ctx)
 		SUBQ(U32(8*groups*width/8), s.z)
 		s.gather(groups)
 		JNE(LabelRef("more" + suffix))
@@ -95,15 +104,45 @@ func encode256(name string, width int) {
 	RET()
 }
 
+// tables looks up the tables of a round's contexts: one of four times sixteen
+// bytes.
+func (s *encoder256) tables(groups int) {
+	c, bit, a, b, t := ymm[1], ymm[2], ymm[3], ymm[4], ymm[5]
+	for at := 0; at < 8*groups; at += 32 {
+		if groups == 2 {
+			VMOVDQU(Mem{Base: s.ctx}, c.AsX())
+		} else {
+			VMOVDQU(Mem{Base: s.ctx, Disp: at}, c)
+		}
+		pick := func(k int, to reg.VecPhysical) {
+			VBROADCASTI128(Mem{Base: s.e, Disp: encQuarter + 16*k}, to)
+			VPSHUFB(c, to, to)
+		}
+		VPSLLW(U8(3), c, bit) // the highest bit of each byte counts
+		for k, to := range []reg.VecPhysical{a, b} {
+			pick(2*k, to)
+			pick(2*k+1, t)
+			VPBLENDVB(bit, t, to, to)
+		}
+		VPSLLW(U8(2), c, bit)
+		VPBLENDVB(bit, b, a, a)
+		VMOVDQA(a, Mem{Base: s.frame, Disp: quartersAt + at})
+	}
+}
+
 // gather looks up the entries of a round, and tells by the flags whether any of
 // its symbols has more raw bits than go with it; ymm[0] has the most bits of any
 // with its probability's.
 func (s *encoder256) gather(groups int) {
+	s.tables(groups)
 	most := ymm[0]
 	for g := range groups {
 		y := ymm[1+5*(g%3):]
 		key, mask, e, bits, raw := y[0], y[1], y[2], y[3], y[4]
-		VPMOVZXWD(Mem{Base: s.keys, Disp: 16 * g}, key)
+		VPMOVZXBD(Mem{Base: s.frame, Disp: quartersAt + 8*g}, key)
+		VPMOVZXBD(Mem{Base: s.symbols, Disp: 8 * g}, e)
+		VPSLLD(U8(6), key, key)
+		VPOR(e, key, key)
 		gather256(s.table, key, mask, e)
 		VMOVDQA(e, Mem{Base: s.frame, Disp: 32 * g})
 		VPSRLD(U8(7), e, bits)
@@ -224,7 +263,7 @@ func (s *encoder256) step(pair int) {
 // byte encodes bytes.
 func (s *encoder256) byte(pair int) {
 	const x, entry, f, limit = 0, 1, 5, 6
-	pair256(pair, func(g int, y []reg.VecPhysical) { VPMOVZXBD(Mem{Base: s.keys, Disp: 8 * g}, y[2]) })
+	pair256(pair, func(g int, y []reg.VecPhysical) { VPMOVZXBD(Mem{Base: s.symbols, Disp: 8 * g}, y[2]) })
 	pair256(pair, func(_ int, y []reg.VecPhysical) { gather256(s.table, y[2], y[3], y[entry]) })
 	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSRLD(U8(12), y[entry], y[f]) })
 	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSLLD(U8(31-12), y[f], y[limit]) })
