@@ -19203,7 +19203,7 @@ TEXT ·decodeBF16AVX2(SB), $1760-96
 	MOVQ           stride+64(FP), R9
 	MOVQ           top+72(FP), BX
 	VMOVD          BX, X0
-	VPBROADCASTW   X0, Y0
+	VPBROADCASTB   X0, Y0
 	VMOVDQA        Y0, 1664(AX)
 	MOVQ           size+40(FP), R10
 	ADDQ           CX, R10
@@ -19213,22 +19213,21 @@ TEXT ·decodeBF16AVX2(SB), $1760-96
 	CMPQ           R11, $0x20
 	JEQ            lanes32
 	JL             lanes16
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(DI), Y4
 	VPSRLW         $0x07, Y4, Y4
 	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R8), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -19248,22 +19247,21 @@ TEXT ·decodeBF16AVX2(SB), $1760-96
 	VBROADCASTI128 64(AX), Y4
 	VPSHUFB        Y2, Y4, Y4
 	VMOVDQA        Y4, 1216(AX)
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        64(DI), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        96(DI), Y4
 	VPSRLW         $0x07, Y4, Y4
 	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, 32(R8), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, 32(R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -19539,22 +19537,21 @@ round64:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(R11), Y4
 	VPSRLW         $0x07, Y4, Y4
 	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R12), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -19689,22 +19686,21 @@ label1:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        64(R11), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        96(R11), Y4
 	VPSRLW         $0x07, Y4, Y4
 	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, 32(R12), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, 32(R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -20125,22 +20121,21 @@ more64:
 	JMP         put64
 
 lanes32:
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(DI), Y4
 	VPSRLW         $0x07, Y4, Y4
 	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R8), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -20296,22 +20291,21 @@ round32:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(R11), Y4
 	VPSRLW         $0x07, Y4, Y4
 	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R12), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -20591,19 +20585,19 @@ more32:
 	JMP         put32
 
 lanes16:
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (R8), X1
-	VPERMQ         $0x50, Y1, Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VMOVDQU        (R8), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -20753,19 +20747,19 @@ round16:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (R12), X1
-	VPERMQ         $0x50, Y1, Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VMOVDQU        (R12), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -21143,7 +21137,7 @@ TEXT ·decodeF16AVX2(SB), $1760-96
 	MOVQ           stride+64(FP), R9
 	MOVQ           top+72(FP), BX
 	VMOVD          BX, X0
-	VPBROADCASTW   X0, Y0
+	VPBROADCASTB   X0, Y0
 	VMOVDQA        Y0, 1664(AX)
 	MOVQ           size+40(FP), R10
 	ADDQ           CX, R10
@@ -21153,22 +21147,21 @@ TEXT ·decodeF16AVX2(SB), $1760-96
 	CMPQ           R11, $0x20
 	JEQ            lanes32
 	JL             lanes16
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(DI), Y4
 	VPSRLW         $0x0a, Y4, Y4
 	VPAND          repeated001f001f<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R8), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -21188,22 +21181,21 @@ TEXT ·decodeF16AVX2(SB), $1760-96
 	VBROADCASTI128 64(AX), Y4
 	VPSHUFB        Y2, Y4, Y4
 	VMOVDQA        Y4, 1216(AX)
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        64(DI), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        96(DI), Y4
 	VPSRLW         $0x0a, Y4, Y4
 	VPAND          repeated001f001f<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, 32(R8), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, 32(R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -21479,22 +21471,21 @@ round64:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(R11), Y4
 	VPSRLW         $0x0a, Y4, Y4
 	VPAND          repeated001f001f<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R12), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -21629,22 +21620,21 @@ label1:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        64(R11), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        96(R11), Y4
 	VPSRLW         $0x0a, Y4, Y4
 	VPAND          repeated001f001f<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, 32(R12), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, 32(R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -22065,22 +22055,21 @@ more64:
 	JMP         put64
 
 lanes32:
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(DI), Y4
 	VPSRLW         $0x0a, Y4, Y4
 	VPAND          repeated001f001f<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R8), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -22236,22 +22225,21 @@ round32:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(R11), Y4
 	VPSRLW         $0x0a, Y4, Y4
 	VPAND          repeated001f001f<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R12), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -22531,19 +22519,19 @@ more32:
 	JMP         put32
 
 lanes16:
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (R8), X1
-	VPERMQ         $0x50, Y1, Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VMOVDQU        (R8), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -22693,19 +22681,19 @@ round16:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (R12), X1
-	VPERMQ         $0x50, Y1, Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VMOVDQU        (R12), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -23017,7 +23005,7 @@ TEXT ·decodeF32AVX2(SB), $1760-96
 	MOVQ           stride+64(FP), R9
 	MOVQ           top+72(FP), BX
 	VMOVD          BX, X0
-	VPBROADCASTD   X0, Y0
+	VPBROADCASTB   X0, Y0
 	VMOVDQA        Y0, 1664(AX)
 	MOVQ           size+40(FP), R10
 	ADDQ           CX, R10
@@ -23027,34 +23015,31 @@ TEXT ·decodeF32AVX2(SB), $1760-96
 	CMPQ           R11, $0x20
 	JEQ            lanes32
 	JL             lanes16
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        32(DI), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        64(DI), Y4
+	VMOVDQU        32(DI), Y4
 	VPSRLD         $0x17, Y4, Y4
 	VPAND          repeated000000ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        64(DI), Y5
+	VPSRLD         $0x17, Y5, Y5
+	VPAND          repeated000000ff<>+0(SB), Y5, Y5
 	VMOVDQU        96(DI), Y6
 	VPSRLD         $0x17, Y6, Y6
 	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y4, Y4
-	VPERMQ         $0xd8, Y4, Y4
-	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R8), Y1
+	VPACKUSDW      Y4, Y2, Y2
+	VPACKUSDW      Y6, Y5, Y5
+	VPACKUSWB      Y5, Y2, Y2
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -23074,34 +23059,31 @@ TEXT ·decodeF32AVX2(SB), $1760-96
 	VBROADCASTI128 64(AX), Y4
 	VPSHUFB        Y2, Y4, Y4
 	VMOVDQA        Y4, 1216(AX)
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        128(DI), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        160(DI), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        192(DI), Y4
+	VMOVDQU        160(DI), Y4
 	VPSRLD         $0x17, Y4, Y4
 	VPAND          repeated000000ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        192(DI), Y5
+	VPSRLD         $0x17, Y5, Y5
+	VPAND          repeated000000ff<>+0(SB), Y5, Y5
 	VMOVDQU        224(DI), Y6
 	VPSRLD         $0x17, Y6, Y6
 	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y4, Y4
-	VPERMQ         $0xd8, Y4, Y4
-	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, 32(R8), Y1
+	VPACKUSDW      Y4, Y2, Y2
+	VPACKUSDW      Y6, Y5, Y5
+	VPACKUSWB      Y5, Y2, Y2
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, 32(R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -23377,34 +23359,31 @@ round64:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        32(R11), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        64(R11), Y4
+	VMOVDQU        32(R11), Y4
 	VPSRLD         $0x17, Y4, Y4
 	VPAND          repeated000000ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        64(R11), Y5
+	VPSRLD         $0x17, Y5, Y5
+	VPAND          repeated000000ff<>+0(SB), Y5, Y5
 	VMOVDQU        96(R11), Y6
 	VPSRLD         $0x17, Y6, Y6
 	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y4, Y4
-	VPERMQ         $0xd8, Y4, Y4
-	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R12), Y1
+	VPACKUSDW      Y4, Y2, Y2
+	VPACKUSDW      Y6, Y5, Y5
+	VPACKUSWB      Y5, Y2, Y2
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -23541,34 +23520,31 @@ label1:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        128(R11), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        160(R11), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        192(R11), Y4
+	VMOVDQU        160(R11), Y4
 	VPSRLD         $0x17, Y4, Y4
 	VPAND          repeated000000ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        192(R11), Y5
+	VPSRLD         $0x17, Y5, Y5
+	VPAND          repeated000000ff<>+0(SB), Y5, Y5
 	VMOVDQU        224(R11), Y6
 	VPSRLD         $0x17, Y6, Y6
 	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y4, Y4
-	VPERMQ         $0xd8, Y4, Y4
-	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, 32(R12), Y1
+	VPACKUSDW      Y4, Y2, Y2
+	VPACKUSDW      Y6, Y5, Y5
+	VPACKUSWB      Y5, Y2, Y2
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, 32(R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -24309,34 +24285,31 @@ more64:
 	JMP         put64
 
 lanes32:
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        32(DI), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        64(DI), Y4
+	VMOVDQU        32(DI), Y4
 	VPSRLD         $0x17, Y4, Y4
 	VPAND          repeated000000ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        64(DI), Y5
+	VPSRLD         $0x17, Y5, Y5
+	VPAND          repeated000000ff<>+0(SB), Y5, Y5
 	VMOVDQU        96(DI), Y6
 	VPSRLD         $0x17, Y6, Y6
 	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y4, Y4
-	VPERMQ         $0xd8, Y4, Y4
-	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R8), Y1
+	VPACKUSDW      Y4, Y2, Y2
+	VPACKUSDW      Y6, Y5, Y5
+	VPACKUSWB      Y5, Y2, Y2
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -24492,34 +24465,31 @@ round32:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        32(R11), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        64(R11), Y4
+	VMOVDQU        32(R11), Y4
 	VPSRLD         $0x17, Y4, Y4
 	VPAND          repeated000000ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        64(R11), Y5
+	VPSRLD         $0x17, Y5, Y5
+	VPAND          repeated000000ff<>+0(SB), Y5, Y5
 	VMOVDQU        96(R11), Y6
 	VPSRLD         $0x17, Y6, Y6
 	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y4, Y4
-	VPERMQ         $0xd8, Y4, Y4
-	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R12), Y1
+	VPACKUSDW      Y4, Y2, Y2
+	VPACKUSDW      Y6, Y5, Y5
+	VPACKUSWB      Y5, Y2, Y2
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -24961,25 +24931,25 @@ more32:
 	JMP         put32
 
 lanes16:
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        32(DI), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        32(DI), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPACKUSDW      Y4, Y2, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (R8), X1
-	VPERMQ         $0x50, Y1, Y1
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VMOVDQU        (R8), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -25129,25 +25099,25 @@ round16:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        32(R11), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        32(R11), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPACKUSDW      Y4, Y2, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (R12), X1
-	VPERMQ         $0x50, Y1, Y1
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VMOVDQU        (R12), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
+	VPXOR          Y9, Y9, Y9
+	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -25465,6 +25435,40 @@ finish:
 	MOVQ       CX, read+88(FP)
 	VZEROUPPER
 	RET
+
+DATA packedDwords<>+0(SB)/1, $0x00
+DATA packedDwords<>+1(SB)/1, $0x00
+DATA packedDwords<>+2(SB)/1, $0x00
+DATA packedDwords<>+3(SB)/1, $0x00
+DATA packedDwords<>+4(SB)/1, $0x04
+DATA packedDwords<>+5(SB)/1, $0x00
+DATA packedDwords<>+6(SB)/1, $0x00
+DATA packedDwords<>+7(SB)/1, $0x00
+DATA packedDwords<>+8(SB)/1, $0x02
+DATA packedDwords<>+9(SB)/1, $0x00
+DATA packedDwords<>+10(SB)/1, $0x00
+DATA packedDwords<>+11(SB)/1, $0x00
+DATA packedDwords<>+12(SB)/1, $0x06
+DATA packedDwords<>+13(SB)/1, $0x00
+DATA packedDwords<>+14(SB)/1, $0x00
+DATA packedDwords<>+15(SB)/1, $0x00
+DATA packedDwords<>+16(SB)/1, $0x01
+DATA packedDwords<>+17(SB)/1, $0x00
+DATA packedDwords<>+18(SB)/1, $0x00
+DATA packedDwords<>+19(SB)/1, $0x00
+DATA packedDwords<>+20(SB)/1, $0x05
+DATA packedDwords<>+21(SB)/1, $0x00
+DATA packedDwords<>+22(SB)/1, $0x00
+DATA packedDwords<>+23(SB)/1, $0x00
+DATA packedDwords<>+24(SB)/1, $0x03
+DATA packedDwords<>+25(SB)/1, $0x00
+DATA packedDwords<>+26(SB)/1, $0x00
+DATA packedDwords<>+27(SB)/1, $0x00
+DATA packedDwords<>+28(SB)/1, $0x07
+DATA packedDwords<>+29(SB)/1, $0x00
+DATA packedDwords<>+30(SB)/1, $0x00
+DATA packedDwords<>+31(SB)/1, $0x00
+GLOBL packedDwords<>(SB), RODATA|NOPTR, $32
 
 DATA repeated7fffffff<>+0(SB)/1, $0xff
 DATA repeated7fffffff<>+1(SB)/1, $0xff
