@@ -19226,8 +19226,6 @@ TEXT ·decodeBF16AVX2(SB), $1760-96
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -19260,8 +19258,6 @@ TEXT ·decodeBF16AVX2(SB), $1760-96
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, 32(R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -19550,8 +19546,6 @@ round64:
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -19699,8 +19693,6 @@ label1:
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, 32(R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -20134,8 +20126,6 @@ lanes32:
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -20304,8 +20294,6 @@ round32:
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -20596,8 +20584,6 @@ lanes16:
 	VMOVDQU        (R8), X1
 	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -20758,8 +20744,6 @@ round16:
 	VMOVDQU        (R12), X1
 	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -21160,8 +21144,6 @@ TEXT ·decodeF16AVX2(SB), $1760-96
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -21194,8 +21176,6 @@ TEXT ·decodeF16AVX2(SB), $1760-96
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, 32(R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -21484,8 +21464,6 @@ round64:
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -21633,8 +21611,6 @@ label1:
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, 32(R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -22068,8 +22044,6 @@ lanes32:
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -22238,8 +22212,6 @@ round32:
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -22530,8 +22502,6 @@ lanes16:
 	VMOVDQU        (R8), X1
 	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -22692,8 +22662,6 @@ round16:
 	VMOVDQU        (R12), X1
 	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -23038,8 +23006,6 @@ TEXT ·decodeF32AVX2(SB), $1760-96
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -23082,8 +23048,6 @@ TEXT ·decodeF32AVX2(SB), $1760-96
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, 32(R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -23382,8 +23346,6 @@ round64:
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -23543,8 +23505,6 @@ label1:
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, 32(R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -24308,8 +24268,6 @@ lanes32:
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -24488,8 +24446,6 @@ round32:
 	VPADDB         Y2, Y2, Y2
 	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -24948,8 +24904,6 @@ lanes16:
 	VMOVDQU        (R8), X1
 	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -25116,8 +25070,6 @@ round16:
 	VMOVDQU        (R12), X1
 	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y9, Y9, Y9
-	VPMAXSB        Y9, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2

@@ -301,9 +301,10 @@ func (s *searcher256) ahead(ahead bool, at reg.Register, by func(further reg.Reg
 	return further
 }
 
-// contexts is that of searcher; a top is a byte.
+// contexts is that of searcher, but for those below 0: tables looks up 0 for them,
+// which is the first context's table. A top is a byte.
 func (s *searcher256) contexts(f floatKind, half, lanes int, base, shift reg.Register) {
-	c, x, top, zero := ahead256[0], ahead256[1:5], ahead256[5], ahead256[5]
+	c, x, top := ahead256[0], ahead256[1:5], ahead256[5]
 	per := 256 / f.width // elements of a vector
 	vectors := min(32, lanes) / per
 	for i := range vectors {
@@ -335,8 +336,6 @@ func (s *searcher256) contexts(f floatKind, half, lanes int, base, shift reg.Reg
 	VPADDB(depths, depths, depths)
 	s.packed(shift, 32*half, lanes, c)
 	VPADDB(depths, c, c)
-	VPXOR(zero, zero, zero)
-	VPMAXSB(zero, c, c)
 	VPMINSB(repeated(0x3f3f3f3f), c, c)
 }
 
