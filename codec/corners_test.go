@@ -74,9 +74,9 @@ func deltaIn(leaf []byte, c Context, lanes int) []byte {
 	}
 	stream := func(lanes int) []byte {
 		if n.width == 4 {
-			return encodeLanes(&s.delta.enc, nil, s.delta.keys, s.delta.z32, lanes)
+			return encodeLanes(&s.delta.enc, nil, s.delta.ctx, s.delta.symbols, s.delta.z32, lanes)
 		}
-		return encodeLanes(&s.delta.enc, nil, s.delta.keys, s.delta.z16, lanes)
+		return encodeLanes(&s.delta.enc, nil, s.delta.ctx, s.delta.symbols, s.delta.z16, lanes)
 	}
 	old := stream(lanesOf(frame[3]))
 	frame = append(frame[:len(frame)-len(old)], stream(lanes)...)

@@ -127,11 +127,11 @@ func (s *scratch) appendDelta(dst, leaf, base []byte, b int, n number, c *Contex
 	d.buf = d.side.end(0)
 	dst = binary.AppendUvarint(dst, uint64(len(d.buf)))
 	dst = append(dst, d.buf...)
-	d.tables.forEncoding(&d.enc, last)
+	d.tables.forEncoding(&d.enc)
 	if n.width == 4 {
-		return encodeLanes(&d.enc, dst, d.keys[:count], d.z32[:count], lanes)
+		return encodeLanes(&d.enc, dst, d.ctx[:count], d.symbols[:count], d.z32[:count], lanes)
 	}
-	return encodeLanes(&d.enc, dst, d.keys[:count], d.z16[:count], lanes)
+	return encodeLanes(&d.enc, dst, d.ctx[:count], d.symbols[:count], d.z16[:count], lanes)
 }
 
 // edgesOf returns how many of size bytes at offset in a tensor come before the

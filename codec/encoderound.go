@@ -83,18 +83,19 @@ func (p *encodePortions) put(x uint32, s uint8, z uint32) uint32 {
 
 // encodeRound encodes a round, words below e.words[p], and returns where they
 // begin.
-func encodeRound[Z step](e *laneEncoder, keys []uint16, z []Z, p int) int {
+func encodeRound[Z step](e *laneEncoder, ctx, fine []uint8, z []Z, p int) int {
 	t, symbols := &e.round, &e.symbols
-	if len(keys) == maxLanes && len(z) == maxLanes {
-		keys, z := (*[maxLanes]uint16)(keys), (*[maxLanes]Z)(z)
-		third := t.findAll(symbols, keys)
+	if len(ctx) == maxLanes && len(fine) == maxLanes && len(z) == maxLanes {
+		ctx, fine, z := (*[maxLanes]uint8)(ctx), (*[maxLanes]uint8)(fine), (*[maxLanes]Z)(z)
+		third := t.findAll(symbols, ctx, fine)
 		p = encodeRest(e, z[:], p, third)
 		return p - putAll(t, e.room(p), &e.states, symbols, z)
 	}
 	clear(symbols[:])
 	third := uint32(0)
-	for j, k := range keys {
-		s := t.find(k)
+	fine = fine[:len(ctx)]
+	for j, c := range ctx {
+		s := t.find(c, fine[j])
 		symbols[j&(maxLanes-1)] = s
 		third |= t.rest[1].n[s]
 	}
@@ -102,20 +103,20 @@ func encodeRound[Z step](e *laneEncoder, keys []uint16, z []Z, p int) int {
 	return p - putSome(t, e.room(p), &e.states, symbols, z)
 }
 
-// find returns the symbol of a key.
-func (t *encodeTables) find(key uint16) uint8 {
-	return t.symbol[(t.row[key>>8]+uint32(uint8(key)))&(maxTables*maxSymbols-1)]
+// find returns the symbol of a fine one in a context.
+func (t *encodeTables) find(ctx, fine uint8) uint8 {
+	return t.symbol[(t.row[ctx]+uint32(fine))&(maxTables*maxSymbols-1)]
 }
 
 // findAll finds the symbols of all lanes, and returns not 0 if some have a third
 // portion.
-func (t *encodeTables) findAll(symbols *[maxLanes]uint8, keys *[maxLanes]uint16) (third uint32) {
-	_, _, _ = t.row[0], symbols[0], keys[0]
+func (t *encodeTables) findAll(symbols, ctx, fine *[maxLanes]uint8) (third uint32) {
+	_, _, _, _ = t.row[0], symbols[0], ctx[0], fine[0]
 	for j := 0; j < maxLanes; j += 2 {
-		s := t.find(keys[j])
+		s := t.find(ctx[j], fine[j])
 		symbols[j] = s
 		third |= t.rest[1].n[s]
-		s = t.find(keys[j+1])
+		s = t.find(ctx[j+1], fine[j+1])
 		symbols[j+1] = s
 		third |= t.rest[1].n[s]
 	}

@@ -10,8 +10,7 @@ import (
 
 //go:generate go -C gen run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg codec
 
-// A tier is a set of kernels. That of AVX2 decodes; what it lacks, as encoding,
-// is portable.
+// A tier is a set of kernels. What a tier lacks is portable.
 type tier int
 
 const (
@@ -40,32 +39,39 @@ const spare = 512
 
 // encodeRoundsFast encodes whole rounds, words below e.words[p], and returns
 // where they begin, and false if it did nothing.
-func encodeRoundsFast[Z step](e *laneEncoder, keys []uint16, z []Z, lanes, p int) (bool, int) {
-	if use != avx512 || lanes < 16 {
+func encodeRoundsFast[Z step](e *laneEncoder, ctx, symbols []uint8, z []Z, lanes, p int) (bool, int) {
+	if use == portable || lanes < 16 {
 		return false, p
 	}
 	if len(z) == 0 {
 		return true, p
 	}
-	rounds, written := len(z)/lanes, 0
-	switch z := any(z).(type) {
-	case []uint16:
-		written = encode16AVX512((*byte)(unsafe.Pointer(e)), bytesOf(keys), bytesOf(z), bytesOf(e.words), p, rounds, lanes)
-	case []uint32:
-		written = encode32AVX512((*byte)(unsafe.Pointer(e)), bytesOf(keys), bytesOf(z), bytesOf(e.words), p, rounds, lanes)
+	kernel := encode16AVX512
+	switch wide := unsafe.Sizeof(z[0]) == 4; {
+	case wide && use == avx2:
+		kernel = encode32AVX2
+	case wide:
+		kernel = encode32AVX512
+	case use == avx2:
+		kernel = encode16AVX2
 	}
+	written := kernel((*byte)(unsafe.Pointer(e)), bytesOf(ctx), bytesOf(symbols), bytesOf(z), bytesOf(e.words), p, len(z)/lanes, lanes)
 	return true, p - written/2
 }
 
 // encodeBytesFast is encodeRoundsFast for bytes.
 func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
-	if use != avx512 || lanes < 16 {
+	if use == portable || lanes < 16 {
 		return false, at
 	}
 	if len(p) == 0 {
 		return true, at
 	}
-	written := encodeBytesAVX512((*byte)(unsafe.Pointer(e)), bytesOf(p), nil, bytesOf(e.words), at, len(p)/lanes, lanes)
+	kernel := encodeBytesAVX512
+	if use == avx2 {
+		kernel = encodeBytesAVX2
+	}
+	written := kernel((*byte)(unsafe.Pointer(e)), bytesOf(p), bytesOf(e.words), at, len(p)/lanes, lanes)
 	return true, at - written/2
 }
 
@@ -105,23 +111,35 @@ func decodeFloatsFast(d *laneDecoder, n number, dst, base []byte, shifts []int8,
 		}
 		_ = shifts[from+(rounds-1)*stride+lanes-1]
 		state, to, b, sh := (*byte)(unsafe.Pointer(d)), bytesOf(dst[at*n.width:]), bytesOf(base[at*n.width:]), bytesOf(shifts[from:])
-		switch {
-		case n.width == 4:
-			return decodeF32AVX512(state, to, b, sh, bytesOf(src), len(src), rounds, lanes, stride, int(top))
-		case n.exponent == 10:
-			return decodeF16AVX512(state, to, b, sh, bytesOf(src), len(src), rounds, lanes, stride, int(top))
+		kernel := decodeBF16AVX512
+		switch f32, f16 := n.width == 4, n.exponent == 10; {
+		case f32 && use == avx2:
+			kernel = decodeF32AVX2
+		case f32:
+			kernel = decodeF32AVX512
+		case f16 && use == avx2:
+			kernel = decodeF16AVX2
+		case f16:
+			kernel = decodeF16AVX512
+		case use == avx2:
+			kernel = decodeBF16AVX2
 		}
-		return decodeBF16AVX512(state, to, b, sh, bytesOf(src), len(src), rounds, lanes, stride, int(top))
+		return kernel(state, to, b, sh, bytesOf(src), len(src), rounds, lanes, stride, int(top))
 	})
 }
 
 // rowShiftsFast fills dst with shift + cols, and returns how far it came.
 func rowShiftsFast(dst, cols []int8, shift int) int {
-	if use != avx512 {
-		return 0
+	switch use {
+	case avx512:
+		rowShiftsAVX512(bytesOf(dst), bytesOf(cols), len(dst), shift)
+		return len(dst)
+	case avx2:
+		k := len(dst) &^ 31
+		rowShiftsAVX2(bytesOf(dst), bytesOf(cols), k, shift)
+		return k
 	}
-	rowShiftsAVX512(bytesOf(dst), bytesOf(cols), len(dst), shift)
-	return len(dst)
+	return 0
 }
 
 // decodeBytesFast is decodeRoundsFast for bytes.
@@ -168,18 +186,28 @@ func decodeInTwo(d *laneDecoder, n int, src []byte, lanes int, kernel func(at in
 // steps16Fast fills z and symbols as far as it can, and returns how far that is.
 func steps16Fast(n number, z []uint16, symbols []uint8, leaf, base []byte) int {
 	k := len(z) &^ 31
-	if use != avx512 || n.width != 2 || !n.float || k == 0 {
+	switch {
+	case k == 0:
+		return 0
+	case use == avx2:
+		steps16AVX2(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k, int(n.ordering().low))
+	case use == avx512 && n.float:
+		stepsFloat16AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k)
+	default:
 		return 0
 	}
-	stepsFloat16AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k)
 	return k
 }
 
 // steps8Fast is steps16Fast for elements of 8 bits.
 func steps8Fast(n number, z []uint16, symbols []uint8, leaf, base []byte) int {
 	k := len(z) &^ 63
-	if use != avx512 || k == 0 {
+	if use == portable || k == 0 {
 		return 0
+	}
+	if use == avx2 {
+		steps8AVX2(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k, int(n.ordering().low))
+		return k
 	}
 	steps8AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), &symbolOf8[0], k, int(n.ordering().low))
 	return k
@@ -187,11 +215,17 @@ func steps8Fast(n number, z []uint16, symbols []uint8, leaf, base []byte) int {
 
 // steps32Fast is steps16Fast for elements of 32 bits.
 func steps32Fast(n number, z []uint32, symbols []uint8, leaf, base []byte) int {
-	k := len(z) &^ 15
-	if use != avx512 || !n.float || k == 0 {
+	k := len(z) &^ 31
+	switch {
+	case k == 0:
+		return 0
+	case use == avx2:
+		steps32AVX2(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k, int(n.ordering().low))
+	case use == avx512 && n.float:
+		stepsFloat32AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k)
+	default:
 		return 0
 	}
-	stepsFloat32AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k)
 	return k
 }
 
@@ -271,20 +305,28 @@ func contextFast(ctx, depth []uint8, cols []int8, shift int) int {
 
 // rowSumsFast is rowSums of the first done elements.
 func rowSumsFast(symbols, ctx []uint8, curve *[2][contexts]uint8) (done int, sum uint32, expected uint64) {
-	if use != avx512 || len(ctx) == 0 {
+	k, kernel := len(ctx), rowSumsAVX512
+	if use == avx2 {
+		k, kernel = k&^31, rowSumsAVX2
+	}
+	if use == portable || k == 0 {
 		return 0, 0, 0
 	}
-	s, e := rowSumsAVX512(bytesOf(symbols), bytesOf(ctx), &curve[0][0], len(ctx))
-	return len(ctx), uint32(s), uint64(e)
+	s, e := kernel(bytesOf(symbols), bytesOf(ctx), &curve[0][0], k)
+	return k, uint32(s), uint64(e)
 }
 
 // keysFast fills keys as far as it can, and returns how far that is.
 func keysFast(keys []uint16, ctx, symbols []uint8) int {
 	k := len(keys) &^ 31
-	if use != avx512 || k == 0 {
+	switch {
+	case use == portable || k == 0:
 		return 0
+	case use == avx2:
+		keysAVX2(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
+	default:
+		keysAVX512(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
 	}
-	keysAVX512(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
 	return k
 }
 
@@ -292,71 +334,103 @@ func keysFast(keys []uint16, ctx, symbols []uint8) int {
 // columns over whole rows of row elements, every so many of them.
 func columnSumsFast(sums []uint16, symbols, ctx []uint8, curve *[2][contexts]uint8, row, every, rows int) (done int) {
 	k := row &^ 31
-	if use != avx512 || k == 0 || rows == 0 {
+	if use == portable || k == 0 || rows == 0 {
 		return 0
 	}
-	columnSumsAVX512(bytesOf(sums), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row*every, rows, k)
+	kernel := columnSumsAVX512
+	if use == avx2 {
+		kernel = columnSumsAVX2
+	}
+	kernel(bytesOf(sums), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row*every, rows, k)
 	return k
 }
 
 // splitFast splits the first elements of src, XORed with base's unless base is
 // nil, into planes of stride bytes, and returns how many.
 func splitFast(l layout, planes, src, base []byte, stride int) int {
-	n := len(src) / l.width()
-	k := n &^ 63
-	switch {
-	case use != avx512:
-		return 0
-	case l.width() == 2:
-		if k = n &^ 31; base != nil || k == 0 {
+	if l.width() == 2 {
+		if base != nil {
 			return 0
 		}
-		if l == layout16 {
-			split16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
-		} else {
-			splitBF16AVX512(bytesOf(planes), bytesOf(planes[stride:]), bytesOf(src), k)
-		}
-		return k
-	case k == 0:
+		return split16Fast(l, planes[:stride], planes[stride:], src)
+	}
+	k := len(src) / l.width() &^ 63
+	if use == portable || k == 0 || l == layoutBytes {
 		return 0
 	}
-	kernel := split32AVX512
-	switch l {
-	case layoutBytes:
-		return 0
-	case layoutF32:
-		kernel = splitF32AVX512
-	case layout64:
-		kernel = split64AVX512
-	case layoutF64:
-		kernel = splitF64AVX512
+	// Called by name: else what they are given would escape.
+	p, d, b := bytesOf(planes), bytesOf(src), bytesOf(base)
+	switch {
+	case use == avx2 && l == layout32:
+		split32AVX2(p, d, b, k, stride)
+	case use == avx2 && l == layoutF32:
+		splitF32AVX2(p, d, b, k, stride)
+	case use == avx2 && l == layout64:
+		split64AVX2(p, d, b, k, stride)
+	case use == avx2 && l == layoutF64:
+		splitF64AVX2(p, d, b, k, stride)
+	case use == avx512 && l == layout32:
+		split32AVX512(p, d, b, k, stride)
+	case use == avx512 && l == layoutF32:
+		splitF32AVX512(p, d, b, k, stride)
+	case use == avx512 && l == layout64:
+		split64AVX512(p, d, b, k, stride)
+	case use == avx512 && l == layoutF64:
+		splitF64AVX512(p, d, b, k, stride)
 	}
-	kernel(bytesOf(planes), bytesOf(src), bytesOf(base), k, stride)
+	return k
+}
+
+// split16Fast is splitFast for elements of 16 bits.
+func split16Fast(l layout, hi, lo, src []byte) int {
+	k := len(src) / 2 &^ 31
+	switch {
+	case use == portable || k == 0:
+		return 0
+	case l == layoutBF16 && use == avx2:
+		splitBF16AVX2(bytesOf(hi), bytesOf(lo), bytesOf(src), k)
+	case l == layoutBF16:
+		splitBF16AVX512(bytesOf(hi), bytesOf(lo), bytesOf(src), k)
+	case use == avx2:
+		split16AVX2(bytesOf(hi), bytesOf(lo), bytesOf(src), k)
+	default:
+		split16AVX512(bytesOf(hi), bytesOf(lo), bytesOf(src), k)
+	}
 	return k
 }
 
 // joinFast undoes splitFast.
 func joinFast(l layout, dst, planes, base []byte, stride int) int {
-	k := len(dst) / l.width() &^ 63
-	switch {
-	case l.width() == 2:
+	if l.width() == 2 {
 		if base != nil {
 			return 0
 		}
 		return join16Fast(l, dst, planes[:stride], planes[stride:])
-	case use != avx512 || k == 0 || l == layoutBytes:
+	}
+	k := len(dst) / l.width() &^ 63
+	if use == portable || k == 0 || l == layoutBytes {
 		return 0
 	}
-	kernel := join32AVX512
-	switch l {
-	case layoutF32:
-		kernel = joinF32AVX512
-	case layout64:
-		kernel = join64AVX512
-	case layoutF64:
-		kernel = joinF64AVX512
+	// Called by name: else what they are given would escape.
+	p, d, b := bytesOf(planes), bytesOf(dst), bytesOf(base)
+	switch {
+	case use == avx2 && l == layout32:
+		join32AVX2(p, d, b, k, stride)
+	case use == avx2 && l == layoutF32:
+		joinF32AVX2(p, d, b, k, stride)
+	case use == avx2 && l == layout64:
+		join64AVX2(p, d, b, k, stride)
+	case use == avx2 && l == layoutF64:
+		joinF64AVX2(p, d, b, k, stride)
+	case use == avx512 && l == layout32:
+		join32AVX512(p, d, b, k, stride)
+	case use == avx512 && l == layoutF32:
+		joinF32AVX512(p, d, b, k, stride)
+	case use == avx512 && l == layout64:
+		join64AVX512(p, d, b, k, stride)
+	case use == avx512 && l == layoutF64:
+		joinF64AVX512(p, d, b, k, stride)
 	}
-	kernel(bytesOf(planes), bytesOf(dst), bytesOf(base), k, stride)
 	return k
 }
 
@@ -390,7 +464,7 @@ func countFast(c, other *stepCounts, keys []uint16) int {
 
 // fused tells whether decodeFloatsFast can do anything.
 func fused(n number, lanes int) bool {
-	return use == avx512 && n.float && n.width > 1 && lanes >= 16
+	return use != portable && n.float && n.width > 1 && lanes >= 16
 }
 
 // addFast adds the counts of the first contexts, and returns how many.

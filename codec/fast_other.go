@@ -10,7 +10,7 @@ const portable tier = 0
 // use is the tier that runs.
 var use = portable
 
-func encodeRoundsFast[Z step](_ *laneEncoder, _ []uint16, _ []Z, _, p int) (bool, int) {
+func encodeRoundsFast[Z step](_ *laneEncoder, _, _ []uint8, _ []Z, _, p int) (bool, int) {
 	return false, p
 }
 

@@ -42,17 +42,17 @@ func decodeBytesAVX512(d *byte, p *byte, src *byte, size int, rounds int, lanes 
 // encode16AVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
-func encode16AVX512(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+func encode16AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 
 // encode32AVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
-func encode32AVX512(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 
 // encodeBytesAVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
-func encodeBytesAVX512(e *byte, keys *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+func encodeBytesAVX512(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
 
 // stepsFloat16AVX512 fills z and symbols with the steps from base to leaf and their symbols; n is a multiple of 32.
 //
@@ -154,6 +154,26 @@ func join32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 //go:noescape
 func joinF32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 
+// split32AVX2 splits n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func split32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
+// splitF32AVX2 splits n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func splitF32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
+// join32AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func join32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
+// joinF32AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func joinF32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
 // split64AVX512 splits n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
 //
 //go:noescape
@@ -174,6 +194,26 @@ func join64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 //go:noescape
 func joinF64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 
+// split64AVX2 splits n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func split64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
+// splitF64AVX2 splits n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func splitF64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
+// join64AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func join64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
+// joinF64AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+//
+//go:noescape
+func joinF64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+
 // decode16AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
 //
 //go:noescape
@@ -184,10 +224,60 @@ func decode16AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, 
 //go:noescape
 func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
+// decodeBF16AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+//
+//go:noescape
+func decodeBF16AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+
+// decodeF16AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+//
+//go:noescape
+func decodeF16AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+
+// decodeF32AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+//
+//go:noescape
+func decodeF32AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
+
+// rowShiftsAVX2 fills dst with shift + cols; n is a multiple of 32; cols may be nil for zeros.
+//
+//go:noescape
+func rowShiftsAVX2(dst *byte, cols *byte, n int, shift int)
+
 // decodeBytesAVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
 //
 //go:noescape
 func decodeBytesAVX2(d *byte, p *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
+
+// encode16AVX2 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
+//
+//go:noescape
+func encode16AVX2(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+
+// encode32AVX2 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
+//
+//go:noescape
+func encode32AVX2(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+
+// encodeBytesAVX2 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
+//
+//go:noescape
+func encodeBytesAVX2(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
+
+// steps16AVX2 fills z and symbols with the steps from base to leaf, of 16 bits, and their symbols; low is what is flipped in negative elements, n a multiple of 32.
+//
+//go:noescape
+func steps16AVX2(z *byte, symbols *byte, leaf *byte, base *byte, n int, low int)
+
+// steps8AVX2 fills z and symbols with the steps from base to leaf, of 8 bits, and their symbols; low is what is flipped in negative elements, n a multiple of 32.
+//
+//go:noescape
+func steps8AVX2(z *byte, symbols *byte, leaf *byte, base *byte, n int, low int)
+
+// steps32AVX2 fills z and symbols with the steps from base to leaf, of 32 bits, and their symbols; low is what is flipped in negative elements, n a multiple of 32.
+//
+//go:noescape
+func steps32AVX2(z *byte, symbols *byte, leaf *byte, base *byte, n int, low int)
 
 // walkFloat16AVX2 fills dst with the elements that are steps z from base's; n is a multiple of 16.
 //
@@ -214,6 +304,21 @@ func depthsFloat32AVX2(depth *byte, base *byte, n int, top int)
 //go:noescape
 func contextAVX2(ctx *byte, depth *byte, cols *byte, n int, shift int)
 
+// rowSumsAVX2 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes; n is a multiple of 32.
+//
+//go:noescape
+func rowSumsAVX2(symbols *byte, ctx *byte, curve *byte, n int) (sum int, expected int)
+
+// columnSumsAVX2 fills three arrays of n words at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has. n is a multiple of 32.
+//
+//go:noescape
+func columnSumsAVX2(sums *byte, symbols *byte, ctx *byte, curve *byte, stride int, rows int, n int)
+
+// keysAVX2 fills keys with ctx<<8 | symbols; n is a multiple of 32.
+//
+//go:noescape
+func keysAVX2(keys *byte, ctx *byte, symbols *byte, n int)
+
 // addDwords adds the n dwords of other to those of counts; n is a multiple of 16.
 //
 //go:noescape
@@ -228,6 +333,16 @@ func walk8AVX2(dst *byte, base *byte, z *byte, n int, low int)
 //
 //go:noescape
 func depths8AVX2(depth *byte, base *byte, n int, exponent int, mask int, top int)
+
+// split16AVX2 splits n elements, a multiple of 32, into planes.
+//
+//go:noescape
+func split16AVX2(hi *byte, lo *byte, src *byte, n int)
+
+// splitBF16AVX2 splits n elements, a multiple of 32, into planes.
+//
+//go:noescape
+func splitBF16AVX2(hi *byte, lo *byte, src *byte, n int)
 
 // join16AVX2 joins n elements, a multiple of 16, from planes.
 //

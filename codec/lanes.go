@@ -39,7 +39,7 @@ func lanesFor(n int) int {
 	return 64
 }
 
-// An encEntry is how a step of one fine symbol is encoded in one context: the
+// An encEntry is how a step of one fine symbol is encoded by a table: the
 // frequency of its symbol from bit 19 up, the first of its slots from bit 11, the
 // bits of the table's probabilities from bit 7, and below the symbol's raw bits.
 // Of byte planes: the frequency from bit 12 up, and the first slot.
@@ -49,11 +49,24 @@ type encEntry uint32
 // bit 20 up, the slot less the first of the byte's from bit 8, and the byte.
 type decEntry uint32
 
-// The kernels know where its first two fields are.
+// A laneEncoder is the states of an encoder, and its tables twice: as portable
+// code looks symbols up, by the table's number and the fine symbol, and as kernels
+// search them. The kernels know where the fields are.
 type laneEncoder struct {
-	states [maxLanes]uint32
-	table  [contexts * maxSymbols]encEntry // by context<<8 | fine symbol
-	words  []uint16                        // filled from the end
+	states  [maxLanes]uint32
+	table   [maxTables * maxSymbols]encEntry // by table<<8 | fine symbol
+	quarter [contexts]uint8                  // 4 times the number of the context's table
+
+	bits   [contexts]uint8    // of its probabilities
+	quarts [3][contexts]uint8 // one more than the first fine symbols of its symbols 4, 8 and 12
+	after  [3][64]uint8       // and of those one, two and three after every fourth, by table
+
+	freqLo [tableSymbols]uint8
+	freqHi [tableSymbols]uint8
+	begin  [tableSymbols]uint8 // the first slot of each symbol
+	raw    [tableSymbols]uint8
+
+	words []uint16 // filled from the end
 
 	round   encodeTables
 	stale   *stepTables     // what round is to be filled from; nil if it is
@@ -75,11 +88,7 @@ type laneDecoder struct {
 	freqHi [tableSymbols]uint8
 	code   [tableSymbols]uint8
 
-	number      [contexts]uint8         // of the context's table
-	tableBits   [16]uint8               // bits, by table
-	tableQuarts [3][16]uint8            // quarts, by table
-	tableAfter  [3][4 * maxTables]uint8 // after, of every fourth symbol
-	tableLast   [16]uint8               // freqHi of the last symbol, by table
+	quads quadTables
 
 	plane [1 << ransBits]decEntry // of a byte plane
 	tail  [1 << 10]byte
@@ -95,22 +104,22 @@ const tableSymbols = maxTables * stepSymbols
 // A step is what a stream of the lanes carries.
 type step interface{ uint16 | uint32 }
 
-// encode encodes steps z, whose contexts and fine symbols are keys, context<<8 |
-// symbol, with e.table, and appends states and words to dst.
-func encodeLanes[Z step](e *laneEncoder, dst []byte, keys []uint16, z []Z, lanes int) []byte {
+// encodeLanes encodes steps z, whose contexts are ctx and whose fine symbols are
+// symbols, and appends states and words to dst.
+func encodeLanes[Z step](e *laneEncoder, dst []byte, ctx, symbols []uint8, z []Z, lanes int) []byte {
 	e.start(len(z)*3 + 2*maxLanes) // at most a word for each symbol and each portion
 	p := len(e.words)
 	whole := len(z) - len(z)%lanes
 	if whole < len(z) {
 		e.fill()
-		p = encodeRound(e, keys[whole:], z[whole:], p)
+		p = encodeRound(e, ctx[whole:], symbols[whole:], z[whole:], p)
 	}
-	if done, q := encodeRoundsFast(e, keys[:whole], z[:whole], lanes, p); done {
+	if done, q := encodeRoundsFast(e, ctx[:whole], symbols[:whole], z[:whole], lanes, p); done {
 		p = q
 	} else {
 		e.fill()
 		for i := whole; i > 0; i -= lanes {
-			p = encodeRound(e, keys[i-lanes:i], z[i-lanes:i], p)
+			p = encodeRound(e, ctx[i-lanes:i], symbols[i-lanes:i], z[i-lanes:i], p)
 		}
 	}
 	return e.appendTo(dst, lanes, p)

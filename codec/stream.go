@@ -198,39 +198,50 @@ func (t *stepTable) inSlots(fn func(i, start int)) {
 	fn(int(t.last), start)
 }
 
-// forEncoding fills the encoder's table for contexts up to last.
-func (st *stepTables) forEncoding(e *laneEncoder, last int) {
+// forEncoding fills the encoder's tables.
+func (st *stepTables) forEncoding(e *laneEncoder) {
 	e.stale = st
-	for c := 0; c <= last; c++ {
-		row := e.table[c*maxSymbols:][:maxSymbols]
-		t := st.of[c]
-		if c > 0 && t == st.of[c-1] {
-			copy(row, e.table[(c-1)*maxSymbols:])
-			continue
+	for t := range st.n {
+		st.table[t].forEncoding(e, t)
+	}
+	for c, t := range st.of {
+		e.quarter[c], e.bits[c] = 4*t, st.table[t].bits
+		for q := range e.quarts {
+			e.quarts[q][c] = st.table[t].firstFine(4 * (q + 1))
 		}
-		st.table[t].entries(row, e.round.symbol[int(t)*maxSymbols:][:maxSymbols], int(t))
 	}
 }
 
-// entries fills row with how each fine symbol is encoded by the table of that
-// number, and symbols with its symbol's number. Of two symbols that stand for the
-// same steps, the one of fewer raw bits does.
-func (t *stepTable) entries(row []encEntry, symbols []uint8, number int) {
-	var starts [stepSymbols]int
-	t.inSlots(func(i, start int) { starts[i] = start })
+// forEncoding fills the encoder's table of that number: of each symbol, and of each
+// fine one how it is encoded.
+func (t *stepTable) forEncoding(e *laneEncoder, number int) {
+	row, symbols := e.table[number*maxSymbols:][:maxSymbols], e.round.symbol[number*maxSymbols:][:maxSymbols]
 	clear(row)
-	for i, s := range t.symbol[:t.n] {
-		if s.freq == 0 {
-			continue
+	at := number * stepSymbols
+	t.inSlots(func(i, start int) {
+		s := t.symbol[i]
+		e.freqLo[at+i], e.freqHi[at+i] = uint8(s.freq), uint8(s.freq>>8)
+		e.begin[at+i], e.raw[at+i] = uint8(start), s.raw
+		entry := encEntry(s.freq)<<19 | encEntry(start)<<11 | encEntry(t.bits)<<7 | encEntry(s.raw)
+		from, to := fineAt(uint64(s.head)<<s.raw), fineAt(uint64(s.head+1)<<s.raw)
+		for f := from; f < min(to, maxSymbols); f++ {
+			row[uint8(f-1)], symbols[uint8(f-1)] = entry, symbolNumber(number, i, s.raw, t.bits)
 		}
-		entry := encEntry(s.freq)<<19 | encEntry(starts[i])<<11 | encEntry(t.bits)<<7 | encEntry(s.raw)
-		from, to := uint64(s.head)<<s.raw, uint64(s.head+1)<<s.raw
-		for f := fineAt(from); f < min(fineAt(to), maxSymbols); f++ {
-			if u := uint8(f - 1); row[u] == 0 || row[u]&31 > entry&31 {
-				row[u], symbols[u] = entry, symbolNumber(number, i, s.raw, t.bits)
-			}
+	})
+	for k := range e.after {
+		for q := range stepSymbols / 4 {
+			e.after[k][number*stepSymbols/4+q] = t.firstFine(4*q + k + 1)
 		}
 	}
+}
+
+// firstFine returns one more than the first fine symbol of the i'th symbol, or of
+// one that t does not have the most there is.
+func (t *stepTable) firstFine(i int) uint8 {
+	if i >= int(t.n) {
+		return maxSymbols - 1
+	}
+	return uint8(min(fineAt(uint64(t.symbol[i].head)<<t.symbol[i].raw), maxSymbols-1))
 }
 
 // fineAt returns one more than the fine symbol of the steps z with z+1 = v, which
@@ -248,11 +259,12 @@ func (st *stepTables) forDecoding(d *laneDecoder) {
 	}
 	for c, t := range st.of {
 		at := int(t) * stepSymbols
-		d.of[c], d.bits[c], d.number[c] = uint8(at+12), st.table[t].bits, t
+		d.of[c], d.bits[c] = uint8(at+12), st.table[t].bits
 		for q := range d.quarts {
 			d.quarts[q][c] = d.start[at+4*(q+1)]
 		}
 	}
+	d.quads.set(st, d)
 }
 
 // forDecoding fills the decoder's t'th table. The symbols are the last ones of
@@ -268,13 +280,8 @@ func (t *stepTable) forDecoding(d *laneDecoder, number int) {
 		d.freqLo[to], d.freqHi[to] = uint8(s.freq), uint8(s.freq>>8)
 		to++
 	})
-	d.tableBits[number], d.tableLast[number] = t.bits, d.freqHi[at+stepSymbols-1]
 	for k := range d.after {
 		copy(d.after[k][at:at+stepSymbols-1-k], d.start[at+1+k:at+stepSymbols])
-		d.tableQuarts[k][number] = d.start[at+4*(k+1)]
-		for q := range 4 {
-			d.tableAfter[k][4*number+q] = d.start[at+4*q+k+1]
-		}
 	}
 }
 

@@ -22,25 +22,25 @@ func TestTiers(t *testing.T) {
 }
 
 func testTiers[Z step](t *testing.T, r *rand.Rand, n, width int, best tier) {
-	z, ctx, keys := make([]Z, n), make([]uint8, n), make([]uint16, n)
+	z, ctx, symbols := make([]Z, n), make([]uint8, n), make([]uint8, n)
 	wide := r.IntN(width) + 1
 	var counts stepCounts
 	for i := range z {
 		ctx[i] = uint8(r.IntN(contexts))
 		z[i] = Z(r.Uint64() & (1<<wide - 1) >> r.IntN(wide))
 		s := symbolOf(z[i])
-		keys[i] = uint16(ctx[i])<<8 | uint16(s)
+		symbols[i] = s
 		counts[ctx[i]][s]++
 	}
 	var st stepTables
-	last := st.cluster(make([]cluster, contexts), &counts)
+	st.cluster(make([]cluster, contexts), &counts)
 	for _, lanes := range []int{4, 16, 32, 64} {
 		var first []byte
 		for tr := portable; tr <= best; tr++ {
 			use = tr
 			var e laneEncoder
-			st.forEncoding(&e, last)
-			out := encodeLanes(&e, nil, keys, z, lanes)
+			st.forEncoding(&e)
+			out := encodeLanes(&e, nil, ctx, symbols, z, lanes)
 			if tr == portable {
 				first = out
 			} else if !bytes.Equal(first, out) {

@@ -398,7 +398,7 @@ func cut(t testing.TB, m blockMap, data []byte) dag.Child {
 		t.Fatal(err)
 	}
 	var parts []int
-	for _, e := range lay.Extents {
+	for e := range lay.Extents.All() {
 		parts = append(parts, int(e.Size))
 		for rest := data[e.Offset:][:e.Size]; len(rest) > 0; rest = rest[min(dag.MaxLeaf, len(rest)):] {
 			m.leaf(rest[:min(dag.MaxLeaf, len(rest))])

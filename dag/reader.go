@@ -125,13 +125,16 @@ func (n *Node) At(off int64) (c Child, start int64) {
 	return c, start - c.Size
 }
 
-// Part returns the topmost node that stands for exactly bytes [off, off+size) of
-// the file, and false when there is none. The nodes on the way stay open: all
-// parts, in order, take each node once.
+// Part returns the node that stands for exactly bytes [off, off+size) of the
+// file, and false when there is none. Of several, each the only child of the one
+// above, which the last of a file's parts may be under, it is the lowest. The
+// nodes on the way stay open: all parts, in order, take each node once.
 func (r *Reader) Part(off, size int64) (Child, bool, error) {
 	c := r.root
+	last := off+size == c.Size
 	for depth := 0; depth <= maxDepth; depth++ {
-		if off == 0 && c.Size == size {
+		found := off == 0 && c.Size == size
+		if found && (!last || c.CID.Type() == cid.Raw) {
 			return c, true, nil
 		}
 		if c.CID.Type() == cid.Raw {
@@ -140,6 +143,9 @@ func (r *Reader) Part(off, size int64) (Child, bool, error) {
 		o, err := r.open(c, depth)
 		if err != nil {
 			return Child{}, false, err
+		}
+		if found && len(o.node.Children) > 1 {
+			return c, true, nil
 		}
 		child, start := o.node.At(off)
 		c, off = child, off-start

@@ -107,6 +107,33 @@ func TestPart(t *testing.T) {
 	}
 }
 
+// The last part of a file of one more than a node holds is alone under a node,
+// which has the same bytes: the part is found, and not that.
+func TestLonePart(t *testing.T) {
+	m := blockMap{}
+	b := dag.NewFileBuilder(m.emit)
+	for i := range dag.MaxLinks + 1 {
+		data := fmt.Appendf(nil, "%08d", i)
+		if err := errors.Join(b.Add(dag.Leaf(data))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file, err := b.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := dag.NewReader(t.Context(), m, file.CID, file.Size)
+	for _, i := range []int64{0, 1, dag.MaxLinks - 1, dag.MaxLinks} {
+		want := dag.Raw(fmt.Appendf(nil, "%08d", i))
+		if c, ok, err := in.Part(8*i, 8); err != nil || !ok || !c.CID.Equals(want) {
+			t.Errorf("Part %d = %s, %v, %v, want %s", i, c.CID, ok, err, want)
+		}
+	}
+	if c, ok, err := in.Part(0, file.Size); err != nil || !ok || !c.CID.Equals(file.CID) {
+		t.Errorf("Part of the whole = %s, %v, %v, want %s", c.CID, ok, err, file.CID)
+	}
+}
+
 func checkPart(t *testing.T, f randomFile, c dag.Child, off, n int) {
 	t.Helper()
 	got := make([]byte, n)

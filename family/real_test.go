@@ -38,7 +38,7 @@ func load(t testing.TB, name string) model {
 		t.Fatal(err)
 	}
 	m := model{}
-	for _, e := range l.Extents {
+	for e := range l.Extents.All() {
 		if e.Name == "" || e.Size < family.MinSize {
 			continue
 		}

@@ -51,7 +51,7 @@ func everyModel() []stored {
 		must(err)
 		l, err := layout.Of(f, int64(len(raw)))
 		must(err)
-		for _, e := range l.Extents {
+		for e := range l.Extents.All() {
 			if e.Name == "" || e.Size < family.MinSize {
 				continue
 			}

@@ -138,20 +138,14 @@ func (a *adding) file(ctx context.Context, src sourceFile) (dag.Child, [32]byte,
 		return dag.Child{}, [32]byte{}, err
 	}
 	p := &pass{a: a, f: f, path: src.path, sum: new(twin.Hash)}
-	extents, err := p.run(ctx, lay)
-	if err != nil {
+	p.children.b = dag.NewFileBuilder(a.lease.Emit(ctx))
+	if err := p.run(ctx, lay); err != nil {
 		return dag.Child{}, [32]byte{}, err
 	}
 	if info, err = os.Stat(src.real); err != nil || !sameFile(info, src.info) {
 		return dag.Child{}, [32]byte{}, errors.Join(errChanged, err)
 	}
-	b := dag.NewFileBuilder(a.lease.Emit(ctx))
-	for _, e := range extents {
-		if err := b.Add(e); err != nil {
-			return dag.Child{}, [32]byte{}, err
-		}
-	}
-	if len(extents) == 0 {
+	if p.children.next == 0 {
 		empty, err := blocks.NewBlockWithCid(nil, dag.EmptyFile)
 		if err == nil {
 			_, err = a.lease.Put(ctx, empty)
@@ -160,9 +154,10 @@ func (a *adding) file(ctx context.Context, src sourceFile) (dag.Child, [32]byte,
 			return dag.Child{}, [32]byte{}, err
 		}
 	}
-	c, err := b.Finish()
+	c, err := p.children.b.Finish()
 	if err == nil {
-		err = a.bases.endFile()
+		mf := modelFile{n: a.n, path: src.path, child: c, format: lay.Format, extents: lay.Extents}
+		err = a.bases.endFile(ctx, mf, a.req.Name)
 	}
 	return c, p.sum.Sum(), err
 }
@@ -181,11 +176,45 @@ type pass struct {
 	path string
 	sum  *twin.Hash // of the file
 
-	children []dag.Child // of the extents that are not empty
+	children ordered // of the extents that are not empty
 }
 
-// run returns the children of the file, one for each extent that is not empty.
-func (p *pass) run(ctx context.Context, lay tensor.Layout) ([]dag.Child, error) {
+// An ordered hands children to a builder in the order of their numbers, in
+// whatever order they come. Those that come before their turn wait in memory:
+// as many as are done while one takes long.
+type ordered struct {
+	mu   sync.Mutex
+	b    *dag.FileBuilder
+	next int
+	wait map[int]dag.Child
+}
+
+func (o *ordered) add(number int, c dag.Child) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if number != o.next {
+		if o.wait == nil {
+			o.wait = map[int]dag.Child{}
+		}
+		o.wait[number] = c
+		return nil
+	}
+	for {
+		if err := o.b.Add(c); err != nil {
+			return err
+		}
+		o.next++
+		var ok bool
+		if c, ok = o.wait[o.next]; !ok {
+			return nil
+		}
+		delete(o.wait, o.next)
+	}
+}
+
+// run brings the file's extents, but for the empty ones, into the store and
+// p.children.
+func (p *pass) run(ctx context.Context, lay tensor.Layout) error {
 	workers := runtime.GOMAXPROCS(0)
 	free := make(chan []byte, window*workers)
 	for range cap(free) {
@@ -208,10 +237,7 @@ func (p *pass) run(ctx context.Context, lay tensor.Layout) ([]dag.Child, error) 
 		defer close(work)
 		return p.read(ctx, lay, free, work)
 	})
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return p.children, nil
+	return g.Wait()
 }
 
 type leafJob struct {
@@ -222,15 +248,8 @@ type leafJob struct {
 }
 
 func (p *pass) read(ctx context.Context, lay tensor.Layout, free chan []byte, work chan<- leafJob) error {
-	full := 0
-	for _, e := range lay.Extents {
-		if e.Size > 0 {
-			full++
-		}
-	}
-	p.children = make([]dag.Child, full)
 	next := 0
-	for _, e := range lay.Extents {
+	for e := range lay.Extents.All() {
 		named := layout.IsTensor(lay.Format, e)
 		if named {
 			p.a.mu.Lock()
@@ -240,7 +259,7 @@ func (p *pass) read(ctx context.Context, lay tensor.Layout, free chan []byte, wo
 		if e.Size == 0 {
 			continue
 		}
-		j := &job{p: p, extent: e, named: named, leaves: make([]leafResult, dag.Leaves(e.Size)), child: &p.children[next]}
+		j := &job{p: p, extent: e, named: named, leaves: make([]leafResult, dag.Leaves(e.Size)), number: next}
 		next++
 		j.left.Store(int64(len(j.leaves)))
 		if rows, ok := family.RowsOf(e); ok && named && e.Size >= family.MinSize {
@@ -305,7 +324,7 @@ type job struct {
 	err    error // of choose
 
 	leaves []leafResult
-	child  *dag.Child // once finished
+	number int // of those that are not empty
 
 	rows family.Rows
 	have []family.Row // of the leaves so far; nil where rows say nothing
@@ -433,7 +452,9 @@ func (j *job) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	*j.child = c
+	if err := j.p.children.add(j.number, c); err != nil {
+		return err
+	}
 	_, known, err := a.n.store.Tensor(c.CID)
 	if err == nil && known {
 		_, err = a.lease.Keep(c.CID)
@@ -539,7 +560,7 @@ func fileCID(ctx context.Context, f *os.File) (cid.Cid, error) {
 	nothing := func(blocks.Block) error { return nil }
 	file := dag.NewFileBuilder(nothing)
 	buf := make([]byte, dag.MaxLeaf)
-	for _, e := range lay.Extents {
+	for e := range lay.Extents.All() {
 		part := dag.NewFileBuilder(nothing)
 		for i := range dag.Leaves(e.Size) {
 			if err := ctx.Err(); err != nil {

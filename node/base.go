@@ -137,7 +137,10 @@ func (n *Node) tensorsByName(ctx context.Context, c cid.Cid, into map[string][]c
 		if err != nil {
 			return err
 		}
-		for _, p := range f.parts {
+		for p, err := range f.parts(ctx) {
+			if err != nil {
+				return err
+			}
 			if layout.IsTensor(f.format, p.extent) && p.extent.Size > 0 {
 				into[p.extent.Name] = append(into[p.extent.Name], p.child.CID)
 			}
@@ -296,16 +299,18 @@ func (f *baseFinder) byTrial(ctx context.Context, r *os.File, e tensor.Extent) (
 }
 
 // seen makes tensor c, which is extent e of the file at path, a candidate for
-// the tensors of later files, under another that it is like.
+// the tensors of later files, under another that it is like. A small one, of
+// which there may be many, becomes one in endFile.
 func (f *baseFinder) seen(c cid.Cid, r *os.File, path string, e tensor.Extent, model string, rows []family.Row, under cid.Cid) error {
-	cand := candidate{c: c, of: store.Sampled{Group: family.GroupOf(e), Under: under, Label: model + "/" + e.Name, Rows: family.Telling(rows, tellingKept)}}
-	if e.Size >= family.MinSize {
-		s, err := family.Take(r, e)
-		if err != nil {
-			return fmt.Errorf("sample of %q: %w", path, err)
-		}
-		sampleTo(&cand.of, &s)
+	if e.Size < family.MinSize {
+		return nil
 	}
+	cand := candidate{c: c, of: store.Sampled{Group: family.GroupOf(e), Under: under, Label: model + "/" + e.Name, Rows: family.Telling(rows, tellingKept)}}
+	s, err := family.Take(r, e)
+	if err != nil {
+		return fmt.Errorf("sample of %q: %w", path, err)
+	}
+	sampleTo(&cand.of, &s)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.late = append(f.late, cand)
@@ -318,8 +323,9 @@ func sampleTo(of *store.Sampled, s *family.Sample) {
 	of.Data, of.Sketch = s.Encode(nil), sketch.Encode(nil)
 }
 
-// endFile makes the tensors of the file that was read candidates.
-func (f *baseFinder) endFile() error {
+// endFile makes the tensors of the file that was read, and is in the store as mf,
+// candidates.
+func (f *baseFinder) endFile(ctx context.Context, mf modelFile, model string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	slices.SortFunc(f.late, func(a, b candidate) int { return strings.Compare(a.of.Label, b.of.Label) }) // not as workers finished
@@ -329,5 +335,17 @@ func (f *baseFinder) endFile() error {
 		}
 	}
 	f.late = nil
+	for p, err := range mf.parts(ctx) {
+		if err != nil {
+			return err
+		}
+		e := p.extent
+		if !layout.IsTensor(mf.format, e) || e.Size == 0 || e.Size >= family.MinSize {
+			continue
+		}
+		if err := f.n.store.PutSample(p.child.CID, store.Sampled{Group: family.GroupOf(e), Label: model + "/" + e.Name}); err != nil {
+			return err
+		}
+	}
 	return nil
 }

@@ -96,7 +96,10 @@ func (n *Node) chooseBases(ctx context.Context, model cid.Cid) (baseChoice, erro
 		if err != nil {
 			return out, err
 		}
-		for _, p := range f.parts {
+		for p, err := range f.parts(ctx) {
+			if err != nil {
+				return out, err
+			}
 			c := p.child.CID
 			if !layout.IsTensor(f.format, p.extent) || p.extent.Size == 0 || owned.has(c) {
 				continue

@@ -97,7 +97,7 @@ func (n *Node) Export(ctx context.Context, req ExportRequest, progress func(Prog
 	if err != nil {
 		return ExportResult{}, coded(err)
 	}
-	w := &carWriter{w: bufio.NewWriterSize(f, 1<<20), seen: map[cid.Cid]bool{}, report: progress}
+	w := &carWriter{w: bufio.NewWriterSize(f, 1<<20), seen: cidSet{}, report: progress}
 	err = w.header(packing)
 	if err == nil {
 		err = n.closure(ctx, packing, w.block)
@@ -117,7 +117,7 @@ func (n *Node) Export(ctx context.Context, req ExportRequest, progress func(Prog
 // A carWriter writes CARv1, each block once.
 type carWriter struct {
 	w      *bufio.Writer
-	seen   map[cid.Cid]bool
+	seen   cidSet
 	bytes  int64
 	report func(Progress)
 }
@@ -131,10 +131,9 @@ func (w *carWriter) write(b []byte) error {
 func (w *carWriter) header(root cid.Cid) error { return w.write(dag.CARHeader(root)) }
 
 func (w *carWriter) block(b blocks.Block) error {
-	if w.seen[b.Cid()] {
+	if !w.seen.add(b.Cid()) {
 		return nil
 	}
-	w.seen[b.Cid()] = true
 	if err := w.write(dag.CARSection(b.Cid(), len(b.RawData()))); err != nil {
 		return err
 	}

@@ -89,7 +89,10 @@ func (n *Node) diffModel(ctx context.Context, ref string) (*diffSide, error) {
 		if f.tensors() == 0 {
 			s.plain[f.path] = f.child.CID
 		}
-		for _, p := range f.parts {
+		for p, err := range f.parts(ctx) {
+			if err != nil {
+				return nil, err
+			}
 			if layout.IsTensor(f.format, p.extent) {
 				if len(s.tensors[p.extent.Name]) == 0 {
 					s.names = append(s.names, p.extent.Name)

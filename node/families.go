@@ -127,7 +127,10 @@ func (n *Node) kindredFile(ctx context.Context, k *kindred, f dag.File) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range mf.parts {
+	for p, err := range mf.parts(ctx) {
+		if err != nil {
+			return err
+		}
 		if layout.IsTensor(mf.format, p.extent) && p.extent.Size >= family.MinSize {
 			k.telling[p.extent.Name] = p.child.CID
 		}

@@ -446,7 +446,10 @@ func (n *Node) sampleFile(ctx context.Context, mf modelFile, f *outFile, model s
 	if written != nil {
 		defer written.Close()
 	}
-	for _, p := range mf.parts {
+	for p, err := range mf.parts(ctx) {
+		if err != nil {
+			return err
+		}
 		if !layout.IsTensor(mf.format, p.extent) || p.extent.Size == 0 {
 			continue
 		}

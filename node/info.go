@@ -44,7 +44,7 @@ func (n *Node) lines(ctx context.Context, m store.Model) ([]ModelLine, error) {
 	if err != nil {
 		return nil, err
 	}
-	stored, err := n.storedUnder(ctx, c, map[cid.Cid]bool{})
+	stored, err := n.storedUnder(ctx, c, cidSet{})
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +72,10 @@ func (n *Node) lines(ctx context.Context, m store.Model) ([]ModelLine, error) {
 
 // storedUnder sums the chunks of the tensors under c, each tensor once, those
 // shared with other models in full. What is not here counts nothing.
-func (n *Node) storedUnder(ctx context.Context, c cid.Cid, seen map[cid.Cid]bool) (int64, error) {
-	if seen[c] {
+func (n *Node) storedUnder(ctx context.Context, c cid.Cid, seen cidSet) (int64, error) {
+	if !seen.add(c) {
 		return 0, nil
 	}
-	seen[c] = true
 	t, ok, err := n.store.Tensor(c)
 	if ok || err != nil || c.Type() == cid.Raw {
 		return t.Stored, err
@@ -181,10 +180,13 @@ func (n *Node) showFile(ctx context.Context, f dag.File) (ShowFile, error) {
 		return ShowFile{}, err
 	}
 	out := ShowFile{Path: f.Path, CID: f.CID.String(), Bytes: mf.child.Size, Format: mf.format}
-	if out.Stored, err = n.storedUnder(ctx, f.CID, map[cid.Cid]bool{}); err != nil {
+	if out.Stored, err = n.storedUnder(ctx, f.CID, cidSet{}); err != nil {
 		return out, err
 	}
-	for _, p := range mf.parts {
+	for p, err := range mf.parts(ctx) {
+		if err != nil {
+			return out, err
+		}
 		if !layout.IsTensor(mf.format, p.extent) {
 			continue
 		}

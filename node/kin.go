@@ -110,7 +110,10 @@ func (g *gathering) model(ctx context.Context, m cid.Cid) error {
 			}
 			continue
 		}
-		for _, p := range mf.parts {
+		for p, err := range mf.parts(ctx) {
+			if err != nil {
+				return err
+			}
 			if !layout.IsTensor(mf.format, p.extent) || p.extent.Size < minBase {
 				continue
 			}

@@ -15,10 +15,11 @@ import (
 
 // A modelFile is one file of a stored model, cut as its own bytes say.
 type modelFile struct {
-	path   string
-	child  dag.Child // the file
-	format string
-	parts  []part
+	n       *Node
+	path    string
+	child   dag.Child // the file
+	format  string
+	extents tensor.Extents // none of a file that others cut by another rule
 }
 
 // A part is one extent, and the node that stands for it. An empty one has none.
@@ -33,8 +34,8 @@ const plain = "plain"
 // tensors counts the file's tensors.
 func (f modelFile) tensors() int {
 	n := 0
-	for _, p := range f.parts {
-		if layout.IsTensor(f.format, p.extent) {
+	for e := range f.extents.All() {
+		if layout.IsTensor(f.format, e) {
 			n++
 		}
 	}
@@ -59,33 +60,55 @@ func (n *Node) modelFiles(ctx context.Context, c cid.Cid) iter.Seq2[modelFile, e
 }
 
 func (n *Node) modelFile(ctx context.Context, f dag.File) (modelFile, error) {
-	mf := modelFile{path: f.Path}
+	mf := modelFile{n: n, path: f.Path}
 	size, err := dag.FileSize(ctx, n.store, f.CID)
 	if err != nil {
 		return mf, fmt.Errorf("%q: %w", f.Path, err)
 	}
 	mf.child = dag.Child{CID: f.CID, Size: size}
-	in := dag.NewReader(ctx, n.store, f.CID, size)
-	lay, err := layout.Of(in, size)
+	lay, err := layout.Of(dag.NewReader(ctx, n.store, f.CID, size), size)
 	if err != nil {
 		return mf, fmt.Errorf("%q: %w", f.Path, err)
 	}
-	mf.format = lay.Format
-	for _, e := range lay.Extents {
-		p := part{extent: e}
-		if e.Size > 0 {
-			var ok bool
-			if p.child, ok, err = in.Part(e.Offset, e.Size); err != nil {
-				return mf, fmt.Errorf("%q: %w", f.Path, err)
-			}
-			if !ok { // cut by another rule than ours: a foreign file
-				mf.format, mf.parts = plain, nil
-				return mf, nil
-			}
+	mf.format, mf.extents = lay.Format, lay.Extents
+	for _, err := range mf.parts(ctx) {
+		if errors.Is(err, errForeignCut) {
+			mf.format, mf.extents = plain, tensor.Extents{}
+			return mf, nil
 		}
-		mf.parts = append(mf.parts, p)
+		if err != nil {
+			return mf, err
+		}
 	}
 	return mf, nil
+}
+
+// errForeignCut says that a file was cut by another rule than ours.
+var errForeignCut = errors.New("cut by another rule")
+
+// parts yields the file's parts, in order. It holds none of them: a file may have
+// a million.
+func (f modelFile) parts(ctx context.Context) iter.Seq2[part, error] {
+	return func(yield func(part, error) bool) {
+		in := dag.NewReader(ctx, f.n.store, f.child.CID, f.child.Size)
+		for e := range f.extents.All() {
+			p := part{extent: e}
+			if e.Size > 0 {
+				child, ok, err := in.Part(e.Offset, e.Size)
+				if err == nil && !ok {
+					err = errForeignCut
+				}
+				if err != nil {
+					yield(part{}, fmt.Errorf("%q: %w", f.path, err))
+					return
+				}
+				p.child = child
+			}
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
 }
 
 // resolve returns the model that ref means: a name, a model CID or a packing
@@ -141,18 +164,17 @@ func isAbsent(err error) bool { return errors.Is(err, dag.ErrNotFound) }
 // holds tells whether everything under c, a file or a directory, can be rebuilt
 // here.
 func (n *Node) holds(ctx context.Context, c cid.Cid) (bool, error) {
-	return n.holdsAll(ctx, c, map[cid.Cid]bool{})
+	return n.holdsAll(ctx, c, cidSet{})
 }
 
-// holdsAll is holds; what is in seen was found held.
-func (n *Node) holdsAll(ctx context.Context, c cid.Cid, seen map[cid.Cid]bool) (bool, error) {
-	if c.Equals(dag.EmptyFile) || seen[c] {
+// holdsAll is holds; nodes that are in seen were found held.
+func (n *Node) holdsAll(ctx context.Context, c cid.Cid, seen cidSet) (bool, error) {
+	if c.Equals(dag.EmptyFile) || c.Type() != cid.Raw && !seen.add(c) {
 		return true, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	seen[c] = true
 	if _, ok, err := n.store.Tensor(c); ok || err != nil || c.Type() == cid.Raw {
 		return ok, err
 	}

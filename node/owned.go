@@ -35,7 +35,7 @@ func (n *Node) owned(ctx context.Context) (tensorSet, error) {
 	}
 	set := tensorSet{}
 	for model := range pins {
-		err := n.tensorsUnder(ctx, model, map[cid.Cid]bool{}, func(c cid.Cid) error {
+		err := n.tensorsUnder(ctx, model, cidSet{}, func(c cid.Cid) error {
 			set.add(c)
 			return nil
 		})
@@ -46,13 +46,12 @@ func (n *Node) owned(ctx context.Context) (tensorSet, error) {
 	return set, nil
 }
 
-// tensorsUnder calls fn with each tensor under node c, once for those that seen
-// does not have. What is not here is passed over.
-func (n *Node) tensorsUnder(ctx context.Context, c cid.Cid, seen map[cid.Cid]bool, fn func(cid.Cid) error) error {
-	if seen[c] {
+// tensorsUnder calls fn with each tensor under node c: more than once with one
+// that is linked to from several nodes. Nodes that seen has are passed over. What is not here is passed over.
+func (n *Node) tensorsUnder(ctx context.Context, c cid.Cid, seen cidSet, fn func(cid.Cid) error) error {
+	if c.Type() != cid.Raw && !seen.add(c) {
 		return nil
 	}
-	seen[c] = true
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 func (n *Node) pack(ctx context.Context, l *store.Lease, model cid.Cid, sums map[string][32]byte) (cid.Cid, error) {
 	p := &packer{
 		n: n, w: dag.NewPackingWriter(l.Emit(ctx)),
-		written: map[cid.Cid]bool{}, visited: map[cid.Cid]bool{}, recipes: map[cid.Cid]bool{},
+		written: cidSet{}, visited: cidSet{}, recipes: cidSet{},
 	}
 	files := dag.Files(ctx, n.store, model, nil)
 	if err := p.node(ctx, model); err != nil {
@@ -40,33 +40,32 @@ func (n *Node) pack(ctx context.Context, l *store.Lease, model cid.Cid, sums map
 // A packer walks a model and writes its packing: every interior node, and the
 // recipe in use of every tensor, after those of its bases. A node inside one
 // tensor may be another tensor, so what was written and what was visited differ.
+// A tensor is told by its recipe.
 type packer struct {
 	n                         *Node
 	w                         *dag.PackingWriter
-	written, visited, recipes map[cid.Cid]bool
+	written, visited, recipes cidSet
 }
 
 func (p *packer) write(c cid.Cid) error {
-	if p.written[c] {
+	if !p.written.add(c) {
 		return nil
 	}
-	p.written[c] = true
 	return p.w.Node(c)
 }
 
 // node packs what is under c: a directory, a file, a group of extents, or a
 // tensor.
 func (p *packer) node(ctx context.Context, c cid.Cid) error {
-	if p.visited[c] {
-		return nil
-	}
-	p.visited[c] = true
 	t, ok, err := p.n.store.Tensor(c)
 	if err != nil {
 		return err
 	}
 	if ok {
 		return p.tensor(ctx, c, t)
+	}
+	if !p.visited.add(c) {
+		return nil
 	}
 	if c.Type() == cid.Raw {
 		// The empty file, or a leaf of no tensor: it is carried as it is.
@@ -106,21 +105,20 @@ func (p *packer) tensor(ctx context.Context, c cid.Cid, t store.Tensor) error {
 	if err := p.interior(ctx, c); err != nil {
 		return err
 	}
+	if !p.recipes.add(t.Recipe()) {
+		return nil
+	}
 	for _, b := range t.Bases {
 		if err := p.node(ctx, b); err != nil {
 			return err
 		}
 	}
-	if p.recipes[t.Recipe()] {
-		return nil
-	}
-	p.recipes[t.Recipe()] = true
 	return p.w.Recipe(t.Recipe())
 }
 
 // interior writes the nodes of a tensor; its leaves are the recipe's to give.
 func (p *packer) interior(ctx context.Context, c cid.Cid) error {
-	if c.Type() == cid.Raw || p.written[c] {
+	if c.Type() == cid.Raw || p.written.has(c) {
 		return nil
 	}
 	links, err := p.links(ctx, c)

@@ -128,7 +128,7 @@ func readWeights(t *testing.T, dir string) map[string]weight {
 		t.Fatal(err)
 	}
 	out := map[string]weight{}
-	for _, e := range lay.Extents {
+	for e := range lay.Extents.All() {
 		if len(e.Shape) == 2 && e.Size >= 64<<10 {
 			out[e.Name] = weight{e.Name, e.DType, e.Shape, raw[e.Offset : e.Offset+e.Size]}
 		}

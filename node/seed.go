@@ -84,7 +84,7 @@ func (n *Node) announced(ctx context.Context, model cid.Cid) iter.Seq2[cid.Cid, 
 				return
 			}
 		}
-		w := tensorWalk{n: n, seen: map[cid.Cid]bool{}, yield: yield}
+		w := tensorWalk{n: n, seen: cidSet{}, yield: yield}
 		if err := w.node(ctx, model); err != nil && !errors.Is(err, errStopped) {
 			yield(cid.Undef, err)
 		}
@@ -96,15 +96,14 @@ var errStopped = errors.New("stopped")
 // A tensorWalk visits the tensors of more than one leaf under a node.
 type tensorWalk struct {
 	n     *Node
-	seen  map[cid.Cid]bool
+	seen  cidSet
 	yield func(cid.Cid, error) bool
 }
 
 func (w *tensorWalk) node(ctx context.Context, c cid.Cid) error {
-	if c.Type() == cid.Raw || w.seen[c] {
+	if c.Type() == cid.Raw || !w.seen.add(c) {
 		return nil
 	}
-	w.seen[c] = true
 	_, ok, err := w.n.store.Tensor(c)
 	if err != nil {
 		return err

@@ -3,8 +3,10 @@ package store
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -212,23 +214,17 @@ func (s *Store) SharingRows(rows []uint64, each, most int) ([]Sharing, error) {
 	return out, nil
 }
 
-// sweepSamples forgets the samples of tensors that are gone. Those kept under
-// one of them are kept under none.
-func (s *Store) sweepSamples(gone map[digest]bool) error {
-	short := map[string]bool{}
-	for d := range gone {
-		short[string(d[:shortLen])] = true
-		s.index.delete(key(tabLabel, d[:]))
-		for _, kind := range []byte{0, 1} {
-			s.index.delete(key(tabSample, d[:], []byte{kind}))
-		}
+// samples forgets the samples and labels of the tensors that go. Those kept
+// under one of them are kept under none.
+func (w *sweeping) samples(ctx context.Context) error {
+	if err := w.ownSamples(ctx); err != nil || len(w.gone) == 0 {
+		return err
 	}
-	if len(gone) == 0 {
-		return nil
-	}
+	w.gone.sort()
+	s := w.s
 	err := s.index.scan(key(tabMember), func(k, under []byte) (bool, error) {
 		group, id := k[1:1+shortLen], k[1+shortLen:]
-		dead, orphan := short[string(id)], short[string(under)]
+		dead, orphan := w.gone.has(id), w.gone.has(under)
 		if !dead && !orphan {
 			return true, nil
 		}
@@ -244,17 +240,45 @@ func (s *Store) sweepSamples(gone map[digest]bool) error {
 			s.index.put(key(tabGroup, group, roots[:], id), where)
 			s.index.put(k, roots[:])
 		}
-		return true, nil
+		return true, errors.Join(s.settle(), ctx.Err())
 	})
 	if err != nil {
 		return err
 	}
-	return s.index.scan(key(tabRow), func(k, _ []byte) (bool, error) {
-		if short[string(k[len(k)-shortLen:])] {
-			s.index.delete(k)
-		}
-		return true, nil
+	return w.each(ctx, tabRow, func(k, _ []byte) (bool, error) {
+		return w.gone.has(k[len(k)-shortLen:]), nil
 	})
+}
+
+// ownSamples removes where the samples of the tensors that go lie, and their
+// labels, and notes what else of these tensors is needed.
+func (w *sweeping) ownSamples(ctx context.Context) error {
+	s := w.s
+	return s.index.scan(key(tabTensor), func(k, v []byte) (bool, error) {
+		t, err := decodeTensor(tensorID(k[1:]), v)
+		if err != nil || w.m.kept(t.recipe) {
+			return true, err
+		}
+		d := t.of[:32]
+		w.gone = append(w.gone, binary.BigEndian.Uint64(d))
+		w.behind[t.behind] = true
+		s.index.delete(key(tabLabel, d))
+		for _, kind := range []byte{0, 1} {
+			s.index.delete(key(tabSample, d, []byte{kind}))
+		}
+		return true, errors.Join(s.settle(), ctx.Err())
+	})
+}
+
+// shortIDs are tensors by the first shortLen bytes of their digests.
+type shortIDs []uint64
+
+func (l shortIDs) sort() { slices.Sort(l) }
+
+// has tells whether id, of shortLen bytes, is in the sorted list.
+func (l shortIDs) has(id []byte) bool {
+	_, ok := slices.BinarySearch(l, binary.BigEndian.Uint64(id))
+	return ok
 }
 
 // shrinkSamples rewrites the files of samples of which more than half is dead:

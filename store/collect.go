@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -74,6 +75,12 @@ func (s *Store) collect(ctx context.Context, o CollectOptions) (Collected, error
 		return Collected{}, err
 	}
 	before := s.Bytes()
+	if !o.DryRun && !o.Models {
+		// First of all: what a crash leaves of a sweep is no model.
+		if err := s.forget(); err != nil {
+			return Collected{}, err
+		}
+	}
 	res, err := s.sweep(ctx, m, o)
 	if err != nil || o.DryRun {
 		return res, err
@@ -81,7 +88,7 @@ func (s *Store) collect(ctx context.Context, o CollectOptions) (Collected, error
 	if o.Models {
 		err = s.Flush()
 	} else {
-		err = s.forget()
+		err = s.forget() // also what was committed, unpinned, between the first time and the sweep
 	}
 	if err != nil {
 		return res, err
@@ -148,30 +155,8 @@ func (s *Store) sweep(ctx context.Context, m *marker, o CollectOptions) (Collect
 			return res, err
 		}
 	}
-	kept := map[uint32]int64{} // bytes of sections that stay, by pack
-	var dead, live []digest    // live: kept by place alone
-	err := s.index.scan(key(tabBlock), func(k, v []byte) (bool, error) {
-		d := digest(k[1:])
-		p, err := decodePlace(v)
-		if err != nil {
-			return false, err
-		}
-		_, marked := m.blocks[d]
-		switch {
-		case marked:
-			res.Kept++
-			kept[p.pack] += p.section()
-		case leased && !p.less(from):
-			res.Kept++
-			res.Leased += int64(p.length)
-			kept[p.pack] += p.section()
-			live = append(live, d)
-		default:
-			res.Blocks++
-			dead = append(dead, d)
-		}
-		return true, ctx.Err()
-	})
+	w := &sweeping{s: s, m: m, from: from, leased: leased, behind: map[int]bool{}}
+	res, kept, err := w.count(ctx)
 	if err != nil {
 		return res, err
 	}
@@ -179,57 +164,120 @@ func (s *Store) sweep(ctx context.Context, m *marker, o CollectOptions) (Collect
 		res.Freed, err = s.shrinkable(kept)
 		return res, err
 	}
-	for _, d := range live {
-		m.block(d)
-	}
-	if err := s.sweepTensors(ctx, m); err != nil {
-		return res, err
-	}
-	for _, d := range dead {
-		s.index.delete(key(tabBlock, d[:]))
-	}
-	s.leaves.clear()
-	s.recipes.clear()
-	return res, nil
+	defer s.recipes.clear()
+	defer s.leaves.clear()
+	return res, w.remove(ctx)
 }
 
-// sweepTensors removes ways, recipes and tensors whose blocks go.
-func (s *Store) sweepTensors(ctx context.Context, m *marker) error {
-	kept := func(d digest) bool { _, ok := m.blocks[d]; return ok }
-	err := s.index.scan(key(tabWay), func(k, _ []byte) (bool, error) {
-		if w, ok := parseWay(k); !ok || !kept(w.recipe) {
-			s.index.delete(k)
+// A sweeping is one sweep. The index follows as it goes, a few megabytes at a
+// time, so that memory does not grow with what is removed. A crash leaves some
+// of the removals, in the order in which they are made: that of whoever relies on
+// what, so that nothing is ever there without what it needs.
+type sweeping struct {
+	s      *Store
+	m      *marker
+	from   place // what lies here or behind stays, if leased
+	leased bool
+	gone   shortIDs     // tensors that go
+	behind map[int]bool // how many base leaves stand behind a leaf of any of them
+}
+
+// count counts what stays and what goes, and the bytes of sections that stay, by
+// pack. What stays by its place alone is marked.
+func (w *sweeping) count(ctx context.Context) (res Collected, kept map[uint32]int64, err error) {
+	kept = map[uint32]int64{}
+	err = w.s.index.scan(key(tabBlock), func(k, v []byte) (bool, error) {
+		d := digest(k[1:])
+		p, err := decodePlace(v)
+		if err != nil {
+			return false, err
+		}
+		marked := w.m.kept(d)
+		if !marked && w.leased && !p.less(w.from) {
+			marked = true
+			res.Leased += int64(p.length)
+			w.m.block(d)
+		}
+		if marked {
+			res.Kept++
+			kept[p.pack] += p.section()
+		} else {
+			res.Blocks++
 		}
 		return true, ctx.Err()
 	})
-	if err != nil {
-		return err
-	}
-	err = s.index.scan(key(tabRecipe), func(k, _ []byte) (bool, error) {
-		if len(k) != 66 || !kept(digest(k[34:])) {
-			s.index.delete(k)
+	return res, kept, err
+}
+
+// remove removes what is not marked: what is known of tensors, tensors, recipes,
+// ways, blocks.
+func (w *sweeping) remove(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		w.samples, w.tensors, w.needs, w.recipes, w.ways, w.blocks,
+	} {
+		if err := step(ctx); err != nil {
+			return err
 		}
-		return true, nil
-	})
-	if err != nil {
-		return err
 	}
-	gone := map[digest]bool{}
-	err = s.index.scan(key(tabTensor), func(k, v []byte) (bool, error) {
-		t, err := decodeTensor(tensorID(k[1:]), v)
-		if err == nil && !kept(t.recipe) {
-			gone[digest(t.of[:32])] = true
-			s.index.delete(k)
+	return nil
+}
+
+// each calls dead with every pair of a table, and removes those of which it says
+// so.
+func (w *sweeping) each(ctx context.Context, table byte, dead func(k, v []byte) (bool, error)) error {
+	return w.s.index.scan(key(table), func(k, v []byte) (bool, error) {
+		gone, err := dead(k, v)
+		if err == nil && gone {
+			w.s.index.delete(k)
+			err = w.s.settle()
 		}
-		return true, err
+		return true, errors.Join(err, ctx.Err())
 	})
-	if err == nil {
-		err = s.sweepNeeds(ctx)
+}
+
+// tensors removes the tensors whose recipe in use goes, deltas before their
+// bases: more stands behind them.
+func (w *sweeping) tensors(ctx context.Context) error {
+	for _, n := range slices.Backward(slices.Sorted(maps.Keys(w.behind))) {
+		err := w.each(ctx, tabTensor, func(k, v []byte) (bool, error) {
+			t, err := decodeTensor(tensorID(k[1:]), v)
+			return err == nil && t.behind == n && !w.m.kept(t.recipe), err
+		})
+		if err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	return s.sweepSamples(gone)
+	return nil
+}
+
+// needs removes the notes that are true no more.
+func (w *sweeping) needs(ctx context.Context) error {
+	return w.each(ctx, tabNeed, func(k, _ []byte) (bool, error) {
+		if len(k) != 67 {
+			return true, nil
+		}
+		t, ok, err := w.s.tensor(tensorID(k[34:]))
+		return !ok || !t.needs(tensorID(k[1:34])), err
+	})
+}
+
+func (w *sweeping) recipes(ctx context.Context) error {
+	return w.each(ctx, tabRecipe, func(k, _ []byte) (bool, error) {
+		return len(k) != 66 || !w.m.kept(digest(k[34:])), nil
+	})
+}
+
+func (w *sweeping) ways(ctx context.Context) error {
+	return w.each(ctx, tabWay, func(k, _ []byte) (bool, error) {
+		way, ok := parseWay(k)
+		return !ok || !w.m.kept(way.recipe), nil
+	})
+}
+
+func (w *sweeping) blocks(ctx context.Context) error {
+	return w.each(ctx, tabBlock, func(k, _ []byte) (bool, error) {
+		return !w.m.kept(digest(k[1:])), nil
+	})
 }
 
 // forget forgets models that nothing pins, and names of models forgotten, and

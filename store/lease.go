@@ -28,7 +28,7 @@ type Lease struct {
 	from place // what lies here or behind is kept
 
 	mu      sync.Mutex
-	kept    map[digest]cid.Cid // found: blocks, tensors
+	kept    map[tensorID]struct{} // found: blocks, tensors
 	uses    []useEntry
 	written int64
 	full    bool // a block did not fit
@@ -83,7 +83,7 @@ func (s *Store) NewLease() (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lease{s: s, id: rand.Uint64(), from: from, kept: map[digest]cid.Cid{}}
+	l := &Lease{s: s, id: rand.Uint64(), from: from, kept: map[tensorID]struct{}{}}
 	s.leases.mu.Lock()
 	defer s.leases.mu.Unlock()
 	s.leaveLease(l.id, from)
@@ -104,14 +104,30 @@ func (l *Lease) Put(ctx context.Context, b blocks.Block) (bool, error) {
 
 // put is Put while sweepMu is held.
 func (l *Lease) put(b blocks.Block) (bool, error) {
+	ended := l.s.rewritesEnded.Load()
 	n, err := l.s.put(b.Cid(), b.RawData())
+	byPlace := false
+	if err == nil && n == 0 && b.Cid().Type() == cid.DagCBOR {
+		byPlace, err = l.keepsByPlace(digestOf(b.Cid()), ended)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.full = l.full || errors.Is(err, ErrQuota) || IsFull(err)
-	if l.written += n; err == nil && n == 0 {
-		l.kept[digestOf(b.Cid())] = b.Cid()
+	if l.written += n; err == nil && n == 0 && !byPlace {
+		l.kept[idOf(b.Cid())] = struct{}{}
 	}
 	return n > 0, err
+}
+
+// keepsByPlace tells whether recipe, page or packing d lies where the lease keeps
+// it, with what it needs, and need not be remembered: most that are put again
+// were put by the same operation. While a pack is rewritten what lies there may
+// be a copy that is taken back: ended is how many rewrites had ended before d was
+// found.
+func (l *Lease) keepsByPlace(d digest, ended uint64) (bool, error) {
+	at, ok, err := l.s.find(d)
+	quiet := l.s.rewritesBegun.Load() == ended
+	return ok && quiet && !at.less(l.from), err
 }
 
 // Emit returns Put as the functions of dag want it.
@@ -127,14 +143,13 @@ func (l *Lease) Emit(ctx context.Context) func(blocks.Block) error {
 func (l *Lease) Keep(c cid.Cid) (bool, error) {
 	l.s.sweepMu.RLock()
 	defer l.s.sweepMu.RUnlock()
-	d := digestOf(c)
 	_, ok, err := l.s.tensor(idOf(c))
 	if err == nil && !ok {
-		_, ok, err = l.s.find(d)
+		_, ok, err = l.s.find(digestOf(c))
 	}
 	if ok && err == nil {
 		l.mu.Lock()
-		l.kept[d] = c
+		l.kept[idOf(c)] = struct{}{}
 		l.mu.Unlock()
 	}
 	return ok, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ipfs/go-cid"
 
@@ -11,34 +12,46 @@ import (
 )
 
 // A marker collects what is kept. A block may be marked as a chunk before it is
-// visited as a node or tensor, so each kind of visit has a set of its own.
+// visited as a node or tensor, so each kind of visit is noted for itself.
 type marker struct {
-	s       *Store
-	blocks  map[digest]struct{}
-	nodes   map[tensorID]struct{}
-	tensors map[tensorID]struct{}
-	recipes map[digest]struct{}
-	strict  bool // what does not read is an error: below it nothing could be marked
+	s      *Store
+	seen   map[digest]visits
+	strict bool // what does not read is an error: below it nothing could be marked
 
 	unpinned bool // models without a pin are kept as well
 }
 
-func newMarker(s *Store) *marker {
-	return &marker{
-		s: s, blocks: map[digest]struct{}{}, nodes: map[tensorID]struct{}{},
-		tensors: map[tensorID]struct{}{}, recipes: map[digest]struct{}{},
-	}
+// visits are how a block was met: one set of these takes half the memory of a
+// set for each.
+type visits uint8
+
+const (
+	asBlock visits = 1 << iota
+	asNode         // and again, shifted by one, of a node over leaves: see tensorID
+	_
+	asTensor // the same
+	_
+	asRecipe
+)
+
+func newMarker(s *Store) *marker { return &marker{s: s, seen: map[digest]visits{}} }
+
+// block marks d.
+func (m *marker) block(d digest) { m.seen[d] |= asBlock }
+
+// kept tells whether d is marked.
+func (m *marker) kept(d digest) bool { return m.seen[d]&asBlock != 0 }
+
+// first tells whether d is visited so for the first time, and notes it.
+func (m *marker) first(d digest, how visits) bool {
+	v := m.seen[d]
+	m.seen[d] = v | how
+	return v&how == 0
 }
 
-func (m *marker) block(d digest) { m.blocks[d] = struct{}{} }
-
-// first tells whether k is new to set, and adds it.
-func first[K comparable](set map[K]struct{}, k K) bool {
-	if _, ok := set[k]; ok {
-		return false
-	}
-	set[k] = struct{}{}
-	return true
+// firstTensor is first of what id names.
+func (m *marker) firstTensor(id tensorID, how visits) bool {
+	return m.first(digest(id[:32]), how<<id[32])
 }
 
 func (m *marker) pins(ctx context.Context) error {
@@ -106,7 +119,7 @@ func (m *marker) node(ctx context.Context, c cid.Cid) error {
 		return err
 	}
 	m.block(digestOf(c))
-	if !first(m.nodes, idOf(c)) {
+	if !m.firstTensor(idOf(c), asNode) {
 		return nil
 	}
 	if err := m.tensor(ctx, idOf(c)); err != nil {
@@ -151,7 +164,7 @@ func unusable(err error) bool {
 // tensor marks what rebuilds d by its recipe in use, if d is a tensor.
 func (m *marker) tensor(ctx context.Context, d tensorID) error {
 	t, ok, err := m.s.tensor(d)
-	if err != nil || !first(m.tensors, d) {
+	if err != nil || !m.firstTensor(d, asTensor) {
 		return err
 	}
 	if !ok {
@@ -201,7 +214,7 @@ func (m *marker) suspended(ctx context.Context, d tensorID) error {
 // recipe marks recipe d, its pages, side block and chunks.
 func (m *marker) recipe(ctx context.Context, d digest) error {
 	m.block(d)
-	if !first(m.recipes, d) {
+	if !m.first(d, asRecipe) {
 		return nil
 	}
 	r, err := m.s.recipe(d)
@@ -257,17 +270,18 @@ func (m *marker) packing(ctx context.Context, c cid.Cid) error {
 // leases marks what the open leases found.
 func (m *marker) leases(ctx context.Context) error {
 	m.s.leases.mu.Lock()
-	var found []cid.Cid
+	var found []tensorID
 	for _, l := range m.s.leases.open {
 		l.mu.Lock()
-		for _, c := range l.kept {
-			found = append(found, c)
+		found = slices.Grow(found, len(l.kept))
+		for id := range l.kept {
+			found = append(found, id)
 		}
 		l.mu.Unlock()
 	}
 	m.s.leases.mu.Unlock()
-	for _, c := range found {
-		if err := m.node(ctx, c); err != nil {
+	for _, id := range found {
+		if err := m.node(ctx, id.cid()); err != nil {
 			return err
 		}
 	}

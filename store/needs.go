@@ -88,21 +88,6 @@ func (s *Store) noteNeeds(ctx context.Context) error {
 	return err
 }
 
-// sweepNeeds removes the notes that are true no more.
-func (s *Store) sweepNeeds(ctx context.Context) error {
-	return s.index.scan(key(tabNeed), func(k, _ []byte) (bool, error) {
-		if len(k) != 67 {
-			s.index.delete(k)
-			return true, ctx.Err()
-		}
-		t, ok, err := s.tensor(tensorID(k[34:]))
-		if err == nil && (!ok || !t.needs(tensorID(k[1:34]))) {
-			s.index.delete(k)
-		}
-		return true, errors.Join(err, ctx.Err())
-	})
-}
-
 // Bases calls fn with each tensor that another is stored against.
 func (s *Store) Bases(fn func(cid.Cid, Tensor) error) error {
 	var last tensorID

@@ -118,6 +118,9 @@ func (r *random) reopen(ctx context.Context) (err error) {
 		cfg.Quota = int64(100+r.IntN(400)) << 10
 	}
 	r.s, err = store.Open(ctx, cfg)
+	if err == nil && r.IntN(3) == 0 {
+		r.s.FlushAt(1 << r.IntN(12)) // in the middle of whatever is long
+	}
 	r.leases = nil
 	return err
 }

@@ -125,6 +125,8 @@ func (s *Store) cutTail(ctx context.Context) error {
 
 // rewrite moves what lives of pack n to the end of the last pack, and removes n.
 func (s *Store) rewrite(ctx context.Context, n uint32) error {
+	s.rewritesBegun.Add(1)
+	defer s.rewritesEnded.Add(1)
 	s.flushMu.Lock()
 	s.appendMu.Lock()
 	start, err := s.end()

@@ -8,6 +8,7 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/zipnode/zipnode/dag"
+	"github.com/zipnode/zipnode/tensor"
 )
 
 // A file of samples that is mostly dead goes; what lived in it is found where it
@@ -24,21 +25,23 @@ func TestShrinkSamples(t *testing.T) {
 	}()
 	data := bytes.Repeat([]byte("sample"), 10_000)
 	const n = maxSamples/60_000 + 10 // more than a file holds
-	gone := map[digest]bool{}
+	stays := newMarker(s)
 	for i := range n {
 		c := dag.Raw(fmt.Append(nil, i))
 		if err := s.PutSample(c, Sampled{Group: "g", Data: data, Sketch: []byte("sketch")}); err != nil {
 			t.Fatal(err)
 		}
-		if i%10 > 0 {
-			gone[digestOf(c)] = true
+		s.putTensor(Tensor{Size: 1, DType: tensor.Opaque, of: idOf(c), recipe: digestOf(c)})
+		if i%10 == 0 {
+			stays.block(digestOf(c))
 		}
 	}
 	before, last, err := s.samples.sizes()
 	if err != nil || len(before) != 2 || last != 2 {
 		t.Fatalf("files %v, the last %d, %v: want two", before, last, err)
 	}
-	if err := s.sweepSamples(gone); err != nil {
+	w := &sweeping{s: s, m: stays, behind: map[int]bool{}}
+	if err := w.samples(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.shrinkSamples(); err != nil {

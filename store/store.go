@@ -77,6 +77,7 @@ type Store struct {
 	appendMu sync.Mutex       // one append at a time
 	unsynced map[uint32]int64 // pack → bytes appended to it since it was opened or synced
 	waiting  int64            // bytes appended since the last flush
+	flushAt  int              // bytes of the index's layer: flushIndex
 	spent    span             // the end of a pack that is read no more; guarded by appendMu
 
 	flushMu sync.Mutex   // held by a flush, and from a journal record to its effect on the index
@@ -87,6 +88,8 @@ type Store struct {
 	rebuilt  bool         // the index was lost when the store was opened
 	reserved atomic.Int64 // bytes of the file reserve
 	moving   bool         // what is appended replaces what a pack has; guarded by appendMu
+
+	rewritesBegun, rewritesEnded atomic.Uint64 // of packs
 
 	leases  leaseSet
 	leaves  *leafCache
@@ -110,6 +113,7 @@ func openOnce(ctx context.Context, cfg Config) (*Store, error) {
 		fs:       cfg.FS,
 		quota:    cfg.Quota,
 		log:      cfg.Log,
+		flushAt:  flushIndex,
 		packs:    map[uint32]*pack{},
 		unsynced: map[uint32]int64{},
 		leaves:   newLeafCache(orDefault(cfg.Cache, 64<<20)),
@@ -428,7 +432,7 @@ func (s *Store) settle() error {
 	s.appendMu.Lock()
 	due := s.waiting > flushBytes
 	s.appendMu.Unlock()
-	if due || s.index.size() > flushIndex {
+	if due || s.index.size() > s.flushAt {
 		return s.Flush()
 	}
 	return nil

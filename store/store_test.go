@@ -269,6 +269,17 @@ func TestLeaseKeeps(t *testing.T) {
 			t.Fatal(err)
 		}
 		apply(t, s, store.Change{Unpin: []cid.Cid{baseModel}})
+		have, _, err := s.Tensor(c.CID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := s.Get(t.Context(), have.Recipe())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fresh, err := l.Put(t.Context(), again); err != nil || fresh {
+			t.Fatalf("a recipe put again: new %v, %v", fresh, err)
+		}
 		collect(t, s, store.CollectOptions{})
 		wantTensor(t, s, fine)
 		dir, err := dag.BuildDir(t.Context(), map[string]dag.Child{"m": c}, l.Emit(t.Context()))

@@ -80,11 +80,7 @@ type verifier struct {
 
 // skips tells whether block d is none of those that are verified.
 func (v *verifier) skips(d digest) bool {
-	if v.only == nil {
-		return false
-	}
-	_, ok := v.only.blocks[d]
-	return !ok
+	return v.only != nil && !v.only.kept(d)
 }
 
 func (v *verifier) damage(d Damage) {

@@ -64,7 +64,7 @@ func (c *collection) file(ctx context.Context, s source) *readFile {
 		return &readFile{err: err}
 	}
 	out.format = lay.Format
-	for _, e := range lay.Extents {
+	for e := range lay.Extents.All() {
 		out.parts = append(out.parts, readPart{extent: e, tensor: layout.IsTensor(lay.Format, e)})
 	}
 	if c.recall(s, out) {

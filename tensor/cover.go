@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // ErrNotFormat is wrapped by the error of a format's reader when the file is
@@ -24,51 +23,60 @@ const MaxTensors = 1 << 20
 // that does not begin before it, among themselves in the order of found.
 //
 // It returns an error wrapping ErrNotFormat if an extent leaves the file or if
-// two non-empty ones overlap. It may reorder found and keeps none of it.
-func Cover(format string, size int64, found []Extent) (Layout, error) {
-	for _, e := range found {
+// two non-empty ones overlap. It may keep found.
+func Cover(format string, size int64, found Extents) (Layout, error) {
+	for e := range found.All() {
 		if e.Offset < 0 || e.Size < 0 || e.Offset > size || e.Size > size-e.Offset {
 			return Layout{}, fmt.Errorf("%w: %q at %d+%d of %d bytes", ErrNotFormat, e.Name, e.Offset, e.Size, size)
 		}
 	}
-	slices.SortStableFunc(found, byOffset)
-	full := make([]Extent, 0, len(found)+1)
-	var pos int64 // every byte before it is covered
-	for _, e := range found {
-		if e.Size == 0 {
-			continue
-		}
-		if e.Offset < pos {
+	if l := (Layout{Format: format, Extents: found}); l.Check(size) == nil {
+		return l, nil // as most files are: in order, without holes
+	}
+	var c cover
+	for e := range found.sorted() {
+		if e.Size > 0 && e.Offset < c.pos {
 			return Layout{}, fmt.Errorf("%w: %q overlaps what precedes it", ErrNotFormat, e.Name)
 		}
-		full = append(fill(full, pos, e.Offset), e)
-		pos = e.Offset + e.Size
+		c.add(e)
 	}
-	full = fill(full, pos, size)
-	return Layout{Format: format, Extents: withEmpty(full, found)}, nil
+	c.fill(size)
+	return Layout{Format: format, Extents: c.list}, nil
 }
 
-// fill appends the opaque extent [from, to) to list, if there is any.
-func fill(list []Extent, from, to int64) []Extent {
-	if from == to {
-		return list
-	}
-	return append(list, Extent{DType: Opaque, Offset: from, Size: to - from})
+// A cover is what of a file is covered.
+type cover struct {
+	list  Extents
+	pos   int64    // every byte before it is covered
+	empty []Extent // that come before the next extent which is not
 }
 
-// withEmpty puts the empty extents of found among the extents of full; both
-// are in order.
-func withEmpty(full, found []Extent) []Extent {
-	count := len(full)
-	for _, e := range found {
-		if e.Size == 0 {
-			full = append(full, e)
+// add appends e, which does not begin before those added before.
+func (c *cover) add(e Extent) {
+	if e.Size == 0 {
+		c.empty = append(c.empty, e)
+		return
+	}
+	c.fill(e.Offset)
+	c.list.Append(e)
+	c.pos = e.Offset + e.Size
+}
+
+// fill covers what lies before offset to with an opaque extent, if anything does,
+// and lists the empty extents where they belong.
+func (c *cover) fill(to int64) {
+	hole := Extent{DType: Opaque, Offset: c.pos, Size: to - c.pos}
+	for _, e := range c.empty {
+		if hole.Size > 0 && e.Offset > hole.Offset {
+			c.list.Append(hole)
+			hole.Size = 0
 		}
+		c.list.Append(e)
 	}
-	if len(full) > count {
-		slices.SortStableFunc(full, byOffset)
+	if hole.Size > 0 {
+		c.list.Append(hole)
 	}
-	return full
+	c.empty, c.pos = c.empty[:0], to
 }
 
 // byOffset orders extents by offset, and the empty ones of an offset first.
@@ -81,9 +89,12 @@ func byOffset(a, b Extent) int {
 // with no gap and no overlap.
 func (l Layout) Check(size int64) error {
 	var pos int64
-	for i, e := range l.Extents {
+	i := -1
+	var last Extent
+	for e := range l.Extents.All() {
+		i++
 		switch {
-		case i > 0 && byOffset(l.Extents[i-1], e) > 0:
+		case i > 0 && byOffset(last, e) > 0:
 			return fmt.Errorf("tensor: extent %d of %q is out of order", i, e.Name)
 		case e.Size < 0 || e.Offset < 0 || e.Offset > size:
 			return fmt.Errorf("tensor: extent %d at %d+%d leaves a file of %d bytes", i, e.Offset, e.Size, size)
@@ -91,6 +102,7 @@ func (l Layout) Check(size int64) error {
 			return fmt.Errorf("tensor: extent %d begins at %d, not at %d", i, e.Offset, pos)
 		}
 		pos += e.Size
+		last = e
 	}
 	if pos != size {
 		return fmt.Errorf("tensor: extents cover %d of %d bytes", pos, size)

@@ -95,10 +95,10 @@ type Extent struct {
 // them, and cut nothing.
 type Layout struct {
 	Format  string // "safetensors", "gguf", "torchzip" or "plain"
-	Extents []Extent
+	Extents Extents
 }
 
 // Plain returns the layout of a file of size bytes that is not cut.
 func Plain(size int64) Layout {
-	return Layout{Format: "plain", Extents: []Extent{{DType: Opaque, Size: size}}}
+	return Layout{Format: "plain", Extents: Pack(Extent{DType: Opaque, Size: size})}
 }

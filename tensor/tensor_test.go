@@ -3,6 +3,7 @@ package tensor_test
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/zipnode/zipnode/tensor"
@@ -66,15 +67,16 @@ func TestCover(t *testing.T) {
 		{"negative size", []tensor.Extent{x("a", 1, -1)}, nil},
 		{"sum overflows", []tensor.Extent{x("a", 1, 1<<63-1)}, nil},
 	} {
-		got, err := tensor.Cover("test", 10, tc.found)
+		got, err := tensor.Cover("test", 10, tensor.Pack(tc.found...))
+		list := slices.Collect(got.Extents.All())
 		if tc.want == nil {
 			if !errors.Is(err, tensor.ErrNotFormat) {
-				t.Errorf("%s: Cover = %v, %v, want ErrNotFormat", tc.what, got.Extents, err)
+				t.Errorf("%s: Cover = %v, %v, want ErrNotFormat", tc.what, list, err)
 			}
 			continue
 		}
-		if err != nil || !reflect.DeepEqual(got.Extents, tc.want) {
-			t.Errorf("%s: Cover = %v, %v, want %v", tc.what, got.Extents, err, tc.want)
+		if err != nil || !reflect.DeepEqual(list, tc.want) {
+			t.Errorf("%s: Cover = %v, %v, want %v", tc.what, list, err, tc.want)
 		}
 		if err := got.Check(10); err != nil {
 			t.Errorf("%s: %v", tc.what, err)
@@ -99,7 +101,7 @@ func TestCheck(t *testing.T) {
 		{"empty behind the end", []tensor.Extent{x(0, 10), x(11, 0)}, false},
 		{"negative size", []tensor.Extent{x(0, 12), x(12, -2)}, false},
 	} {
-		if err := (tensor.Layout{Extents: tc.list}).Check(10); (err == nil) != tc.ok {
+		if err := (tensor.Layout{Extents: tensor.Pack(tc.list...)}).Check(10); (err == nil) != tc.ok {
 			t.Errorf("%s: Check = %v", tc.what, err)
 		}
 	}

@@ -113,7 +113,7 @@ func (m *Model) readFile(path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	m.Files = append(m.Files, File{path, hex.EncodeToString(h.Sum(nil))})
-	for _, e := range layout.Extents {
+	for e := range layout.Extents.All() {
 		if e.Name != "" && e.Size > 0 {
 			m.Tensors = append(m.Tensors, Tensor{e, path})
 		}

@@ -34,13 +34,18 @@ func writeNoise(dir string, n int64, tensors int) error {
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
 	n &^= 1
-	header := noiseHeader(n)
+	header := func(w io.Writer) error { return noiseHeader(w, n) }
 	if tensors > 0 {
-		header, n = smallHeader(n, tensors)
+		each := (n/int64(tensors) + 1) &^ 1
+		header = func(w io.Writer) error { return smallHeader(w, each, tensors) }
+		n = each * int64(tensors)
 	}
-	err = binary.Write(w, binary.LittleEndian, uint64(len(header)))
+	var length counter // first: the header of many tensors is not held in memory
+	if err = header(&length); err == nil {
+		err = binary.Write(w, binary.LittleEndian, uint64(length))
+	}
 	if err == nil {
-		_, err = w.Write(header)
+		err = header(w)
 	}
 	if err == nil {
 		_, err = io.CopyN(w, rand.NewChaCha8(seed), n)
@@ -48,8 +53,16 @@ func writeNoise(dir string, n int64, tensors int) error {
 	return errors.Join(err, w.Flush(), f.Close())
 }
 
-// noiseHeader is the header of a safetensors file of n bytes of bf16.
-func noiseHeader(n int64) []byte {
+// A counter counts the bytes written to it.
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}
+
+// noiseHeader writes the header of a safetensors file of n bytes of bf16.
+func noiseHeader(w io.Writer, n int64) error {
 	const most = 64 << 20
 	big := n * 3 / 4 &^ 1
 	out := fmt.Appendf(nil, `{"big":{"dtype":"BF16","shape":[%d],"data_offsets":[0,%d]}`, big/2, big)
@@ -57,19 +70,22 @@ func noiseHeader(n int64) []byte {
 		end := min(n, at+most)
 		out = fmt.Appendf(out, `,"small.%d":{"dtype":"BF16","shape":[%d],"data_offsets":[%d,%d]}`, at/most, (end-at)/2, at, end)
 	}
-	return append(out, '}')
+	_, err := w.Write(append(out, '}'))
+	return err
 }
 
-// smallHeader is the header of a safetensors file of n bytes at least, in so many
-// tensors, and the bytes.
-func smallHeader(n int64, tensors int) ([]byte, int64) {
-	each := (n/int64(tensors) + 1) &^ 1
-	out := []byte("{")
+// smallHeader writes the header of a safetensors file of so many tensors of each
+// bytes.
+func smallHeader(w io.Writer, each int64, tensors int) error {
+	before := "{"
 	for i := range int64(tensors) {
-		out = fmt.Appendf(out, `"layer.%d":{"dtype":"BF16","shape":[%d],"data_offsets":[%d,%d]},`, i, each/2, i*each, (i+1)*each)
+		if _, err := fmt.Fprintf(w, `%s"layer.%d":{"dtype":"BF16","shape":[%d],"data_offsets":[%d,%d]}`, before, i, each/2, i*each, (i+1)*each); err != nil {
+			return err
+		}
+		before = ","
 	}
-	out[len(out)-1] = '}'
-	return out, each * int64(tensors)
+	_, err := io.WriteString(w, "}")
+	return err
 }
 
 // writeFile returns how long it takes to write n bytes to a new file, which it

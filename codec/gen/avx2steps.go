@@ -18,13 +18,14 @@ func words256(x uint16, y reg.VecPhysical) {
 type lane256 struct {
 	fill          func(y reg.VecPhysical, x uint32)
 	add, sub      func(...Op) // vectors
-	right, signed func(...Op) // shifts
+	left          func(...Op) // shifts
+	right, signed func(...Op)
 	bits          uint64
 }
 
 var lanes256 = map[int]lane256{
-	16: {func(y reg.VecPhysical, x uint32) { words256(uint16(x), y) }, VPADDW, VPSUBW, VPSRLW, VPSRAW, 16},
-	32: {func(y reg.VecPhysical, x uint32) { dwords256(x, y) }, VPADDD, VPSUBD, VPSRLD, VPSRAD, 32},
+	16: {func(y reg.VecPhysical, x uint32) { words256(uint16(x), y) }, VPADDW, VPSUBW, VPSLLW, VPSRLW, VPSRAW, 16},
+	32: {func(y reg.VecPhysical, x uint32) { dwords256(x, y) }, VPADDD, VPSUBD, VPSLLD, VPSRLD, VPSRAD, 32},
 }
 
 // walk256 is walk512, for elements of 16 or 32 bits.
@@ -254,6 +255,36 @@ func add256() {
 	}
 	ADDQ(U8(64), other)
 	ADDQ(U8(64), counts)
+	JMP(LabelRef("loop"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+// rowShifts256 is rowShifts512 for whole vectors.
+func rowShifts256() {
+	TEXT("rowShiftsAVX2", NOSPLIT, "func(dst, cols *byte, n, shift int)")
+	Pragma("noescape")
+	Doc("rowShiftsAVX2 fills dst with shift + cols; n is a multiple of 32; cols may be nil for zeros.")
+	dst := Load(Param("dst"), GP64())
+	cols := Load(Param("cols"), GP64())
+	n := Load(Param("n"), GP64())
+	shift := GP64()
+	Load(Param("shift"), shift)
+	i := GP64()
+	VMOVD(shift.As32(), reg.X0)
+	VPBROADCASTB(reg.X0, ymm[0])
+	VMOVDQA(ymm[0], ymm[1])
+	XORQ(i, i)
+	Label("loop")
+	SUBQ(U8(32), n)
+	JL(LabelRef("done"))
+	TESTQ(cols, cols)
+	JEQ(LabelRef("put"))
+	VPADDB(Mem{Base: cols, Index: i, Scale: 1}, ymm[0], ymm[1])
+	Label("put")
+	VMOVDQU(ymm[1], Mem{Base: dst, Index: i, Scale: 1})
+	ADDQ(U8(32), i)
 	JMP(LabelRef("loop"))
 	Label("done")
 	VZEROUPPER()

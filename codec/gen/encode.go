@@ -6,20 +6,13 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Offsets in laneEncoder.
-const (
-	encStates = 0
-	encTable  = 256
-)
-
-// encode512 encodes rounds of 16, 32 or 64 lanes, the last first.
-func encode512(name string, width int) {
-	TEXT(name, NOSPLIT, "func(e, keys, z, words *byte, at, rounds, lanes int) (written int)")
+// encodeBytes512 encodes rounds of 16, 32 or 64 lanes of bytes, the last first.
+func encodeBytes512() {
+	TEXT("encodeBytesAVX512", NOSPLIT, "func(e, symbols, words *byte, at, rounds, lanes int) (written int)")
 	Pragma("noescape")
-	Doc(name + " encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.")
+	Doc("encodeBytesAVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.")
 	e := Load(Param("e"), GP64())
-	keys := Load(Param("keys"), GP64())
-	z := Load(Param("z"), GP64())
+	p := Load(Param("symbols"), GP64())
 	dst := Load(Param("words"), GP64())
 	at := Load(Param("at"), GP64())
 	LEAQ(Mem{Base: dst, Index: at, Scale: 2}, dst)
@@ -28,34 +21,17 @@ func encode512(name string, width int) {
 	start := GP64()
 	table := GP64()
 	MOVQ(dst, start)
-	// Keys and steps are read from the end.
+	// Bytes are read from the end.
 	MOVQ(rounds, at)
 	IMULQ(lanes, at)
-	keyWidth := uint8(2)
-	if width == 8 {
-		keyWidth = 1
-	}
-	LEAQ(Mem{Base: keys, Index: at, Scale: keyWidth}, keys)
-	LEAQ(Mem{Base: z, Index: at, Scale: uint8(width / 8)}, z)
+	ADDQ(at, p)
 	LEAQ(Mem{Base: e, Disp: encTable}, table)
-
 	state := zmm[0:4]
-	key := zmm[4:8]
-	val := zmm[8:12]
-	first := zmm[12:16]
-	slots, one, fifteen, ones, thirtyone := zmm[20], zmm[22], zmm[24], zmm[25], zmm[26]
-	iota := zmm[28]
-	k := encodeConstants{slots: slots, ones: ones, iota: iota, fifteen: fifteen, thirtyone: thirtyone, one: one, rawMask: zmm[21], starts: zmm[23]}
-	if width == 8 {
-		dwords(4095, slots)
-	}
-	dwords(1, one)
-	dwords(15, fifteen)
-	dwords(31, thirtyone)
-	dwords(31, k.rawMask)
-	dwords(255, k.starts)
-	VPTERNLOGD(U8(0xff), ones, ones, ones)
-	VMOVDQU32(iotaWords(), iota.AsY())
+	key := zmm[4]
+	k := byteEncoder{slots: zmm[20], ones: zmm[25], iota: zmm[28]}
+	dwords(4095, k.slots)
+	VPTERNLOGD(U8(0xff), k.ones, k.ones, k.ones)
+	VMOVDQU32(iotaWords(), k.iota.AsY())
 	for g := range state {
 		VMOVDQU32(Mem{Base: e, Disp: encStates + 64*g}, state[g])
 	}
@@ -67,65 +43,13 @@ func encode512(name string, width int) {
 		Label("lanes" + suffix)
 		SUBQ(U8(1), rounds)
 		JL(LabelRef("finish"))
-		if width == 8 { // keys are bytes, and there are no steps
-			SUBQ(U8(16*groups), keys)
-			for g := groups - 1; g >= 0; g-- {
-				VPMOVZXBD(Mem{Base: keys, Disp: 16 * g}, key[g])
-				gatherEntries(table, key[g])
-				byte512(state[g], key[g], dst, k)
-			}
-			JMP(LabelRef("lanes" + suffix))
-			continue
-		}
-		SUBQ(U32(32*groups), keys)
-		SUBQ(U32(16*groups*width/8), z)
-		any := zmm[16]
-		for g := range groups {
-			VPMOVZXWD(Mem{Base: keys, Disp: 32 * g}, key[g])
-			if width == 32 {
-				VMOVDQU32(Mem{Base: z, Disp: 64 * g}, val[g])
-			} else {
-				VPMOVZXWD(Mem{Base: z, Disp: 32 * g}, val[g])
-			}
-			VPADDD(one, val[g], val[g])
-			gatherEntries(table, key[g])
-			// Of its raw bits, those that go with the symbol: at most 15 - bits.
-			all := zmm[17]
-			VPANDD(k.rawMask, key[g], all)
-			VPSRLD(U8(7), key[g], first[g])
-			VPANDD(fifteen, first[g], first[g])
-			VPSUBD(first[g], fifteen, first[g])
-			VPMINUD(first[g], all, first[g])
-			VPSUBD(first[g], all, all)
-			if g == 0 {
-				VMOVDQA32(all, any)
-			} else {
-				VPMAXUD(all, any, any)
-			}
-		}
-		VPTESTMD(any, any, reg.K2)
-		KORTESTW(reg.K2, reg.K2)
-		JNE(LabelRef("more" + suffix))
-		Label("symbols" + suffix)
+		SUBQ(U8(16*groups), p)
 		for g := groups - 1; g >= 0; g-- {
-			step512(state[g], key[g], val[g], first[g], dst, k)
+			VPMOVZXBD(Mem{Base: p, Disp: 16 * g}, key)
+			gatherEntries(table, key)
+			byte512(state[g], key, dst, k)
 		}
 		JMP(LabelRef("lanes" + suffix))
-
-		Label("more" + suffix)
-		if width == 32 {
-			VPCMPUD(U8(6), fifteen, any, reg.K2)
-			KORTESTW(reg.K2, reg.K2)
-			JEQ(LabelRef("second" + suffix))
-			for g := groups - 1; g >= 0; g-- {
-				putPortion512(state[g], key[g], val[g], first[g], dst, 15, k)
-			}
-			Label("second" + suffix)
-		}
-		for g := groups - 1; g >= 0; g-- {
-			putPortion512(state[g], key[g], val[g], first[g], dst, 0, k)
-		}
-		JMP(LabelRef("symbols" + suffix))
 	}
 	Label("finish")
 	for g := range state {
@@ -165,10 +89,8 @@ func emit512(x, iota reg.VecPhysical, dst reg.Register) {
 	VPSRLD(U8(16), x, reg.K2, x)
 }
 
-// encodeConstants are the registers that an encoder keeps.
-type encodeConstants struct {
-	slots, ones, one, fifteen, thirtyone, rawMask, starts, iota reg.VecPhysical
-}
+// byteEncoder is the registers that the encoder of bytes keeps.
+type byteEncoder struct{ slots, ones, iota reg.VecPhysical }
 
 // gatherEntries replaces keys by their entries.
 func gatherEntries(table reg.Register, key reg.VecPhysical) {
@@ -179,57 +101,8 @@ func gatherEntries(table reg.Register, key reg.VecPhysical) {
 	VMOVDQA32(entry, key)
 }
 
-// putPortion512 encodes up to fifteen of the raw bits that do not go with the
-// symbol, from the at'th of them on.
-func putPortion512(x, entry, val, first reg.VecPhysical, dst reg.Register, at int, k encodeConstants) {
-	n, limit := zmm[19], zmm[17]
-	VPANDD(k.rawMask, entry, n)
-	VPSUBD(first, n, n)
-	if at > 0 {
-		VPSUBUSW(k.fifteen, n, n)
-	}
-	VPMINUD(k.fifteen, n, n)
-	// x >= 1 << (31 - n)
-	VPSUBD(n, k.thirtyone, limit)
-	VPSLLVD(limit, k.one, limit)
-	VPCMPUD(U8(5), limit, x, reg.K2)
-	emit512(x, k.iota, dst)
-	VPSLLVD(n, k.ones, zmm[17])
-	VPSRLVD(first, val, zmm[18])
-	if at > 0 {
-		VPSRLD(U8(at), zmm[18], zmm[18])
-	}
-	VPANDND(zmm[18], zmm[17], zmm[17])
-	VPSLLVD(n, x, x)
-	VPORD(zmm[17], x, x)
-}
-
-// step512 encodes a symbol and the n first raw bits in each lane.
-func step512(x, entry, val, n reg.VecPhysical, dst reg.Register, k encodeConstants) {
-	f, a, b, bits := zmm[16], zmm[17], zmm[18], zmm[19]
-	VPSRLD(U8(19), entry, f)
-	VPSRLD(U8(7), entry, bits)
-	VPANDD(k.fifteen, bits, bits)
-	// x >= f << (31 - bits - n)
-	VPSUBD(bits, k.thirtyone, a)
-	VPSUBD(n, a, a)
-	VPSLLVD(a, f, a)
-	VPCMPUD(U8(5), a, x, reg.K2)
-	emit512(x, k.iota, dst)
-	VPSLLVD(n, k.ones, a)
-	VPANDND(val, a, a)
-	VPSLLVD(n, x, x)
-	VPORD(a, x, x)
-	divide512(x, f, a, b, zmm[31], k.ones)
-	VPSLLVD(bits, a, a)
-	VPADDD(b, a, a)
-	VPSRLD(U8(11), entry, b)
-	VPANDD(k.starts, b, b)
-	VPADDD(b, a, x)
-}
-
 // byte512 encodes a byte in each lane.
-func byte512(x, entry reg.VecPhysical, dst reg.Register, k encodeConstants) {
+func byte512(x, entry reg.VecPhysical, dst reg.Register, k byteEncoder) {
 	f, a, b := zmm[16], zmm[17], zmm[18]
 	VPSRLD(U8(12), entry, f)
 	VPSLLD(U8(31-12), f, a)

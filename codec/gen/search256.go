@@ -1,270 +1,776 @@
 package main
 
 import (
+	"fmt"
+	"math/bits"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
+// Offsets in quadTables.
+const (
+	quadNumber = 0
+	quadMask   = quadNumber + 64
+	quadScale  = quadMask + 16
+	quadFirst  = quadScale + 2*16
+	quadQuarts = quadFirst + 16
+	quadAfter  = quadQuarts + 3*16
+	quadCode   = quadAfter + 3*32
+	quadFull   = quadCode + 4*32
+	quadSize   = quadFull + 4
+)
+
+// Offsets in the frame of a kernel, which begins at a cache line: what lies across
+// two takes longer. What there is of each half takes 32 bytes for each.
+const (
+	frameQuads = 0
+	frameLo    = (quadSize + 63) &^ 63 // the low words of sixteen states, then their high words, four times
+	frameHi    = frameLo + 32
+	frameBits  = frameLo + 4*64  // raw bits: the low words
+	frameHigh  = frameBits + 128 // and the high words
+	frameFirst = frameHigh + 128 // how many raw bits are taken with the symbol
+	frameRest  = frameFirst + 64 // and how many are left
+	frameCode  = frameRest + 64
+	frameTable = frameCode + 64  // the numbers of the contexts' tables
+	frameMask  = frameTable + 64 // the high bytes of the slots' masks
+	frameOver  = frameMask + 64  // the slots, or 255, flipped
+	frameLast  = frameOver + 64  // which symbols are in their table's last four
+	frameOnes  = frameLast + 64  // 2^first - 1
+	frameScale = frameOnes + 64  // the high byte of 2^(16-first)
+	frameSlots = frameScale + 64 // of sixteen lanes, four times
+	frameTop   = frameSlots + 128
+	frameSize  = frameTop + 32
+)
+
 // A searcher256 is where a decoder with AVX2 keeps what it knows of a round.
 // Symbols are searched for 32 lanes at a time, in bytes; all else is done for
-// eight, in dwords.
+// sixteen, in words, the low and the high words of the states apart. AVX2 shifts
+// all words of a vector alike: each by its own amount they are shifted by
+// multiplication.
+//
+// Bytes of 32 lanes lie as VPACKUSWB packs two vectors of words, so that unpacking
+// their low and high halves makes words in order.
 type searcher256 struct {
-	d, z, ctx, src, perms reg.Register
-	width                 int
-	low, ones             reg.VecPhysical
-	any                   reg.VecPhysical // rest of all lanes so far
-	bits, slot, freq      Mem             // of 32 lanes: bytes, dwords, words
-	start, head, raw      Mem             // bytes
-	first, rest           Mem             // bytes, of all lanes
+	frame, src, places reg.Register
+	left               reg.Register // rounds
+	width              int
+	labels             int
 }
 
 // search256 is search512 for AVX2.
 func search256(name string, width int) {
-	TEXT(name, NOSPLIT, "func(d, z, ctx, src *byte, size, rounds, lanes int) (done, read int)")
+	TEXT(name, 0, "func(d, z, ctx, src *byte, size, rounds, lanes int) (done, read int)")
 	Pragma("noescape")
 	Doc(name + " decodes up to rounds rounds while at least 512 of the size bytes at src are left.")
-	s := &searcher256{d: Load(Param("d"), GP64()), z: Load(Param("z"), GP64()), ctx: Load(Param("ctx"), GP64()), src: Load(Param("src"), GP64()),
-		perms: GP64(), width: width, low: ymm[15], ones: ymm[14], any: ymm[12]}
+	s := newSearcher256(width)
+	z := Load(Param("z"), GP64())
+	ctx := Load(Param("ctx"), GP64())
+	s.rounds(func(half, lanes int, ahead bool) {
+		from := s.ahead(ahead, ctx, func(further reg.Register) { SHLQ(U8(bits.Len(uint(lanes))-1), further) })
+		s.packed(from, 32*half, lanes, ahead256[0])
+	}, func(g int, lo, hi reg.VecPhysical) {
+		s.store(g, lo, hi, z)
+	}, func(lanes int) {
+		ADDQ(U8(lanes), ctx)
+		ADDQ(U32(lanes*width/8), z)
+	})
+}
+
+// searchFloat256 is searchFloat512 for AVX2.
+func searchFloat256(f floatKind) {
+	TEXT(f.name, 0, "func(d, dst, base, shift, src *byte, size, rounds, lanes, stride, top int) (done, read int)")
+	Pragma("noescape")
+	Doc(f.name + " decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.")
+	s := newSearcher256(f.width)
+	dst := Load(Param("dst"), GP64())
+	base := Load(Param("base"), GP64())
+	shift := Load(Param("shift"), GP64())
+	stride := Load(Param("stride"), GP64())
+	top := GP64()
+	Load(Param("top"), top)
+	VMOVD(top.As32(), reg.X0)
+	if f.width == 16 {
+		VPBROADCASTW(reg.X0, ymm[0])
+	} else {
+		VPBROADCASTD(reg.X0, ymm[0])
+	}
+	VMOVDQA(ymm[0], s.at(frameTop))
+	s.rounds(func(half, lanes int, ahead bool) {
+		b := s.ahead(ahead, base, func(further reg.Register) { SHLQ(U8(bits.Len(uint(lanes*f.width/8))-1), further) })
+		sh := s.ahead(ahead, shift, func(further reg.Register) { IMULQ(stride, further) })
+		s.contexts(f, half, lanes, b, sh)
+	}, func(g int, lo, hi reg.VecPhysical) {
+		if f.width == 16 {
+			s.walk16(g, lo, dst, base)
+		} else {
+			s.walk32(g, lo, hi, dst, base)
+		}
+	}, func(lanes int) {
+		ADDQ(stride, shift)
+		ADDQ(U32(lanes*f.width/8), base)
+		ADDQ(U32(lanes*f.width/8), dst)
+	})
+}
+
+func newSearcher256(width int) *searcher256 {
+	s := &searcher256{frame: GP64(), src: Load(Param("src"), GP64()), places: GP64(), left: GP64(), width: width}
+	LEAQ(AllocLocal(frameSize+64), s.frame)
+	ADDQ(U8(63), s.frame)
+	ANDQ(I8(-64), s.frame)
+	d := Load(Param("d"), GP64())
+	for at := 0; at < quadSize; at += 32 { // and a few bytes after them
+		VMOVDQU(Mem{Base: d, Disp: decQuads + at}, ymm[0])
+		VMOVDQA(ymm[0], s.at(frameQuads+at))
+	}
+	for g := range 4 {
+		s.splitStates(d, g)
+	}
+	LEAQ(placesOfMask(), s.places)
+	return s
+}
+
+// at is where the frame has something, of where it has the i'th of 32 bytes each.
+func (s *searcher256) at(disp int) Mem    { return Mem{Base: s.frame, Disp: disp} }
+func (s *searcher256) of(disp, i int) Mem { return s.at(disp + 32*i) }
+
+// rounds is the body of a decoder: next puts the contexts of 32 lanes, or of 16
+// twice, of this round or the one ahead, in the first register of ahead256; put
+// takes the values of sixteen, one more than the steps, and after goes on to the
+// next round.
+//
+// Contexts do not wait for states. So those of a round are looked up in the one
+// before, where what does wait leaves room.
+func (s *searcher256) rounds(next func(half, lanes int, ahead bool), put func(g int, lo, hi reg.VecPhysical), after func(lanes int)) {
 	end := GP64()
 	Load(Param("size"), end)
 	ADDQ(s.src, end)
-	rounds := Load(Param("rounds"), GP64())
-	lanes := Load(Param("lanes"), GP64())
-	start, done := GP64(), GP64()
-	MOVQ(s.src, start)
-	XORQ(done, done)
-	LEAQ(wordsOfMask(), s.perms)
 	SUBQ(U32(512), end)
-	s.bits, s.slot, s.freq = AllocLocal(32), AllocLocal(128), AllocLocal(64)
-	s.start, s.head, s.raw = AllocLocal(32), AllocLocal(32), AllocLocal(32)
-	s.first, s.rest = AllocLocal(64), AllocLocal(64)
-	dwords256(1<<15, s.low)
-	VPCMPEQD(s.ones, s.ones, s.ones)
-	CMPQ(lanes, U8(32))
+	left := s.left
+	Load(Param("rounds"), left)
+	r := GP64()
+	Load(Param("lanes"), r)
+	CMPQ(r, U8(32))
 	JEQ(LabelRef("lanes32"))
 	JL(LabelRef("lanes16"))
 	for _, lanes := range []int{64, 32, 16} {
-		suffix := map[int]string{64: "64", 32: "32", 16: "16"}[lanes]
-		groups := lanes / 8
+		suffix := fmt.Sprint(lanes)
+		halves := (lanes + 31) / 32
+		groups := min(lanes, 32) / 16
 		Label("lanes" + suffix)
-		CMPQ(rounds, done)
+		for half := range halves {
+			next(half, lanes, false)
+			s.tables(half)
+		}
+		Label("round" + suffix)
+		TESTQ(left, left)
 		JLE(LabelRef("finish"))
 		CMPQ(s.src, end)
 		JA(LabelRef("finish"))
-		VPXOR(s.any, s.any, s.any)
-		for half := range (lanes + 31) / 32 {
-			s.symbols(half, min(groups, 4))
-			for g := range min(groups, 4) {
-				s.step(4*half, g)
+		for half := range halves {
+			s.slots(half, groups)
+		}
+		s.find(halves, groups)
+		for half := range halves {
+			next(half, lanes, true)
+			s.tables(half)
+			s.take(half, groups)
+		}
+		VMOVDQA(s.rest(0), ymm[0])
+		if halves == 2 {
+			VPOR(s.rest(1), ymm[0], ymm[0])
+		}
+		VPTEST(ymm[0], ymm[0])
+		JNE(LabelRef("more" + suffix))
+		Label("put" + suffix)
+		for half := range halves {
+			lo, hi := s.values(half, groups)
+			for g := range groups {
+				put(2*half+g, lo[g], hi[g])
 			}
 		}
-		VPTEST(s.any, s.any)
-		JNE(LabelRef("more" + suffix))
-		Label("next" + suffix)
-		ADDQ(U8(lanes), s.ctx)
-		ADDQ(U32(lanes*width/8), s.z)
-		INCQ(done)
-		JMP(LabelRef("lanes" + suffix))
+		after(lanes)
+		DECQ(left)
+		JMP(LabelRef("round" + suffix))
 
 		Label("more" + suffix)
-		s.more(groups, 0)
-		if width == 32 {
-			s.more(groups, 15)
+		for portion := range s.width / 16 {
+			if portion == 1 {
+				VMOVDQA(s.rest(0), ymm[0])
+				if halves == 2 {
+					VPOR(s.rest(1), ymm[0], ymm[0])
+				}
+				VPTEST(ymm[0], ymm[0])
+				JEQ(LabelRef("put" + suffix))
+			}
+			for half := range halves {
+				s.more(half, groups, portion)
+			}
 		}
-		JMP(LabelRef("next" + suffix))
+		JMP(LabelRef("put" + suffix))
 	}
 	Label("finish")
-	SUBQ(start, s.src)
+	done := GP64()
+	Load(Param("d"), done)
+	for g := range 4 {
+		s.joinStates(done, g)
+	}
+	Load(Param("rounds"), done)
+	SUBQ(left, done)
 	Store(done, ReturnIndex(0))
+	Load(Param("src"), done)
+	SUBQ(done, s.src)
 	Store(s.src, ReturnIndex(1))
 	VZEROUPPER()
 	RET()
 }
 
-// broadcast loads sixteen bytes of the decoder twice.
-func (s *searcher256) broadcast(at int, y reg.VecPhysical) {
-	VBROADCASTI128(Mem{Base: s.d, Disp: at}, y)
-}
-
-// symbols searches the symbols of 32 lanes, of which groups of eight are there,
-// and leaves in memory what there is to know of them.
-func (s *searcher256) symbols(half, groups int) {
-	c, t, sat, index := ymm[0], ymm[1], ymm[2], ymm[3]
-	bits := ymm[4]
-	if groups < 4 {
-		VMOVDQU(Mem{Base: s.ctx}, c.AsX())
-	} else {
-		VMOVDQU(Mem{Base: s.ctx, Disp: 32 * half}, c)
+// splitStates puts sixteen of d's states into the frame.
+func (s *searcher256) splitStates(d reg.Register, g int) {
+	lo, hi := ymm[0:2], ymm[2:4]
+	for i := range 2 {
+		VMOVDQU(Mem{Base: d, Disp: decStates + 64*g + 32*i}, lo[i])
+		VPSRLD(U8(16), lo[i], hi[i])
+		VPAND(repeated(0xffff), lo[i], lo[i])
 	}
-	// The table's number: of each quarter of the contexts, then by bits 4 and 5.
-	s.choose(decNumber, 4, c, t, []reg.VecPhysical{ymm[4], ymm[5], ymm[6], ymm[7]})
-	s.broadcast(decTableBits, bits)
-	VPSHUFB(t, bits, bits)
-	VMOVDQU(bits, s.bits)
-	for g := range groups {
-		b, x := ymm[8], ymm[4+g]
-		VPMOVZXBD(s.bits.Offset(8*g), b)
-		VPSLLVD(b, s.ones, b)
-		VPANDN(Mem{Base: s.d, Disp: decStates + 128*half + 32*g}, b, x)
-		VMOVDQU(x, s.slot.Offset(32*g))
-	}
-	if groups < 4 {
-		VPXOR(ymm[6], ymm[6], ymm[6])
-		VPXOR(ymm[7], ymm[7], ymm[7])
-	}
-	VPACKUSDW(ymm[5], ymm[4], ymm[4])
-	VPACKUSDW(ymm[7], ymm[6], ymm[6])
-	VPACKUSWB(ymm[6], ymm[4], ymm[4])
-	VMOVDQU(packedOrder(), ymm[5])
-	VPERMD(ymm[4], ymm[5], sat)
-	// Which four of the table's symbols, then which of these.
-	VPADDB(t, t, index)
-	VPADDB(index, index, index)
-	first := ymm[9] // slot of the symbol: the highest that is not above the lane's
-	VPXOR(first, first, first)
-	for q := range 3 {
-		y := ymm[4]
-		s.broadcast(decTableQuarts+16*q, y)
-		VPSHUFB(t, y, y)
-		VPMAXUB(sat, y, ymm[5])
-		VPCMPEQB(sat, ymm[5], ymm[5])
-		VPSUBB(ymm[5], index, index)
-		VPAND(ymm[5], y, y)
-		VPMAXUB(y, first, first)
-	}
-	for k := range 3 {
-		s.choose(decTableAfter+32*k, 2, index, ymm[10], []reg.VecPhysical{ymm[7], ymm[8]})
-		VPMAXUB(sat, ymm[10], ymm[4+k])
-		VPCMPEQB(sat, ymm[4+k], ymm[4+k])
-		VPAND(ymm[4+k], ymm[10], ymm[10])
-		VPMAXUB(ymm[10], first, first)
-	}
-	VMOVDQU(first, s.start)
-	VPADDB(index, index, index)
-	VPADDB(index, index, index)
-	for k := range 3 {
-		VPSUBB(ymm[4+k], index, index)
-	}
-	// Only a table's last symbol has a frequency of more than a byte.
-	high := c
-	s.broadcast(decTableLast, high)
-	VPSHUFB(t, high, high)
-	VPOR(repeated(0xf0f0f0f0), index, ymm[4])
-	VPCMPEQB(s.ones, ymm[4], ymm[4])
-	VPAND(ymm[4], high, high)
-	all := []reg.VecPhysical{ymm[4], ymm[5], ymm[6], ymm[7], ymm[8], ymm[9], ymm[10], ymm[11]}
-	s.choose(decFreqLo, 8, index, t, all)
-	VPUNPCKLBW(high, t, ymm[4])
-	VPUNPCKHBW(high, t, ymm[5])
-	VMOVDQU(ymm[4], s.freq)
-	VMOVDQU(ymm[5], s.freq.Offset(32))
-	s.choose(decCode, 8, index, t, all)
-	raw, now := ymm[5], ymm[4]
-	VPAND(repeated(0x07070707), t, c)
-	VMOVDQU(c, s.head)
-	VPSRLW(U8(3), t, raw)
-	VPAND(repeated(0x1f1f1f1f), raw, raw)
-	VMOVDQU(raw, s.raw)
-	VMOVDQU(repeated(0x0f0f0f0f), now)
-	VPSUBB(s.bits, now, now)
-	VPMINUB(raw, now, now)
-	VMOVDQU(now, s.first.Offset(32*half))
-	VPSUBB(now, raw, raw)
-	VMOVDQU(raw, s.rest.Offset(32*half))
-	if groups < 4 {
-		VMOVDQU(raw.AsX(), raw.AsX()) // of lanes that are there
-	}
-	VPOR(raw, s.any, s.any)
-}
-
-// choose looks up index, below 16 times parts, in so many bytes of the decoder.
-// It uses parts registers and, of more than two, dst.
-func (s *searcher256) choose(at, parts int, index, dst reg.VecPhysical, temps []reg.VecPhysical) {
-	for i := range parts {
-		s.broadcast(at+16*i, temps[i])
-		VPSHUFB(index, temps[i], temps[i])
-	}
-	for bit, n := 4, parts; n > 1; bit, n = bit+1, n/2 {
-		VPSLLW(U8(7-bit), index, dst)
-		for i := 0; i < n; i += 2 {
-			to := temps[i/2]
-			if n == 2 {
-				to = dst
-			}
-			VPBLENDVB(dst, temps[i+1], temps[i], to)
-		}
+	for i, y := range [][]reg.VecPhysical{lo, hi} {
+		VPACKUSDW(y[1], y[0], y[0])
+		VPERMQ(U8(0xd8), y[0], y[0])
+		VMOVDQA(y[0], s.at(frameLo+64*g+32*i))
 	}
 }
 
-// step takes the symbols found from eight states.
-func (s *searcher256) step(before, g int) {
-	x, t, f, raw, n, v := ymm[0], ymm[1], ymm[2], ymm[4], ymm[5], ymm[6]
-	state := Mem{Base: s.d, Disp: decStates + 32*(before+g)}
-	VPMOVZXBD(s.bits.Offset(8*g), t)
-	VMOVDQU(state, x)
-	VPSRLVD(t, x, x)
-	// Words lie as they were unpacked.
-	VPMOVZXWD(s.freq.Offset(32*(g&1)+16*(g>>1)), f)
-	VPMULLD(f, x, x)
-	VPADDD(s.slot.Offset(32*g), x, x)
-	VPMOVZXBD(s.start.Offset(8*g), t)
-	VPSUBD(t, x, x)
-	VPMOVZXBD(s.raw.Offset(8*g), raw)
-	VPMOVZXBD(s.first.Offset(8*(before+g)), n)
-	VPMOVZXBD(s.head.Offset(8*g), v)
-	VPSLLVD(raw, v, v)
-	VPSLLVD(n, s.ones, t)
-	VPANDN(x, t, t)
-	VPOR(t, v, v)
-	VPADDD(s.ones, v, v)
-	VPSRLVD(n, x, x)
-	renorm256(x, s.low, s.src, s.perms)
-	VMOVDQU(x, state)
-	if s.width == 32 {
-		VMOVDQU(v, Mem{Base: s.z, Disp: 32 * (before + g)})
+func (s *searcher256) joinStates(d reg.Register, g int) {
+	VMOVDQA(s.lo(g), ymm[0])
+	VMOVDQA(s.hi(g), ymm[1])
+	paired256(ymm[0], ymm[1], ymm[2], ymm[3])
+	for i := range 2 {
+		VMOVDQU(ymm[2+i], Mem{Base: d, Disp: decStates + 64*g + 32*i})
+	}
+}
+
+// lo and hi are the low and the high words of sixteen states, bits and high those
+// of their raw bits; code is those of the symbols of 32, first and rest how many
+// raw bits they have.
+func (s *searcher256) lo(g int) Mem       { return s.at(frameLo + 64*g) }
+func (s *searcher256) hi(g int) Mem       { return s.at(frameHi + 64*g) }
+func (s *searcher256) bits(g int) Mem     { return s.at(frameBits + 32*g) }
+func (s *searcher256) high(g int) Mem     { return s.at(frameHigh + 32*g) }
+func (s *searcher256) code(half int) Mem  { return s.at(frameCode + 32*half) }
+func (s *searcher256) first(half int) Mem { return s.at(frameFirst + 32*half) }
+func (s *searcher256) rest(half int) Mem  { return s.at(frameRest + 32*half) }
+
+// paired256 makes dwords a, then b, of low and high words.
+func paired256(lo, hi, a, b reg.VecPhysical) {
+	VPUNPCKLWD(hi, lo, a)
+	VPUNPCKHWD(hi, lo, b)
+	inOrder(a, b, lo)
+}
+
+// packed loads a byte for each of 32 lanes, or of 16 twice.
+func (s *searcher256) packed(at reg.Register, disp, lanes int, y reg.VecPhysical) {
+	if lanes == 16 {
+		VMOVDQU(Mem{Base: at}, y.AsX())
+		VPERMQ(U8(0x50), y, y)
 		return
 	}
-	s.words(v)
-	VMOVDQU(v.AsX(), Mem{Base: s.z, Disp: 16 * (before + g)})
+	VPERMQ(U8(0xd8), Mem{Base: at, Disp: disp}, y)
 }
 
-// words packs the low words of v.
-func (s *searcher256) words(v reg.VecPhysical) {
-	VPSHUFB(lowWords(), v, v)
-	VPERMQ(U8(0x08), v, v)
+// half256 is the registers that each half has to itself.
+func half256(half int) []reg.VecPhysical { return ymm[8*half:][:8] }
+
+// ahead256 is the registers for what is looked up ahead.
+var ahead256 = []reg.VecPhysical{ymm[1], ymm[2], ymm[4], ymm[5], ymm[6], ymm[9]}
+
+// ahead returns at, or where it is in the next round: further by what by makes of
+// one. The last round has itself as the next.
+func (s *searcher256) ahead(ahead bool, at reg.Register, by func(further reg.Register)) reg.Register {
+	if !ahead {
+		return at
+	}
+	further := GP64()
+	XORL(further.As32(), further.As32())
+	CMPQ(s.left, U8(1))
+	SETNE(further.As8())
+	by(further)
+	ADDQ(at, further)
+	return further
 }
 
-// more takes up to fifteen of the further raw bits, from the at'th on.
-func (s *searcher256) more(groups, at int) {
-	x, n, first, b := ymm[0], ymm[4], ymm[5], ymm[6]
-	for g := range groups {
-		state := Mem{Base: s.d, Disp: decStates + 32*g}
-		VPMOVZXBD(s.rest.Offset(8*g), n)
-		VPMOVZXBD(s.first.Offset(8*g), first)
-		if at > 0 {
-			VPSUBUSW(repeated(uint32(at)), n, n)
-			VPADDD(repeated(uint32(at)), first, first)
-		}
-		VPMINUD(repeated(15), n, n)
-		VMOVDQU(state, x)
-		VPSLLVD(n, s.ones, b)
-		VPANDN(x, b, b)
-		VPSLLVD(first, b, b)
-		VPSRLVD(n, x, x)
-		renorm256(x, s.low, s.src, s.perms)
-		VMOVDQU(x, state)
-		if s.width == 32 {
-			to := Mem{Base: s.z, Disp: 32 * g}
-			VPADDD(to, b, b)
-			VMOVDQU(b, to)
+// contexts is that of searcher.
+func (s *searcher256) contexts(f floatKind, half, lanes int, base, shift reg.Register) {
+	y := ahead256
+	c, words, top, zero := y[0], y[1:3], y[3], y[3]
+	VMOVDQA(s.at(frameTop), top)
+	for g := range min(2, lanes/16) {
+		x := words[g]
+		if f.width == 16 {
+			VMOVDQU(Mem{Base: base, Disp: 64*half + 32*g}, x)
+			VPSRLW(U8(f.exponent), x, x)
+			VPAND(repeated(f.mask<<16|f.mask), x, x)
+			VPSUBUSW(x, top, x)
 			continue
 		}
-		to := Mem{Base: s.z, Disp: 16 * g}
-		s.words(b)
-		VPADDW(to, b.AsX(), b.AsX())
-		VMOVDQU(b.AsX(), to)
+		for i, x := range []reg.VecPhysical{x, y[4]} {
+			VMOVDQU(Mem{Base: base, Disp: 128*half + 64*g + 32*i}, x)
+			VPSRLD(U8(f.exponent), x, x)
+			VPAND(repeated(f.mask), x, x)
+			VPSUBUSW(x, top, x)
+		}
+		VPACKUSDW(y[4], x, x)
+		VPERMQ(U8(0xd8), x, x)
 	}
+	VPACKUSWB(words[min(2, lanes/16)-1], words[0], words[0])
+	s.packed(shift, 32*half, lanes, c)
+	VPMINUB(repeated(0x1f1f1f1f), words[0], words[0])
+	VPADDB(words[0], words[0], words[0])
+	VPADDB(words[0], c, c)
+	VPXOR(zero, zero, zero)
+	VPMAXSB(zero, c, c)
+	VPMINSB(repeated(0x3f3f3f3f), c, c)
+}
+
+// tables looks up which tables contexts have, and the masks of their slots.
+func (s *searcher256) tables(half int) {
+	c, table, t := ahead256[0], ahead256[1], ahead256[2]
+	s.lookup(quadNumber, c, table)
+	for i := 1; i < 4; i++ {
+		VPSUBB(repeated(0x10101010), c, c)
+		s.lookup(quadNumber+16*i, c, t)
+		VPXOR(t, table, table)
+	}
+	VMOVDQA(table, s.of(frameTable, half))
+	s.lookup(quadMask, table, t)
+	VMOVDQA(t, s.of(frameMask, half))
+}
+
+// lookup sets y to what sixteen bytes of the tables have for index.
+func (s *searcher256) lookup(at int, index, y reg.VecPhysical) {
+	VBROADCASTI128(s.at(frameQuads+at), y)
+	VPSHUFB(index, y, y)
+}
+
+// lookup32 does so in 32 bytes, of which the second half is XORed with the first;
+// less is index - 16.
+func (s *searcher256) lookup32(at int, index, less, y, t reg.VecPhysical) {
+	s.lookup(at, index, y)
+	s.lookup(at+16, less, t)
+	VPXOR(t, y, y)
+}
+
+// constants256 looks up index in a table of sixteen bytes.
+func constants256(name string, of func(i int) int, index, y reg.VecPhysical) {
+	b := make([]byte, 32)
+	for i := range b {
+		b[i] = byte(of(i & 15))
+	}
+	VMOVDQU(constant(name, b), y)
+	VPSHUFB(index, y, y)
+}
+
+// slots finds the states' slots. It leaves the tables in y[1], and in y[4] the
+// lowest bytes of the slots, or 255, flipped.
+func (s *searcher256) slots(half, groups int) {
+	y := half256(half)
+	table, mask, ones, slot := y[1], y[2], y[3], y[4:6]
+	VMOVDQA(s.of(frameTable, half), table)
+	VMOVDQA(s.of(frameMask, half), mask)
+	VPCMPEQD(ones, ones, ones)
+	for g := range groups {
+		unpack(g, mask, ones, slot[g])
+		VPAND(s.lo(2*half+g), slot[g], slot[g])
+		VMOVDQA(slot[g], s.of(frameSlots, 2*half+g))
+	}
+	VPACKUSWB(slot[groups-1], slot[0], slot[0])
+	VPXOR(ones, slot[0], slot[0])
+	VMOVDQA(slot[0], s.of(frameOver, half))
+}
+
+// find searches the symbols of the slots. Halves take their steps in turn, since
+// each waits for itself, and a processor does not look far enough ahead for the
+// other. It leaves the first slots of the symbols in y[0], and frequency << (16 -
+// bits) in y[3] and y[7].
+//
+// A first slot less one more than the lane's slot is, modulo 256, less than the
+// lane's slot flipped if it is higher than the slot, and else at least that: so
+// the most of all tells of the symbol, and the least of the next.
+func (s *searcher256) find(halves, groups int) {
+	each := func(fn func(h int, y []reg.VecPhysical)) {
+		for h := range halves {
+			fn(h, half256(h))
+		}
+	}
+	const first, index, less, found, place, next = 5, 2, 0, 3, 6, 7
+	compare := func(first, start int) {
+		each(func(h int, y []reg.VecPhysical) { VPADDB(s.of(frameOver, h), y[first], y[first]) })
+		each(func(h int, y []reg.VecPhysical) { VPMAXUB(y[first], y[start], y[place]) })
+		if start == place {
+			start = next
+		}
+		each(func(h int, y []reg.VecPhysical) { VPMINUB(y[first], y[start], y[next]) })
+		each(func(h int, y []reg.VecPhysical) { VPCMPEQB(y[first], y[place], y[found]) })
+	}
+	each(func(h int, y []reg.VecPhysical) { VPADDB(y[1], y[1], y[index]) })
+	each(func(h int, y []reg.VecPhysical) { VPADDB(y[index], y[index], y[index]) })
+	// Which four of the table's symbols, then which of these.
+	for q := range 3 {
+		each(func(h int, y []reg.VecPhysical) { s.lookup(quadQuarts+16*q, y[1], y[first]) })
+		if q == 0 {
+			compare(first, 4)
+		} else {
+			compare(first, place)
+		}
+		each(func(h int, y []reg.VecPhysical) { VPSUBB(y[found], y[index], y[index]) })
+	}
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(y[found], s.of(frameLast, h)) })
+	each(func(h int, y []reg.VecPhysical) { VPSUBB(repeated(0x10101010), y[index], y[less]) })
+	const code = 1
+	each(func(h int, y []reg.VecPhysical) { s.lookup32(quadCode, y[index], y[less], y[code], y[4]) })
+	for k := range 3 {
+		each(func(h int, y []reg.VecPhysical) { s.lookup32(quadAfter+32*k, y[index], y[less], y[3], y[4]) })
+		compare(3, place)
+		each(func(h int, y []reg.VecPhysical) { s.lookup32(quadCode+32*(k+1), y[index], y[less], y[4], y[5]) })
+		each(func(h int, y []reg.VecPhysical) { VPBLENDVB(y[found], y[4], y[code], y[code]) })
+	}
+	s.factors(groups, each)
+}
+
+// factors is the end of find. The frequency is how far the next symbol's first
+// slot is from the symbol's; a table's last has all slots that are left.
+func (s *searcher256) factors(groups int, each func(func(h int, y []reg.VecPhysical))) {
+	const start, code, high, last, place, low, n = 0, 1, 2, 3, 6, 7, 6
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(y[code], s.of(frameCode, h)) })
+	each(func(h int, y []reg.VecPhysical) { VPAND(s.of(frameLast, h), y[last], y[last]) })
+	each(func(h int, y []reg.VecPhysical) { VPSUBB(s.of(frameOver, h), y[place], y[start]) })
+	each(func(h int, y []reg.VecPhysical) { VPSUBB(y[place], y[low], y[low]) })
+	each(func(h int, y []reg.VecPhysical) { VPCMPEQB(repeated(0), y[start], y[high]) })
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(s.of(frameMask, h), y[4]) })
+	each(func(h int, y []reg.VecPhysical) { VPSUBB(y[high], y[4], y[high]) })
+	each(func(h int, y []reg.VecPhysical) { VPAND(y[last], y[high], y[high]) })
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(s.of(frameTable, h), y[3]) })
+	each(func(h int, y []reg.VecPhysical) { s.lookup(quadScale, y[3], y[4]) })
+	each(func(h int, y []reg.VecPhysical) { s.lookup(quadScale+16, y[3], y[5]) })
+	each(func(h int, y []reg.VecPhysical) { s.lookup(quadFirst, y[3], y[n]) })
+	each(func(h int, y []reg.VecPhysical) { unpack(0, y[high], y[low], y[3]) })
+	if groups == 2 {
+		each(func(h int, y []reg.VecPhysical) { unpack(1, y[high], y[low], y[7]) })
+	}
+	each(func(h int, y []reg.VecPhysical) { unpack(0, y[5], y[4], y[2]) })
+	each(func(h int, y []reg.VecPhysical) { VPMULLW(y[2], y[3], y[3]) })
+	if groups == 2 {
+		each(func(h int, y []reg.VecPhysical) { unpack(1, y[5], y[4], y[4]) })
+		each(func(h int, y []reg.VecPhysical) { VPMULLW(y[4], y[7], y[7]) })
+	}
+	each(func(h int, y []reg.VecPhysical) { rawOf(y[code], y[code]) })
+	each(func(h int, y []reg.VecPhysical) { VPMINUB(y[code], y[n], y[n]) })
+	each(func(h int, y []reg.VecPhysical) { scaleDown(y[n], y[4]) })
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(y[4], s.of(frameScale, h)) })
+	each(func(h int, y []reg.VecPhysical) { VPSUBB(y[n], y[code], y[code]) })
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(y[code], s.rest(h)) })
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(y[n], s.first(h)) })
+	each(func(h int, y []reg.VecPhysical) { lowBits(y[n], y[2]) })
+	each(func(h int, y []reg.VecPhysical) { VMOVDQA(y[2], s.of(frameOnes, h)) })
+}
+
+// unpack makes words of the bytes of group g: low and high bytes.
+func unpack(g int, high, low, y reg.VecPhysical) {
+	if g == 0 {
+		VPUNPCKLBW(high, low, y)
+	} else {
+		VPUNPCKHBW(high, low, y)
+	}
+}
+
+// lowBits sets y to 2^n - 1 for n up to 8, and to 255 above.
+func lowBits(n, y reg.VecPhysical) {
+	constants256("lowBits", func(i int) int { return 1<<min(i, 8) - 1 }, n, y)
+}
+
+// scaleDown sets y to the high byte of 2^(16-n), or to 0 for n = 0.
+func scaleDown(n, y reg.VecPhysical) {
+	constants256("scaleDown", func(i int) int { return 1 << (16 - i) >> 8 }, n, y)
+}
+
+// powersBelow sets y to 2^n, or to 0 for n above 7.
+func powersBelow(n, y reg.VecPhysical) {
+	constants256("powersBelow", func(i int) int { return 1 << i }, n, y)
+}
+
+// rawOf sets raw to how many raw bits symbols have.
+func rawOf(code, raw reg.VecPhysical) {
+	VPSRLW(U8(3), code, raw)
+	VPAND(repeated(0x1f1f1f1f), raw, raw)
+}
+
+// values returns the low and the high words of head << raw, and the raw bits, of
+// the symbols of groups of sixteen lanes.
+func (s *searcher256) values(half, groups int) (lo, hi []reg.VecPhysical) {
+	head, raw, below, above, zero := ymm[0], ymm[1], ymm[2], ymm[3], ymm[4]
+	lo, hi = ymm[8:10], ymm[10:12]
+	VMOVDQA(s.code(half), head)
+	rawOf(head, raw)
+	VPAND(repeated(0x07070707), head, head)
+	VPXOR(zero, zero, zero)
+	powers := func(n reg.VecPhysical) {
+		powersBelow(n, below)
+		constants256("powersAbove", func(i int) int { return 1 << i >> 8 }, n, above)
+	}
+	VPADDUSB(repeated(0x70707070), raw, ymm[5]) // PSHUFB gives 0 above 15
+	powers(ymm[5])
+	h, by := ymm[6], ymm[7]
+	for g := range groups {
+		unpack(g, zero, head, h)
+		unpack(g, above, below, by)
+		VPMULLW(by, h, lo[g])
+		VPOR(s.bits(2*half+g), lo[g], lo[g])
+		if s.width == 32 {
+			VPMULHUW(by, h, hi[g])
+			VPOR(s.high(2*half+g), hi[g], hi[g])
+		}
+	}
+	if s.width == 16 {
+		return lo, hi
+	}
+	VPSUBB(repeated(0x10101010), raw, raw)
+	powers(raw)
+	for g := range groups {
+		unpack(g, zero, head, h)
+		unpack(g, above, below, by)
+		VPMULLW(by, h, h)
+		VPOR(h, hi[g], hi[g])
+	}
+	return lo, hi
+}
+
+// take sets the states of groups of sixteen lanes to frequency * (state >> bits) +
+// slot - start, which is factor * (state - slot) >> 16 + slot - start, and takes
+// the raw bits that go with the symbol. Both groups take their steps in turn.
+func (s *searcher256) take(half, groups int) {
+	y := half256(half)
+	start, factor := y[0], []reg.VecPhysical{y[3], y[7]}
+	zero, lo, hi := ymm[13], ymm[1:3], ymm[4:6]
+	t, u := []reg.VecPhysical{ymm[6], ymm[9]}, []reg.VecPhysical{ymm[10], ymm[12]}
+	VPXOR(zero, zero, zero)
+	each := func(fn func(g int)) {
+		for g := range groups {
+			fn(g)
+		}
+	}
+	at := 2 * half
+	each(func(g int) { VMOVDQA(s.of(frameSlots, at+g), lo[g]) })
+	each(func(g int) { VMOVDQA(s.hi(at+g), hi[g]) })
+	each(func(g int) { unpack(g, zero, start, t[g]) })
+	each(func(g int) { VPSUBW(t[g], lo[g], t[g]) })
+	each(func(g int) { VPXOR(s.lo(at+g), lo[g], lo[g]) })
+	each(func(g int) { VPMULHUW(factor[g], lo[g], lo[g]) })
+	each(func(g int) { VPMULLW(factor[g], hi[g], u[g]) })
+	each(func(g int) { VPMULHUW(factor[g], hi[g], hi[g]) })
+	each(func(g int) { VPADDW(t[g], lo[g], lo[g]) })
+	each(func(g int) { VPADDW(u[g], lo[g], lo[g]) })
+	each(func(g int) { VPSUBUSW(lo[g], u[g], u[g]) }) // more than 0: the sum overflowed
+	each(func(g int) { VPMINUW(repeated(1<<16|1), u[g], u[g]) })
+	each(func(g int) { VPADDW(u[g], hi[g], hi[g]) })
+	// A symbol that is alone in its table has a factor of 2^16, and takes nothing.
+	CMPL(s.at(frameQuads+quadFull), U8(0))
+	done := s.label()
+	JEQ(LabelRef(done))
+	each(func(g int) {
+		VPCMPEQW(zero, factor[g], t[g])
+		VPBLENDVB(t[g], s.lo(at+g), lo[g], lo[g])
+		VPBLENDVB(t[g], s.hi(at+g), hi[g], hi[g])
+	})
+	Label(done)
+	VMOVDQA(s.of(frameOnes, half), ymm[14])
+	each(func(g int) {
+		unpack(g, zero, ymm[14], t[g])
+		VPAND(lo[g], t[g], t[g])
+		VMOVDQA(t[g], s.bits(at+g))
+		if s.width == 32 {
+			VMOVDQA(zero, s.high(at+g))
+		}
+	})
+	VMOVDQA(s.of(frameScale, half), ymm[14])
+	each(func(g int) { unpack(g, ymm[14], zero, t[g]) })
+	s.shift(half, groups, lo, hi, t, u, factor, zero)
+}
+
+func (s *searcher256) label() string {
+	s.labels++
+	return fmt.Sprintf("label%d", s.labels)
+}
+
+// shift shifts lo and hi by n and moves words into those that are low; scale is
+// 2^(16-n), or 0 for n = 0.
+func (s *searcher256) shift(half, groups int, lo, hi, scale, t, u []reg.VecPhysical, zero reg.VecPhysical) {
+	each := func(fn func(g int)) {
+		for g := range groups {
+			fn(g)
+		}
+	}
+	each(func(g int) { VPMULHUW(scale[g], lo[g], t[g]) })
+	each(func(g int) { VPMULLW(scale[g], hi[g], u[g]) })
+	each(func(g int) { VPOR(u[g], t[g], t[g]) })
+	each(func(g int) { VPMULHUW(scale[g], hi[g], u[g]) })
+	each(func(g int) { VPCMPEQW(zero, scale[g], scale[g]) })
+	each(func(g int) { VPBLENDVB(scale[g], lo[g], t[g], lo[g]) })
+	each(func(g int) { VPBLENDVB(scale[g], hi[g], u[g], hi[g]) })
+	low := t // those below 2^15
+	each(func(g int) { VPSRLW(U8(15), lo[g], low[g]) })
+	each(func(g int) { VPOR(hi[g], low[g], low[g]) })
+	each(func(g int) { VPCMPEQW(zero, low[g], low[g]) })
+	s.renorm(half, groups, lo, hi, low, scale[0], u[0])
+}
+
+// renorm moves a word into each lane that is low, and puts the states away. It
+// uses w and at.
+func (s *searcher256) renorm(half, groups int, lo, hi, low []reg.VecPhysical, w, at reg.VecPhysical) {
+	set, next := GP64(), GP64()
+	VPACKSSWB(low[groups-1], low[0], w)
+	VPMOVMSKB(w, set.As32())
+	for g := range groups {
+		a, b, n := GP64(), GP64(), GP64()
+		if g == 1 {
+			SHRL(U8(8), set.As32())
+		}
+		// Bits 0 to 7 are the first eight lanes', 16 to 23 the others'.
+		MOVBLZX(set.As8(), a.As32())
+		MOVL(set.As32(), b.As32())
+		ANDL(U32(0xff0000), b.As32())
+		POPCNTL(a.As32(), n.As32())
+		VMOVDQU(Mem{Base: s.src}, w.AsX())
+		VINSERTI128(U8(1), Mem{Base: s.src, Index: n, Scale: 2}, w, w)
+		POPCNTL(b.As32(), next.As32())
+		ADDL(n.As32(), next.As32())
+		LEAQ(Mem{Base: s.src, Index: next, Scale: 2}, s.src)
+		SHLL(U8(4), a.As32())
+		SHRL(U8(12), b.As32())
+		VMOVDQU(Mem{Base: s.places, Index: a, Scale: 1}, at.AsX())
+		VINSERTI128(U8(1), Mem{Base: s.places, Index: b, Scale: 1}, at, at)
+		VPSHUFB(at, w, w)
+		VPBLENDVB(low[g], lo[g], hi[g], hi[g])
+		VPBLENDVB(low[g], w, lo[g], lo[g])
+		VMOVDQA(hi[g], s.hi(2*half+g))
+		VMOVDQA(lo[g], s.lo(2*half+g))
+	}
+}
+
+// more takes up to fifteen more raw bits.
+func (s *searcher256) more(half, groups, portion int) {
+	n, left, first, zero := ymm[0], ymm[1], ymm[2], ymm[3]
+	masks, scales, up := ymm[4:6], ymm[6:8], ymm[8]
+	VMOVDQA(s.rest(half), left)
+	VPMINUB(repeated(0x0f0f0f0f), left, n)
+	VPSUBB(n, left, left)
+	VMOVDQA(left, s.rest(half))
+	lowBits(n, masks[0])
+	constants256("lowBitsAbove", func(i int) int { return 1<<max(i-8, 0) - 1 }, n, masks[1])
+	constants256("scaleDownBelow", func(i int) int { return 1 << (16 - max(i, 1)) }, n, scales[0])
+	scaleDown(n, scales[1])
+	VMOVDQA(s.first(half), first)
+	if portion == 1 { // behind the first and fifteen more
+		VPCMPEQD(up, up, up)
+		VPADDB(up, first, first)
+	}
+	powersBelow(first, up)
+	VPXOR(zero, zero, zero)
+	lo, hi, t := ymm[9:11], ymm[11:13], ymm[13:15]
+	bits, by := ymm[0], ymm[1]
+	for g := range groups {
+		at := 2*half + g
+		VMOVDQA(s.lo(at), lo[g])
+		VMOVDQA(s.hi(at), hi[g])
+		unpack(g, masks[1], masks[0], bits)
+		VPAND(lo[g], bits, bits)
+		unpack(g, zero, up, by)
+		if portion == 0 {
+			VPMULLW(by, bits, ymm[2])
+			VPOR(s.bits(at), ymm[2], ymm[2])
+			VMOVDQA(ymm[2], s.bits(at))
+			if s.width == 32 {
+				VPMULHUW(by, bits, ymm[2])
+			}
+		} else {
+			VPMULLW(by, bits, ymm[2])
+		}
+		if s.width == 32 {
+			VPOR(s.high(at), ymm[2], ymm[2])
+			VMOVDQA(ymm[2], s.high(at))
+		}
+	}
+	scale := ymm[4:6]
+	unpack(0, scales[1], scales[0], scale[0])
+	unpack(1, scales[1], scales[0], scale[1])
+	s.shift(half, groups, lo, hi, scale, t, ymm[0:2], zero)
+}
+
+// store writes the steps of sixteen lanes. It and the walks use registers below
+// ymm[8].
+func (s *searcher256) store(g int, lo, hi reg.VecPhysical, z reg.Register) {
+	VPCMPEQD(ymm[0], ymm[0], ymm[0])
+	if s.width == 16 {
+		VPADDW(ymm[0], lo, lo)
+		VMOVDQU(lo, Mem{Base: z, Disp: 32 * g})
+		return
+	}
+	paired256(lo, hi, ymm[2], ymm[3])
+	for i := range 2 {
+		VPADDD(ymm[0], ymm[2+i], ymm[2+i])
+		VMOVDQU(ymm[2+i], Mem{Base: z, Disp: 64*g + 32*i})
+	}
+}
+
+// walk16 writes the elements that are steps from base's.
+func (s *searcher256) walk16(g int, lo reg.VecPhysical, dst, base reg.Register) {
+	walked256(lanes256[16], lo, Mem{Base: base, Disp: 32 * g}, 0x7fff7fff)
+	VMOVDQU(lo, Mem{Base: dst, Disp: 32 * g})
+}
+
+func (s *searcher256) walk32(g int, lo, hi reg.VecPhysical, dst, base reg.Register) {
+	paired256(lo, hi, ymm[4], ymm[5])
+	for i := range 2 {
+		walked256(lanes256[32], ymm[4+i], Mem{Base: base, Disp: 64*g + 32*i}, 0x7fffffff)
+		VMOVDQU(ymm[4+i], Mem{Base: dst, Disp: 64*g + 32*i})
+	}
+}
+
+// walked256 sets v, one more than steps, to the floats that are those steps from
+// base's. The sign need not be flipped, as it would be twice.
+func walked256(l lane256, v reg.VecPhysical, base Mem, magnitude uint32) {
+	b, t := ymm[1], ymm[2]
+	VPCMPEQD(t, t, t)
+	l.add(t, v, v)
+	l.left(U8(l.bits-1), v, t)
+	l.signed(U8(l.bits-1), t, t)
+	l.right(U8(1), v, v)
+	VPXOR(t, v, v)
+	VMOVDQU(base, b)
+	for _, x := range []reg.VecPhysical{b, v} {
+		l.signed(U8(l.bits-1), x, t)
+		VPAND(repeated(magnitude), t, t)
+		VPXOR(t, x, x)
+		if x == b {
+			l.add(b, v, v)
+		}
+	}
+}
+
+// placesOfMask has for each set of eight lanes which bytes of words each of its
+// lanes takes, the first lane the first word, and 0x80 for the others.
+func placesOfMask() Mem {
+	b := make([]byte, 256*16)
+	for set := range 256 {
+		word := byte(0)
+		for lane := range 8 {
+			b[16*set+2*lane], b[16*set+2*lane+1] = 0x80, 0x80
+			if set>>lane&1 == 1 {
+				b[16*set+2*lane], b[16*set+2*lane+1] = 2*word, 2*word+1
+				word++
+			}
+		}
+	}
+	return constant("placesOfMask", b)
 }
 
 // packedOrder puts what VPACKUSDW and VPACKUSWB made of four vectors in order.

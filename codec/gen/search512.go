@@ -19,13 +19,8 @@ const (
 	decFreqLo = decAfter + 3*128
 	decFreqHi = decFreqLo + 128
 	decCode   = decFreqHi + 128
-	decNumber = decCode + 128
-
-	decTableBits   = decNumber + 64
-	decTableQuarts = decTableBits + 16
-	decTableAfter  = decTableQuarts + 3*16
-	decTableLast   = decTableAfter + 3*32
-	decPlane       = decTableLast + 16
+	decQuads  = decCode + 128
+	decPlane  = decQuads + 64 + (1+2+1+3)*16 + (3+4)*32 + 4
 )
 
 // A searcher is the registers of a decoder that searches symbols. The low and

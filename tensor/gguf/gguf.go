@@ -102,7 +102,7 @@ func Read(r io.ReaderAt, size int64) (tensor.Layout, error) {
 	if err != nil {
 		return tensor.Layout{}, err
 	}
-	return tensor.Cover(Format, size, list)
+	return tensor.Cover(Format, size, tensor.Pack(list...))
 }
 
 func checkMagic(r io.ReaderAt, size int64) error {

@@ -30,7 +30,7 @@ func TestRead(t *testing.T) {
 			t.Errorf("Read(%s) = %s: %v", f.Name, tensortest.Cuts(l), err)
 		}
 		if _, opaque := strings.CutSuffix(f.Name, ": opaque"); opaque {
-			for _, e := range l.Extents {
+			for e := range l.Extents.All() {
 				if e.Name == "a" && e.DType != tensor.Opaque {
 					t.Errorf("Read(%s): dtype %s, want opaque", f.Name, e.DType)
 				}

@@ -39,6 +39,7 @@ package safetensors
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"math"
 	"slices"
@@ -86,6 +87,7 @@ func Read(r io.ReaderAt, size int64) (tensor.Layout, error) {
 		scanner: scanner{in: window.New(r, lengthSize, lengthSize+int64(n))},
 		data:    lengthSize + int64(n),
 		size:    size,
+		seed:    maphash.MakeSeed(),
 	}
 	if err := h.read(); err != nil {
 		return tensor.Layout{}, err
@@ -98,13 +100,15 @@ type header struct {
 	scanner
 	data  int64 // offset of the data in the file
 	size  int64 // of the file
-	found []tensor.Extent
+	found tensor.Extents
 	room  []string // for an entry's keys
+	seed  maphash.Seed
+	names []uint64 // hashes of the tensors' names
 }
 
 // read reads the whole header into h.found, the header's own extent first.
 func (h *header) read() error {
-	h.found = append(h.found, tensor.Extent{DType: tensor.Opaque, Size: h.data})
+	h.found.Append(tensor.Extent{DType: tensor.Opaque, Size: h.data})
 	metadata := false
 	err := h.object(func(name string) error {
 		if name != keyMetadata {
@@ -125,24 +129,37 @@ func (h *header) read() error {
 	return h.unique()
 }
 
-// unique returns an error if two tensors have one name.
+// unique returns an error if two tensors have one name. Names are compared only
+// where their hashes are equal.
 func (h *header) unique() error {
-	names := make([]string, 0, len(h.found))
-	for _, e := range h.found[1:] {
-		names = append(names, e.Name)
-	}
-	slices.Sort(names)
-	for i := 1; i < len(names); i++ {
-		if names[i-1] == names[i] {
-			return fmt.Errorf("%w: two tensors named %q", tensor.ErrNotFormat, names[i])
+	slices.Sort(h.names)
+	twice := map[uint64]bool{}
+	for i := 1; i < len(h.names); i++ {
+		if h.names[i-1] == h.names[i] {
+			twice[h.names[i]] = true
 		}
+	}
+	if len(twice) == 0 {
+		return nil
+	}
+	seen := map[string]bool{}
+	header := true
+	for e := range h.found.All() {
+		if header || !twice[maphash.String(h.seed, e.Name)] {
+			header = false
+			continue
+		}
+		if seen[e.Name] {
+			return fmt.Errorf("%w: two tensors named %q", tensor.ErrNotFormat, e.Name)
+		}
+		seen[e.Name] = true
 	}
 	return nil
 }
 
 // tensor reads the entry of the tensor called name.
 func (h *header) tensor(name string) error {
-	if len(h.found) > tensor.MaxTensors {
+	if h.found.Len() > tensor.MaxTensors {
 		return h.bad("too many tensors")
 	}
 	e := entry{header: h, keys: h.room[:0]}
@@ -165,7 +182,8 @@ func (h *header) tensor(name string) error {
 	if n, ok := e.dtype.Bytes(e.shape); ok && e.hasShape && e.dtype.Bits() != 0 && n == uint64(x.Size) {
 		x.DType, x.Shape = e.dtype, e.shape
 	}
-	h.found = append(h.found, x)
+	h.found.Append(x)
+	h.names = append(h.names, maphash.String(h.seed, name))
 	return nil
 }
 

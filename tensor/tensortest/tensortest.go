@@ -48,7 +48,7 @@ func Pattern(n int) []byte {
 func Cuts(l tensor.Layout) string {
 	var b strings.Builder
 	b.WriteString(l.Format + ":")
-	for _, e := range l.Extents {
+	for e := range l.Extents.All() {
 		b.WriteByte(' ')
 		if e.Name != "" {
 			fmt.Fprintf(&b, "%q:", e.Name)

@@ -90,7 +90,7 @@ func Read(r io.ReaderAt, size int64) (tensor.Layout, error) {
 	if err != nil {
 		return tensor.Layout{}, err
 	}
-	return tensor.Cover(Format, size, found)
+	return tensor.Cover(Format, size, tensor.Pack(found...))
 }
 
 func bad(format string, args ...any) error {

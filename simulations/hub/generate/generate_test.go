@@ -50,7 +50,7 @@ func measure(t *testing.T, dir string, models []Model) count {
 			if err != nil || lay.Format != "safetensors" {
 				t.Fatalf("%s is %s: %v", path, lay.Format, err)
 			}
-			for _, e := range lay.Extents {
+			for e := range lay.Extents.All() {
 				if e.Name == "" {
 					continue
 				}

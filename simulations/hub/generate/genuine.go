@@ -40,7 +40,7 @@ var genuine = sync.OnceValues(func() (*looks, error) {
 		return nil, fmt.Errorf("the base of testmodels: %w", err)
 	}
 	var e, m looker
-	for _, x := range lay.Extents {
+	for x := range lay.Extents.All() {
 		if len(x.Shape) != 2 || x.DType != tensor.BF16 {
 			continue
 		}
