@@ -244,7 +244,7 @@ func (n number) exponentOf(x uint32) uint32 { return x >> n.exponent & n.mask }
 // are looked at twice.
 func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
 	count := len(leaf) / n.width
-	d.symbols, d.depth, d.ctx, d.keys = grow(d.symbols, count), grow(d.depth, count), grow(d.ctx, count), grow(d.keys, count)
+	d.symbols, d.depth, d.ctx = grow(d.symbols, count), grow(d.depth, count), grow(d.ctx, count)
 	if n.width == 4 {
 		d.z32 = grow(d.z32, count)
 	} else {
@@ -356,18 +356,17 @@ func writeShifts(e *adaptiveEncoder, shifts []int8) {
 	}
 }
 
-// countKeys fills keys and counts, block by block, so that keys are counted while
-// they are in the nearest cache.
+// countKeys counts symbols by context: with kernels by keys, which are both, block
+// by block, so that they stay in the nearest cache.
 func (d *deltaCoder) countKeys(count int) {
 	clear(d.counts[:])
 	clear(d.second[:])
+	d.keys = grow(d.keys, min(count, block))
 	for at := 0; at < count; at += block {
-		end := min(at+block, count)
-		keys, ctx, symbols := d.keys[at:end], d.ctx[at:end], d.symbols[at:end]
-		for i := keysFast(keys, ctx, symbols); i < len(keys); i++ {
-			keys[i] = uint16(ctx[i])<<8 | uint16(symbols[i])
-		}
-		d.counts.count(keys, &d.second)
+		ctx, symbols := d.ctx[at:min(at+block, count)], d.symbols[at:min(at+block, count)]
+		k := keysFast(d.keys[:len(ctx)], ctx, symbols)
+		k = countFast(&d.counts, &d.second, d.keys[:k])
+		d.counts.count(ctx[k:], symbols[k:], &d.second)
 	}
 	d.counts.add(&d.second)
 }

@@ -95,7 +95,7 @@ func TestScaleKernels(t *testing.T) {
 			s.fit(symbols, ctx, depth)
 			d := deltaCoder{ctx: ctx, symbols: symbols, keys: make([]uint16, count)}
 			d.count(count)
-			return []any{ctx, s.rows(nil, symbols, ctx, g), s.columns(nil, symbols, ctx, g), d.keys, d.counts}
+			return []any{ctx, s.rows(nil, symbols, ctx, g), s.columns(nil, symbols, ctx, g), d.counts}
 		})
 	}
 }
