@@ -3,20 +3,19 @@ package codec
 // A stepCounts counts symbols by context.
 type stepCounts [contexts][maxSymbols]uint32
 
-// count adds the counts of keys, context<<8 | symbol. It counts in two tables, of
-// which other is one, so that runs of one key wait less for their own stores.
-func (c *stepCounts) count(keys []uint16, other *stepCounts) {
-	keys = keys[countFast(c, other, keys):]
-	for len(keys) >= 4 {
-		a, b, e, f := keys[0], keys[1], keys[2], keys[3]
-		c[a>>8&(contexts-1)][a&0xff]++
-		other[b>>8&(contexts-1)][b&0xff]++
-		c[e>>8&(contexts-1)][e&0xff]++
-		other[f>>8&(contexts-1)][f&0xff]++
-		keys = keys[4:]
+// count adds the counts of symbols in contexts ctx. It counts in two tables, of
+// which other is one, so that runs of one symbol wait less for their own stores.
+func (c *stepCounts) count(ctx, symbols []uint8, other *stepCounts) {
+	_, _ = c[0], other[0]
+	for len(ctx) > 4 && len(symbols) > 4 { // as in walkFloat16
+		c[ctx[0]&(contexts-1)][symbols[0]]++
+		other[ctx[1]&(contexts-1)][symbols[1]]++
+		c[ctx[2]&(contexts-1)][symbols[2]]++
+		other[ctx[3]&(contexts-1)][symbols[3]]++
+		ctx, symbols = ctx[4:len(ctx):len(ctx)], symbols[4:len(symbols):len(symbols)]
 	}
-	for _, k := range keys {
-		c[k>>8&(contexts-1)][k&0xff]++
+	for i, s := range symbols {
+		c[ctx[i]&(contexts-1)][s]++
 	}
 }
 

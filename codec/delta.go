@@ -368,8 +368,7 @@ func countPart(count int, level Level) (shift int) {
 }
 
 // countKeys counts one window of each 2^shift, which one by turns, so that rows do
-// not come in step with them; block by block, so that keys are counted while they
-// are in the nearest cache.
+// not come in step with them. Kernels count keys, context<<8 | symbol.
 func (d *deltaCoder) countKeys(count, shift int) {
 	clear(d.counts[:])
 	clear(d.second[:])
@@ -382,11 +381,10 @@ func (d *deltaCoder) countKeys(count, shift int) {
 		if from >= end {
 			continue
 		}
-		keys, ctx, symbols := d.keys[:end-from], d.ctx[from:end], d.symbols[from:end]
-		for i := keysFast(keys, ctx, symbols); i < len(keys); i++ {
-			keys[i] = uint16(ctx[i])<<8 | uint16(symbols[i])
-		}
-		d.counts.count(keys, &d.second)
+		ctx, symbols := d.ctx[from:end], d.symbols[from:end]
+		k := keysFast(d.keys[:len(ctx)], ctx, symbols)
+		k = countFast(&d.counts, &d.second, d.keys[:k])
+		d.counts.count(ctx[k:], symbols[k:], &d.second)
 	}
 	d.counts.add(&d.second)
 }

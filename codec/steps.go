@@ -63,15 +63,26 @@ func (n number) steps32(z []uint32, symbols []uint8, leaf, base []byte) {
 	i := steps32Fast(n, z, symbols, leaf, base)
 	z, symbols, leaf, base = z[i:], symbols[i:], leaf[4*i:], base[4*i:]
 	low := n.ordering().low
-	symbols, leaf, base = symbols[:len(z)], leaf[:4*len(z)], base[:4*len(z)]
-	for i := range z {
-		a, b := le.Uint32(leaf[4*i:]), le.Uint32(base[4*i:])
-		a ^= uint32(int32(a)>>31) & low
-		b ^= uint32(int32(b)>>31) & low
-		a -= b
-		a = a<<1 ^ uint32(int32(a)>>31)
-		z[i], symbols[i] = a, symbolOf(a)
+	for len(z) > 2 && len(symbols) > 2 && len(leaf) > 8 && len(base) > 8 { // as in walkFloat16
+		z[0] = step32(le.Uint32(leaf), le.Uint32(base), low)
+		z[1] = step32(le.Uint32(leaf[4:]), le.Uint32(base[4:]), low)
+		symbols[0], symbols[1] = symbolOf(z[0]), symbolOf(z[1])
+		z, symbols = z[2:len(z):len(z)], symbols[2:len(symbols):len(symbols)]
+		leaf, base = leaf[8:len(leaf):len(leaf)], base[8:len(base):len(base)]
 	}
+	for i := range z {
+		z[i] = step32(le.Uint32(leaf[4*i:]), le.Uint32(base[4*i:]), low)
+		symbols[i] = symbolOf(z[i])
+	}
+}
+
+// step32 returns the step from b to a, elements of 32 bits of which low is
+// flipped where they are negative.
+func step32(a, b, low uint32) uint32 {
+	a ^= uint32(int32(a)>>31) & low
+	b ^= uint32(int32(b)>>31) & low
+	a -= b
+	return a<<1 ^ uint32(int32(a)>>31)
 }
 
 // symbolOf8 is symbolOf for steps of a byte.

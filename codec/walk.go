@@ -74,10 +74,12 @@ func walk8(dst, base []byte, z []uint16, low uint8) {
 
 // walkFloat32 is walk32 for floats.
 func walkFloat32(dst, base []byte, z []uint32) {
-	for len(z) > 2 && len(base) > 8 && len(dst) > 8 {
+	for len(z) > 4 && len(base) > 16 && len(dst) > 16 {
 		le.PutUint32(dst, walkFloat(le.Uint32(base), z[0]))
 		le.PutUint32(dst[4:], walkFloat(le.Uint32(base[4:]), z[1]))
-		dst, base, z = dst[8:len(dst):len(dst)], base[8:len(base):len(base)], z[2:len(z):len(z)]
+		le.PutUint32(dst[8:], walkFloat(le.Uint32(base[8:]), z[2]))
+		le.PutUint32(dst[12:], walkFloat(le.Uint32(base[12:]), z[3]))
+		dst, base, z = dst[16:len(dst):len(dst)], base[16:len(base):len(base)], z[4:len(z):len(z)]
 	}
 	for i, z := range z {
 		le.PutUint32(dst[4*i:], walkFloat(le.Uint32(base[4*i:]), z))
