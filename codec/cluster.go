@@ -29,6 +29,18 @@ func (c *stepCounts) add(other *stepCounts) {
 	}
 }
 
+// still tells whether so little moves that a sample says too little of it.
+func (c *stepCounts) still() bool {
+	var zero, all uint32
+	for i := range c {
+		zero += c[i][0]
+		for _, n := range &c[i] {
+			all += n
+		}
+	}
+	return zero > all-all/16
+}
+
 // used returns how many elements context i has, and one more than its highest
 // symbol.
 func (c *stepCounts) used(i int) (total uint32, symbols int) {

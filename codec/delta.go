@@ -394,6 +394,10 @@ func (d *deltaCoder) countKeys(count, shift int) {
 func (d *deltaCoder) count(count int, level Level) (last int) {
 	shift := countPart(count, level)
 	d.countKeys(count, shift)
+	if shift > 0 && d.counts.still() {
+		shift = 0
+		d.countKeys(count, shift)
+	}
 	if d.cs == nil {
 		d.cs = make([]cluster, contexts)
 	}
