@@ -97,10 +97,11 @@ func mergedPrice(a, b *cluster) uint64 {
 }
 
 // cluster merges neighbouring contexts, those first whose merging costs least,
-// until at most maxTables are left and merging no longer pays. It sets st's
-// tables and returns the highest context that was counted.
-func (st *stepTables) cluster(cs []cluster, counts *stepCounts) (last int) {
-	cs = st.counted(cs[:0], counts)
+// until at most maxTables are left and merging no longer pays. Each count stands
+// for 2^shift elements. It sets which table a context has, and returns what each
+// is to be made of, and the highest context that was counted.
+func (st *stepTables) cluster(cs []cluster, counts *stepCounts, shift int) (_ []cluster, last int) {
+	cs = st.counted(cs[:0], counts, shift)
 	last = cs[len(cs)-1].first
 	for len(cs) > 1 {
 		best, least := 0, int64(1<<62)
@@ -123,20 +124,22 @@ func (st *stepTables) cluster(cs []cluster, counts *stepCounts) (last int) {
 		for c := cs[t].first; c < end; c++ {
 			st.of[c] = uint8(t)
 		}
-		st.fit(t, &cs[t].h)
 	}
 	st.n = len(cs)
-	return last
+	return cs, last
 }
 
 // counted appends a cluster to cs for each context of which counts has any, at
 // least one, and sets st.symbols.
-func (st *stepTables) counted(cs []cluster, counts *stepCounts) []cluster {
+func (st *stepTables) counted(cs []cluster, counts *stepCounts, shift int) []cluster {
 	st.symbols = 1
 	for c := range counts {
 		if total, high := counts.used(c); total != 0 {
 			st.symbols = max(st.symbols, high)
-			cs = append(cs, cluster{first: c, h: counts[c], high: high, total: total})
+			cs = append(cs, cluster{first: c, h: counts[c], high: high, total: total << shift})
+			for s := range high {
+				cs[len(cs)-1].h[s] <<= shift
+			}
 		}
 	}
 	for i := range cs {

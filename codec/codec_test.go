@@ -175,6 +175,25 @@ func TestSpans(t *testing.T) {
 	}
 }
 
+// TestRareSteps has leaves so large that their symbols are counted in part, and
+// steps of all sizes so rare that most of these are not counted.
+func TestRareSteps(t *testing.T) {
+	for _, dtype := range []tensor.DType{tensor.BF16, tensor.F16, tensor.F32} {
+		n, _ := numberOf(dtype)
+		for seed := range uint64(4) {
+			r := rand.New(rand.NewPCG(seed, 15))
+			base := spreadElements(r, n, MaxLeaf/n.width)
+			leaf := moved(n, base, func(int) int64 {
+				if r.IntN(20000) == 0 {
+					return int64(r.Uint64() >> r.IntN(64))
+				}
+				return int64(r.IntN(3) - 1)
+			})
+			check(t, leaf, against(dtype, 0, base))
+		}
+	}
+}
+
 func TestSeveralBases(t *testing.T) {
 	w := weights(5, 20000)
 	c := Context{DType: tensor.BF16, Bases: []Base{

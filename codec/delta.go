@@ -114,7 +114,7 @@ func (s *scratch) appendDelta(dst, leaf, base []byte, b int, n number, c *Contex
 	d.steps(leaf, base, n, top)
 	flags |= d.fitScale(count, g, c.Row > 0, c.Level)
 	d.writeScale()
-	last := d.count(count)
+	last := d.count(count, c.Level)
 	d.tables.write(&d.side, last)
 	lanes := lanesFor(count)
 	flags |= byte(slices.Index(laneCounts[:], lanes))
@@ -269,26 +269,17 @@ func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
 func (d *deltaCoder) fitScale(count int, g grid, columns bool, level Level) byte {
 	d.scale.rows, d.scale.cols = d.scale.rows[:0], d.scale.cols[:0]
 	ctx, depth, symbols := d.ctx[:count], d.depth[:count], d.symbols[:count]
-	d.scale.contexts(ctx, depth, g)
 	rows := g.rows(count)
 	if rows < 2 {
+		d.scale.contexts(ctx, depth, g)
 		return 0
 	}
-	d.scaler.fit(symbols, ctx, depth)
-	d.scale.rows = worthwhile(d.scaler.rows(d.scale.rows, symbols, ctx, g), 32)
-	again := len(d.scale.rows) > 0
-	if again {
-		// Once more, by the curve of rows that are alike.
-		d.scale.contexts(ctx, depth, g)
-		d.scaler.fit(symbols, ctx, depth)
-		var none scaling
-		none.contexts(ctx, depth, g)
-		d.scale.rows = worthwhile(d.scaler.rows(d.scale.rows, symbols, ctx, g), 32)
-		d.scale.contexts(ctx, depth, g)
-	}
+	d.scaler.fit(symbols, depth, &d.scale, g)
+	d.scale.rows = worthwhile(d.scaler.rows(d.scale.rows, symbols, depth, g), 32)
+	d.scale.contexts(ctx, depth, g)
 	if columns = columns && rows >= minRows; columns {
-		if again {
-			d.scaler.fit(symbols, ctx, depth)
+		if len(d.scale.rows) > 0 { // the curve of rows that are alike
+			d.scaler.fit(symbols, depth, &d.scale, g)
 		}
 		d.scale.cols = worthwhile(d.scaler.columns(d.scale.cols, symbols, ctx, g), 8)
 		if len(d.scale.cols) > 0 {
@@ -356,14 +347,42 @@ func writeShifts(e *adaptiveEncoder, shifts []int8) {
 	}
 }
 
-// countKeys counts symbols by context: with kernels by keys, which are both, block
-// by block, so that they stay in the nearest cache.
-func (d *deltaCoder) countKeys(count int) {
+// Of a leaf of many elements the fast level counts a part: every fourth window,
+// or one of more, such that countedMost are counted. What a window more would
+// tell of a probability is less than what its rounding loses.
+const (
+	countWindow = 256
+	countedMost = 64 << 10
+)
+
+// countPart returns of how many windows of count elements one is counted, as a
+// power of two.
+func countPart(count int, level Level) (shift int) {
+	if level == Best {
+		return 0
+	}
+	for count>>shift > countedMost {
+		shift++
+	}
+	return shift
+}
+
+// countKeys counts one window of each 2^shift, which one by turns, so that rows do
+// not come in step with them. Keys, which are both, are for the kernel that counts
+// them.
+func (d *deltaCoder) countKeys(count, shift int) {
 	clear(d.counts[:])
 	clear(d.second[:])
-	d.keys = grow(d.keys, min(count, block))
-	for at := 0; at < count; at += block {
-		ctx, symbols := d.ctx[at:min(at+block, count)], d.symbols[at:min(at+block, count)]
+	d.keys = grow(d.keys, countWindow)
+	turn := uint32(0)
+	for at := 0; at < count; at += countWindow << shift {
+		turn += 0x9e3779b9
+		from := at + int(turn>>8)&(1<<shift-1)*countWindow
+		end := min(from+countWindow, count)
+		if from >= end {
+			continue
+		}
+		ctx, symbols := d.ctx[from:end], d.symbols[from:end]
 		k := keysFast(d.keys[:len(ctx)], ctx, symbols)
 		k = countFast(&d.counts, &d.second, d.keys[:k])
 		d.counts.count(ctx[k:], symbols[k:], &d.second)
@@ -371,14 +390,50 @@ func (d *deltaCoder) countKeys(count int) {
 	d.counts.add(&d.second)
 }
 
-// count counts, and merges contexts to tables.
-func (d *deltaCoder) count(count int) (last int) {
-	d.countKeys(count)
+// count counts, merges contexts to tables, and returns the highest context that
+// was counted.
+func (d *deltaCoder) count(count int, level Level) (last int) {
+	shift := countPart(count, level)
+	d.countKeys(count, shift)
 	if d.cs == nil {
 		d.cs = make([]cluster, contexts)
 	}
-	return d.tables.cluster(d.cs, &d.counts)
+	cs, last := d.tables.cluster(d.cs, &d.counts, shift)
+	var sampled [maxTables]int
+	if shift > 0 {
+		for t := range cs {
+			sampled[t] = cs[t].high
+		}
+		d.countAbove(cs, count)
+	}
+	for t := range cs {
+		d.tables.fit(t, &cs[t].h, sampled[t])
+	}
+	return last
 }
+
+// countAbove counts all symbols that are above those of their tables.
+func (d *deltaCoder) countAbove(cs []cluster, count int) {
+	var most [contexts]uint8
+	for c, t := range d.tables.of {
+		most[c] = uint8(cs[t].high - 1)
+	}
+	ctx, symbols := d.ctx[:count], d.symbols[:count]
+	for len(ctx) > 0 {
+		k := belowFast(ctx, symbols, &most)
+		ctx, symbols = ctx[k:], symbols[k:]
+		n := min(len(ctx), belowUnit)
+		for i, c := range ctx[:n] {
+			if s := symbols[i]; s > most[c&(contexts-1)] {
+				cs[d.tables.of[c]].h[s]++
+			}
+		}
+		ctx, symbols = ctx[n:], symbols[n:]
+	}
+}
+
+// belowUnit is how many symbols kernels compare at a time.
+const belowUnit = 64
 
 func (s *scratch) deltas() *deltaCoder {
 	if s.delta == nil {

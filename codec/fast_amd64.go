@@ -475,3 +475,17 @@ func addFast(c, other *stepCounts) int {
 	addDwords((*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other)), contexts*maxSymbols)
 	return contexts
 }
+
+// belowFast returns how many of the first symbols, in units, are known to be not
+// above what most has for their contexts.
+func belowFast(ctx, symbols []uint8, most *[contexts]uint8) int {
+	k := len(ctx) &^ (belowUnit - 1)
+	if use == portable || k == 0 {
+		return 0
+	}
+	kernel := belowAVX512
+	if use == avx2 {
+		kernel = belowAVX2
+	}
+	return kernel(bytesOf(ctx), bytesOf(symbols), &most[0], k)
+}

@@ -87,8 +87,9 @@ func joinAt(in []interval, i int) []interval {
 	return in
 }
 
-// fit makes the symbols of table t, with frequencies as h counts fine symbols.
-func (st *stepTables) fit(t int, h *[maxSymbols]uint32) {
+// fit makes the symbols of table t, with frequencies as h counts fine symbols. Of
+// those below sampled only some were counted: any may come.
+func (st *stepTables) fit(t int, h *[maxSymbols]uint32, sampled int) {
 	in := intervals(st.intervals[:0], h)
 	st.intervals = in
 	for len(in) > 1 {
@@ -103,11 +104,12 @@ func (st *stepTables) fit(t int, h *[maxSymbols]uint32) {
 		}
 		in = joinAt(in, best)
 	}
-	st.table[t].fit(in)
+	st.table[t].fit(in, sampled)
 }
 
-// fit sets t to intervals with frequencies as they are counted.
-func (t *stepTable) fit(in []interval) {
+// fit sets t to intervals with frequencies as they are counted; those that have
+// fine symbols below sampled come at least once.
+func (t *stepTable) fit(in []interval, sampled int) {
 	total := uint64(0)
 	t.n, t.last = uint8(len(in)), 0
 	for i, x := range in {
@@ -123,7 +125,7 @@ func (t *stepTable) fit(in []interval) {
 		fits := true
 		for i, x := range in {
 			f := uint32(0)
-			if x.count != 0 && i != int(t.last) {
+			if (x.count != 0 || fineAt(uint64(x.head)<<x.raw) <= sampled) && i != int(t.last) {
 				f = max(1, uint32((uint64(x.count)<<t.bits+total/2)/total))
 				fits = fits && f <= maxRare
 				f = freqOf(freqIndex(f, maxRare))

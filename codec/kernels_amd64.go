@@ -324,6 +324,16 @@ func keysAVX2(keys *byte, ctx *byte, symbols *byte, n int)
 //go:noescape
 func addDwords(counts *byte, other *byte, n int)
 
+// belowAVX512 returns how many of n symbols, a multiple of 64, come before the first 64 of which one is above what most has for its context.
+//
+//go:noescape
+func belowAVX512(ctx *byte, symbols *byte, most *byte, n int) (done int)
+
+// belowAVX2 returns how many of n symbols, a multiple of 64, come before the first 64 of which one is above what most has for its context.
+//
+//go:noescape
+func belowAVX2(ctx *byte, symbols *byte, most *byte, n int) (done int)
+
 // walk8AVX2 fills dst with the elements that are steps z from base's; n is a multiple of 32.
 //
 //go:noescape

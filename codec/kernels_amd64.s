@@ -37792,6 +37792,90 @@ done:
 	VZEROUPPER
 	RET
 
+// func belowAVX512(ctx *byte, symbols *byte, most *byte, n int) (done int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
+TEXT ·belowAVX512(SB), NOSPLIT, $0-40
+	MOVQ      ctx+0(FP), AX
+	MOVQ      symbols+8(FP), CX
+	MOVQ      most+16(FP), DX
+	MOVQ      n+24(FP), BX
+	MOVQ      AX, SI
+	ADDQ      AX, BX
+	VMOVDQU64 (DX), Z0
+
+loop:
+	CMPQ      AX, BX
+	JE        done
+	VMOVDQU64 (AX), Z1
+	VPERMB    Z0, Z1, Z1
+	VPCMPUB   $0x01, (CX), Z1, K1
+	KORTESTQ  K1, K1
+	JNE       done
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	JMP       loop
+
+done:
+	SUBQ SI, AX
+	MOVQ AX, done+32(FP)
+	VZEROUPPER
+	RET
+
+// func belowAVX2(ctx *byte, symbols *byte, most *byte, n int) (done int)
+// Requires: AVX, AVX2
+TEXT ·belowAVX2(SB), NOSPLIT, $0-40
+	MOVQ           ctx+0(FP), AX
+	MOVQ           symbols+8(FP), CX
+	MOVQ           most+16(FP), DX
+	MOVQ           n+24(FP), BX
+	MOVQ           AX, SI
+	ADDQ           AX, BX
+	VBROADCASTI128 (DX), Y0
+	VBROADCASTI128 16(DX), Y1
+	VBROADCASTI128 32(DX), Y2
+	VBROADCASTI128 48(DX), Y3
+
+loop:
+	CMPQ      AX, BX
+	JE        done
+	VMOVDQU   (AX), Y5
+	VPSLLW    $0x03, Y5, Y6
+	VPSHUFB   Y5, Y0, Y7
+	VPSHUFB   Y5, Y1, Y9
+	VPBLENDVB Y6, Y9, Y7, Y7
+	VPSHUFB   Y5, Y2, Y8
+	VPSHUFB   Y5, Y3, Y9
+	VPBLENDVB Y6, Y9, Y8, Y8
+	VPSLLW    $0x02, Y5, Y6
+	VPBLENDVB Y6, Y8, Y7, Y7
+	VMOVDQU   (CX), Y9
+	VPSUBUSB  Y7, Y9, Y9
+	VMOVDQA   Y9, Y4
+	VMOVDQU   32(AX), Y5
+	VPSLLW    $0x03, Y5, Y6
+	VPSHUFB   Y5, Y0, Y7
+	VPSHUFB   Y5, Y1, Y9
+	VPBLENDVB Y6, Y9, Y7, Y7
+	VPSHUFB   Y5, Y2, Y8
+	VPSHUFB   Y5, Y3, Y9
+	VPBLENDVB Y6, Y9, Y8, Y8
+	VPSLLW    $0x02, Y5, Y6
+	VPBLENDVB Y6, Y8, Y7, Y7
+	VMOVDQU   32(CX), Y9
+	VPSUBUSB  Y7, Y9, Y9
+	VPOR      Y9, Y4, Y4
+	VPTEST    Y4, Y4
+	JNE       done
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	JMP       loop
+
+done:
+	SUBQ SI, AX
+	MOVQ AX, done+32(FP)
+	VZEROUPPER
+	RET
+
 // func walk8AVX2(dst *byte, base *byte, z *byte, n int, low int)
 // Requires: AVX, AVX2
 TEXT ·walk8AVX2(SB), NOSPLIT, $0-40

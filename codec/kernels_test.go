@@ -92,10 +92,35 @@ func TestScaleKernels(t *testing.T) {
 			ctx := make([]uint8, count)
 			sc.contexts(ctx, depth, g)
 			var s scaler
-			s.fit(symbols, ctx, depth)
-			d := deltaCoder{ctx: ctx, symbols: symbols, keys: make([]uint16, count)}
-			d.count(count)
-			return []any{ctx, s.rows(nil, symbols, ctx, g), s.columns(nil, symbols, ctx, g), d.counts}
+			s.fit(symbols, depth, &sc, g)
+			d := deltaCoder{ctx: ctx, symbols: symbols}
+			d.countKeys(count, int(seed%3))
+			return []any{ctx, s.rows(nil, symbols, depth, g), s.columns(nil, symbols, ctx, g), d.counts}
+		})
+	}
+}
+
+// TestCountKernels compares what is counted of symbols that are rare, and all that
+// are above the others.
+func TestCountKernels(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 14))
+		d := deltaCoder{ctx: make([]uint8, 4*countWindow+r.IntN(3*countWindow)), cs: make([]cluster, contexts)}
+		count := len(d.ctx)
+		d.symbols = make([]uint8, count)
+		for i := range d.ctx {
+			d.ctx[i] = uint8(r.IntN(contexts))
+			d.symbols[i] = uint8(r.IntN(maxSymbols) >> r.IntN(8))
+		}
+		eachTier(t, fmt.Sprintf("%d symbols", count), func() any {
+			d.countKeys(count, 2)
+			cs, last := d.tables.cluster(d.cs, &d.counts, 2)
+			d.countAbove(cs, count)
+			got := []any{last, d.tables.of}
+			for _, c := range cs {
+				got = append(got, c.h)
+			}
+			return got
 		})
 	}
 }

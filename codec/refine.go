@@ -105,7 +105,7 @@ func (d *deltaCoder) refine(count int, g grid, columns bool) {
 		d.scale.cols = append(d.scale.cols, 0)
 	}
 	for range refinements {
-		d.count(count)
+		d.count(count, Best)
 		f.learn(&d.counts, &d.tables.of)
 		f.rows(d.scale.rows, ctx, symbols, g)
 		d.scale.contexts(ctx, depth, g)

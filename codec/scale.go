@@ -171,8 +171,8 @@ func clampContexts(c uint64) uint64 {
 // A scaler estimates a scaling from the mean symbol of each context: the curve
 // that says how large symbols are when steps are.
 type scaler struct {
-	curve  [contexts]uint32   // mean symbol, in 2^-curveBits, below 2^16
-	bytes  [2][contexts]uint8 // the curve's low and high bytes
+	curve  curve // by context
+	plain  curve // by depth, of elements whose row and column have no shift
 	depths [maxDepth + 1]uint32
 	seen   [2][contexts]uint64     // how many elements, times 2^32, and the sum of their symbols
 	deep   [2][maxDepth + 1]uint32 // elements by depth
@@ -180,23 +180,36 @@ type scaler struct {
 	n      [contexts]uint64
 	ratio  [2*maxShift + 1]uint64 // mean symbol after a shift, over all depths
 	sums   []uint16
-	both   []uint64 // of columns: sums of symbols, and of what is expected, times 2^32
+	window [64]uint8 // contexts
+	both   []uint64  // of columns: sums of symbols, and of what is expected, times 2^32
+}
+
+// A curve is mean symbols, in 2^-curveBits, below 2^16, and their low and high
+// bytes.
+type curve struct {
+	mean  [contexts]uint32
+	bytes [2][contexts]uint8
+}
+
+func (c *curve) set(i int, mean uint32) {
+	c.mean[i], c.bytes[0][i], c.bytes[1][i] = mean, uint8(mean), uint8(mean>>8)
 }
 
 const (
 	curveBits = 8
-	sampled   = 8 << 10 // elements that a curve is made of
+	sampled   = 4 << 10 // elements that a curve is made of
 )
 
-// fit sets curve from elements' symbols and contexts; contexts with few
-// elements continue their neighbours.
-func (s *scaler) fit(symbols, ctx, depth []uint8) {
+// fit sets the curves from elements' symbols, and contexts as sc makes them of
+// their depths; contexts with few elements continue their neighbours.
+func (s *scaler) fit(symbols, depth []uint8, sc *scaling, g grid) {
 	s.seen, s.deep = [2][contexts]uint64{}, [2][maxDepth + 1]uint32{}
 	const window = 64
-	every := max(window, len(ctx)/sampled*window)
-	for i := 0; i < len(ctx); i += every {
-		w := ctx[i:min(i+window, len(ctx))]
-		sym, dep := symbols[i:][:len(w)], depth[i:][:len(w)]
+	every := max(window, len(depth)/sampled*window)
+	for i := 0; i < len(depth); i += every {
+		dep := depth[i:min(i+window, len(depth))]
+		sym, w := symbols[i:][:len(dep)], s.window[:len(dep)]
+		sc.from(g, i).contexts(w, dep, g.from(i))
 		for len(w) >= 2 && len(sym) >= 2 && len(dep) >= 2 { // in two tables, as in stepCounts.count
 			s.seen[0][w[0]&(contexts-1)] += 1<<32 | uint64(sym[0])
 			s.seen[1][w[1]&(contexts-1)] += 1<<32 | uint64(sym[1])
@@ -216,49 +229,62 @@ func (s *scaler) fit(symbols, ctx, depth []uint8) {
 	for d := range s.depths {
 		s.depths[d] = s.deep[0][d] + s.deep[1][d]
 	}
+	if !s.extend() {
+		// Nothing of the last fit may stay: what a leaf is encoded to depends on
+		// no other leaf, and on no kernel.
+		s.curve, s.plain, s.ratio = curve{}, curve{}, [2*maxShift + 1]uint64{}
+		return
+	}
+	for d := range maxDepth + 1 {
+		s.plain.set(d, s.curve.mean[min(anchor+2*d, contexts-1)])
+	}
+	for k := range s.ratio {
+		total := uint64(0)
+		for d, n := range s.depths {
+			total += uint64(n) * uint64(s.curve.mean[min(max(anchor+2*d+k-maxShift, 0), contexts-1)])
+		}
+		s.ratio[k] = total
+	}
+}
+
+// extend sets curve from the sums of contexts, and returns false if none has
+// enough elements.
+func (s *scaler) extend() bool {
 	const few = 32
 	best := -1
-	for c := range s.curve {
+	mean := &s.curve.mean
+	for c := range mean {
 		if s.n[c] >= few {
-			s.curve[c] = uint32((s.sum[c]<<curveBits + s.n[c]/2) / s.n[c])
+			mean[c] = uint32((s.sum[c]<<curveBits + s.n[c]/2) / s.n[c])
 			if best < 0 || s.n[c] > s.n[best] {
 				best = c
 			}
 		}
 	}
 	if best < 0 {
-		// Nothing of the last fit may stay: what a leaf is encoded to depends on
-		// no other leaf, and on no kernel.
-		s.curve, s.bytes, s.ratio = [contexts]uint32{}, [2][contexts]uint8{}, [2*maxShift + 1]uint64{}
-		return
+		return false
 	}
 	// Upwards a step doubles in two contexts: below 8 so does its symbol, above
 	// it grows by 4 a context. Downwards likewise. What was counted wins, as long
 	// as it rises.
 	for c := best + 1; c < contexts; c++ {
-		p := s.curve[c-1]
+		p := mean[c-1]
 		if s.n[c] < few {
-			s.curve[c] = min(p+p*3/8+1, p+4<<curveBits, 1<<16-1)
+			mean[c] = min(p+p*3/8+1, p+4<<curveBits, 1<<16-1)
 		}
-		s.curve[c] = max(s.curve[c], p)
+		mean[c] = max(mean[c], p)
 	}
 	for c := best - 1; c >= 0; c-- {
-		p := s.curve[c+1]
+		p := mean[c+1]
 		if s.n[c] < few {
-			s.curve[c] = max(p*5/8, p-min(p, 4<<curveBits))
+			mean[c] = max(p*5/8, p-min(p, 4<<curveBits))
 		}
-		s.curve[c] = min(s.curve[c], p)
+		mean[c] = min(mean[c], p)
 	}
-	for c, x := range s.curve {
-		s.bytes[0][c], s.bytes[1][c] = uint8(x), uint8(x>>8)
+	for c, x := range mean {
+		s.curve.set(c, x)
 	}
-	for k := range s.ratio {
-		total := uint64(0)
-		for d, n := range s.depths {
-			total += uint64(n) * uint64(s.curve[min(max(anchor+2*d+k-maxShift, 0), contexts-1)])
-		}
-		s.ratio[k] = total
-	}
+	return true
 }
 
 // shift returns the shift that makes elements whose symbols add up to sum, where
@@ -271,12 +297,14 @@ func (s *scaler) shift(sum uint32, expected uint64) int8 {
 		return 0
 	}
 	// Look for the k whose ratio[k]/ratio[0] is nearest to have/expected.
-	k := maxShift
-	for k < 2*maxShift && nearer(have, expected, s.ratio[k], s.ratio[k+1], zero) {
-		k++
-	}
-	for k > 0 && k <= maxShift && !nearer(have, expected, s.ratio[k-1], s.ratio[k], zero) {
-		k--
+	k, above := 0, 2*maxShift
+	for k < above {
+		m := (k + above) / 2
+		if nearer(have, expected, s.ratio[m], s.ratio[m+1], zero) {
+			k = m + 1
+		} else {
+			above = m
+		}
 	}
 	return int8(k - maxShift)
 }
@@ -290,14 +318,14 @@ func nearer(have, expected, a, b, zero uint64) bool {
 	return 2*have*zero > expected*(a+b)
 }
 
-// rows estimates the shifts of rows, given those of columns.
-func (s *scaler) rows(dst []int8, symbols, ctx []uint8, g grid) []int8 {
-	n := len(ctx)
+// rows estimates the shifts of rows.
+func (s *scaler) rows(dst []int8, symbols, depth []uint8, g grid) []int8 {
+	n := len(depth)
 	dst = dst[:0]
 	for r := range g.rows(n) {
 		from, to := g.span(r, n)
-		k, sum, expected := rowSumsFast(symbols[from:to], ctx[from:to], &s.bytes)
-		left, right := s.rowSums(symbols[from+k:to], ctx[from+k:to])
+		k, sum, expected := rowSumsFast(symbols[from:to], depth[from:to], &s.plain.bytes)
+		left, right := s.plain.rowSums(symbols[from+k:to], depth[from+k:to])
 		dst = append(dst, s.shift(sum+left, expected+right))
 	}
 	return dst
@@ -316,7 +344,7 @@ func (s *scaler) columns(dst []int8, symbols, ctx []uint8, g grid) []int8 {
 	used := (rows + every - 1) / every
 	dst = dst[:0]
 	s.sums = grow(s.sums, 3*g.row)
-	k := columnSumsFast(s.sums, symbols, ctx, &s.bytes, g.row, every, used)
+	k := columnSumsFast(s.sums, symbols, ctx, &s.curve.bytes, g.row, every, used)
 	for c := range k {
 		expected := uint64(s.sums[k+c]) + uint64(s.sums[2*k+c])<<8
 		dst = append(dst, s.shift(uint32(s.sums[c]), expected))
@@ -325,7 +353,7 @@ func (s *scaler) columns(dst []int8, symbols, ctx []uint8, g grid) []int8 {
 	clear(s.both)
 	for r := 0; r < rows; r += every {
 		from, to := r*g.row+k, (r+1)*g.row
-		s.columnSums(s.both, symbols[from:to], ctx[from:to])
+		s.curve.columnSums(s.both, symbols[from:to], ctx[from:to])
 	}
 	for _, both := range s.both {
 		dst = append(dst, s.shift(uint32(both), both>>32))

@@ -13,21 +13,21 @@ func TestFitForgets(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 8))
 	many, few := randomSteps(r, 4000), randomSteps(r, 200)
 	var fresh, used scaler
-	used.fit(many.symbols, many.ctx, many.depth)
 	g := grid{row: 20}
-	used.fit(few.symbols, few.ctx, few.depth)
-	fresh.fit(few.symbols, few.ctx, few.depth)
-	if fresh.curve != used.curve || fresh.bytes != used.bytes || fresh.ratio != used.ratio {
+	used.fit(many.symbols, many.depth, &scaling{}, g)
+	used.fit(few.symbols, few.depth, &scaling{}, g)
+	fresh.fit(few.symbols, few.depth, &scaling{}, g)
+	if fresh.curve != used.curve || fresh.plain != used.plain || fresh.ratio != used.ratio {
 		t.Errorf("a curve of few elements keeps something of the one before")
 	}
-	for i, s := range used.rows(nil, few.symbols, few.ctx, g) {
+	for i, s := range used.rows(nil, few.symbols, few.depth, g) {
 		if s != 0 {
 			t.Errorf("row %d of a leaf without a curve is shifted by %d", i, s)
 		}
 	}
 }
 
-type randomStep struct{ symbols, ctx, depth []uint8 }
+type randomStep struct{ symbols, depth []uint8 }
 
 // randomSteps returns symbols in contexts that are spread so far that of a few
 // hundred none has many.
@@ -35,7 +35,6 @@ func randomSteps(r *rand.Rand, n int) (s randomStep) {
 	for range n {
 		d := r.IntN(26)
 		s.symbols = append(s.symbols, uint8(r.IntN(100)))
-		s.ctx = append(s.ctx, uint8(anchor+2*d))
 		s.depth = append(s.depth, uint8(d))
 	}
 	return s

@@ -33,7 +33,10 @@ func testTiers[Z step](t *testing.T, r *rand.Rand, n, width int, best tier) {
 		counts[ctx[i]][s]++
 	}
 	var st stepTables
-	st.cluster(make([]cluster, contexts), &counts)
+	cs, _ := st.cluster(make([]cluster, contexts), &counts, 0)
+	for t := range cs {
+		st.fit(t, &cs[t].h, 0)
+	}
 	for _, lanes := range []int{4, 16, 32, 64} {
 		var first []byte
 		for tr := portable; tr <= best; tr++ {

@@ -74,6 +74,8 @@ func main() {
 	columnSums256()
 	keys256()
 	add256()
+	below512()
+	below256()
 	walk256b()
 	depths256b()
 	split256("split16AVX2", false)
