@@ -368,8 +368,7 @@ func countPart(count int, level Level) (shift int) {
 }
 
 // countKeys counts one window of each 2^shift, which one by turns, so that rows do
-// not come in step with them. Keys, which are both, are for the kernel that counts
-// them.
+// not come in step with them. Kernels count keys, context<<8 | symbol.
 func (d *deltaCoder) countKeys(count, shift int) {
 	clear(d.counts[:])
 	clear(d.second[:])

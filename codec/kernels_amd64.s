@@ -10582,10 +10582,10 @@ GLOBL repeated8000000000000000<>(SB), RODATA|NOPTR, $32
 // func decode16AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decode16AVX2(SB), $1760-72
-	MOVQ           src+24(FP), CX
 	LEAQ           (SP), AX
 	ADDQ           $0x3f, AX
 	ANDQ           $-64, AX
+	MOVQ           src+24(FP), CX
 	MOVQ           d+0(FP), DX
 	VMOVDQU        1472(DX), Y0
 	VMOVDQA        Y0, (AX)
@@ -16987,10 +16987,10 @@ GLOBL scaleDownBelow<>(SB), RODATA|NOPTR, $32
 // func decode32AVX2(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decode32AVX2(SB), $1760-72
-	MOVQ           src+24(FP), CX
 	LEAQ           (SP), AX
 	ADDQ           $0x3f, AX
 	ANDQ           $-64, AX
+	MOVQ           src+24(FP), CX
 	MOVQ           d+0(FP), DX
 	VMOVDQU        1472(DX), Y0
 	VMOVDQA        Y0, (AX)
@@ -19117,10 +19117,10 @@ finish:
 // func decodeBF16AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decodeBF16AVX2(SB), $1760-96
-	MOVQ           src+32(FP), CX
 	LEAQ           (SP), AX
 	ADDQ           $0x3f, AX
 	ANDQ           $-64, AX
+	MOVQ           src+32(FP), CX
 	MOVQ           d+0(FP), DX
 	VMOVDQU        1472(DX), Y0
 	VMOVDQA        Y0, (AX)
@@ -19203,7 +19203,7 @@ TEXT ·decodeBF16AVX2(SB), $1760-96
 	MOVQ           stride+64(FP), R9
 	MOVQ           top+72(FP), BX
 	VMOVD          BX, X0
-	VPBROADCASTW   X0, Y0
+	VPBROADCASTB   X0, Y0
 	VMOVDQA        Y0, 1664(AX)
 	MOVQ           size+40(FP), R10
 	ADDQ           CX, R10
@@ -19213,22 +19213,19 @@ TEXT ·decodeBF16AVX2(SB), $1760-96
 	CMPQ           R11, $0x20
 	JEQ            lanes32
 	JL             lanes16
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(DI), Y4
 	VPSRLW         $0x07, Y4, Y4
 	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R8), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -19248,22 +19245,19 @@ TEXT ·decodeBF16AVX2(SB), $1760-96
 	VBROADCASTI128 64(AX), Y4
 	VPSHUFB        Y2, Y4, Y4
 	VMOVDQA        Y4, 1216(AX)
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        64(DI), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        96(DI), Y4
 	VPSRLW         $0x07, Y4, Y4
 	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, 32(R8), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, 32(R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -19539,22 +19533,19 @@ round64:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(R11), Y4
 	VPSRLW         $0x07, Y4, Y4
 	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R12), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -19689,22 +19680,19 @@ label1:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        64(R11), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        96(R11), Y4
 	VPSRLW         $0x07, Y4, Y4
 	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, 32(R12), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, 32(R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -20125,22 +20113,19 @@ more64:
 	JMP         put64
 
 lanes32:
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(DI), Y4
 	VPSRLW         $0x07, Y4, Y4
 	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R8), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -20296,22 +20281,19 @@ round32:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(R11), Y4
 	VPSRLW         $0x07, Y4, Y4
 	VPAND          repeated00ff00ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R12), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -20591,19 +20573,17 @@ more32:
 	JMP         put32
 
 lanes16:
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (R8), X1
-	VPERMQ         $0x50, Y1, Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VMOVDQU        (R8), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -20753,19 +20733,17 @@ round16:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLW         $0x07, Y2, Y2
 	VPAND          repeated00ff00ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (R12), X1
-	VPERMQ         $0x50, Y1, Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VMOVDQU        (R12), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -21057,10 +21035,10 @@ GLOBL repeated7fff7fff<>(SB), RODATA|NOPTR, $64
 // func decodeF16AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decodeF16AVX2(SB), $1760-96
-	MOVQ           src+32(FP), CX
 	LEAQ           (SP), AX
 	ADDQ           $0x3f, AX
 	ANDQ           $-64, AX
+	MOVQ           src+32(FP), CX
 	MOVQ           d+0(FP), DX
 	VMOVDQU        1472(DX), Y0
 	VMOVDQA        Y0, (AX)
@@ -21143,7 +21121,7 @@ TEXT ·decodeF16AVX2(SB), $1760-96
 	MOVQ           stride+64(FP), R9
 	MOVQ           top+72(FP), BX
 	VMOVD          BX, X0
-	VPBROADCASTW   X0, Y0
+	VPBROADCASTB   X0, Y0
 	VMOVDQA        Y0, 1664(AX)
 	MOVQ           size+40(FP), R10
 	ADDQ           CX, R10
@@ -21153,22 +21131,19 @@ TEXT ·decodeF16AVX2(SB), $1760-96
 	CMPQ           R11, $0x20
 	JEQ            lanes32
 	JL             lanes16
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(DI), Y4
 	VPSRLW         $0x0a, Y4, Y4
 	VPAND          repeated001f001f<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R8), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -21188,22 +21163,19 @@ TEXT ·decodeF16AVX2(SB), $1760-96
 	VBROADCASTI128 64(AX), Y4
 	VPSHUFB        Y2, Y4, Y4
 	VMOVDQA        Y4, 1216(AX)
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        64(DI), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        96(DI), Y4
 	VPSRLW         $0x0a, Y4, Y4
 	VPAND          repeated001f001f<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, 32(R8), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, 32(R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -21479,22 +21451,19 @@ round64:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(R11), Y4
 	VPSRLW         $0x0a, Y4, Y4
 	VPAND          repeated001f001f<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R12), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -21629,22 +21598,19 @@ label1:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        64(R11), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        96(R11), Y4
 	VPSRLW         $0x0a, Y4, Y4
 	VPAND          repeated001f001f<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, 32(R12), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, 32(R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -22065,22 +22031,19 @@ more64:
 	JMP         put64
 
 lanes32:
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(DI), Y4
 	VPSRLW         $0x0a, Y4, Y4
 	VPAND          repeated001f001f<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R8), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -22236,22 +22199,19 @@ round32:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VMOVDQU        32(R11), Y4
 	VPSRLW         $0x0a, Y4, Y4
 	VPAND          repeated001f001f<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
 	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R12), Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -22531,19 +22491,17 @@ more32:
 	JMP         put32
 
 lanes16:
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (R8), X1
-	VPERMQ         $0x50, Y1, Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VMOVDQU        (R8), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -22693,19 +22651,17 @@ round16:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLW         $0x0a, Y2, Y2
 	VPAND          repeated001f001f<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (R12), X1
-	VPERMQ         $0x50, Y1, Y1
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VMOVDQU        (R12), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -22931,10 +22887,10 @@ finish:
 // func decodeF32AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·decodeF32AVX2(SB), $1760-96
-	MOVQ           src+32(FP), CX
 	LEAQ           (SP), AX
 	ADDQ           $0x3f, AX
 	ANDQ           $-64, AX
+	MOVQ           src+32(FP), CX
 	MOVQ           d+0(FP), DX
 	VMOVDQU        1472(DX), Y0
 	VMOVDQA        Y0, (AX)
@@ -23017,7 +22973,7 @@ TEXT ·decodeF32AVX2(SB), $1760-96
 	MOVQ           stride+64(FP), R9
 	MOVQ           top+72(FP), BX
 	VMOVD          BX, X0
-	VPBROADCASTD   X0, Y0
+	VPBROADCASTB   X0, Y0
 	VMOVDQA        Y0, 1664(AX)
 	MOVQ           size+40(FP), R10
 	ADDQ           CX, R10
@@ -23027,34 +22983,29 @@ TEXT ·decodeF32AVX2(SB), $1760-96
 	CMPQ           R11, $0x20
 	JEQ            lanes32
 	JL             lanes16
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        32(DI), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        64(DI), Y4
+	VMOVDQU        32(DI), Y4
 	VPSRLD         $0x17, Y4, Y4
 	VPAND          repeated000000ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        64(DI), Y5
+	VPSRLD         $0x17, Y5, Y5
+	VPAND          repeated000000ff<>+0(SB), Y5, Y5
 	VMOVDQU        96(DI), Y6
 	VPSRLD         $0x17, Y6, Y6
 	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y4, Y4
-	VPERMQ         $0xd8, Y4, Y4
-	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R8), Y1
+	VPACKUSDW      Y4, Y2, Y2
+	VPACKUSDW      Y6, Y5, Y5
+	VPACKUSWB      Y5, Y2, Y2
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -23074,34 +23025,29 @@ TEXT ·decodeF32AVX2(SB), $1760-96
 	VBROADCASTI128 64(AX), Y4
 	VPSHUFB        Y2, Y4, Y4
 	VMOVDQA        Y4, 1216(AX)
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        128(DI), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        160(DI), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        192(DI), Y4
+	VMOVDQU        160(DI), Y4
 	VPSRLD         $0x17, Y4, Y4
 	VPAND          repeated000000ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        192(DI), Y5
+	VPSRLD         $0x17, Y5, Y5
+	VPAND          repeated000000ff<>+0(SB), Y5, Y5
 	VMOVDQU        224(DI), Y6
 	VPSRLD         $0x17, Y6, Y6
 	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y4, Y4
-	VPERMQ         $0xd8, Y4, Y4
-	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, 32(R8), Y1
+	VPACKUSDW      Y4, Y2, Y2
+	VPACKUSDW      Y6, Y5, Y5
+	VPACKUSWB      Y5, Y2, Y2
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, 32(R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -23377,34 +23323,29 @@ round64:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        32(R11), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        64(R11), Y4
+	VMOVDQU        32(R11), Y4
 	VPSRLD         $0x17, Y4, Y4
 	VPAND          repeated000000ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        64(R11), Y5
+	VPSRLD         $0x17, Y5, Y5
+	VPAND          repeated000000ff<>+0(SB), Y5, Y5
 	VMOVDQU        96(R11), Y6
 	VPSRLD         $0x17, Y6, Y6
 	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y4, Y4
-	VPERMQ         $0xd8, Y4, Y4
-	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R12), Y1
+	VPACKUSDW      Y4, Y2, Y2
+	VPACKUSDW      Y6, Y5, Y5
+	VPACKUSWB      Y5, Y2, Y2
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -23541,34 +23482,29 @@ label1:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        128(R11), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        160(R11), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        192(R11), Y4
+	VMOVDQU        160(R11), Y4
 	VPSRLD         $0x17, Y4, Y4
 	VPAND          repeated000000ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        192(R11), Y5
+	VPSRLD         $0x17, Y5, Y5
+	VPAND          repeated000000ff<>+0(SB), Y5, Y5
 	VMOVDQU        224(R11), Y6
 	VPSRLD         $0x17, Y6, Y6
 	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y4, Y4
-	VPERMQ         $0xd8, Y4, Y4
-	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, 32(R12), Y1
+	VPACKUSDW      Y4, Y2, Y2
+	VPACKUSDW      Y6, Y5, Y5
+	VPACKUSWB      Y5, Y2, Y2
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, 32(R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -24309,34 +24245,29 @@ more64:
 	JMP         put64
 
 lanes32:
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        32(DI), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        64(DI), Y4
+	VMOVDQU        32(DI), Y4
 	VPSRLD         $0x17, Y4, Y4
 	VPAND          repeated000000ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        64(DI), Y5
+	VPSRLD         $0x17, Y5, Y5
+	VPAND          repeated000000ff<>+0(SB), Y5, Y5
 	VMOVDQU        96(DI), Y6
 	VPSRLD         $0x17, Y6, Y6
 	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y4, Y4
-	VPERMQ         $0xd8, Y4, Y4
-	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R8), Y1
+	VPACKUSDW      Y4, Y2, Y2
+	VPACKUSDW      Y6, Y5, Y5
+	VPACKUSWB      Y5, Y2, Y2
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R8), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -24492,34 +24423,29 @@ round32:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        32(R11), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VMOVDQU        64(R11), Y4
+	VMOVDQU        32(R11), Y4
 	VPSRLD         $0x17, Y4, Y4
 	VPAND          repeated000000ff<>+0(SB), Y4, Y4
-	VPSUBUSW       Y4, Y5, Y4
+	VMOVDQU        64(R11), Y5
+	VPSRLD         $0x17, Y5, Y5
+	VPAND          repeated000000ff<>+0(SB), Y5, Y5
 	VMOVDQU        96(R11), Y6
 	VPSRLD         $0x17, Y6, Y6
 	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y4, Y4
-	VPERMQ         $0xd8, Y4, Y4
-	VPACKUSWB      Y4, Y2, Y2
-	VPERMQ         $0xd8, (R12), Y1
+	VPACKUSDW      Y4, Y2, Y2
+	VPACKUSDW      Y6, Y5, Y5
+	VPACKUSWB      Y5, Y2, Y2
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VPERMQ         $0xd8, (R12), Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -24961,25 +24887,23 @@ more32:
 	JMP         put32
 
 lanes16:
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (DI), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        32(DI), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        32(DI), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPACKUSDW      Y4, Y2, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (R8), X1
-	VPERMQ         $0x50, Y1, Y1
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VMOVDQU        (R8), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -25129,25 +25053,23 @@ round16:
 	SETNE          R12
 	IMULQ          R9, R12
 	ADDQ           R8, R12
-	VMOVDQA        1664(AX), Y5
 	VMOVDQU        (R11), Y2
 	VPSRLD         $0x17, Y2, Y2
 	VPAND          repeated000000ff<>+0(SB), Y2, Y2
-	VPSUBUSW       Y2, Y5, Y2
-	VMOVDQU        32(R11), Y6
-	VPSRLD         $0x17, Y6, Y6
-	VPAND          repeated000000ff<>+0(SB), Y6, Y6
-	VPSUBUSW       Y6, Y5, Y6
-	VPACKUSDW      Y6, Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        32(R11), Y4
+	VPSRLD         $0x17, Y4, Y4
+	VPAND          repeated000000ff<>+0(SB), Y4, Y4
+	VPACKUSDW      Y4, Y2, Y2
 	VPACKUSWB      Y2, Y2, Y2
-	VMOVDQU        (R12), X1
-	VPERMQ         $0x50, Y1, Y1
+	VMOVDQU        packedDwords<>+0(SB), Y4
+	VPERMD         Y2, Y4, Y2
+	VMOVDQA        1664(AX), Y9
+	VPSUBUSB       Y2, Y9, Y2
 	VPMINUB        repeated1f1f1f1f<>+0(SB), Y2, Y2
 	VPADDB         Y2, Y2, Y2
+	VMOVDQU        (R12), X1
+	VPERMQ         $0x50, Y1, Y1
 	VPADDB         Y2, Y1, Y1
-	VPXOR          Y5, Y5, Y5
-	VPMAXSB        Y5, Y1, Y1
 	VPMINSB        repeated3f3f3f3f<>+0(SB), Y1, Y1
 	VBROADCASTI128 (AX), Y2
 	VPSHUFB        Y1, Y2, Y2
@@ -25465,6 +25387,40 @@ finish:
 	MOVQ       CX, read+88(FP)
 	VZEROUPPER
 	RET
+
+DATA packedDwords<>+0(SB)/1, $0x00
+DATA packedDwords<>+1(SB)/1, $0x00
+DATA packedDwords<>+2(SB)/1, $0x00
+DATA packedDwords<>+3(SB)/1, $0x00
+DATA packedDwords<>+4(SB)/1, $0x04
+DATA packedDwords<>+5(SB)/1, $0x00
+DATA packedDwords<>+6(SB)/1, $0x00
+DATA packedDwords<>+7(SB)/1, $0x00
+DATA packedDwords<>+8(SB)/1, $0x02
+DATA packedDwords<>+9(SB)/1, $0x00
+DATA packedDwords<>+10(SB)/1, $0x00
+DATA packedDwords<>+11(SB)/1, $0x00
+DATA packedDwords<>+12(SB)/1, $0x06
+DATA packedDwords<>+13(SB)/1, $0x00
+DATA packedDwords<>+14(SB)/1, $0x00
+DATA packedDwords<>+15(SB)/1, $0x00
+DATA packedDwords<>+16(SB)/1, $0x01
+DATA packedDwords<>+17(SB)/1, $0x00
+DATA packedDwords<>+18(SB)/1, $0x00
+DATA packedDwords<>+19(SB)/1, $0x00
+DATA packedDwords<>+20(SB)/1, $0x05
+DATA packedDwords<>+21(SB)/1, $0x00
+DATA packedDwords<>+22(SB)/1, $0x00
+DATA packedDwords<>+23(SB)/1, $0x00
+DATA packedDwords<>+24(SB)/1, $0x03
+DATA packedDwords<>+25(SB)/1, $0x00
+DATA packedDwords<>+26(SB)/1, $0x00
+DATA packedDwords<>+27(SB)/1, $0x00
+DATA packedDwords<>+28(SB)/1, $0x07
+DATA packedDwords<>+29(SB)/1, $0x00
+DATA packedDwords<>+30(SB)/1, $0x00
+DATA packedDwords<>+31(SB)/1, $0x00
+GLOBL packedDwords<>(SB), RODATA|NOPTR, $32
 
 DATA repeated7fffffff<>+0(SB)/1, $0xff
 DATA repeated7fffffff<>+1(SB)/1, $0xff
@@ -28031,35 +27987,38 @@ GLOBL wordsOfMask<>(SB), RODATA|NOPTR, $2048
 
 // func encode16AVX2(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·encode16AVX2(SB), NOSPLIT, $320-72
+TEXT ·encode16AVX2(SB), NOSPLIT, $384-72
 	MOVQ  e+0(FP), AX
 	MOVQ  symbols+16(FP), CX
 	MOVQ  words+32(FP), DX
-	MOVQ  ctx+8(FP), DI
-	MOVQ  z+24(FP), R8
+	LEAQ  (SP), DI
+	ADDQ  $0x3f, DI
+	ANDQ  $-64, DI
+	MOVQ  ctx+8(FP), R8
+	MOVQ  z+24(FP), R9
 	MOVQ  at+40(FP), BX
 	LEAQ  (DX)(BX*2), DX
-	MOVQ  rounds+48(FP), R9
-	MOVQ  lanes+56(FP), R10
-	MOVQ  DX, R11
-	MOVQ  R9, BX
-	IMULQ R10, BX
+	MOVQ  rounds+48(FP), R10
+	MOVQ  lanes+56(FP), R11
+	MOVQ  DX, R12
+	MOVQ  R10, BX
+	IMULQ R11, BX
 	ADDQ  BX, CX
-	ADDQ  BX, DI
-	LEAQ  (R8)(BX*2), R8
+	ADDQ  BX, R8
+	LEAQ  (R9)(BX*2), R9
 	LEAQ  256(AX), BX
 	LEAQ  endsOfMask<>+0(SB), SI
-	CMPQ  R10, $0x20
+	CMPQ  R11, $0x20
 	JEQ   lanes32
 	JL    lanes16
 
 lanes64:
-	SUBQ           $0x01, R9
+	SUBQ           $0x01, R10
 	JL             finish
 	SUBQ           $0x40, CX
-	SUBQ           $0x40, DI
-	SUBQ           $0x00000080, R8
-	VMOVDQU        (DI), Y1
+	SUBQ           $0x40, R8
+	SUBQ           $0x00000080, R9
+	VMOVDQU        (R8), Y1
 	VPSLLW         $0x03, Y1, Y2
 	VBROADCASTI128 8448(AX), Y3
 	VPSHUFB        Y1, Y3, Y3
@@ -28073,8 +28032,8 @@ lanes64:
 	VPBLENDVB      Y2, Y5, Y4, Y4
 	VPSLLW         $0x02, Y1, Y2
 	VPBLENDVB      Y2, Y4, Y3, Y3
-	VMOVDQU        Y3, 256(SP)
-	VMOVDQU        32(DI), Y1
+	VMOVDQA        Y3, 256(DI)
+	VMOVDQU        32(R8), Y1
 	VPSLLW         $0x03, Y1, Y2
 	VBROADCASTI128 8448(AX), Y3
 	VPSHUFB        Y1, Y3, Y3
@@ -28088,105 +28047,105 @@ lanes64:
 	VPBLENDVB      Y2, Y5, Y4, Y4
 	VPSLLW         $0x02, Y1, Y2
 	VPBLENDVB      Y2, Y4, Y3, Y3
-	VMOVDQU        Y3, 288(SP)
-	VPMOVZXBD      256(SP), Y1
+	VMOVDQA        Y3, 288(DI)
+	VPMOVZXBD      256(DI), Y1
 	VPMOVZXBD      (CX), Y3
 	VPSLLD         $0x06, Y1, Y1
 	VPOR           Y3, Y1, Y1
 	VPCMPEQD       Y2, Y2, Y2
 	VPXOR          Y3, Y3, Y3
 	VPGATHERDD     Y2, (BX)(Y1*4), Y3
-	VMOVDQU        Y3, (SP)
+	VMOVDQA        Y3, (DI)
 	VPSRLD         $0x07, Y3, Y4
 	VPAND          repeated0000000f<>+0(SB), Y4, Y4
 	VPAND          repeated0000001f<>+0(SB), Y3, Y5
 	VPADDD         Y5, Y4, Y0
-	VPMOVZXBD      264(SP), Y6
+	VPMOVZXBD      264(DI), Y6
 	VPMOVZXBD      8(CX), Y8
 	VPSLLD         $0x06, Y6, Y6
 	VPOR           Y8, Y6, Y6
 	VPCMPEQD       Y7, Y7, Y7
 	VPXOR          Y8, Y8, Y8
 	VPGATHERDD     Y7, (BX)(Y6*4), Y8
-	VMOVDQU        Y8, 32(SP)
+	VMOVDQA        Y8, 32(DI)
 	VPSRLD         $0x07, Y8, Y9
 	VPAND          repeated0000000f<>+0(SB), Y9, Y9
 	VPAND          repeated0000001f<>+0(SB), Y8, Y10
 	VPADDD         Y10, Y9, Y9
 	VPMAXUD        Y9, Y0, Y0
-	VPMOVZXBD      272(SP), Y11
+	VPMOVZXBD      272(DI), Y11
 	VPMOVZXBD      16(CX), Y13
 	VPSLLD         $0x06, Y11, Y11
 	VPOR           Y13, Y11, Y11
 	VPCMPEQD       Y12, Y12, Y12
 	VPXOR          Y13, Y13, Y13
 	VPGATHERDD     Y12, (BX)(Y11*4), Y13
-	VMOVDQU        Y13, 64(SP)
+	VMOVDQA        Y13, 64(DI)
 	VPSRLD         $0x07, Y13, Y14
 	VPAND          repeated0000000f<>+0(SB), Y14, Y14
 	VPAND          repeated0000001f<>+0(SB), Y13, Y15
 	VPADDD         Y15, Y14, Y14
 	VPMAXUD        Y14, Y0, Y0
-	VPMOVZXBD      280(SP), Y1
+	VPMOVZXBD      280(DI), Y1
 	VPMOVZXBD      24(CX), Y3
 	VPSLLD         $0x06, Y1, Y1
 	VPOR           Y3, Y1, Y1
 	VPCMPEQD       Y2, Y2, Y2
 	VPXOR          Y3, Y3, Y3
 	VPGATHERDD     Y2, (BX)(Y1*4), Y3
-	VMOVDQU        Y3, 96(SP)
+	VMOVDQA        Y3, 96(DI)
 	VPSRLD         $0x07, Y3, Y4
 	VPAND          repeated0000000f<>+0(SB), Y4, Y4
 	VPAND          repeated0000001f<>+0(SB), Y3, Y5
 	VPADDD         Y5, Y4, Y4
 	VPMAXUD        Y4, Y0, Y0
-	VPMOVZXBD      288(SP), Y6
+	VPMOVZXBD      288(DI), Y6
 	VPMOVZXBD      32(CX), Y8
 	VPSLLD         $0x06, Y6, Y6
 	VPOR           Y8, Y6, Y6
 	VPCMPEQD       Y7, Y7, Y7
 	VPXOR          Y8, Y8, Y8
 	VPGATHERDD     Y7, (BX)(Y6*4), Y8
-	VMOVDQU        Y8, 128(SP)
+	VMOVDQA        Y8, 128(DI)
 	VPSRLD         $0x07, Y8, Y9
 	VPAND          repeated0000000f<>+0(SB), Y9, Y9
 	VPAND          repeated0000001f<>+0(SB), Y8, Y10
 	VPADDD         Y10, Y9, Y9
 	VPMAXUD        Y9, Y0, Y0
-	VPMOVZXBD      296(SP), Y11
+	VPMOVZXBD      296(DI), Y11
 	VPMOVZXBD      40(CX), Y13
 	VPSLLD         $0x06, Y11, Y11
 	VPOR           Y13, Y11, Y11
 	VPCMPEQD       Y12, Y12, Y12
 	VPXOR          Y13, Y13, Y13
 	VPGATHERDD     Y12, (BX)(Y11*4), Y13
-	VMOVDQU        Y13, 160(SP)
+	VMOVDQA        Y13, 160(DI)
 	VPSRLD         $0x07, Y13, Y14
 	VPAND          repeated0000000f<>+0(SB), Y14, Y14
 	VPAND          repeated0000001f<>+0(SB), Y13, Y15
 	VPADDD         Y15, Y14, Y14
 	VPMAXUD        Y14, Y0, Y0
-	VPMOVZXBD      304(SP), Y1
+	VPMOVZXBD      304(DI), Y1
 	VPMOVZXBD      48(CX), Y3
 	VPSLLD         $0x06, Y1, Y1
 	VPOR           Y3, Y1, Y1
 	VPCMPEQD       Y2, Y2, Y2
 	VPXOR          Y3, Y3, Y3
 	VPGATHERDD     Y2, (BX)(Y1*4), Y3
-	VMOVDQU        Y3, 192(SP)
+	VMOVDQA        Y3, 192(DI)
 	VPSRLD         $0x07, Y3, Y4
 	VPAND          repeated0000000f<>+0(SB), Y4, Y4
 	VPAND          repeated0000001f<>+0(SB), Y3, Y5
 	VPADDD         Y5, Y4, Y4
 	VPMAXUD        Y4, Y0, Y0
-	VPMOVZXBD      312(SP), Y6
+	VPMOVZXBD      312(DI), Y6
 	VPMOVZXBD      56(CX), Y8
 	VPSLLD         $0x06, Y6, Y6
 	VPOR           Y8, Y6, Y6
 	VPCMPEQD       Y7, Y7, Y7
 	VPXOR          Y8, Y8, Y8
 	VPGATHERDD     Y7, (BX)(Y6*4), Y8
-	VMOVDQU        Y8, 224(SP)
+	VMOVDQA        Y8, 224(DI)
 	VPSRLD         $0x07, Y8, Y9
 	VPAND          repeated0000000f<>+0(SB), Y9, Y9
 	VPAND          repeated0000001f<>+0(SB), Y8, Y10
@@ -28197,8 +28156,8 @@ lanes64:
 	JNE            more64
 
 symbols64:
-	VMOVDQU    224(SP), Y1
-	VMOVDQU    192(SP), Y9
+	VMOVDQA    224(DI), Y1
+	VMOVDQA    192(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28211,8 +28170,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  112(R8), Y4
-	VPMOVZXWD  96(R8), Y12
+	VPMOVZXWD  112(R9), Y4
+	VPMOVZXWD  96(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -28235,20 +28194,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28305,8 +28264,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 224(AX)
 	VMOVDQU    Y8, 192(AX)
-	VMOVDQU    160(SP), Y1
-	VMOVDQU    128(SP), Y9
+	VMOVDQA    160(DI), Y1
+	VMOVDQA    128(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28319,8 +28278,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  80(R8), Y4
-	VPMOVZXWD  64(R8), Y12
+	VPMOVZXWD  80(R9), Y4
+	VPMOVZXWD  64(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -28343,20 +28302,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28413,8 +28372,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 160(AX)
 	VMOVDQU    Y8, 128(AX)
-	VMOVDQU    96(SP), Y1
-	VMOVDQU    64(SP), Y9
+	VMOVDQA    96(DI), Y1
+	VMOVDQA    64(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28427,8 +28386,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  48(R8), Y4
-	VPMOVZXWD  32(R8), Y12
+	VPMOVZXWD  48(R9), Y4
+	VPMOVZXWD  32(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -28451,20 +28410,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28521,8 +28480,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 96(AX)
 	VMOVDQU    Y8, 64(AX)
-	VMOVDQU    32(SP), Y1
-	VMOVDQU    (SP), Y9
+	VMOVDQA    32(DI), Y1
+	VMOVDQA    (DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28535,8 +28494,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  16(R8), Y4
-	VPMOVZXWD  (R8), Y12
+	VPMOVZXWD  16(R9), Y4
+	VPMOVZXWD  (R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -28559,20 +28518,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -28632,8 +28591,8 @@ symbols64:
 	JMP        lanes64
 
 more64:
-	VMOVDQU   224(SP), Y1
-	VMOVDQU   192(SP), Y9
+	VMOVDQA   224(DI), Y1
+	VMOVDQA   192(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -28646,8 +28605,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 112(R8), Y4
-	VPMOVZXWD 96(R8), Y12
+	VPMOVZXWD 112(R9), Y4
+	VPMOVZXWD 96(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -28670,20 +28629,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -28700,8 +28659,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 224(AX)
 	VMOVDQU   Y8, 192(AX)
-	VMOVDQU   160(SP), Y1
-	VMOVDQU   128(SP), Y9
+	VMOVDQA   160(DI), Y1
+	VMOVDQA   128(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -28714,8 +28673,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 80(R8), Y4
-	VPMOVZXWD 64(R8), Y12
+	VPMOVZXWD 80(R9), Y4
+	VPMOVZXWD 64(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -28738,20 +28697,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -28768,8 +28727,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 160(AX)
 	VMOVDQU   Y8, 128(AX)
-	VMOVDQU   96(SP), Y1
-	VMOVDQU   64(SP), Y9
+	VMOVDQA   96(DI), Y1
+	VMOVDQA   64(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -28782,8 +28741,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 48(R8), Y4
-	VPMOVZXWD 32(R8), Y12
+	VPMOVZXWD 48(R9), Y4
+	VPMOVZXWD 32(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -28806,20 +28765,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -28836,8 +28795,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -28850,8 +28809,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 16(R8), Y4
-	VPMOVZXWD (R8), Y12
+	VPMOVZXWD 16(R9), Y4
+	VPMOVZXWD (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -28874,20 +28833,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -28907,12 +28866,12 @@ more64:
 	JMP       symbols64
 
 lanes32:
-	SUBQ           $0x01, R9
+	SUBQ           $0x01, R10
 	JL             finish
 	SUBQ           $0x20, CX
-	SUBQ           $0x20, DI
-	SUBQ           $0x00000040, R8
-	VMOVDQU        (DI), Y1
+	SUBQ           $0x20, R8
+	SUBQ           $0x00000040, R9
+	VMOVDQU        (R8), Y1
 	VPSLLW         $0x03, Y1, Y2
 	VBROADCASTI128 8448(AX), Y3
 	VPSHUFB        Y1, Y3, Y3
@@ -28926,53 +28885,53 @@ lanes32:
 	VPBLENDVB      Y2, Y5, Y4, Y4
 	VPSLLW         $0x02, Y1, Y2
 	VPBLENDVB      Y2, Y4, Y3, Y3
-	VMOVDQU        Y3, 256(SP)
-	VPMOVZXBD      256(SP), Y1
+	VMOVDQA        Y3, 256(DI)
+	VPMOVZXBD      256(DI), Y1
 	VPMOVZXBD      (CX), Y3
 	VPSLLD         $0x06, Y1, Y1
 	VPOR           Y3, Y1, Y1
 	VPCMPEQD       Y2, Y2, Y2
 	VPXOR          Y3, Y3, Y3
 	VPGATHERDD     Y2, (BX)(Y1*4), Y3
-	VMOVDQU        Y3, (SP)
+	VMOVDQA        Y3, (DI)
 	VPSRLD         $0x07, Y3, Y4
 	VPAND          repeated0000000f<>+0(SB), Y4, Y4
 	VPAND          repeated0000001f<>+0(SB), Y3, Y5
 	VPADDD         Y5, Y4, Y0
-	VPMOVZXBD      264(SP), Y6
+	VPMOVZXBD      264(DI), Y6
 	VPMOVZXBD      8(CX), Y8
 	VPSLLD         $0x06, Y6, Y6
 	VPOR           Y8, Y6, Y6
 	VPCMPEQD       Y7, Y7, Y7
 	VPXOR          Y8, Y8, Y8
 	VPGATHERDD     Y7, (BX)(Y6*4), Y8
-	VMOVDQU        Y8, 32(SP)
+	VMOVDQA        Y8, 32(DI)
 	VPSRLD         $0x07, Y8, Y9
 	VPAND          repeated0000000f<>+0(SB), Y9, Y9
 	VPAND          repeated0000001f<>+0(SB), Y8, Y10
 	VPADDD         Y10, Y9, Y9
 	VPMAXUD        Y9, Y0, Y0
-	VPMOVZXBD      272(SP), Y11
+	VPMOVZXBD      272(DI), Y11
 	VPMOVZXBD      16(CX), Y13
 	VPSLLD         $0x06, Y11, Y11
 	VPOR           Y13, Y11, Y11
 	VPCMPEQD       Y12, Y12, Y12
 	VPXOR          Y13, Y13, Y13
 	VPGATHERDD     Y12, (BX)(Y11*4), Y13
-	VMOVDQU        Y13, 64(SP)
+	VMOVDQA        Y13, 64(DI)
 	VPSRLD         $0x07, Y13, Y14
 	VPAND          repeated0000000f<>+0(SB), Y14, Y14
 	VPAND          repeated0000001f<>+0(SB), Y13, Y15
 	VPADDD         Y15, Y14, Y14
 	VPMAXUD        Y14, Y0, Y0
-	VPMOVZXBD      280(SP), Y1
+	VPMOVZXBD      280(DI), Y1
 	VPMOVZXBD      24(CX), Y3
 	VPSLLD         $0x06, Y1, Y1
 	VPOR           Y3, Y1, Y1
 	VPCMPEQD       Y2, Y2, Y2
 	VPXOR          Y3, Y3, Y3
 	VPGATHERDD     Y2, (BX)(Y1*4), Y3
-	VMOVDQU        Y3, 96(SP)
+	VMOVDQA        Y3, 96(DI)
 	VPSRLD         $0x07, Y3, Y4
 	VPAND          repeated0000000f<>+0(SB), Y4, Y4
 	VPAND          repeated0000001f<>+0(SB), Y3, Y5
@@ -28983,8 +28942,8 @@ lanes32:
 	JNE            more32
 
 symbols32:
-	VMOVDQU    96(SP), Y1
-	VMOVDQU    64(SP), Y9
+	VMOVDQA    96(DI), Y1
+	VMOVDQA    64(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -28997,8 +28956,8 @@ symbols32:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  48(R8), Y4
-	VPMOVZXWD  32(R8), Y12
+	VPMOVZXWD  48(R9), Y4
+	VPMOVZXWD  32(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -29021,20 +28980,20 @@ symbols32:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -29091,8 +29050,8 @@ symbols32:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 96(AX)
 	VMOVDQU    Y8, 64(AX)
-	VMOVDQU    32(SP), Y1
-	VMOVDQU    (SP), Y9
+	VMOVDQA    32(DI), Y1
+	VMOVDQA    (DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -29105,8 +29064,8 @@ symbols32:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  16(R8), Y4
-	VPMOVZXWD  (R8), Y12
+	VPMOVZXWD  16(R9), Y4
+	VPMOVZXWD  (R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -29129,20 +29088,20 @@ symbols32:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -29202,8 +29161,8 @@ symbols32:
 	JMP        lanes32
 
 more32:
-	VMOVDQU   96(SP), Y1
-	VMOVDQU   64(SP), Y9
+	VMOVDQA   96(DI), Y1
+	VMOVDQA   64(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -29216,8 +29175,8 @@ more32:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 48(R8), Y4
-	VPMOVZXWD 32(R8), Y12
+	VPMOVZXWD 48(R9), Y4
+	VPMOVZXWD 32(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -29240,20 +29199,20 @@ more32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -29270,8 +29229,8 @@ more32:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -29284,8 +29243,8 @@ more32:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 16(R8), Y4
-	VPMOVZXWD (R8), Y12
+	VPMOVZXWD 16(R9), Y4
+	VPMOVZXWD (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -29308,20 +29267,20 @@ more32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -29341,12 +29300,12 @@ more32:
 	JMP       symbols32
 
 lanes16:
-	SUBQ           $0x01, R9
+	SUBQ           $0x01, R10
 	JL             finish
 	SUBQ           $0x10, CX
-	SUBQ           $0x10, DI
-	SUBQ           $0x00000020, R8
-	VMOVDQU        (DI), X1
+	SUBQ           $0x10, R8
+	SUBQ           $0x00000020, R9
+	VMOVDQU        (R8), X1
 	VPSLLW         $0x03, Y1, Y2
 	VBROADCASTI128 8448(AX), Y3
 	VPSHUFB        Y1, Y3, Y3
@@ -29360,27 +29319,27 @@ lanes16:
 	VPBLENDVB      Y2, Y5, Y4, Y4
 	VPSLLW         $0x02, Y1, Y2
 	VPBLENDVB      Y2, Y4, Y3, Y3
-	VMOVDQU        Y3, 256(SP)
-	VPMOVZXBD      256(SP), Y1
+	VMOVDQA        Y3, 256(DI)
+	VPMOVZXBD      256(DI), Y1
 	VPMOVZXBD      (CX), Y3
 	VPSLLD         $0x06, Y1, Y1
 	VPOR           Y3, Y1, Y1
 	VPCMPEQD       Y2, Y2, Y2
 	VPXOR          Y3, Y3, Y3
 	VPGATHERDD     Y2, (BX)(Y1*4), Y3
-	VMOVDQU        Y3, (SP)
+	VMOVDQA        Y3, (DI)
 	VPSRLD         $0x07, Y3, Y4
 	VPAND          repeated0000000f<>+0(SB), Y4, Y4
 	VPAND          repeated0000001f<>+0(SB), Y3, Y5
 	VPADDD         Y5, Y4, Y0
-	VPMOVZXBD      264(SP), Y6
+	VPMOVZXBD      264(DI), Y6
 	VPMOVZXBD      8(CX), Y8
 	VPSLLD         $0x06, Y6, Y6
 	VPOR           Y8, Y6, Y6
 	VPCMPEQD       Y7, Y7, Y7
 	VPXOR          Y8, Y8, Y8
 	VPGATHERDD     Y7, (BX)(Y6*4), Y8
-	VMOVDQU        Y8, 32(SP)
+	VMOVDQA        Y8, 32(DI)
 	VPSRLD         $0x07, Y8, Y9
 	VPAND          repeated0000000f<>+0(SB), Y9, Y9
 	VPAND          repeated0000001f<>+0(SB), Y8, Y10
@@ -29391,8 +29350,8 @@ lanes16:
 	JNE            more16
 
 symbols16:
-	VMOVDQU    32(SP), Y1
-	VMOVDQU    (SP), Y9
+	VMOVDQA    32(DI), Y1
+	VMOVDQA    (DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -29405,8 +29364,8 @@ symbols16:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VPMOVZXWD  16(R8), Y4
-	VPMOVZXWD  (R8), Y12
+	VPMOVZXWD  16(R9), Y4
+	VPMOVZXWD  (R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -29429,20 +29388,20 @@ symbols16:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -29502,8 +29461,8 @@ symbols16:
 	JMP        lanes16
 
 more16:
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -29516,8 +29475,8 @@ more16:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VPMOVZXWD 16(R8), Y4
-	VPMOVZXWD (R8), Y12
+	VPMOVZXWD 16(R9), Y4
+	VPMOVZXWD (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -29540,20 +29499,20 @@ more16:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -29573,8 +29532,8 @@ more16:
 	JMP       symbols16
 
 finish:
-	SUBQ DX, R11
-	MOVQ R11, written+64(FP)
+	SUBQ DX, R12
+	MOVQ R12, written+64(FP)
 	VZEROUPPER
 	RET
 
@@ -33976,35 +33935,38 @@ GLOBL repeated00000010<>(SB), RODATA|NOPTR, $64
 
 // func encode32AVX2(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·encode32AVX2(SB), NOSPLIT, $320-72
+TEXT ·encode32AVX2(SB), NOSPLIT, $384-72
 	MOVQ  e+0(FP), AX
 	MOVQ  symbols+16(FP), CX
 	MOVQ  words+32(FP), DX
-	MOVQ  ctx+8(FP), DI
-	MOVQ  z+24(FP), R8
+	LEAQ  (SP), DI
+	ADDQ  $0x3f, DI
+	ANDQ  $-64, DI
+	MOVQ  ctx+8(FP), R8
+	MOVQ  z+24(FP), R9
 	MOVQ  at+40(FP), BX
 	LEAQ  (DX)(BX*2), DX
-	MOVQ  rounds+48(FP), R9
-	MOVQ  lanes+56(FP), R10
-	MOVQ  DX, R11
-	MOVQ  R9, BX
-	IMULQ R10, BX
+	MOVQ  rounds+48(FP), R10
+	MOVQ  lanes+56(FP), R11
+	MOVQ  DX, R12
+	MOVQ  R10, BX
+	IMULQ R11, BX
 	ADDQ  BX, CX
-	ADDQ  BX, DI
-	LEAQ  (R8)(BX*4), R8
+	ADDQ  BX, R8
+	LEAQ  (R9)(BX*4), R9
 	LEAQ  256(AX), BX
 	LEAQ  endsOfMask<>+0(SB), SI
-	CMPQ  R10, $0x20
+	CMPQ  R11, $0x20
 	JEQ   lanes32
 	JL    lanes16
 
 lanes64:
-	SUBQ           $0x01, R9
+	SUBQ           $0x01, R10
 	JL             finish
 	SUBQ           $0x40, CX
-	SUBQ           $0x40, DI
-	SUBQ           $0x00000100, R8
-	VMOVDQU        (DI), Y1
+	SUBQ           $0x40, R8
+	SUBQ           $0x00000100, R9
+	VMOVDQU        (R8), Y1
 	VPSLLW         $0x03, Y1, Y2
 	VBROADCASTI128 8448(AX), Y3
 	VPSHUFB        Y1, Y3, Y3
@@ -34018,8 +33980,8 @@ lanes64:
 	VPBLENDVB      Y2, Y5, Y4, Y4
 	VPSLLW         $0x02, Y1, Y2
 	VPBLENDVB      Y2, Y4, Y3, Y3
-	VMOVDQU        Y3, 256(SP)
-	VMOVDQU        32(DI), Y1
+	VMOVDQA        Y3, 256(DI)
+	VMOVDQU        32(R8), Y1
 	VPSLLW         $0x03, Y1, Y2
 	VBROADCASTI128 8448(AX), Y3
 	VPSHUFB        Y1, Y3, Y3
@@ -34033,105 +33995,105 @@ lanes64:
 	VPBLENDVB      Y2, Y5, Y4, Y4
 	VPSLLW         $0x02, Y1, Y2
 	VPBLENDVB      Y2, Y4, Y3, Y3
-	VMOVDQU        Y3, 288(SP)
-	VPMOVZXBD      256(SP), Y1
+	VMOVDQA        Y3, 288(DI)
+	VPMOVZXBD      256(DI), Y1
 	VPMOVZXBD      (CX), Y3
 	VPSLLD         $0x06, Y1, Y1
 	VPOR           Y3, Y1, Y1
 	VPCMPEQD       Y2, Y2, Y2
 	VPXOR          Y3, Y3, Y3
 	VPGATHERDD     Y2, (BX)(Y1*4), Y3
-	VMOVDQU        Y3, (SP)
+	VMOVDQA        Y3, (DI)
 	VPSRLD         $0x07, Y3, Y4
 	VPAND          repeated0000000f<>+0(SB), Y4, Y4
 	VPAND          repeated0000001f<>+0(SB), Y3, Y5
 	VPADDD         Y5, Y4, Y0
-	VPMOVZXBD      264(SP), Y6
+	VPMOVZXBD      264(DI), Y6
 	VPMOVZXBD      8(CX), Y8
 	VPSLLD         $0x06, Y6, Y6
 	VPOR           Y8, Y6, Y6
 	VPCMPEQD       Y7, Y7, Y7
 	VPXOR          Y8, Y8, Y8
 	VPGATHERDD     Y7, (BX)(Y6*4), Y8
-	VMOVDQU        Y8, 32(SP)
+	VMOVDQA        Y8, 32(DI)
 	VPSRLD         $0x07, Y8, Y9
 	VPAND          repeated0000000f<>+0(SB), Y9, Y9
 	VPAND          repeated0000001f<>+0(SB), Y8, Y10
 	VPADDD         Y10, Y9, Y9
 	VPMAXUD        Y9, Y0, Y0
-	VPMOVZXBD      272(SP), Y11
+	VPMOVZXBD      272(DI), Y11
 	VPMOVZXBD      16(CX), Y13
 	VPSLLD         $0x06, Y11, Y11
 	VPOR           Y13, Y11, Y11
 	VPCMPEQD       Y12, Y12, Y12
 	VPXOR          Y13, Y13, Y13
 	VPGATHERDD     Y12, (BX)(Y11*4), Y13
-	VMOVDQU        Y13, 64(SP)
+	VMOVDQA        Y13, 64(DI)
 	VPSRLD         $0x07, Y13, Y14
 	VPAND          repeated0000000f<>+0(SB), Y14, Y14
 	VPAND          repeated0000001f<>+0(SB), Y13, Y15
 	VPADDD         Y15, Y14, Y14
 	VPMAXUD        Y14, Y0, Y0
-	VPMOVZXBD      280(SP), Y1
+	VPMOVZXBD      280(DI), Y1
 	VPMOVZXBD      24(CX), Y3
 	VPSLLD         $0x06, Y1, Y1
 	VPOR           Y3, Y1, Y1
 	VPCMPEQD       Y2, Y2, Y2
 	VPXOR          Y3, Y3, Y3
 	VPGATHERDD     Y2, (BX)(Y1*4), Y3
-	VMOVDQU        Y3, 96(SP)
+	VMOVDQA        Y3, 96(DI)
 	VPSRLD         $0x07, Y3, Y4
 	VPAND          repeated0000000f<>+0(SB), Y4, Y4
 	VPAND          repeated0000001f<>+0(SB), Y3, Y5
 	VPADDD         Y5, Y4, Y4
 	VPMAXUD        Y4, Y0, Y0
-	VPMOVZXBD      288(SP), Y6
+	VPMOVZXBD      288(DI), Y6
 	VPMOVZXBD      32(CX), Y8
 	VPSLLD         $0x06, Y6, Y6
 	VPOR           Y8, Y6, Y6
 	VPCMPEQD       Y7, Y7, Y7
 	VPXOR          Y8, Y8, Y8
 	VPGATHERDD     Y7, (BX)(Y6*4), Y8
-	VMOVDQU        Y8, 128(SP)
+	VMOVDQA        Y8, 128(DI)
 	VPSRLD         $0x07, Y8, Y9
 	VPAND          repeated0000000f<>+0(SB), Y9, Y9
 	VPAND          repeated0000001f<>+0(SB), Y8, Y10
 	VPADDD         Y10, Y9, Y9
 	VPMAXUD        Y9, Y0, Y0
-	VPMOVZXBD      296(SP), Y11
+	VPMOVZXBD      296(DI), Y11
 	VPMOVZXBD      40(CX), Y13
 	VPSLLD         $0x06, Y11, Y11
 	VPOR           Y13, Y11, Y11
 	VPCMPEQD       Y12, Y12, Y12
 	VPXOR          Y13, Y13, Y13
 	VPGATHERDD     Y12, (BX)(Y11*4), Y13
-	VMOVDQU        Y13, 160(SP)
+	VMOVDQA        Y13, 160(DI)
 	VPSRLD         $0x07, Y13, Y14
 	VPAND          repeated0000000f<>+0(SB), Y14, Y14
 	VPAND          repeated0000001f<>+0(SB), Y13, Y15
 	VPADDD         Y15, Y14, Y14
 	VPMAXUD        Y14, Y0, Y0
-	VPMOVZXBD      304(SP), Y1
+	VPMOVZXBD      304(DI), Y1
 	VPMOVZXBD      48(CX), Y3
 	VPSLLD         $0x06, Y1, Y1
 	VPOR           Y3, Y1, Y1
 	VPCMPEQD       Y2, Y2, Y2
 	VPXOR          Y3, Y3, Y3
 	VPGATHERDD     Y2, (BX)(Y1*4), Y3
-	VMOVDQU        Y3, 192(SP)
+	VMOVDQA        Y3, 192(DI)
 	VPSRLD         $0x07, Y3, Y4
 	VPAND          repeated0000000f<>+0(SB), Y4, Y4
 	VPAND          repeated0000001f<>+0(SB), Y3, Y5
 	VPADDD         Y5, Y4, Y4
 	VPMAXUD        Y4, Y0, Y0
-	VPMOVZXBD      312(SP), Y6
+	VPMOVZXBD      312(DI), Y6
 	VPMOVZXBD      56(CX), Y8
 	VPSLLD         $0x06, Y6, Y6
 	VPOR           Y8, Y6, Y6
 	VPCMPEQD       Y7, Y7, Y7
 	VPXOR          Y8, Y8, Y8
 	VPGATHERDD     Y7, (BX)(Y6*4), Y8
-	VMOVDQU        Y8, 224(SP)
+	VMOVDQA        Y8, 224(DI)
 	VPSRLD         $0x07, Y8, Y9
 	VPAND          repeated0000000f<>+0(SB), Y9, Y9
 	VPAND          repeated0000001f<>+0(SB), Y8, Y10
@@ -34142,8 +34104,8 @@ lanes64:
 	JNE            more64
 
 symbols64:
-	VMOVDQU    224(SP), Y1
-	VMOVDQU    192(SP), Y9
+	VMOVDQA    224(DI), Y1
+	VMOVDQA    192(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -34156,8 +34118,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    224(R8), Y4
-	VMOVDQU    192(R8), Y12
+	VMOVDQU    224(R9), Y4
+	VMOVDQU    192(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -34180,20 +34142,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -34250,8 +34212,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 224(AX)
 	VMOVDQU    Y8, 192(AX)
-	VMOVDQU    160(SP), Y1
-	VMOVDQU    128(SP), Y9
+	VMOVDQA    160(DI), Y1
+	VMOVDQA    128(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -34264,8 +34226,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    160(R8), Y4
-	VMOVDQU    128(R8), Y12
+	VMOVDQU    160(R9), Y4
+	VMOVDQU    128(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -34288,20 +34250,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -34358,8 +34320,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 160(AX)
 	VMOVDQU    Y8, 128(AX)
-	VMOVDQU    96(SP), Y1
-	VMOVDQU    64(SP), Y9
+	VMOVDQA    96(DI), Y1
+	VMOVDQA    64(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -34372,8 +34334,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    96(R8), Y4
-	VMOVDQU    64(R8), Y12
+	VMOVDQU    96(R9), Y4
+	VMOVDQU    64(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -34396,20 +34358,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -34466,8 +34428,8 @@ symbols64:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 96(AX)
 	VMOVDQU    Y8, 64(AX)
-	VMOVDQU    32(SP), Y1
-	VMOVDQU    (SP), Y9
+	VMOVDQA    32(DI), Y1
+	VMOVDQA    (DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -34480,8 +34442,8 @@ symbols64:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    32(R8), Y4
-	VMOVDQU    (R8), Y12
+	VMOVDQU    32(R9), Y4
+	VMOVDQU    (R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -34504,20 +34466,20 @@ symbols64:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -34580,8 +34542,8 @@ more64:
 	VPCMPGTD  repeated0000001e<>+0(SB), Y0, Y0
 	VPTEST    Y0, Y0
 	JEQ       second64
-	VMOVDQU   224(SP), Y1
-	VMOVDQU   192(SP), Y9
+	VMOVDQA   224(DI), Y1
+	VMOVDQA   192(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34594,8 +34556,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   224(R8), Y4
-	VMOVDQU   192(R8), Y12
+	VMOVDQU   224(R9), Y4
+	VMOVDQU   192(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34622,20 +34584,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34652,8 +34614,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 224(AX)
 	VMOVDQU   Y8, 192(AX)
-	VMOVDQU   160(SP), Y1
-	VMOVDQU   128(SP), Y9
+	VMOVDQA   160(DI), Y1
+	VMOVDQA   128(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34666,8 +34628,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   160(R8), Y4
-	VMOVDQU   128(R8), Y12
+	VMOVDQU   160(R9), Y4
+	VMOVDQU   128(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34694,20 +34656,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34724,8 +34686,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 160(AX)
 	VMOVDQU   Y8, 128(AX)
-	VMOVDQU   96(SP), Y1
-	VMOVDQU   64(SP), Y9
+	VMOVDQA   96(DI), Y1
+	VMOVDQA   64(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34738,8 +34700,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   96(R8), Y4
-	VMOVDQU   64(R8), Y12
+	VMOVDQU   96(R9), Y4
+	VMOVDQU   64(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34766,20 +34728,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34796,8 +34758,8 @@ more64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34810,8 +34772,8 @@ more64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   32(R8), Y4
-	VMOVDQU   (R8), Y12
+	VMOVDQU   32(R9), Y4
+	VMOVDQU   (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34838,20 +34800,20 @@ more64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34870,8 +34832,8 @@ more64:
 	VMOVDQU   Y8, (AX)
 
 second64:
-	VMOVDQU   224(SP), Y1
-	VMOVDQU   192(SP), Y9
+	VMOVDQA   224(DI), Y1
+	VMOVDQA   192(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34884,8 +34846,8 @@ second64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   224(R8), Y4
-	VMOVDQU   192(R8), Y12
+	VMOVDQU   224(R9), Y4
+	VMOVDQU   192(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34908,20 +34870,20 @@ second64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -34938,8 +34900,8 @@ second64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 224(AX)
 	VMOVDQU   Y8, 192(AX)
-	VMOVDQU   160(SP), Y1
-	VMOVDQU   128(SP), Y9
+	VMOVDQA   160(DI), Y1
+	VMOVDQA   128(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -34952,8 +34914,8 @@ second64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   160(R8), Y4
-	VMOVDQU   128(R8), Y12
+	VMOVDQU   160(R9), Y4
+	VMOVDQU   128(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -34976,20 +34938,20 @@ second64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35006,8 +34968,8 @@ second64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 160(AX)
 	VMOVDQU   Y8, 128(AX)
-	VMOVDQU   96(SP), Y1
-	VMOVDQU   64(SP), Y9
+	VMOVDQA   96(DI), Y1
+	VMOVDQA   64(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35020,8 +34982,8 @@ second64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   96(R8), Y4
-	VMOVDQU   64(R8), Y12
+	VMOVDQU   96(R9), Y4
+	VMOVDQU   64(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -35044,20 +35006,20 @@ second64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35074,8 +35036,8 @@ second64:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35088,8 +35050,8 @@ second64:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   32(R8), Y4
-	VMOVDQU   (R8), Y12
+	VMOVDQU   32(R9), Y4
+	VMOVDQU   (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -35112,20 +35074,20 @@ second64:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35145,12 +35107,12 @@ second64:
 	JMP       symbols64
 
 lanes32:
-	SUBQ           $0x01, R9
+	SUBQ           $0x01, R10
 	JL             finish
 	SUBQ           $0x20, CX
-	SUBQ           $0x20, DI
-	SUBQ           $0x00000080, R8
-	VMOVDQU        (DI), Y1
+	SUBQ           $0x20, R8
+	SUBQ           $0x00000080, R9
+	VMOVDQU        (R8), Y1
 	VPSLLW         $0x03, Y1, Y2
 	VBROADCASTI128 8448(AX), Y3
 	VPSHUFB        Y1, Y3, Y3
@@ -35164,53 +35126,53 @@ lanes32:
 	VPBLENDVB      Y2, Y5, Y4, Y4
 	VPSLLW         $0x02, Y1, Y2
 	VPBLENDVB      Y2, Y4, Y3, Y3
-	VMOVDQU        Y3, 256(SP)
-	VPMOVZXBD      256(SP), Y1
+	VMOVDQA        Y3, 256(DI)
+	VPMOVZXBD      256(DI), Y1
 	VPMOVZXBD      (CX), Y3
 	VPSLLD         $0x06, Y1, Y1
 	VPOR           Y3, Y1, Y1
 	VPCMPEQD       Y2, Y2, Y2
 	VPXOR          Y3, Y3, Y3
 	VPGATHERDD     Y2, (BX)(Y1*4), Y3
-	VMOVDQU        Y3, (SP)
+	VMOVDQA        Y3, (DI)
 	VPSRLD         $0x07, Y3, Y4
 	VPAND          repeated0000000f<>+0(SB), Y4, Y4
 	VPAND          repeated0000001f<>+0(SB), Y3, Y5
 	VPADDD         Y5, Y4, Y0
-	VPMOVZXBD      264(SP), Y6
+	VPMOVZXBD      264(DI), Y6
 	VPMOVZXBD      8(CX), Y8
 	VPSLLD         $0x06, Y6, Y6
 	VPOR           Y8, Y6, Y6
 	VPCMPEQD       Y7, Y7, Y7
 	VPXOR          Y8, Y8, Y8
 	VPGATHERDD     Y7, (BX)(Y6*4), Y8
-	VMOVDQU        Y8, 32(SP)
+	VMOVDQA        Y8, 32(DI)
 	VPSRLD         $0x07, Y8, Y9
 	VPAND          repeated0000000f<>+0(SB), Y9, Y9
 	VPAND          repeated0000001f<>+0(SB), Y8, Y10
 	VPADDD         Y10, Y9, Y9
 	VPMAXUD        Y9, Y0, Y0
-	VPMOVZXBD      272(SP), Y11
+	VPMOVZXBD      272(DI), Y11
 	VPMOVZXBD      16(CX), Y13
 	VPSLLD         $0x06, Y11, Y11
 	VPOR           Y13, Y11, Y11
 	VPCMPEQD       Y12, Y12, Y12
 	VPXOR          Y13, Y13, Y13
 	VPGATHERDD     Y12, (BX)(Y11*4), Y13
-	VMOVDQU        Y13, 64(SP)
+	VMOVDQA        Y13, 64(DI)
 	VPSRLD         $0x07, Y13, Y14
 	VPAND          repeated0000000f<>+0(SB), Y14, Y14
 	VPAND          repeated0000001f<>+0(SB), Y13, Y15
 	VPADDD         Y15, Y14, Y14
 	VPMAXUD        Y14, Y0, Y0
-	VPMOVZXBD      280(SP), Y1
+	VPMOVZXBD      280(DI), Y1
 	VPMOVZXBD      24(CX), Y3
 	VPSLLD         $0x06, Y1, Y1
 	VPOR           Y3, Y1, Y1
 	VPCMPEQD       Y2, Y2, Y2
 	VPXOR          Y3, Y3, Y3
 	VPGATHERDD     Y2, (BX)(Y1*4), Y3
-	VMOVDQU        Y3, 96(SP)
+	VMOVDQA        Y3, 96(DI)
 	VPSRLD         $0x07, Y3, Y4
 	VPAND          repeated0000000f<>+0(SB), Y4, Y4
 	VPAND          repeated0000001f<>+0(SB), Y3, Y5
@@ -35221,8 +35183,8 @@ lanes32:
 	JNE            more32
 
 symbols32:
-	VMOVDQU    96(SP), Y1
-	VMOVDQU    64(SP), Y9
+	VMOVDQA    96(DI), Y1
+	VMOVDQA    64(DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -35235,8 +35197,8 @@ symbols32:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    96(R8), Y4
-	VMOVDQU    64(R8), Y12
+	VMOVDQU    96(R9), Y4
+	VMOVDQU    64(R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -35259,20 +35221,20 @@ symbols32:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -35329,8 +35291,8 @@ symbols32:
 	VPADDD     Y14, Y8, Y8
 	VMOVDQU    Y0, 96(AX)
 	VMOVDQU    Y8, 64(AX)
-	VMOVDQU    32(SP), Y1
-	VMOVDQU    (SP), Y9
+	VMOVDQA    32(DI), Y1
+	VMOVDQA    (DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -35343,8 +35305,8 @@ symbols32:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    32(R8), Y4
-	VMOVDQU    (R8), Y12
+	VMOVDQU    32(R9), Y4
+	VMOVDQU    (R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -35367,20 +35329,20 @@ symbols32:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -35443,8 +35405,8 @@ more32:
 	VPCMPGTD  repeated0000001e<>+0(SB), Y0, Y0
 	VPTEST    Y0, Y0
 	JEQ       second32
-	VMOVDQU   96(SP), Y1
-	VMOVDQU   64(SP), Y9
+	VMOVDQA   96(DI), Y1
+	VMOVDQA   64(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35457,8 +35419,8 @@ more32:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   96(R8), Y4
-	VMOVDQU   64(R8), Y12
+	VMOVDQU   96(R9), Y4
+	VMOVDQU   64(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -35485,20 +35447,20 @@ more32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35515,8 +35477,8 @@ more32:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35529,8 +35491,8 @@ more32:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   32(R8), Y4
-	VMOVDQU   (R8), Y12
+	VMOVDQU   32(R9), Y4
+	VMOVDQU   (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -35557,20 +35519,20 @@ more32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35589,8 +35551,8 @@ more32:
 	VMOVDQU   Y8, (AX)
 
 second32:
-	VMOVDQU   96(SP), Y1
-	VMOVDQU   64(SP), Y9
+	VMOVDQA   96(DI), Y1
+	VMOVDQA   64(DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35603,8 +35565,8 @@ second32:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   96(R8), Y4
-	VMOVDQU   64(R8), Y12
+	VMOVDQU   96(R9), Y4
+	VMOVDQU   64(R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -35627,20 +35589,20 @@ second32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35657,8 +35619,8 @@ second32:
 	VPOR      Y14, Y8, Y8
 	VMOVDQU   Y0, 96(AX)
 	VMOVDQU   Y8, 64(AX)
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35671,8 +35633,8 @@ second32:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   32(R8), Y4
-	VMOVDQU   (R8), Y12
+	VMOVDQU   32(R9), Y4
+	VMOVDQU   (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -35695,20 +35657,20 @@ second32:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35728,12 +35690,12 @@ second32:
 	JMP       symbols32
 
 lanes16:
-	SUBQ           $0x01, R9
+	SUBQ           $0x01, R10
 	JL             finish
 	SUBQ           $0x10, CX
-	SUBQ           $0x10, DI
-	SUBQ           $0x00000040, R8
-	VMOVDQU        (DI), X1
+	SUBQ           $0x10, R8
+	SUBQ           $0x00000040, R9
+	VMOVDQU        (R8), X1
 	VPSLLW         $0x03, Y1, Y2
 	VBROADCASTI128 8448(AX), Y3
 	VPSHUFB        Y1, Y3, Y3
@@ -35747,27 +35709,27 @@ lanes16:
 	VPBLENDVB      Y2, Y5, Y4, Y4
 	VPSLLW         $0x02, Y1, Y2
 	VPBLENDVB      Y2, Y4, Y3, Y3
-	VMOVDQU        Y3, 256(SP)
-	VPMOVZXBD      256(SP), Y1
+	VMOVDQA        Y3, 256(DI)
+	VPMOVZXBD      256(DI), Y1
 	VPMOVZXBD      (CX), Y3
 	VPSLLD         $0x06, Y1, Y1
 	VPOR           Y3, Y1, Y1
 	VPCMPEQD       Y2, Y2, Y2
 	VPXOR          Y3, Y3, Y3
 	VPGATHERDD     Y2, (BX)(Y1*4), Y3
-	VMOVDQU        Y3, (SP)
+	VMOVDQA        Y3, (DI)
 	VPSRLD         $0x07, Y3, Y4
 	VPAND          repeated0000000f<>+0(SB), Y4, Y4
 	VPAND          repeated0000001f<>+0(SB), Y3, Y5
 	VPADDD         Y5, Y4, Y0
-	VPMOVZXBD      264(SP), Y6
+	VPMOVZXBD      264(DI), Y6
 	VPMOVZXBD      8(CX), Y8
 	VPSLLD         $0x06, Y6, Y6
 	VPOR           Y8, Y6, Y6
 	VPCMPEQD       Y7, Y7, Y7
 	VPXOR          Y8, Y8, Y8
 	VPGATHERDD     Y7, (BX)(Y6*4), Y8
-	VMOVDQU        Y8, 32(SP)
+	VMOVDQA        Y8, 32(DI)
 	VPSRLD         $0x07, Y8, Y9
 	VPAND          repeated0000000f<>+0(SB), Y9, Y9
 	VPAND          repeated0000001f<>+0(SB), Y8, Y10
@@ -35778,8 +35740,8 @@ lanes16:
 	JNE            more16
 
 symbols16:
-	VMOVDQU    32(SP), Y1
-	VMOVDQU    (SP), Y9
+	VMOVDQA    32(DI), Y1
+	VMOVDQA    (DI), Y9
 	VPSRLD     $0x07, Y1, Y2
 	VPSRLD     $0x07, Y9, Y10
 	VPAND      repeated0000000f<>+0(SB), Y2, Y2
@@ -35792,8 +35754,8 @@ symbols16:
 	VPAND      repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD    Y6, Y3, Y3
 	VPMINUD    Y14, Y11, Y11
-	VMOVDQU    32(R8), Y4
-	VMOVDQU    (R8), Y12
+	VMOVDQU    32(R9), Y4
+	VMOVDQU    (R9), Y12
 	VPADDD     repeated00000001<>+0(SB), Y4, Y4
 	VPADDD     repeated00000001<>+0(SB), Y12, Y12
 	VPSRLD     $0x13, Y1, Y5
@@ -35816,20 +35778,20 @@ symbols16:
 	VPSHUFB    lowWords<>+0(SB), Y8, Y15
 	VPERMQ     $0x08, Y7, Y7
 	VPERMQ     $0x08, Y15, Y15
-	VMOVMSKPS  Y6, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X7, X7
+	VMOVMSKPS  Y6, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X7, X7
 	VMOVDQU    X7, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
-	VMOVMSKPS  Y14, R12
-	POPCNTL    R12, R10
-	SHLL       $0x04, R12
-	VPSHUFB    (SI)(R12*1), X15, X15
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
+	VMOVMSKPS  Y14, R13
+	POPCNTL    R13, R11
+	SHLL       $0x04, R13
+	VPSHUFB    (SI)(R13*1), X15, X15
 	VMOVDQU    X15, -16(DX)
-	NEGQ       R10
-	LEAQ       (DX)(R10*2), DX
+	NEGQ       R11
+	LEAQ       (DX)(R11*2), DX
 	VPAND      repeated00000010<>+0(SB), Y6, Y6
 	VPAND      repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD    Y6, Y0, Y0
@@ -35892,8 +35854,8 @@ more16:
 	VPCMPGTD  repeated0000001e<>+0(SB), Y0, Y0
 	VPTEST    Y0, Y0
 	JEQ       second16
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35906,8 +35868,8 @@ more16:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   32(R8), Y4
-	VMOVDQU   (R8), Y12
+	VMOVDQU   32(R9), Y4
+	VMOVDQU   (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -35934,20 +35896,20 @@ more16:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -35966,8 +35928,8 @@ more16:
 	VMOVDQU   Y8, (AX)
 
 second16:
-	VMOVDQU   32(SP), Y1
-	VMOVDQU   (SP), Y9
+	VMOVDQA   32(DI), Y1
+	VMOVDQA   (DI), Y9
 	VPSRLD    $0x07, Y1, Y2
 	VPSRLD    $0x07, Y9, Y10
 	VPAND     repeated0000000f<>+0(SB), Y2, Y2
@@ -35980,8 +35942,8 @@ second16:
 	VPAND     repeated0000001f<>+0(SB), Y9, Y14
 	VPMINUD   Y6, Y3, Y3
 	VPMINUD   Y14, Y11, Y11
-	VMOVDQU   32(R8), Y4
-	VMOVDQU   (R8), Y12
+	VMOVDQU   32(R9), Y4
+	VMOVDQU   (R9), Y12
 	VPADDD    repeated00000001<>+0(SB), Y4, Y4
 	VPADDD    repeated00000001<>+0(SB), Y12, Y12
 	VPSRLVD   Y3, Y4, Y4
@@ -36004,20 +35966,20 @@ second16:
 	VPSHUFB   lowWords<>+0(SB), Y8, Y15
 	VPERMQ    $0x08, Y7, Y7
 	VPERMQ    $0x08, Y15, Y15
-	VMOVMSKPS Y6, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X7, X7
+	VMOVMSKPS Y6, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X7, X7
 	VMOVDQU   X7, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
-	VMOVMSKPS Y14, R12
-	POPCNTL   R12, R10
-	SHLL      $0x04, R12
-	VPSHUFB   (SI)(R12*1), X15, X15
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
+	VMOVMSKPS Y14, R13
+	POPCNTL   R13, R11
+	SHLL      $0x04, R13
+	VPSHUFB   (SI)(R13*1), X15, X15
 	VMOVDQU   X15, -16(DX)
-	NEGQ      R10
-	LEAQ      (DX)(R10*2), DX
+	NEGQ      R11
+	LEAQ      (DX)(R11*2), DX
 	VPAND     repeated00000010<>+0(SB), Y6, Y6
 	VPAND     repeated00000010<>+0(SB), Y14, Y14
 	VPSRLVD   Y6, Y0, Y0
@@ -36037,8 +35999,8 @@ second16:
 	JMP       symbols16
 
 finish:
-	SUBQ DX, R11
-	MOVQ R11, written+64(FP)
+	SUBQ DX, R12
+	MOVQ R12, written+64(FP)
 	VZEROUPPER
 	RET
 
@@ -36110,10 +36072,13 @@ GLOBL repeated0000001e<>(SB), RODATA|NOPTR, $64
 
 // func encodeBytesAVX2(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·encodeBytesAVX2(SB), NOSPLIT, $256-56
+TEXT ·encodeBytesAVX2(SB), NOSPLIT, $384-56
 	MOVQ  e+0(FP), AX
 	MOVQ  symbols+8(FP), CX
 	MOVQ  words+16(FP), DX
+	LEAQ  (SP), BX
+	ADDQ  $0x3f, BX
+	ANDQ  $-64, BX
 	MOVQ  at+24(FP), BX
 	LEAQ  (DX)(BX*2), DX
 	MOVQ  rounds+32(FP), DI

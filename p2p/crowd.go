@@ -269,8 +269,7 @@ func (s *Session) holds(w *want) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = append(s.held, holding{w.recipe, w.index})
-	s.ring()
+	s.hold(w.recipe, w.index)
 }
 
 // maxBroken is how often a peer may lack what it said it holds; then it is not

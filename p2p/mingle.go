@@ -211,8 +211,20 @@ func (s *Session) Hold(recipe cid.Cid, first, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range n {
-		s.held = append(s.held, holding{recipe, first + i})
+		s.hold(recipe, first+i)
 	}
+}
+
+// hold notes a chunk that is here, unless it was noted, or others have heard of as
+// many as they take: a model of small tensors has a recipe for each. The caller
+// holds mu.
+func (s *Session) hold(recipe cid.Cid, i int) {
+	set := make([]byte, 1)
+	setBit(set, i%8)
+	if !s.mine.add(recipe, uint64(i-i%8), set) {
+		return
+	}
+	s.held = append(s.held, holding{recipe, i})
 	s.ring()
 }
 

@@ -74,6 +74,7 @@ type Session struct {
 	sources map[peer.ID]int64
 
 	held       []holding // in the order in which it came
+	mine       holdings  // the same
 	version    int       // of what members hold
 	crowd      int       // changes when a member that fetches comes or goes
 	callers    map[peer.ID]bool

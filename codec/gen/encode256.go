@@ -12,9 +12,11 @@ import (
 type encoder256 struct {
 	e, ctx, symbols, z, dst reg.Register // symbols are the bytes themselves of planes
 	table, ends             reg.Register
+	frame                   reg.Register // entries of all lanes, then quarters
 	width                   int
-	entries, quarters       Mem
 }
+
+const quartersAt = 256
 
 // pair256 calls fn for both groups of a pair, the later first, with the registers
 // that each has to itself.
@@ -34,10 +36,9 @@ func encode256(name string, width int) {
 	Pragma("noescape")
 	Doc(name + " encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.")
 	s := &encoder256{e: Load(Param("e"), GP64()), symbols: Load(Param("symbols"), GP64()), dst: Load(Param("words"), GP64()),
-		table: GP64(), ends: GP64(), width: width, entries: AllocLocal(256)}
+		table: GP64(), ends: GP64(), frame: alignedFrame(quartersAt + 64), width: width}
 	if width > 8 {
 		s.ctx, s.z = Load(Param("ctx"), GP64()), Load(Param("z"), GP64())
-		s.quarters = AllocLocal(64)
 	}
 	at := Load(Param("at"), GP64())
 	LEAQ(Mem{Base: s.dst, Index: at, Scale: 2}, s.dst)
@@ -125,7 +126,7 @@ func (s *encoder256) tables(groups int) {
 		}
 		VPSLLW(U8(2), c, bit)
 		VPBLENDVB(bit, b, a, a)
-		VMOVDQU(a, s.quarters.Offset(at))
+		VMOVDQA(a, Mem{Base: s.frame, Disp: quartersAt + at})
 	}
 }
 
@@ -138,12 +139,12 @@ func (s *encoder256) gather(groups int) {
 	for g := range groups {
 		y := ymm[1+5*(g%3):]
 		key, mask, e, bits, raw := y[0], y[1], y[2], y[3], y[4]
-		VPMOVZXBD(s.quarters.Offset(8*g), key)
+		VPMOVZXBD(Mem{Base: s.frame, Disp: quartersAt + 8*g}, key)
 		VPMOVZXBD(Mem{Base: s.symbols, Disp: 8 * g}, e)
 		VPSLLD(U8(6), key, key)
 		VPOR(e, key, key)
 		gather256(s.table, key, mask, e)
-		VMOVDQU(e, s.entries.Offset(32*g))
+		VMOVDQA(e, Mem{Base: s.frame, Disp: 32 * g})
 		VPSRLD(U8(7), e, bits)
 		VPAND(repeated(15), bits, bits)
 		VPAND(repeated(31), e, raw)
@@ -163,7 +164,7 @@ func (s *encoder256) gather(groups int) {
 // with the symbol.
 func (s *encoder256) prepare(pair int) {
 	const entry, bits, n, v, t = 1, 2, 3, 4, 6
-	pair256(pair, func(g int, y []reg.VecPhysical) { VMOVDQU(s.entries.Offset(32*g), y[entry]) })
+	pair256(pair, func(g int, y []reg.VecPhysical) { VMOVDQA(Mem{Base: s.frame, Disp: 32 * g}, y[entry]) })
 	pair256(pair, func(_ int, y []reg.VecPhysical) { VPSRLD(U8(7), y[entry], y[bits]) })
 	pair256(pair, func(_ int, y []reg.VecPhysical) { VPAND(repeated(15), y[bits], y[bits]) })
 	pair256(pair, func(_ int, y []reg.VecPhysical) { VMOVDQU(repeated(15), y[n]) })

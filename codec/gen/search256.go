@@ -91,11 +91,7 @@ func searchFloat256(f floatKind) {
 	top := GP64()
 	Load(Param("top"), top)
 	VMOVD(top.As32(), reg.X0)
-	if f.width == 16 {
-		VPBROADCASTW(reg.X0, ymm[0])
-	} else {
-		VPBROADCASTD(reg.X0, ymm[0])
-	}
+	VPBROADCASTB(reg.X0, ymm[0])
 	VMOVDQA(ymm[0], s.at(frameTop))
 	s.rounds(func(half, lanes int, ahead bool) {
 		b := s.ahead(ahead, base, func(further reg.Register) { SHLQ(U8(bits.Len(uint(lanes*f.width/8))-1), further) })
@@ -115,10 +111,7 @@ func searchFloat256(f floatKind) {
 }
 
 func newSearcher256(width int) *searcher256 {
-	s := &searcher256{frame: GP64(), src: Load(Param("src"), GP64()), places: GP64(), left: GP64(), width: width}
-	LEAQ(AllocLocal(frameSize+64), s.frame)
-	ADDQ(U8(63), s.frame)
-	ANDQ(I8(-64), s.frame)
+	s := &searcher256{frame: alignedFrame(frameSize), src: Load(Param("src"), GP64()), places: GP64(), left: GP64(), width: width}
 	d := Load(Param("d"), GP64())
 	for at := 0; at < quadSize; at += 32 { // and a few bytes after them
 		VMOVDQU(Mem{Base: d, Disp: decQuads + at}, ymm[0])
@@ -129,6 +122,15 @@ func newSearcher256(width int) *searcher256 {
 	}
 	LEAQ(placesOfMask(), s.places)
 	return s
+}
+
+// alignedFrame returns where a kernel has size bytes that begin at a cache line.
+func alignedFrame(size int) reg.Register {
+	at := GP64()
+	LEAQ(AllocLocal(size+64), at)
+	ADDQ(U8(63), at)
+	ANDQ(I8(-64), at)
+	return at
 }
 
 // at is where the frame has something, of where it has the i'th of 32 bytes each.
@@ -299,36 +301,41 @@ func (s *searcher256) ahead(ahead bool, at reg.Register, by func(further reg.Reg
 	return further
 }
 
-// contexts is that of searcher.
+// contexts is that of searcher, but for those below 0: tables looks up 0 for them,
+// which is the first context's table. A top is a byte.
 func (s *searcher256) contexts(f floatKind, half, lanes int, base, shift reg.Register) {
-	y := ahead256
-	c, words, top, zero := y[0], y[1:3], y[3], y[3]
-	VMOVDQA(s.at(frameTop), top)
-	for g := range min(2, lanes/16) {
-		x := words[g]
+	c, x, top := ahead256[0], ahead256[1:5], ahead256[5]
+	per := 256 / f.width // elements of a vector
+	vectors := min(32, lanes) / per
+	for i := range vectors {
+		VMOVDQU(Mem{Base: base, Disp: 32 * (half*32/per + i)}, x[i])
 		if f.width == 16 {
-			VMOVDQU(Mem{Base: base, Disp: 64*half + 32*g}, x)
-			VPSRLW(U8(f.exponent), x, x)
-			VPAND(repeated(f.mask<<16|f.mask), x, x)
-			VPSUBUSW(x, top, x)
-			continue
+			VPSRLW(U8(f.exponent), x[i], x[i])
+			VPAND(repeated(f.mask<<16|f.mask), x[i], x[i])
+		} else {
+			VPSRLD(U8(f.exponent), x[i], x[i])
+			VPAND(repeated(f.mask), x[i], x[i])
 		}
-		for i, x := range []reg.VecPhysical{x, y[4]} {
-			VMOVDQU(Mem{Base: base, Disp: 128*half + 64*g + 32*i}, x)
-			VPSRLD(U8(f.exponent), x, x)
-			VPAND(repeated(f.mask), x, x)
-			VPSUBUSW(x, top, x)
-		}
-		VPACKUSDW(y[4], x, x)
-		VPERMQ(U8(0xd8), x, x)
 	}
-	VPACKUSWB(words[min(2, lanes/16)-1], words[0], words[0])
+	depths := x[0]
+	if f.width == 32 {
+		// Sixteen lanes take their place twice.
+		VPACKUSDW(x[1], x[0], x[0])
+		if lanes > 16 {
+			VPACKUSDW(x[3], x[2], x[2])
+		}
+		VPACKUSWB(x[min(2, vectors-2)], x[0], x[0])
+		VMOVDQU(packedDwords(), x[1])
+		VPERMD(depths, x[1], depths)
+	} else {
+		VPACKUSWB(x[vectors-1], x[0], depths)
+	}
+	VMOVDQA(s.at(frameTop), top)
+	VPSUBUSB(depths, top, depths)
+	VPMINUB(repeated(0x1f1f1f1f), depths, depths)
+	VPADDB(depths, depths, depths)
 	s.packed(shift, 32*half, lanes, c)
-	VPMINUB(repeated(0x1f1f1f1f), words[0], words[0])
-	VPADDB(words[0], words[0], words[0])
-	VPADDB(words[0], c, c)
-	VPXOR(zero, zero, zero)
-	VPMAXSB(zero, c, c)
+	VPADDB(depths, c, c)
 	VPMINSB(repeated(0x3f3f3f3f), c, c)
 }
 
@@ -771,6 +778,16 @@ func placesOfMask() Mem {
 		}
 	}
 	return constant("placesOfMask", b)
+}
+
+// packedDwords puts what VPACKUSDW and VPACKUSWB made of four vectors as VPACKUSWB
+// alone would have made it of two.
+func packedDwords() Mem {
+	b := make([]byte, 32)
+	for i, d := range []byte{0, 4, 2, 6, 1, 5, 3, 7} {
+		b[4*i] = d
+	}
+	return constant("packedDwords", b)
 }
 
 // packedOrder puts what VPACKUSDW and VPACKUSWB made of four vectors in order.
