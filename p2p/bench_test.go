@@ -191,10 +191,11 @@ func BenchmarkChunks(b *testing.B) {
 func fetching(b *testing.B, lib *numbered) func(context.Context, *Session) error {
 	return func(ctx context.Context, s *Session) error {
 		n := 0
-		for _, err := range s.Chunks(ctx, lib.endless) {
+		for a, err := range s.Chunks(ctx, lib.endless) {
 			if err != nil {
 				return err
 			}
+			a.Release()
 			if n++; n >= b.N {
 				break
 			}

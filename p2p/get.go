@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"iter"
+	"sync/atomic"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -56,12 +57,28 @@ type Range struct {
 }
 
 // An Arrived is a chunk that came, checked against its CID. The bytes of its
-// block are lent until the next one is asked for.
+// block are lent until Release.
 type Arrived struct {
 	Range int // the number of its range among those asked for, from 0
 	Index int // of the chunk in Range.Recipe
 	Block blocks.Block
 	From  peer.ID
+
+	lent *lent
+}
+
+// A lent is a buffer with a block for several places.
+type lent struct {
+	data []byte
+	left atomic.Int32 // places that it was not released for
+}
+
+// Release gives back the bytes of a's block, which nobody may read after. Any
+// goroutine may call it, once; bytes that are never released are garbage.
+func (a Arrived) Release() {
+	if a.lent != nil && a.lent.left.Add(-1) == 0 {
+		giveBuffer(a.lent.data)
+	}
 }
 
 // Chunks yields the chunks of ranges in the order in which they come, from all
@@ -91,13 +108,15 @@ func (s *Session) Chunks(ctx context.Context, ranges iter.Seq[Range]) iter.Seq2[
 				yield(Arrived{}, err)
 				return
 			}
+			var l *lent
+			if a.lent {
+				l = &lent{data: a.block.RawData()}
+				l.left.Store(int32(len(a.places)))
+			}
 			for _, p := range a.places {
-				if !yield(Arrived{Range: p.rng, Index: p.index, Block: a.block, From: a.from}, nil) {
+				if !yield(Arrived{Range: p.rng, Index: p.index, Block: a.block, From: a.from, lent: l}, nil) {
 					return
 				}
-			}
-			if a.lent {
-				giveBuffer(a.block.RawData())
 			}
 		}
 		if bad != nil {
