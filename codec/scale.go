@@ -289,22 +289,21 @@ func (s *scaler) extend() bool {
 
 // shift returns the shift that makes elements whose symbols add up to sum, where
 // the curve expects expected in 2^-curveBits, as large as they are: 0 if chance
-// explains the difference as well.
-func (s *scaler) shift(sum uint32, expected uint64) int8 {
+// explains the difference as well. It is looked for from near on.
+func (s *scaler) shift(sum uint32, expected uint64, near int8) int8 {
 	have, zero := uint64(sum)<<curveBits, s.ratio[maxShift]
 	apart := max(have, expected) - min(have, expected)
 	if apart*apart <= significant*expected<<curveBits || zero == 0 || expected == 0 {
 		return 0
 	}
-	// Look for the k whose ratio[k]/ratio[0] is nearest to have/expected.
-	k, above := 0, 2*maxShift
-	for k < above {
-		m := (k + above) / 2
-		if nearer(have, expected, s.ratio[m], s.ratio[m+1], zero) {
-			k = m + 1
-		} else {
-			above = m
-		}
+	// The k whose ratio[k]/ratio[0] is nearest to have/expected.
+	twice := 2 * have * zero / expected
+	k := int(near) + maxShift
+	for k < 2*maxShift && twice > s.ratio[k]+s.ratio[k+1] {
+		k++
+	}
+	for k > 0 && twice <= s.ratio[k-1]+s.ratio[k] {
+		k--
 	}
 	return int8(k - maxShift)
 }
@@ -313,20 +312,17 @@ func (s *scaler) shift(sum uint32, expected uint64) int8 {
 // difference of symbols must be, for a shift to save more bits than it costs.
 const significant = 6
 
-// nearer tells whether have/expected is above the middle of a/zero and b/zero.
-func nearer(have, expected, a, b, zero uint64) bool {
-	return 2*have*zero > expected*(a+b)
-}
-
 // rows estimates the shifts of rows.
 func (s *scaler) rows(dst []int8, symbols, depth []uint8, g grid) []int8 {
 	n := len(depth)
 	dst = dst[:0]
+	last := int8(0)
 	for r := range g.rows(n) {
 		from, to := g.span(r, n)
 		k, sum, expected := rowSumsFast(symbols[from:to], depth[from:to], &s.plain.bytes)
 		left, right := s.plain.rowSums(symbols[from+k:to], depth[from+k:to])
-		dst = append(dst, s.shift(sum+left, expected+right))
+		last = s.shift(sum+left, expected+right, last)
+		dst = append(dst, last)
 	}
 	return dst
 }
@@ -347,7 +343,7 @@ func (s *scaler) columns(dst []int8, symbols, ctx []uint8, g grid) []int8 {
 	k := columnSumsFast(s.sums, symbols, ctx, &s.curve.bytes, g.row, every, used)
 	for c := range k {
 		expected := uint64(s.sums[k+c]) + uint64(s.sums[2*k+c])<<8
-		dst = append(dst, s.shift(uint32(s.sums[c]), expected))
+		dst = append(dst, s.shift(uint32(s.sums[c]), expected, 0))
 	}
 	s.both = grow(s.both, g.row-k)
 	clear(s.both)
@@ -356,7 +352,7 @@ func (s *scaler) columns(dst []int8, symbols, ctx []uint8, g grid) []int8 {
 		s.curve.columnSums(s.both, symbols[from:to], ctx[from:to])
 	}
 	for _, both := range s.both {
-		dst = append(dst, s.shift(uint32(both), both>>32))
+		dst = append(dst, s.shift(uint32(both), both>>32, 0))
 	}
 	return dst
 }
