@@ -121,6 +121,7 @@ func TestLevels(t *testing.T) {
 			sizes[c.Level] += len(check(t, target[name].data, c))
 		}
 	}
+	t.Logf("%d bytes at the fast level, %d at the best", sizes[Fast], sizes[Best])
 	if fast, best := sizes[Fast], sizes[Best]; best >= fast || fast == 0 {
 		t.Errorf("%d bytes at the best level, %d at the fast one", best, fast)
 	}
