@@ -28,8 +28,8 @@
 // ZIPNODE_TIMEOUT, ZIPNODE_VERBOSE, ZIPNODE_LISTEN, ZIPNODE_BOOTSTRAP,
 // ZIPNODE_NO_MDNS, ZIPNODE_PUBLIC and ZIPNODE_QUOTA stand for the flags of that
 // name. A flag wins over the environment, the environment over config.toml.
-// NO_COLOR is honoured, and GOMEMLIMIT, without which memory is kept under 224 MiB
-// where that can be done by collecting sooner.
+// NO_COLOR is honoured, and GOMEMLIMIT, without which a node keeps memory under
+// 224 MiB where that can be done by collecting sooner.
 package main
 
 import (
@@ -41,7 +41,6 @@ import (
 )
 
 func main() {
-	limitMemory()
 	ctx, stop := interruptible()
 	a := &app{stdout: os.Stdout, stderr: os.Stderr, open: openNode, init: initStore}
 	code := a.main(ctx, os.Args[1:])

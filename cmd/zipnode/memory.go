@@ -11,7 +11,9 @@ import (
 // while a collection runs.
 const memoryLimit = 224 << 20
 
-// limitMemory sets memoryLimit, unless GOMEMLIMIT says something else.
+// limitMemory sets memoryLimit, unless GOMEMLIMIT says something else. It is for
+// nodes: what an analysis holds may be more by far, and collecting would take half
+// of its time.
 func limitMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)

@@ -7,6 +7,7 @@ import (
 )
 
 func openNode(ctx context.Context, cfg node.Config) (owner, error) {
+	limitMemory()
 	n, err := node.Open(ctx, cfg)
 	if err != nil {
 		return nil, err // not n: a nil *node.Node would be no nil owner
