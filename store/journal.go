@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -55,9 +56,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type journal struct {
 	mu      sync.Mutex
 	fs      FS
-	seq     uint64   // of the last record queued or written
-	pending [][]byte // lines not yet written
-	damaged bool     // a line before the last did not read
+	seq     uint64     // of the last record written, or of choices queued
+	pending []useEntry // choices not yet written
+	damaged bool       // a line before the last did not read
 
 	file     File  // nil when it could not be opened again
 	size     int64 // of what was synced
@@ -134,22 +135,16 @@ func parseLine(line []byte) (record, bool) {
 	return r, json.Unmarshal(data, &r) == nil
 }
 
-// add queues r under the next sequence number, which it returns. It is on disk
-// after the next sync.
-func (j *journal) add(r record) (uint64, error) {
+// add queues choices of recipes under the next sequence number. They are on disk
+// after the next sync, all or none.
+func (j *journal) add(uses []useEntry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	r.Seq = j.seq + 1
-	line, err := r.line()
-	if err != nil {
-		return 0, err
-	}
 	j.seq++
-	j.pending = append(j.pending, line)
-	return j.seq, nil
+	j.pending = append(j.pending, uses...)
 }
 
-// last returns the sequence number of the last record queued.
+// last returns the sequence number of what was last queued or written.
 func (j *journal) last() uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -163,8 +158,10 @@ func (j *journal) length() int64 {
 	return j.size
 }
 
-// sync writes what is queued and, unless it is nil, r behind it. Where it
-// returns an error, r is not in the journal, and what was queued still is.
+// sync writes what is queued and, unless it is nil, r with it: in one line, as a
+// name without the choices that it needs would be of a model that is not whole.
+// Where it returns an error, r is not in the journal, and what was queued still
+// is.
 //
 // Of one case it cannot be sure: the disk fails to sync r, then to take it away
 // again, and the machine stops before another sync does. Then r may be there.
@@ -174,19 +171,20 @@ func (j *journal) sync(r *record) error {
 	if err := j.mend(); err != nil {
 		return err
 	}
-	lines := bytes.Join(j.pending, nil)
-	if r != nil {
-		r.Seq = j.seq + 1
-		line, err := r.line()
-		if err != nil {
-			return err
-		}
-		lines = append(lines, line...)
-	}
-	if len(lines) == 0 {
+	if r == nil && len(j.pending) == 0 {
 		return nil
 	}
-	_, err := j.file.Write(lines)
+	one := record{Seq: j.seq}
+	if r != nil {
+		one = *r
+		one.Seq = j.seq + 1
+	}
+	one.Use = slices.Concat(j.pending, one.Use)
+	line, err := one.line()
+	if err != nil {
+		return err
+	}
+	_, err = j.file.Write(line)
 	if err == nil {
 		err = j.file.Sync()
 	}
@@ -194,11 +192,8 @@ func (j *journal) sync(r *record) error {
 		j.torn = true
 		return errors.Join(err, j.mend())
 	}
-	j.size += int64(len(lines))
-	j.pending = nil
-	if r != nil {
-		j.seq = r.Seq
-	}
+	j.size += int64(len(line))
+	j.pending, j.seq = nil, one.Seq
 	return nil
 }
 

@@ -267,8 +267,8 @@ func (l *Lease) journalUses() error {
 	if len(uses) == 0 {
 		return nil
 	}
-	_, err := l.s.jrnl.add(record{Use: uses})
-	return err
+	l.s.jrnl.add(uses)
+	return nil
 }
 
 // journalUses queues the choices of all open leases. One of them may be of a

@@ -97,7 +97,8 @@ func (l *Lease) Switch(ctx context.Context, recipes ...cid.Cid) error {
 	for _, of := range changed {
 		uses = append(uses, useEntry{Tensor: of.cid().String(), Recipe: c.next[of].Recipe().String()})
 	}
-	return s.change(c, uses)
+	s.change(c, uses)
+	return nil
 }
 
 // choice returns what the index would say of the tensor of recipe rec, all
@@ -120,12 +121,9 @@ func (s *Store) choice(ctx context.Context, rec digest) (Tensor, error) {
 
 // change makes c, and says in the journal which choices of it are new: in one
 // line, so that all hold after a crash or none. A flush sees all of it or none.
-func (s *Store) change(c *recount, uses []useEntry) error {
+func (s *Store) change(c *recount, uses []useEntry) {
 	s.appendMu.Lock()
 	defer s.appendMu.Unlock()
-	if _, err := s.jrnl.add(record{Use: uses}); err != nil {
-		return err
-	}
+	s.jrnl.add(uses)
 	c.write()
-	return nil
 }
