@@ -142,12 +142,10 @@ func (st *stepTables) cluster(cs []cluster, counts *stepCounts, shift int) (_ []
 }
 
 // counted appends a cluster to cs for each context of which counts has any, at
-// least one, and sets st.symbols.
+// least one.
 func (st *stepTables) counted(cs []cluster, counts *stepCounts, shift int) []cluster {
-	st.symbols = 1
 	for c := range counts {
 		if total, high := counts.used(c); total != 0 {
-			st.symbols = max(st.symbols, high)
 			cs = append(cs, cluster{first: c, h: counts[c], high: high, total: total << shift})
 			for s := range high {
 				cs[len(cs)-1].h[s] <<= shift

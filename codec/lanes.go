@@ -49,9 +49,10 @@ type encEntry uint32
 // bit 20 up, the slot less the first of the byte's from bit 8, and the byte.
 type decEntry uint32
 
-// A laneEncoder is the states of an encoder, and its tables twice: as portable
-// code looks symbols up, by the table's number and the fine symbol, and as kernels
-// search them. The kernels know where the fields are.
+// A laneEncoder is the states of an encoder, and its tables three times: as AVX2
+// gathers entries, by the table's number and the fine symbol, as AVX-512 searches
+// symbols, and, in round, as portable code looks them up. The kernels know where
+// the fields before words are.
 type laneEncoder struct {
 	states  [maxLanes]uint32
 	table   [maxTables * maxSymbols]encEntry // by table<<8 | fine symbol

@@ -14,7 +14,6 @@ type stepTables struct {
 	of    [contexts]uint8 // which one a context has
 	table [maxTables]stepTable
 
-	symbols   int // of the encoder: one more than the highest fine symbol that was counted
 	intervals []interval
 }
 

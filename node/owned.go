@@ -47,7 +47,8 @@ func (n *Node) owned(ctx context.Context) (tensorSet, error) {
 }
 
 // tensorsUnder calls fn with each tensor under node c: more than once with one
-// that is linked to from several nodes. Nodes that seen has are passed over. What is not here is passed over.
+// that is linked to from several nodes. Nodes that seen has are passed over, and
+// what is not here.
 func (n *Node) tensorsUnder(ctx context.Context, c cid.Cid, seen cidSet, fn func(cid.Cid) error) error {
 	if c.Type() != cid.Raw && !seen.add(c) {
 		return nil
