@@ -135,27 +135,24 @@ func (s *scratch) decodePlanes(dst, body, base []byte, c *Context) error {
 		base = base[head:end]
 	}
 	dst = dst[head:end]
-	planes := s.planesOf(len(dst))
+	if l == layoutBF16 && base == nil {
+		if done, err := s.readJoined(dst, body); done {
+			return err
+		}
+	}
+	room := s.planesOf(len(dst))
 	n := len(dst) / l.width()
-	lent := base == nil && l.width() == 2 // raw planes are joined where they lie
-	var last []byte
+	var planes planeSet
 	var err error
 	for i := range l.width() {
-		last = planes[i*n : (i+1)*n]
-		if lent && i == 1 && len(body) == 1+n && body[0] == planeRaw {
-			last, body = body[1:], nil
-		} else if body, err = s.readPlane(last, body); err != nil {
+		if planes[i], body, err = s.readPlane(room[i*n:(i+1)*n], body); err != nil {
 			return err
 		}
 	}
 	if len(body) != 0 {
 		return corrupt("%d bytes after the planes", len(body))
 	}
-	if lent {
-		l.join2(dst, planes[:n], last)
-	} else {
-		l.join(dst, planes, base)
-	}
+	l.join(dst, &planes, base)
 	return nil
 }
 

@@ -152,6 +152,25 @@ func decodeBytesFast(d *laneDecoder, p, src []byte, lanes int) (int, []byte) {
 	})
 }
 
+// fewFast tells whether there are kernels of fewTables for so many lanes.
+func fewFast(lanes int) bool { return use == avx512 && lanes == maxLanes }
+
+// decodeFewFast is decodeBytesFast by d.few.
+func decodeFewFast(d *laneDecoder, p, src []byte) (int, []byte) {
+	return decodeInTwo(d, len(p), src, maxLanes, func(at int, src []byte, rounds int) (done, read int) {
+		return decodeFewAVX512((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), bytesOf(src), len(src), rounds)
+	})
+}
+
+// decodeFewJoinedFast fills dst with as many floats of layoutBF16 in whole rounds
+// as it can: those whose exponents it decodes, and whose other bytes are lo. It
+// returns how many that were and the words that are left.
+func decodeFewJoinedFast(d *laneDecoder, dst, lo, src []byte) (int, []byte) {
+	return decodeInTwo(d, len(lo), src, maxLanes, func(at int, src []byte, rounds int) (done, read int) {
+		return decodeFewBF16AVX512((*byte)(unsafe.Pointer(d)), bytesOf(dst[2*at:]), bytesOf(lo[at:]), bytesOf(src), len(src), rounds)
+	})
+}
+
 // decodeInTwo calls kernel for as many of n steps as there are words well before
 // the end of src, and again with a copy of the last words that has room behind
 // it. It returns how many steps were decoded, and the words that are left.
@@ -400,36 +419,40 @@ func split16Fast(l layout, hi, lo, src []byte) int {
 }
 
 // joinFast undoes splitFast.
-func joinFast(l layout, dst, planes, base []byte, stride int) int {
+func joinFast(l layout, dst []byte, planes *planeSet, base []byte) int {
 	if l.width() == 2 {
 		if base != nil {
 			return 0
 		}
-		return join16Fast(l, dst, planes[:stride], planes[stride:])
+		return join16Fast(l, dst, planes[0], planes[1])
 	}
 	k := len(dst) / l.width() &^ 63
 	if use == portable || k == 0 || l == layoutBytes {
 		return 0
 	}
+	var at [maxWidth]*byte
+	for i := range l.width() {
+		at[i] = bytesOf(planes[i][:k])
+	}
 	// Called by name: else what they are given would escape.
-	p, d, b := bytesOf(planes), bytesOf(dst), bytesOf(base)
+	p, d, b := (*byte)(unsafe.Pointer(&at)), bytesOf(dst), bytesOf(base)
 	switch {
 	case use == avx2 && l == layout32:
-		join32AVX2(p, d, b, k, stride)
+		join32AVX2(p, d, b, k)
 	case use == avx2 && l == layoutF32:
-		joinF32AVX2(p, d, b, k, stride)
+		joinF32AVX2(p, d, b, k)
 	case use == avx2 && l == layout64:
-		join64AVX2(p, d, b, k, stride)
+		join64AVX2(p, d, b, k)
 	case use == avx2 && l == layoutF64:
-		joinF64AVX2(p, d, b, k, stride)
+		joinF64AVX2(p, d, b, k)
 	case use == avx512 && l == layout32:
-		join32AVX512(p, d, b, k, stride)
+		join32AVX512(p, d, b, k)
 	case use == avx512 && l == layoutF32:
-		joinF32AVX512(p, d, b, k, stride)
+		joinF32AVX512(p, d, b, k)
 	case use == avx512 && l == layout64:
-		join64AVX512(p, d, b, k, stride)
+		join64AVX512(p, d, b, k)
 	case use == avx512 && l == layoutF64:
-		joinF64AVX512(p, d, b, k, stride)
+		joinF64AVX512(p, d, b, k)
 	}
 	return k
 }

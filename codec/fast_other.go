@@ -44,6 +44,12 @@ func encodeBytesFast(_ *laneEncoder, _ []byte, _, at int) (bool, int) { return f
 
 func decodeBytesFast(_ *laneDecoder, _, src []byte, _ int) (int, []byte) { return 0, src }
 
+func fewFast(int) bool { return false }
+
+func decodeFewFast(_ *laneDecoder, _, src []byte) (int, []byte) { return 0, src }
+
+func decodeFewJoinedFast(_ *laneDecoder, _, _, src []byte) (int, []byte) { return 0, src }
+
 // appendWords appends words, little-endian.
 func appendWords(dst []byte, words []uint16) []byte {
 	for _, w := range words {
@@ -54,7 +60,7 @@ func appendWords(dst []byte, words []uint16) []byte {
 
 func splitFast(layout, []byte, []byte, []byte, int) int { return 0 }
 
-func joinFast(layout, []byte, []byte, []byte, int) int { return 0 }
+func joinFast(layout, []byte, *planeSet, []byte) int { return 0 }
 
 func countFast(_, _ *stepCounts, _ []uint16) int { return 0 }
 

@@ -39,6 +39,16 @@ func rowShiftsAVX512(dst *byte, cols *byte, n int, shift int)
 //go:noescape
 func decodeBytesAVX512(d *byte, p *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
+// decodeFewAVX512 decodes up to rounds rounds of 64 bytes while at least 512 of the size bytes at src are left.
+//
+//go:noescape
+func decodeFewAVX512(d *byte, p *byte, src *byte, size int, rounds int) (done int, read int)
+
+// decodeFewBF16AVX512 decodes up to rounds rounds of 64 floats of 16 bits, of which lo has signs and mantissas, while at least 512 of the size bytes at src are left.
+//
+//go:noescape
+func decodeFewBF16AVX512(d *byte, dst *byte, lo *byte, src *byte, size int, rounds int) (done int, read int)
+
 // encode16AVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
@@ -144,15 +154,15 @@ func split32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 //go:noescape
 func splitF32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 
-// join32AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+// join32AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are pointers to them.
 //
 //go:noescape
-func join32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+func join32AVX512(planes *byte, data *byte, base *byte, n int)
 
-// joinF32AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+// joinF32AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are pointers to them.
 //
 //go:noescape
-func joinF32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+func joinF32AVX512(planes *byte, data *byte, base *byte, n int)
 
 // split32AVX2 splits n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
 //
@@ -164,15 +174,15 @@ func split32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
 //go:noescape
 func splitF32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
 
-// join32AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+// join32AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are pointers to them.
 //
 //go:noescape
-func join32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+func join32AVX2(planes *byte, data *byte, base *byte, n int)
 
-// joinF32AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+// joinF32AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are pointers to them.
 //
 //go:noescape
-func joinF32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+func joinF32AVX2(planes *byte, data *byte, base *byte, n int)
 
 // split64AVX512 splits n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
 //
@@ -184,15 +194,15 @@ func split64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 //go:noescape
 func splitF64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 
-// join64AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+// join64AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are pointers to them.
 //
 //go:noescape
-func join64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+func join64AVX512(planes *byte, data *byte, base *byte, n int)
 
-// joinF64AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.
+// joinF64AVX512 joins n elements, a multiple of 64, XORed with base's unless that is nil; planes are pointers to them.
 //
 //go:noescape
-func joinF64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+func joinF64AVX512(planes *byte, data *byte, base *byte, n int)
 
 // split64AVX2 splits n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
 //
@@ -204,15 +214,15 @@ func split64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
 //go:noescape
 func splitF64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
 
-// join64AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+// join64AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are pointers to them.
 //
 //go:noescape
-func join64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+func join64AVX2(planes *byte, data *byte, base *byte, n int)
 
-// joinF64AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.
+// joinF64AVX2 joins n elements, a multiple of 32, XORed with base's unless that is nil; planes are pointers to them.
 //
 //go:noescape
-func joinF64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+func joinF64AVX2(planes *byte, data *byte, base *byte, n int)
 
 // decode16AVX2 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
 //

@@ -4405,6 +4405,293 @@ finish:
 	VZEROUPPER
 	RET
 
+// func decodeFewAVX512(d *byte, p *byte, src *byte, size int, rounds int) (done int, read int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, AVX512_VBMI2, POPCNT
+TEXT ·decodeFewAVX512(SB), NOSPLIT, $0-56
+	MOVQ         d+0(FP), AX
+	MOVQ         src+16(FP), CX
+	MOVQ         size+24(FP), DX
+	ADDQ         CX, DX
+	MOVQ         rounds+32(FP), BX
+	MOVQ         p+8(FP), SI
+	MOVQ         CX, DI
+	XORQ         R8, R8
+	SUBQ         $0x00000200, DX
+	VMOVDQU64    19284(AX), Z31
+	VMOVDQU64    19412(AX), Z29
+	VMOVDQU64    19348(AX), Z30
+	VMOVDQU64    19476(AX), Z28
+	VMOVDQU64    19540(AX), Z27
+	VMOVDQU64    19604(AX), Z26
+	VMOVDQU64    19668(AX), Z25
+	MOVL         $0x0000003f, R9
+	VPBROADCASTW R9, Z24
+	MOVL         $0x00000fff, R9
+	VPBROADCASTW R9, Z23
+	MOVL         $0x00008000, R9
+	VPBROADCASTW R9, Z22
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z16
+	VMOVDQU64    oddWords<>+0(SB), Z18
+	VPERMI2W     Z1, Z0, Z16
+	VPERMI2W     Z1, Z0, Z18
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+
+round:
+	CMPQ       BX, R8
+	JLE        finish
+	CMPQ       CX, DX
+	JA         finish
+	VPSRLW     $0x06, Z16, Z0
+	VPERMI2W   Z30, Z31, Z0
+	VMOVDQA64  Z16, Z1
+	VPERMI2W   Z28, Z29, Z1
+	VPANDQ     Z24, Z16, Z2
+	VPADDW     Z2, Z0, Z2
+	VPSRLW     $0x06, Z2, Z2
+	VPSHRDVW   Z0, Z1, Z1
+	VPSRAW     $0x0f, Z0, Z0
+	VPTERNLOGD $0xca, Z2, Z1, Z0
+	VPERMW     Z27, Z0, Z3
+	VPERMW     Z26, Z0, Z5
+	VPANDQ     Z23, Z16, Z2
+	VPSUBW     Z5, Z2, Z5
+	VPANDNQ    Z16, Z23, Z16
+	VPMULHUW   Z3, Z16, Z16
+	VPMULLW    Z3, Z18, Z4
+	VPMULHUW   Z3, Z18, Z18
+	VPADDW     Z16, Z5, Z5
+	VPADDW     Z4, Z5, Z16
+	VPTESTNMW  Z18, Z18, K1
+	VMOVDQA64  Z16, Z6
+	VPTERNLOGD $0xfe, Z4, Z5, Z6
+	VPTESTNMW  Z22, Z6, K1, K1
+	VPTERNLOGD $0xd4, Z16, Z4, Z5
+	VPSRLW     $0x0f, Z5, Z5
+	VPADDW     Z5, Z18, Z18
+	VMOVDQU16  Z16, K1, Z18
+	VMOVDQU64  (CX), Z4
+	VPEXPANDW  Z4, K1, Z16
+	KMOVD      K1, R9
+	POPCNTL    R9, R9
+	LEAQ       (CX)(R9*2), CX
+	VPERMW     Z25, Z0, Z0
+	VPMOVWB    Z0, Y0
+	VMOVDQU32  Y0, (SI)
+	VPSRLW     $0x06, Z17, Z8
+	VPERMI2W   Z30, Z31, Z8
+	VMOVDQA64  Z17, Z9
+	VPERMI2W   Z28, Z29, Z9
+	VPANDQ     Z24, Z17, Z10
+	VPADDW     Z10, Z8, Z10
+	VPSRLW     $0x06, Z10, Z10
+	VPSHRDVW   Z8, Z9, Z9
+	VPSRAW     $0x0f, Z8, Z8
+	VPTERNLOGD $0xca, Z10, Z9, Z8
+	VPERMW     Z27, Z8, Z11
+	VPERMW     Z26, Z8, Z13
+	VPANDQ     Z23, Z17, Z10
+	VPSUBW     Z13, Z10, Z13
+	VPANDNQ    Z17, Z23, Z17
+	VPMULHUW   Z11, Z17, Z17
+	VPMULLW    Z11, Z19, Z12
+	VPMULHUW   Z11, Z19, Z19
+	VPADDW     Z17, Z13, Z13
+	VPADDW     Z12, Z13, Z17
+	VPTESTNMW  Z19, Z19, K1
+	VMOVDQA64  Z17, Z14
+	VPTERNLOGD $0xfe, Z12, Z13, Z14
+	VPTESTNMW  Z22, Z14, K1, K1
+	VPTERNLOGD $0xd4, Z17, Z12, Z13
+	VPSRLW     $0x0f, Z13, Z13
+	VPADDW     Z13, Z19, Z19
+	VMOVDQU16  Z17, K1, Z19
+	VMOVDQU64  (CX), Z12
+	VPEXPANDW  Z12, K1, Z17
+	KMOVD      K1, R9
+	POPCNTL    R9, R9
+	LEAQ       (CX)(R9*2), CX
+	VPERMW     Z25, Z8, Z8
+	VPMOVWB    Z8, Y8
+	VMOVDQU32  Y8, 32(SI)
+	ADDQ       $0x40, SI
+	INCQ       R8
+	JMP        round
+
+finish:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z18, Z16, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z18, Z16, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 192(AX)
+	SUBQ      DI, CX
+	MOVQ      R8, done+40(FP)
+	MOVQ      CX, read+48(FP)
+	VZEROUPPER
+	RET
+
+// func decodeFewBF16AVX512(d *byte, dst *byte, lo *byte, src *byte, size int, rounds int) (done int, read int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512_VBMI2, POPCNT
+TEXT ·decodeFewBF16AVX512(SB), NOSPLIT, $0-64
+	MOVQ         d+0(FP), AX
+	MOVQ         src+24(FP), CX
+	MOVQ         size+32(FP), DX
+	ADDQ         CX, DX
+	MOVQ         rounds+40(FP), BX
+	MOVQ         dst+8(FP), SI
+	MOVQ         lo+16(FP), DI
+	MOVQ         CX, R8
+	XORQ         R9, R9
+	SUBQ         $0x00000200, DX
+	VMOVDQU64    19284(AX), Z31
+	VMOVDQU64    19412(AX), Z29
+	VMOVDQU64    19348(AX), Z30
+	VMOVDQU64    19476(AX), Z28
+	VMOVDQU64    19540(AX), Z27
+	VMOVDQU64    19604(AX), Z26
+	VMOVDQU64    19668(AX), Z25
+	MOVL         $0x0000003f, R10
+	VPBROADCASTW R10, Z24
+	MOVL         $0x00000fff, R10
+	VPBROADCASTW R10, Z23
+	MOVL         $0x00008000, R10
+	VPBROADCASTW R10, Z22
+	MOVL         $0x0000007f, R10
+	VPBROADCASTW R10, Z21
+	VPSLLW       $0x07, Z25, Z25
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z16
+	VMOVDQU64    oddWords<>+0(SB), Z18
+	VPERMI2W     Z1, Z0, Z16
+	VPERMI2W     Z1, Z0, Z18
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+
+round:
+	CMPQ       BX, R9
+	JLE        finish
+	CMPQ       CX, DX
+	JA         finish
+	VPSRLW     $0x06, Z16, Z0
+	VPERMI2W   Z30, Z31, Z0
+	VMOVDQA64  Z16, Z1
+	VPERMI2W   Z28, Z29, Z1
+	VPANDQ     Z24, Z16, Z2
+	VPADDW     Z2, Z0, Z2
+	VPSRLW     $0x06, Z2, Z2
+	VPSHRDVW   Z0, Z1, Z1
+	VPSRAW     $0x0f, Z0, Z0
+	VPTERNLOGD $0xca, Z2, Z1, Z0
+	VPERMW     Z27, Z0, Z3
+	VPERMW     Z26, Z0, Z5
+	VPANDQ     Z23, Z16, Z2
+	VPSUBW     Z5, Z2, Z5
+	VPANDNQ    Z16, Z23, Z16
+	VPMULHUW   Z3, Z16, Z16
+	VPMULLW    Z3, Z18, Z4
+	VPMULHUW   Z3, Z18, Z18
+	VPADDW     Z16, Z5, Z5
+	VPADDW     Z4, Z5, Z16
+	VPTESTNMW  Z18, Z18, K1
+	VMOVDQA64  Z16, Z6
+	VPTERNLOGD $0xfe, Z4, Z5, Z6
+	VPTESTNMW  Z22, Z6, K1, K1
+	VPTERNLOGD $0xd4, Z16, Z4, Z5
+	VPSRLW     $0x0f, Z5, Z5
+	VPADDW     Z5, Z18, Z18
+	VMOVDQU16  Z16, K1, Z18
+	VMOVDQU64  (CX), Z4
+	VPEXPANDW  Z4, K1, Z16
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (CX)(R10*2), CX
+	VPERMW     Z25, Z0, Z0
+	VPMOVZXBW  (DI), Z1
+	VPSLLW     $0x08, Z1, Z2
+	VPTERNLOGD $0xf8, Z22, Z2, Z0
+	VPTERNLOGD $0xf8, Z21, Z1, Z0
+	VMOVDQU64  Z0, (SI)
+	VPSRLW     $0x06, Z17, Z8
+	VPERMI2W   Z30, Z31, Z8
+	VMOVDQA64  Z17, Z9
+	VPERMI2W   Z28, Z29, Z9
+	VPANDQ     Z24, Z17, Z10
+	VPADDW     Z10, Z8, Z10
+	VPSRLW     $0x06, Z10, Z10
+	VPSHRDVW   Z8, Z9, Z9
+	VPSRAW     $0x0f, Z8, Z8
+	VPTERNLOGD $0xca, Z10, Z9, Z8
+	VPERMW     Z27, Z8, Z11
+	VPERMW     Z26, Z8, Z13
+	VPANDQ     Z23, Z17, Z10
+	VPSUBW     Z13, Z10, Z13
+	VPANDNQ    Z17, Z23, Z17
+	VPMULHUW   Z11, Z17, Z17
+	VPMULLW    Z11, Z19, Z12
+	VPMULHUW   Z11, Z19, Z19
+	VPADDW     Z17, Z13, Z13
+	VPADDW     Z12, Z13, Z17
+	VPTESTNMW  Z19, Z19, K1
+	VMOVDQA64  Z17, Z14
+	VPTERNLOGD $0xfe, Z12, Z13, Z14
+	VPTESTNMW  Z22, Z14, K1, K1
+	VPTERNLOGD $0xd4, Z17, Z12, Z13
+	VPSRLW     $0x0f, Z13, Z13
+	VPADDW     Z13, Z19, Z19
+	VMOVDQU16  Z17, K1, Z19
+	VMOVDQU64  (CX), Z12
+	VPEXPANDW  Z12, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (CX)(R10*2), CX
+	VPERMW     Z25, Z8, Z8
+	VPMOVZXBW  32(DI), Z9
+	VPSLLW     $0x08, Z9, Z10
+	VPTERNLOGD $0xf8, Z22, Z10, Z8
+	VPTERNLOGD $0xf8, Z21, Z9, Z8
+	VMOVDQU64  Z8, 64(SI)
+	ADDQ       $0x40, DI
+	ADDQ       $0x00000080, SI
+	INCQ       R9
+	JMP        round
+
+finish:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z18, Z16, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z18, Z16, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 192(AX)
+	SUBQ      R8, CX
+	MOVQ      R9, done+48(FP)
+	MOVQ      CX, read+56(FP)
+	VZEROUPPER
+	RET
+
 // func encode16AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, POPCNT
 TEXT ·encode16AVX512(SB), NOSPLIT, $0-72
@@ -6980,31 +7267,31 @@ done:
 // func split32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 // Requires: AVX, AVX512F, AVX512VBMI
 TEXT ·split32AVX512(SB), NOSPLIT, $0-40
-	MOVQ      planes+0(FP), AX
-	MOVQ      data+8(FP), CX
-	MOVQ      base+16(FP), DX
-	MOVQ      n+24(FP), BX
-	MOVQ      stride+32(FP), SI
+	MOVQ      stride+32(FP), AX
+	MOVQ      planes+0(FP), CX
+	MOVQ      data+8(FP), DX
+	MOVQ      base+16(FP), BX
+	MOVQ      n+24(FP), SI
 	VMOVDQU64 planeBytes4false<>+0(SB), Z31
-	TESTQ     DX, DX
+	TESTQ     BX, BX
 	JEQ       alone
 
 based:
-	SUBQ       $0x40, BX
+	SUBQ       $0x40, SI
 	JL         done
-	MOVQ       AX, DI
-	VMOVDQU64  (CX), Z0
-	VPXORQ     (DX), Z0, Z0
+	VMOVDQU64  (DX), Z0
+	VPXORQ     (BX), Z0, Z0
 	VPERMB     Z0, Z31, Z0
-	VMOVDQU64  64(CX), Z1
-	VPXORQ     64(DX), Z1, Z1
+	VMOVDQU64  64(DX), Z1
+	VPXORQ     64(BX), Z1, Z1
 	VPERMB     Z1, Z31, Z1
-	VMOVDQU64  128(CX), Z2
-	VPXORQ     128(DX), Z2, Z2
+	VMOVDQU64  128(DX), Z2
+	VPXORQ     128(BX), Z2, Z2
 	VPERMB     Z2, Z31, Z2
-	VMOVDQU64  192(CX), Z3
-	VPXORQ     192(DX), Z3, Z3
+	VMOVDQU64  192(DX), Z3
+	VPXORQ     192(BX), Z3, Z3
 	VPERMB     Z3, Z31, Z3
+	MOVQ       CX, DI
 	VSHUFI64X2 $0x44, Z1, Z0, Z8
 	VSHUFI64X2 $0xee, Z1, Z0, Z9
 	VSHUFI64X2 $0x44, Z3, Z2, Z10
@@ -7014,30 +7301,30 @@ based:
 	VSHUFI64X2 $0x88, Z11, Z9, Z2
 	VSHUFI64X2 $0xdd, Z11, Z9, Z3
 	VMOVDQU64  Z0, (DI)
-	ADDQ       SI, DI
+	ADDQ       AX, DI
 	VMOVDQU64  Z1, (DI)
-	ADDQ       SI, DI
+	ADDQ       AX, DI
 	VMOVDQU64  Z2, (DI)
-	ADDQ       SI, DI
+	ADDQ       AX, DI
 	VMOVDQU64  Z3, (DI)
-	ADDQ       SI, DI
-	ADDQ       $0x40, AX
-	ADDQ       $0x00000100, CX
+	ADDQ       AX, DI
+	ADDQ       $0x40, CX
 	ADDQ       $0x00000100, DX
+	ADDQ       $0x00000100, BX
 	JMP        based
 
 alone:
-	SUBQ       $0x40, BX
+	SUBQ       $0x40, SI
 	JL         done
-	MOVQ       AX, DI
-	VMOVDQU64  (CX), Z0
+	VMOVDQU64  (DX), Z0
 	VPERMB     Z0, Z31, Z0
-	VMOVDQU64  64(CX), Z1
+	VMOVDQU64  64(DX), Z1
 	VPERMB     Z1, Z31, Z1
-	VMOVDQU64  128(CX), Z2
+	VMOVDQU64  128(DX), Z2
 	VPERMB     Z2, Z31, Z2
-	VMOVDQU64  192(CX), Z3
+	VMOVDQU64  192(DX), Z3
 	VPERMB     Z3, Z31, Z3
+	MOVQ       CX, DI
 	VSHUFI64X2 $0x44, Z1, Z0, Z8
 	VSHUFI64X2 $0xee, Z1, Z0, Z9
 	VSHUFI64X2 $0x44, Z3, Z2, Z10
@@ -7047,15 +7334,15 @@ alone:
 	VSHUFI64X2 $0x88, Z11, Z9, Z2
 	VSHUFI64X2 $0xdd, Z11, Z9, Z3
 	VMOVDQU64  Z0, (DI)
-	ADDQ       SI, DI
+	ADDQ       AX, DI
 	VMOVDQU64  Z1, (DI)
-	ADDQ       SI, DI
+	ADDQ       AX, DI
 	VMOVDQU64  Z2, (DI)
-	ADDQ       SI, DI
+	ADDQ       AX, DI
 	VMOVDQU64  Z3, (DI)
-	ADDQ       SI, DI
-	ADDQ       $0x40, AX
-	ADDQ       $0x00000100, CX
+	ADDQ       AX, DI
+	ADDQ       $0x40, CX
+	ADDQ       $0x00000100, DX
 	JMP        alone
 
 done:
@@ -7131,25 +7418,24 @@ GLOBL planeBytes4false<>(SB), RODATA|NOPTR, $64
 // func splitF32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 // Requires: AVX, AVX512F, AVX512VBMI
 TEXT ·splitF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ         planes+0(FP), AX
-	MOVQ         data+8(FP), CX
-	MOVQ         base+16(FP), DX
-	MOVQ         n+24(FP), BX
-	MOVQ         stride+32(FP), SI
+	MOVQ         stride+32(FP), AX
+	MOVQ         planes+0(FP), CX
+	MOVQ         data+8(FP), DX
+	MOVQ         base+16(FP), BX
+	MOVQ         n+24(FP), SI
 	VMOVDQU64    planeBytes4false<>+0(SB), Z31
 	MOVQ         $0xff000000ff000000, DI
 	VPBROADCASTQ DI, Z30
 	MOVQ         $0x0080000000800000, DI
 	VPBROADCASTQ DI, Z29
-	TESTQ        DX, DX
+	TESTQ        BX, BX
 	JEQ          alone
 
 based:
-	SUBQ       $0x40, BX
+	SUBQ       $0x40, SI
 	JL         done
-	MOVQ       AX, DI
-	VMOVDQU64  (CX), Z0
-	VPXORQ     (DX), Z0, Z0
+	VMOVDQU64  (DX), Z0
+	VPXORQ     (BX), Z0, Z0
 	VPSLLD     $0x01, Z0, Z8
 	VPSRLD     $0x08, Z0, Z9
 	VMOVDQA64  Z30, Z10
@@ -7157,8 +7443,8 @@ based:
 	VMOVDQA64  Z29, Z0
 	VPTERNLOGQ $0xca, Z10, Z9, Z0
 	VPERMB     Z0, Z31, Z0
-	VMOVDQU64  64(CX), Z1
-	VPXORQ     64(DX), Z1, Z1
+	VMOVDQU64  64(DX), Z1
+	VPXORQ     64(BX), Z1, Z1
 	VPSLLD     $0x01, Z1, Z8
 	VPSRLD     $0x08, Z1, Z9
 	VMOVDQA64  Z30, Z10
@@ -7166,8 +7452,8 @@ based:
 	VMOVDQA64  Z29, Z1
 	VPTERNLOGQ $0xca, Z10, Z9, Z1
 	VPERMB     Z1, Z31, Z1
-	VMOVDQU64  128(CX), Z2
-	VPXORQ     128(DX), Z2, Z2
+	VMOVDQU64  128(DX), Z2
+	VPXORQ     128(BX), Z2, Z2
 	VPSLLD     $0x01, Z2, Z8
 	VPSRLD     $0x08, Z2, Z9
 	VMOVDQA64  Z30, Z10
@@ -7175,8 +7461,8 @@ based:
 	VMOVDQA64  Z29, Z2
 	VPTERNLOGQ $0xca, Z10, Z9, Z2
 	VPERMB     Z2, Z31, Z2
-	VMOVDQU64  192(CX), Z3
-	VPXORQ     192(DX), Z3, Z3
+	VMOVDQU64  192(DX), Z3
+	VPXORQ     192(BX), Z3, Z3
 	VPSLLD     $0x01, Z3, Z8
 	VPSRLD     $0x08, Z3, Z9
 	VMOVDQA64  Z30, Z10
@@ -7184,6 +7470,7 @@ based:
 	VMOVDQA64  Z29, Z3
 	VPTERNLOGQ $0xca, Z10, Z9, Z3
 	VPERMB     Z3, Z31, Z3
+	MOVQ       CX, DI
 	VSHUFI64X2 $0x44, Z1, Z0, Z8
 	VSHUFI64X2 $0xee, Z1, Z0, Z9
 	VSHUFI64X2 $0x44, Z3, Z2, Z10
@@ -7193,23 +7480,22 @@ based:
 	VSHUFI64X2 $0x88, Z11, Z9, Z2
 	VSHUFI64X2 $0xdd, Z11, Z9, Z3
 	VMOVDQU64  Z0, (DI)
-	ADDQ       SI, DI
+	ADDQ       AX, DI
 	VMOVDQU64  Z1, (DI)
-	ADDQ       SI, DI
+	ADDQ       AX, DI
 	VMOVDQU64  Z2, (DI)
-	ADDQ       SI, DI
+	ADDQ       AX, DI
 	VMOVDQU64  Z3, (DI)
-	ADDQ       SI, DI
-	ADDQ       $0x40, AX
-	ADDQ       $0x00000100, CX
+	ADDQ       AX, DI
+	ADDQ       $0x40, CX
 	ADDQ       $0x00000100, DX
+	ADDQ       $0x00000100, BX
 	JMP        based
 
 alone:
-	SUBQ       $0x40, BX
+	SUBQ       $0x40, SI
 	JL         done
-	MOVQ       AX, DI
-	VMOVDQU64  (CX), Z0
+	VMOVDQU64  (DX), Z0
 	VPSLLD     $0x01, Z0, Z8
 	VPSRLD     $0x08, Z0, Z9
 	VMOVDQA64  Z30, Z10
@@ -7217,7 +7503,7 @@ alone:
 	VMOVDQA64  Z29, Z0
 	VPTERNLOGQ $0xca, Z10, Z9, Z0
 	VPERMB     Z0, Z31, Z0
-	VMOVDQU64  64(CX), Z1
+	VMOVDQU64  64(DX), Z1
 	VPSLLD     $0x01, Z1, Z8
 	VPSRLD     $0x08, Z1, Z9
 	VMOVDQA64  Z30, Z10
@@ -7225,7 +7511,7 @@ alone:
 	VMOVDQA64  Z29, Z1
 	VPTERNLOGQ $0xca, Z10, Z9, Z1
 	VPERMB     Z1, Z31, Z1
-	VMOVDQU64  128(CX), Z2
+	VMOVDQU64  128(DX), Z2
 	VPSLLD     $0x01, Z2, Z8
 	VPSRLD     $0x08, Z2, Z9
 	VMOVDQA64  Z30, Z10
@@ -7233,7 +7519,7 @@ alone:
 	VMOVDQA64  Z29, Z2
 	VPTERNLOGQ $0xca, Z10, Z9, Z2
 	VPERMB     Z2, Z31, Z2
-	VMOVDQU64  192(CX), Z3
+	VMOVDQU64  192(DX), Z3
 	VPSLLD     $0x01, Z3, Z8
 	VPSRLD     $0x08, Z3, Z9
 	VMOVDQA64  Z30, Z10
@@ -7241,6 +7527,7 @@ alone:
 	VMOVDQA64  Z29, Z3
 	VPTERNLOGQ $0xca, Z10, Z9, Z3
 	VPERMB     Z3, Z31, Z3
+	MOVQ       CX, DI
 	VSHUFI64X2 $0x44, Z1, Z0, Z8
 	VSHUFI64X2 $0xee, Z1, Z0, Z9
 	VSHUFI64X2 $0x44, Z3, Z2, Z10
@@ -7250,45 +7537,44 @@ alone:
 	VSHUFI64X2 $0x88, Z11, Z9, Z2
 	VSHUFI64X2 $0xdd, Z11, Z9, Z3
 	VMOVDQU64  Z0, (DI)
-	ADDQ       SI, DI
+	ADDQ       AX, DI
 	VMOVDQU64  Z1, (DI)
-	ADDQ       SI, DI
+	ADDQ       AX, DI
 	VMOVDQU64  Z2, (DI)
-	ADDQ       SI, DI
+	ADDQ       AX, DI
 	VMOVDQU64  Z3, (DI)
-	ADDQ       SI, DI
-	ADDQ       $0x40, AX
-	ADDQ       $0x00000100, CX
+	ADDQ       AX, DI
+	ADDQ       $0x40, CX
+	ADDQ       $0x00000100, DX
 	JMP        alone
 
 done:
 	VZEROUPPER
 	RET
 
-// func join32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+// func join32AVX512(planes *byte, data *byte, base *byte, n int)
 // Requires: AVX, AVX512F, AVX512VBMI
-TEXT ·join32AVX512(SB), NOSPLIT, $0-40
-	MOVQ      planes+0(FP), AX
-	MOVQ      data+8(FP), CX
-	MOVQ      base+16(FP), DX
-	MOVQ      n+24(FP), BX
-	MOVQ      stride+32(FP), SI
+TEXT ·join32AVX512(SB), NOSPLIT, $0-32
+	XORQ      AX, AX
+	MOVQ      planes+0(FP), CX
+	MOVQ      data+8(FP), DX
+	MOVQ      base+16(FP), BX
+	MOVQ      n+24(FP), SI
 	VMOVDQU64 planeBytes4true<>+0(SB), Z31
-	TESTQ     DX, DX
+	TESTQ     BX, BX
 	JEQ       alone
 
 based:
-	SUBQ       $0x40, BX
+	SUBQ       $0x40, SI
 	JL         done
-	MOVQ       AX, DI
-	VMOVDQU64  (DI), Z0
-	ADDQ       SI, DI
-	VMOVDQU64  (DI), Z1
-	ADDQ       SI, DI
-	VMOVDQU64  (DI), Z2
-	ADDQ       SI, DI
-	VMOVDQU64  (DI), Z3
-	ADDQ       SI, DI
+	MOVQ       (CX), DI
+	VMOVDQU64  (DI)(AX*1), Z0
+	MOVQ       8(CX), DI
+	VMOVDQU64  (DI)(AX*1), Z1
+	MOVQ       16(CX), DI
+	VMOVDQU64  (DI)(AX*1), Z2
+	MOVQ       24(CX), DI
+	VMOVDQU64  (DI)(AX*1), Z3
 	VSHUFI64X2 $0x44, Z1, Z0, Z8
 	VSHUFI64X2 $0xee, Z1, Z0, Z9
 	VSHUFI64X2 $0x44, Z3, Z2, Z10
@@ -7301,31 +7587,30 @@ based:
 	VPERMB     Z1, Z31, Z1
 	VPERMB     Z2, Z31, Z2
 	VPERMB     Z3, Z31, Z3
-	VPXORQ     (DX), Z0, Z0
-	VMOVDQU64  Z0, (CX)
-	VPXORQ     64(DX), Z1, Z1
-	VMOVDQU64  Z1, 64(CX)
-	VPXORQ     128(DX), Z2, Z2
-	VMOVDQU64  Z2, 128(CX)
-	VPXORQ     192(DX), Z3, Z3
-	VMOVDQU64  Z3, 192(CX)
+	VPXORQ     (BX), Z0, Z0
+	VMOVDQU64  Z0, (DX)
+	VPXORQ     64(BX), Z1, Z1
+	VMOVDQU64  Z1, 64(DX)
+	VPXORQ     128(BX), Z2, Z2
+	VMOVDQU64  Z2, 128(DX)
+	VPXORQ     192(BX), Z3, Z3
+	VMOVDQU64  Z3, 192(DX)
 	ADDQ       $0x40, AX
-	ADDQ       $0x00000100, CX
 	ADDQ       $0x00000100, DX
+	ADDQ       $0x00000100, BX
 	JMP        based
 
 alone:
-	SUBQ       $0x40, BX
+	SUBQ       $0x40, SI
 	JL         done
-	MOVQ       AX, DI
-	VMOVDQU64  (DI), Z0
-	ADDQ       SI, DI
-	VMOVDQU64  (DI), Z1
-	ADDQ       SI, DI
-	VMOVDQU64  (DI), Z2
-	ADDQ       SI, DI
-	VMOVDQU64  (DI), Z3
-	ADDQ       SI, DI
+	MOVQ       (CX), DI
+	VMOVDQU64  (DI)(AX*1), Z0
+	MOVQ       8(CX), DI
+	VMOVDQU64  (DI)(AX*1), Z1
+	MOVQ       16(CX), DI
+	VMOVDQU64  (DI)(AX*1), Z2
+	MOVQ       24(CX), DI
+	VMOVDQU64  (DI)(AX*1), Z3
 	VSHUFI64X2 $0x44, Z1, Z0, Z8
 	VSHUFI64X2 $0xee, Z1, Z0, Z9
 	VSHUFI64X2 $0x44, Z3, Z2, Z10
@@ -7338,12 +7623,12 @@ alone:
 	VPERMB     Z1, Z31, Z1
 	VPERMB     Z2, Z31, Z2
 	VPERMB     Z3, Z31, Z3
-	VMOVDQU64  Z0, (CX)
-	VMOVDQU64  Z1, 64(CX)
-	VMOVDQU64  Z2, 128(CX)
-	VMOVDQU64  Z3, 192(CX)
+	VMOVDQU64  Z0, (DX)
+	VMOVDQU64  Z1, 64(DX)
+	VMOVDQU64  Z2, 128(DX)
+	VMOVDQU64  Z3, 192(DX)
 	ADDQ       $0x40, AX
-	ADDQ       $0x00000100, CX
+	ADDQ       $0x00000100, DX
 	JMP        alone
 
 done:
@@ -7416,34 +7701,33 @@ DATA planeBytes4true<>+62(SB)/1, $0x1f
 DATA planeBytes4true<>+63(SB)/1, $0x0f
 GLOBL planeBytes4true<>(SB), RODATA|NOPTR, $64
 
-// func joinF32AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+// func joinF32AVX512(planes *byte, data *byte, base *byte, n int)
 // Requires: AVX, AVX512F, AVX512VBMI
-TEXT ·joinF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ         planes+0(FP), AX
-	MOVQ         data+8(FP), CX
-	MOVQ         base+16(FP), DX
-	MOVQ         n+24(FP), BX
-	MOVQ         stride+32(FP), SI
+TEXT ·joinF32AVX512(SB), NOSPLIT, $0-32
+	XORQ         AX, AX
+	MOVQ         planes+0(FP), CX
+	MOVQ         data+8(FP), DX
+	MOVQ         base+16(FP), BX
+	MOVQ         n+24(FP), SI
 	VMOVDQU64    planeBytes4true<>+0(SB), Z31
 	MOVQ         $0x7f8000007f800000, DI
 	VPBROADCASTQ DI, Z30
 	MOVQ         $0x8000000080000000, DI
 	VPBROADCASTQ DI, Z29
-	TESTQ        DX, DX
+	TESTQ        BX, BX
 	JEQ          alone
 
 based:
-	SUBQ       $0x40, BX
+	SUBQ       $0x40, SI
 	JL         done
-	MOVQ       AX, DI
-	VMOVDQU64  (DI), Z0
-	ADDQ       SI, DI
-	VMOVDQU64  (DI), Z1
-	ADDQ       SI, DI
-	VMOVDQU64  (DI), Z2
-	ADDQ       SI, DI
-	VMOVDQU64  (DI), Z3
-	ADDQ       SI, DI
+	MOVQ       (CX), DI
+	VMOVDQU64  (DI)(AX*1), Z0
+	MOVQ       8(CX), DI
+	VMOVDQU64  (DI)(AX*1), Z1
+	MOVQ       16(CX), DI
+	VMOVDQU64  (DI)(AX*1), Z2
+	MOVQ       24(CX), DI
+	VMOVDQU64  (DI)(AX*1), Z3
 	VSHUFI64X2 $0x44, Z1, Z0, Z8
 	VSHUFI64X2 $0xee, Z1, Z0, Z9
 	VSHUFI64X2 $0x44, Z3, Z2, Z10
@@ -7462,49 +7746,48 @@ based:
 	VPTERNLOGQ $0xca, Z0, Z8, Z10
 	VMOVDQA64  Z29, Z0
 	VPTERNLOGQ $0xca, Z10, Z9, Z0
-	VPXORQ     (DX), Z0, Z0
-	VMOVDQU64  Z0, (CX)
+	VPXORQ     (BX), Z0, Z0
+	VMOVDQU64  Z0, (DX)
 	VPSRLD     $0x01, Z1, Z8
 	VPSLLD     $0x08, Z1, Z9
 	VMOVDQA64  Z30, Z10
 	VPTERNLOGQ $0xca, Z1, Z8, Z10
 	VMOVDQA64  Z29, Z1
 	VPTERNLOGQ $0xca, Z10, Z9, Z1
-	VPXORQ     64(DX), Z1, Z1
-	VMOVDQU64  Z1, 64(CX)
+	VPXORQ     64(BX), Z1, Z1
+	VMOVDQU64  Z1, 64(DX)
 	VPSRLD     $0x01, Z2, Z8
 	VPSLLD     $0x08, Z2, Z9
 	VMOVDQA64  Z30, Z10
 	VPTERNLOGQ $0xca, Z2, Z8, Z10
 	VMOVDQA64  Z29, Z2
 	VPTERNLOGQ $0xca, Z10, Z9, Z2
-	VPXORQ     128(DX), Z2, Z2
-	VMOVDQU64  Z2, 128(CX)
+	VPXORQ     128(BX), Z2, Z2
+	VMOVDQU64  Z2, 128(DX)
 	VPSRLD     $0x01, Z3, Z8
 	VPSLLD     $0x08, Z3, Z9
 	VMOVDQA64  Z30, Z10
 	VPTERNLOGQ $0xca, Z3, Z8, Z10
 	VMOVDQA64  Z29, Z3
 	VPTERNLOGQ $0xca, Z10, Z9, Z3
-	VPXORQ     192(DX), Z3, Z3
-	VMOVDQU64  Z3, 192(CX)
+	VPXORQ     192(BX), Z3, Z3
+	VMOVDQU64  Z3, 192(DX)
 	ADDQ       $0x40, AX
-	ADDQ       $0x00000100, CX
 	ADDQ       $0x00000100, DX
+	ADDQ       $0x00000100, BX
 	JMP        based
 
 alone:
-	SUBQ       $0x40, BX
+	SUBQ       $0x40, SI
 	JL         done
-	MOVQ       AX, DI
-	VMOVDQU64  (DI), Z0
-	ADDQ       SI, DI
-	VMOVDQU64  (DI), Z1
-	ADDQ       SI, DI
-	VMOVDQU64  (DI), Z2
-	ADDQ       SI, DI
-	VMOVDQU64  (DI), Z3
-	ADDQ       SI, DI
+	MOVQ       (CX), DI
+	VMOVDQU64  (DI)(AX*1), Z0
+	MOVQ       8(CX), DI
+	VMOVDQU64  (DI)(AX*1), Z1
+	MOVQ       16(CX), DI
+	VMOVDQU64  (DI)(AX*1), Z2
+	MOVQ       24(CX), DI
+	VMOVDQU64  (DI)(AX*1), Z3
 	VSHUFI64X2 $0x44, Z1, Z0, Z8
 	VSHUFI64X2 $0xee, Z1, Z0, Z9
 	VSHUFI64X2 $0x44, Z3, Z2, Z10
@@ -7523,30 +7806,30 @@ alone:
 	VPTERNLOGQ $0xca, Z0, Z8, Z10
 	VMOVDQA64  Z29, Z0
 	VPTERNLOGQ $0xca, Z10, Z9, Z0
-	VMOVDQU64  Z0, (CX)
+	VMOVDQU64  Z0, (DX)
 	VPSRLD     $0x01, Z1, Z8
 	VPSLLD     $0x08, Z1, Z9
 	VMOVDQA64  Z30, Z10
 	VPTERNLOGQ $0xca, Z1, Z8, Z10
 	VMOVDQA64  Z29, Z1
 	VPTERNLOGQ $0xca, Z10, Z9, Z1
-	VMOVDQU64  Z1, 64(CX)
+	VMOVDQU64  Z1, 64(DX)
 	VPSRLD     $0x01, Z2, Z8
 	VPSLLD     $0x08, Z2, Z9
 	VMOVDQA64  Z30, Z10
 	VPTERNLOGQ $0xca, Z2, Z8, Z10
 	VMOVDQA64  Z29, Z2
 	VPTERNLOGQ $0xca, Z10, Z9, Z2
-	VMOVDQU64  Z2, 128(CX)
+	VMOVDQU64  Z2, 128(DX)
 	VPSRLD     $0x01, Z3, Z8
 	VPSLLD     $0x08, Z3, Z9
 	VMOVDQA64  Z30, Z10
 	VPTERNLOGQ $0xca, Z3, Z8, Z10
 	VMOVDQA64  Z29, Z3
 	VPTERNLOGQ $0xca, Z10, Z9, Z3
-	VMOVDQU64  Z3, 192(CX)
+	VMOVDQU64  Z3, 192(DX)
 	ADDQ       $0x40, AX
-	ADDQ       $0x00000100, CX
+	ADDQ       $0x00000100, DX
 	JMP        alone
 
 done:
@@ -7556,43 +7839,43 @@ done:
 // func split32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
 // Requires: AVX, AVX2
 TEXT ·split32AVX2(SB), NOSPLIT, $0-40
-	MOVQ    planes+0(FP), AX
-	MOVQ    data+8(FP), CX
-	MOVQ    base+16(FP), DX
-	MOVQ    n+24(FP), BX
-	MOVQ    stride+32(FP), SI
+	MOVQ    stride+32(FP), AX
+	MOVQ    planes+0(FP), CX
+	MOVQ    data+8(FP), DX
+	MOVQ    base+16(FP), BX
+	MOVQ    n+24(FP), SI
 	VMOVDQU planeBytes256_4false<>+0(SB), Y15
-	TESTQ   DX, DX
+	TESTQ   BX, BX
 	JEQ     alone
 
 based:
-	SUBQ        $0x20, BX
+	SUBQ        $0x20, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU     (CX), X0
-	VINSERTI128 $0x01, 64(CX), Y0, Y0
-	VMOVDQU     (DX), X13
-	VINSERTI128 $0x01, 64(DX), Y13, Y13
+	VMOVDQU     (DX), X0
+	VINSERTI128 $0x01, 64(DX), Y0, Y0
+	VMOVDQU     (BX), X13
+	VINSERTI128 $0x01, 64(BX), Y13, Y13
 	VPXOR       Y13, Y0, Y0
 	VPSHUFB     Y15, Y0, Y0
-	VMOVDQU     16(CX), X1
-	VINSERTI128 $0x01, 80(CX), Y1, Y1
-	VMOVDQU     16(DX), X13
-	VINSERTI128 $0x01, 80(DX), Y13, Y13
+	VMOVDQU     16(DX), X1
+	VINSERTI128 $0x01, 80(DX), Y1, Y1
+	VMOVDQU     16(BX), X13
+	VINSERTI128 $0x01, 80(BX), Y13, Y13
 	VPXOR       Y13, Y1, Y1
 	VPSHUFB     Y15, Y1, Y1
-	VMOVDQU     32(CX), X2
-	VINSERTI128 $0x01, 96(CX), Y2, Y2
-	VMOVDQU     32(DX), X13
-	VINSERTI128 $0x01, 96(DX), Y13, Y13
+	VMOVDQU     32(DX), X2
+	VINSERTI128 $0x01, 96(DX), Y2, Y2
+	VMOVDQU     32(BX), X13
+	VINSERTI128 $0x01, 96(BX), Y13, Y13
 	VPXOR       Y13, Y2, Y2
 	VPSHUFB     Y15, Y2, Y2
-	VMOVDQU     48(CX), X3
-	VINSERTI128 $0x01, 112(CX), Y3, Y3
-	VMOVDQU     48(DX), X13
-	VINSERTI128 $0x01, 112(DX), Y13, Y13
+	VMOVDQU     48(DX), X3
+	VINSERTI128 $0x01, 112(DX), Y3, Y3
+	VMOVDQU     48(BX), X13
+	VINSERTI128 $0x01, 112(BX), Y13, Y13
 	VPXOR       Y13, Y3, Y3
 	VPSHUFB     Y15, Y3, Y3
+	MOVQ        CX, DI
 	VPUNPCKLDQ  Y2, Y0, Y12
 	VPUNPCKHDQ  Y2, Y0, Y2
 	VPUNPCKLDQ  Y3, Y1, Y0
@@ -7602,34 +7885,34 @@ based:
 	VPUNPCKLDQ  Y3, Y2, Y12
 	VPUNPCKHDQ  Y3, Y2, Y3
 	VMOVDQU     Y1, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y0, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y12, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y3, (DI)
-	ADDQ        SI, DI
-	ADDQ        $0x20, AX
-	ADDQ        $0x00000080, CX
+	ADDQ        AX, DI
+	ADDQ        $0x20, CX
 	ADDQ        $0x00000080, DX
+	ADDQ        $0x00000080, BX
 	JMP         based
 
 alone:
-	SUBQ        $0x20, BX
+	SUBQ        $0x20, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU     (CX), X0
-	VINSERTI128 $0x01, 64(CX), Y0, Y0
+	VMOVDQU     (DX), X0
+	VINSERTI128 $0x01, 64(DX), Y0, Y0
 	VPSHUFB     Y15, Y0, Y0
-	VMOVDQU     16(CX), X1
-	VINSERTI128 $0x01, 80(CX), Y1, Y1
+	VMOVDQU     16(DX), X1
+	VINSERTI128 $0x01, 80(DX), Y1, Y1
 	VPSHUFB     Y15, Y1, Y1
-	VMOVDQU     32(CX), X2
-	VINSERTI128 $0x01, 96(CX), Y2, Y2
+	VMOVDQU     32(DX), X2
+	VINSERTI128 $0x01, 96(DX), Y2, Y2
 	VPSHUFB     Y15, Y2, Y2
-	VMOVDQU     48(CX), X3
-	VINSERTI128 $0x01, 112(CX), Y3, Y3
+	VMOVDQU     48(DX), X3
+	VINSERTI128 $0x01, 112(DX), Y3, Y3
 	VPSHUFB     Y15, Y3, Y3
+	MOVQ        CX, DI
 	VPUNPCKLDQ  Y2, Y0, Y12
 	VPUNPCKHDQ  Y2, Y0, Y2
 	VPUNPCKLDQ  Y3, Y1, Y0
@@ -7639,15 +7922,15 @@ alone:
 	VPUNPCKLDQ  Y3, Y2, Y12
 	VPUNPCKHDQ  Y3, Y2, Y3
 	VMOVDQU     Y1, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y0, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y12, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y3, (DI)
-	ADDQ        SI, DI
-	ADDQ        $0x20, AX
-	ADDQ        $0x00000080, CX
+	ADDQ        AX, DI
+	ADDQ        $0x20, CX
+	ADDQ        $0x00000080, DX
 	JMP         alone
 
 done:
@@ -7691,23 +7974,22 @@ GLOBL planeBytes256_4false<>(SB), RODATA|NOPTR, $32
 // func splitF32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
 // Requires: AVX, AVX2
 TEXT ·splitF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ    planes+0(FP), AX
-	MOVQ    data+8(FP), CX
-	MOVQ    base+16(FP), DX
-	MOVQ    n+24(FP), BX
-	MOVQ    stride+32(FP), SI
+	MOVQ    stride+32(FP), AX
+	MOVQ    planes+0(FP), CX
+	MOVQ    data+8(FP), DX
+	MOVQ    base+16(FP), BX
+	MOVQ    n+24(FP), SI
 	VMOVDQU planeBytes256_4false<>+0(SB), Y15
-	TESTQ   DX, DX
+	TESTQ   BX, BX
 	JEQ     alone
 
 based:
-	SUBQ        $0x20, BX
+	SUBQ        $0x20, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU     (CX), X0
-	VINSERTI128 $0x01, 64(CX), Y0, Y0
-	VMOVDQU     (DX), X13
-	VINSERTI128 $0x01, 64(DX), Y13, Y13
+	VMOVDQU     (DX), X0
+	VINSERTI128 $0x01, 64(DX), Y0, Y0
+	VMOVDQU     (BX), X13
+	VINSERTI128 $0x01, 64(BX), Y13, Y13
 	VPXOR       Y13, Y0, Y0
 	VPSLLD      $0x01, Y0, Y13
 	VPSRLD      $0x08, Y0, Y14
@@ -7717,10 +7999,10 @@ based:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y0, Y0
 	VPSHUFB     Y15, Y0, Y0
-	VMOVDQU     16(CX), X1
-	VINSERTI128 $0x01, 80(CX), Y1, Y1
-	VMOVDQU     16(DX), X13
-	VINSERTI128 $0x01, 80(DX), Y13, Y13
+	VMOVDQU     16(DX), X1
+	VINSERTI128 $0x01, 80(DX), Y1, Y1
+	VMOVDQU     16(BX), X13
+	VINSERTI128 $0x01, 80(BX), Y13, Y13
 	VPXOR       Y13, Y1, Y1
 	VPSLLD      $0x01, Y1, Y13
 	VPSRLD      $0x08, Y1, Y14
@@ -7730,10 +8012,10 @@ based:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y1, Y1
 	VPSHUFB     Y15, Y1, Y1
-	VMOVDQU     32(CX), X2
-	VINSERTI128 $0x01, 96(CX), Y2, Y2
-	VMOVDQU     32(DX), X13
-	VINSERTI128 $0x01, 96(DX), Y13, Y13
+	VMOVDQU     32(DX), X2
+	VINSERTI128 $0x01, 96(DX), Y2, Y2
+	VMOVDQU     32(BX), X13
+	VINSERTI128 $0x01, 96(BX), Y13, Y13
 	VPXOR       Y13, Y2, Y2
 	VPSLLD      $0x01, Y2, Y13
 	VPSRLD      $0x08, Y2, Y14
@@ -7743,10 +8025,10 @@ based:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y2, Y2
 	VPSHUFB     Y15, Y2, Y2
-	VMOVDQU     48(CX), X3
-	VINSERTI128 $0x01, 112(CX), Y3, Y3
-	VMOVDQU     48(DX), X13
-	VINSERTI128 $0x01, 112(DX), Y13, Y13
+	VMOVDQU     48(DX), X3
+	VINSERTI128 $0x01, 112(DX), Y3, Y3
+	VMOVDQU     48(BX), X13
+	VINSERTI128 $0x01, 112(BX), Y13, Y13
 	VPXOR       Y13, Y3, Y3
 	VPSLLD      $0x01, Y3, Y13
 	VPSRLD      $0x08, Y3, Y14
@@ -7756,6 +8038,7 @@ based:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y3, Y3
 	VPSHUFB     Y15, Y3, Y3
+	MOVQ        CX, DI
 	VPUNPCKLDQ  Y2, Y0, Y12
 	VPUNPCKHDQ  Y2, Y0, Y2
 	VPUNPCKLDQ  Y3, Y1, Y0
@@ -7765,24 +8048,23 @@ based:
 	VPUNPCKLDQ  Y3, Y2, Y12
 	VPUNPCKHDQ  Y3, Y2, Y3
 	VMOVDQU     Y1, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y0, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y12, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y3, (DI)
-	ADDQ        SI, DI
-	ADDQ        $0x20, AX
-	ADDQ        $0x00000080, CX
+	ADDQ        AX, DI
+	ADDQ        $0x20, CX
 	ADDQ        $0x00000080, DX
+	ADDQ        $0x00000080, BX
 	JMP         based
 
 alone:
-	SUBQ        $0x20, BX
+	SUBQ        $0x20, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU     (CX), X0
-	VINSERTI128 $0x01, 64(CX), Y0, Y0
+	VMOVDQU     (DX), X0
+	VINSERTI128 $0x01, 64(DX), Y0, Y0
 	VPSLLD      $0x01, Y0, Y13
 	VPSRLD      $0x08, Y0, Y14
 	VPAND       repeatedff000000<>+0(SB), Y13, Y13
@@ -7791,8 +8073,8 @@ alone:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y0, Y0
 	VPSHUFB     Y15, Y0, Y0
-	VMOVDQU     16(CX), X1
-	VINSERTI128 $0x01, 80(CX), Y1, Y1
+	VMOVDQU     16(DX), X1
+	VINSERTI128 $0x01, 80(DX), Y1, Y1
 	VPSLLD      $0x01, Y1, Y13
 	VPSRLD      $0x08, Y1, Y14
 	VPAND       repeatedff000000<>+0(SB), Y13, Y13
@@ -7801,8 +8083,8 @@ alone:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y1, Y1
 	VPSHUFB     Y15, Y1, Y1
-	VMOVDQU     32(CX), X2
-	VINSERTI128 $0x01, 96(CX), Y2, Y2
+	VMOVDQU     32(DX), X2
+	VINSERTI128 $0x01, 96(DX), Y2, Y2
 	VPSLLD      $0x01, Y2, Y13
 	VPSRLD      $0x08, Y2, Y14
 	VPAND       repeatedff000000<>+0(SB), Y13, Y13
@@ -7811,8 +8093,8 @@ alone:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y2, Y2
 	VPSHUFB     Y15, Y2, Y2
-	VMOVDQU     48(CX), X3
-	VINSERTI128 $0x01, 112(CX), Y3, Y3
+	VMOVDQU     48(DX), X3
+	VINSERTI128 $0x01, 112(DX), Y3, Y3
 	VPSLLD      $0x01, Y3, Y13
 	VPSRLD      $0x08, Y3, Y14
 	VPAND       repeatedff000000<>+0(SB), Y13, Y13
@@ -7821,6 +8103,7 @@ alone:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y3, Y3
 	VPSHUFB     Y15, Y3, Y3
+	MOVQ        CX, DI
 	VPUNPCKLDQ  Y2, Y0, Y12
 	VPUNPCKHDQ  Y2, Y0, Y2
 	VPUNPCKLDQ  Y3, Y1, Y0
@@ -7830,15 +8113,15 @@ alone:
 	VPUNPCKLDQ  Y3, Y2, Y12
 	VPUNPCKHDQ  Y3, Y2, Y3
 	VMOVDQU     Y1, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y0, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y12, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y3, (DI)
-	ADDQ        SI, DI
-	ADDQ        $0x20, AX
-	ADDQ        $0x00000080, CX
+	ADDQ        AX, DI
+	ADDQ        $0x20, CX
+	ADDQ        $0x00000080, DX
 	JMP         alone
 
 done:
@@ -8043,30 +8326,29 @@ DATA repeated007fffff<>+62(SB)/1, $0x7f
 DATA repeated007fffff<>+63(SB)/1, $0x00
 GLOBL repeated007fffff<>(SB), RODATA|NOPTR, $64
 
-// func join32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// func join32AVX2(planes *byte, data *byte, base *byte, n int)
 // Requires: AVX, AVX2
-TEXT ·join32AVX2(SB), NOSPLIT, $0-40
-	MOVQ    planes+0(FP), AX
-	MOVQ    data+8(FP), CX
-	MOVQ    base+16(FP), DX
-	MOVQ    n+24(FP), BX
-	MOVQ    stride+32(FP), SI
+TEXT ·join32AVX2(SB), NOSPLIT, $0-32
+	XORQ    AX, AX
+	MOVQ    planes+0(FP), CX
+	MOVQ    data+8(FP), DX
+	MOVQ    base+16(FP), BX
+	MOVQ    n+24(FP), SI
 	VMOVDQU planeBytes256_4true<>+0(SB), Y15
-	TESTQ   DX, DX
+	TESTQ   BX, BX
 	JEQ     alone
 
 based:
-	SUBQ         $0x20, BX
+	SUBQ         $0x20, SI
 	JL           done
-	MOVQ         AX, DI
-	VMOVDQU      (DI), Y0
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y1
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y2
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y3
-	ADDQ         SI, DI
+	MOVQ         (CX), DI
+	VMOVDQU      (DI)(AX*1), Y0
+	MOVQ         8(CX), DI
+	VMOVDQU      (DI)(AX*1), Y1
+	MOVQ         16(CX), DI
+	VMOVDQU      (DI)(AX*1), Y2
+	MOVQ         24(CX), DI
+	VMOVDQU      (DI)(AX*1), Y3
 	VPUNPCKLDQ   Y2, Y0, Y12
 	VPUNPCKHDQ   Y2, Y0, Y2
 	VPUNPCKLDQ   Y3, Y1, Y0
@@ -8076,46 +8358,45 @@ based:
 	VPUNPCKLDQ   Y3, Y2, Y12
 	VPUNPCKHDQ   Y3, Y2, Y3
 	VPSHUFB      Y15, Y1, Y1
-	VMOVDQU      (DX), X13
-	VINSERTI128  $0x01, 64(DX), Y13, Y13
+	VMOVDQU      (BX), X13
+	VINSERTI128  $0x01, 64(BX), Y13, Y13
 	VPXOR        Y13, Y1, Y1
-	VMOVDQU      X1, (CX)
-	VEXTRACTI128 $0x01, Y1, 64(CX)
+	VMOVDQU      X1, (DX)
+	VEXTRACTI128 $0x01, Y1, 64(DX)
 	VPSHUFB      Y15, Y0, Y0
-	VMOVDQU      16(DX), X13
-	VINSERTI128  $0x01, 80(DX), Y13, Y13
+	VMOVDQU      16(BX), X13
+	VINSERTI128  $0x01, 80(BX), Y13, Y13
 	VPXOR        Y13, Y0, Y0
-	VMOVDQU      X0, 16(CX)
-	VEXTRACTI128 $0x01, Y0, 80(CX)
+	VMOVDQU      X0, 16(DX)
+	VEXTRACTI128 $0x01, Y0, 80(DX)
 	VPSHUFB      Y15, Y12, Y12
-	VMOVDQU      32(DX), X13
-	VINSERTI128  $0x01, 96(DX), Y13, Y13
+	VMOVDQU      32(BX), X13
+	VINSERTI128  $0x01, 96(BX), Y13, Y13
 	VPXOR        Y13, Y12, Y12
-	VMOVDQU      X12, 32(CX)
-	VEXTRACTI128 $0x01, Y12, 96(CX)
+	VMOVDQU      X12, 32(DX)
+	VEXTRACTI128 $0x01, Y12, 96(DX)
 	VPSHUFB      Y15, Y3, Y3
-	VMOVDQU      48(DX), X13
-	VINSERTI128  $0x01, 112(DX), Y13, Y13
+	VMOVDQU      48(BX), X13
+	VINSERTI128  $0x01, 112(BX), Y13, Y13
 	VPXOR        Y13, Y3, Y3
-	VMOVDQU      X3, 48(CX)
-	VEXTRACTI128 $0x01, Y3, 112(CX)
+	VMOVDQU      X3, 48(DX)
+	VEXTRACTI128 $0x01, Y3, 112(DX)
 	ADDQ         $0x20, AX
-	ADDQ         $0x00000080, CX
 	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000080, BX
 	JMP          based
 
 alone:
-	SUBQ         $0x20, BX
+	SUBQ         $0x20, SI
 	JL           done
-	MOVQ         AX, DI
-	VMOVDQU      (DI), Y0
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y1
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y2
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y3
-	ADDQ         SI, DI
+	MOVQ         (CX), DI
+	VMOVDQU      (DI)(AX*1), Y0
+	MOVQ         8(CX), DI
+	VMOVDQU      (DI)(AX*1), Y1
+	MOVQ         16(CX), DI
+	VMOVDQU      (DI)(AX*1), Y2
+	MOVQ         24(CX), DI
+	VMOVDQU      (DI)(AX*1), Y3
 	VPUNPCKLDQ   Y2, Y0, Y12
 	VPUNPCKHDQ   Y2, Y0, Y2
 	VPUNPCKLDQ   Y3, Y1, Y0
@@ -8125,19 +8406,19 @@ alone:
 	VPUNPCKLDQ   Y3, Y2, Y12
 	VPUNPCKHDQ   Y3, Y2, Y3
 	VPSHUFB      Y15, Y1, Y1
-	VMOVDQU      X1, (CX)
-	VEXTRACTI128 $0x01, Y1, 64(CX)
+	VMOVDQU      X1, (DX)
+	VEXTRACTI128 $0x01, Y1, 64(DX)
 	VPSHUFB      Y15, Y0, Y0
-	VMOVDQU      X0, 16(CX)
-	VEXTRACTI128 $0x01, Y0, 80(CX)
+	VMOVDQU      X0, 16(DX)
+	VEXTRACTI128 $0x01, Y0, 80(DX)
 	VPSHUFB      Y15, Y12, Y12
-	VMOVDQU      X12, 32(CX)
-	VEXTRACTI128 $0x01, Y12, 96(CX)
+	VMOVDQU      X12, 32(DX)
+	VEXTRACTI128 $0x01, Y12, 96(DX)
 	VPSHUFB      Y15, Y3, Y3
-	VMOVDQU      X3, 48(CX)
-	VEXTRACTI128 $0x01, Y3, 112(CX)
+	VMOVDQU      X3, 48(DX)
+	VEXTRACTI128 $0x01, Y3, 112(DX)
 	ADDQ         $0x20, AX
-	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
 	JMP          alone
 
 done:
@@ -8178,30 +8459,29 @@ DATA planeBytes256_4true<>+30(SB)/1, $0x07
 DATA planeBytes256_4true<>+31(SB)/1, $0x03
 GLOBL planeBytes256_4true<>(SB), RODATA|NOPTR, $32
 
-// func joinF32AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// func joinF32AVX2(planes *byte, data *byte, base *byte, n int)
 // Requires: AVX, AVX2
-TEXT ·joinF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ    planes+0(FP), AX
-	MOVQ    data+8(FP), CX
-	MOVQ    base+16(FP), DX
-	MOVQ    n+24(FP), BX
-	MOVQ    stride+32(FP), SI
+TEXT ·joinF32AVX2(SB), NOSPLIT, $0-32
+	XORQ    AX, AX
+	MOVQ    planes+0(FP), CX
+	MOVQ    data+8(FP), DX
+	MOVQ    base+16(FP), BX
+	MOVQ    n+24(FP), SI
 	VMOVDQU planeBytes256_4true<>+0(SB), Y15
-	TESTQ   DX, DX
+	TESTQ   BX, BX
 	JEQ     alone
 
 based:
-	SUBQ         $0x20, BX
+	SUBQ         $0x20, SI
 	JL           done
-	MOVQ         AX, DI
-	VMOVDQU      (DI), Y0
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y1
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y2
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y3
-	ADDQ         SI, DI
+	MOVQ         (CX), DI
+	VMOVDQU      (DI)(AX*1), Y0
+	MOVQ         8(CX), DI
+	VMOVDQU      (DI)(AX*1), Y1
+	MOVQ         16(CX), DI
+	VMOVDQU      (DI)(AX*1), Y2
+	MOVQ         24(CX), DI
+	VMOVDQU      (DI)(AX*1), Y3
 	VPUNPCKLDQ   Y2, Y0, Y12
 	VPUNPCKHDQ   Y2, Y0, Y2
 	VPUNPCKLDQ   Y3, Y1, Y0
@@ -8218,11 +8498,11 @@ based:
 	VPAND        repeated007fffff<>+0(SB), Y1, Y1
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y1, Y1
-	VMOVDQU      (DX), X13
-	VINSERTI128  $0x01, 64(DX), Y13, Y13
+	VMOVDQU      (BX), X13
+	VINSERTI128  $0x01, 64(BX), Y13, Y13
 	VPXOR        Y13, Y1, Y1
-	VMOVDQU      X1, (CX)
-	VEXTRACTI128 $0x01, Y1, 64(CX)
+	VMOVDQU      X1, (DX)
+	VEXTRACTI128 $0x01, Y1, 64(DX)
 	VPSHUFB      Y15, Y0, Y0
 	VPSRLD       $0x01, Y0, Y13
 	VPSLLD       $0x08, Y0, Y14
@@ -8231,11 +8511,11 @@ based:
 	VPAND        repeated007fffff<>+0(SB), Y0, Y0
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y0, Y0
-	VMOVDQU      16(DX), X13
-	VINSERTI128  $0x01, 80(DX), Y13, Y13
+	VMOVDQU      16(BX), X13
+	VINSERTI128  $0x01, 80(BX), Y13, Y13
 	VPXOR        Y13, Y0, Y0
-	VMOVDQU      X0, 16(CX)
-	VEXTRACTI128 $0x01, Y0, 80(CX)
+	VMOVDQU      X0, 16(DX)
+	VEXTRACTI128 $0x01, Y0, 80(DX)
 	VPSHUFB      Y15, Y12, Y12
 	VPSRLD       $0x01, Y12, Y13
 	VPSLLD       $0x08, Y12, Y14
@@ -8244,11 +8524,11 @@ based:
 	VPAND        repeated007fffff<>+0(SB), Y12, Y12
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y12, Y12
-	VMOVDQU      32(DX), X13
-	VINSERTI128  $0x01, 96(DX), Y13, Y13
+	VMOVDQU      32(BX), X13
+	VINSERTI128  $0x01, 96(BX), Y13, Y13
 	VPXOR        Y13, Y12, Y12
-	VMOVDQU      X12, 32(CX)
-	VEXTRACTI128 $0x01, Y12, 96(CX)
+	VMOVDQU      X12, 32(DX)
+	VEXTRACTI128 $0x01, Y12, 96(DX)
 	VPSHUFB      Y15, Y3, Y3
 	VPSRLD       $0x01, Y3, Y13
 	VPSLLD       $0x08, Y3, Y14
@@ -8257,28 +8537,27 @@ based:
 	VPAND        repeated007fffff<>+0(SB), Y3, Y3
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y3, Y3
-	VMOVDQU      48(DX), X13
-	VINSERTI128  $0x01, 112(DX), Y13, Y13
+	VMOVDQU      48(BX), X13
+	VINSERTI128  $0x01, 112(BX), Y13, Y13
 	VPXOR        Y13, Y3, Y3
-	VMOVDQU      X3, 48(CX)
-	VEXTRACTI128 $0x01, Y3, 112(CX)
+	VMOVDQU      X3, 48(DX)
+	VEXTRACTI128 $0x01, Y3, 112(DX)
 	ADDQ         $0x20, AX
-	ADDQ         $0x00000080, CX
 	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000080, BX
 	JMP          based
 
 alone:
-	SUBQ         $0x20, BX
+	SUBQ         $0x20, SI
 	JL           done
-	MOVQ         AX, DI
-	VMOVDQU      (DI), Y0
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y1
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y2
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y3
-	ADDQ         SI, DI
+	MOVQ         (CX), DI
+	VMOVDQU      (DI)(AX*1), Y0
+	MOVQ         8(CX), DI
+	VMOVDQU      (DI)(AX*1), Y1
+	MOVQ         16(CX), DI
+	VMOVDQU      (DI)(AX*1), Y2
+	MOVQ         24(CX), DI
+	VMOVDQU      (DI)(AX*1), Y3
 	VPUNPCKLDQ   Y2, Y0, Y12
 	VPUNPCKHDQ   Y2, Y0, Y2
 	VPUNPCKLDQ   Y3, Y1, Y0
@@ -8295,8 +8574,8 @@ alone:
 	VPAND        repeated007fffff<>+0(SB), Y1, Y1
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y1, Y1
-	VMOVDQU      X1, (CX)
-	VEXTRACTI128 $0x01, Y1, 64(CX)
+	VMOVDQU      X1, (DX)
+	VEXTRACTI128 $0x01, Y1, 64(DX)
 	VPSHUFB      Y15, Y0, Y0
 	VPSRLD       $0x01, Y0, Y13
 	VPSLLD       $0x08, Y0, Y14
@@ -8305,8 +8584,8 @@ alone:
 	VPAND        repeated007fffff<>+0(SB), Y0, Y0
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y0, Y0
-	VMOVDQU      X0, 16(CX)
-	VEXTRACTI128 $0x01, Y0, 80(CX)
+	VMOVDQU      X0, 16(DX)
+	VEXTRACTI128 $0x01, Y0, 80(DX)
 	VPSHUFB      Y15, Y12, Y12
 	VPSRLD       $0x01, Y12, Y13
 	VPSLLD       $0x08, Y12, Y14
@@ -8315,8 +8594,8 @@ alone:
 	VPAND        repeated007fffff<>+0(SB), Y12, Y12
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y12, Y12
-	VMOVDQU      X12, 32(CX)
-	VEXTRACTI128 $0x01, Y12, 96(CX)
+	VMOVDQU      X12, 32(DX)
+	VEXTRACTI128 $0x01, Y12, 96(DX)
 	VPSHUFB      Y15, Y3, Y3
 	VPSRLD       $0x01, Y3, Y13
 	VPSLLD       $0x08, Y3, Y14
@@ -8325,10 +8604,10 @@ alone:
 	VPAND        repeated007fffff<>+0(SB), Y3, Y3
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y3, Y3
-	VMOVDQU      X3, 48(CX)
-	VEXTRACTI128 $0x01, Y3, 112(CX)
+	VMOVDQU      X3, 48(DX)
+	VEXTRACTI128 $0x01, Y3, 112(DX)
 	ADDQ         $0x20, AX
-	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
 	JMP          alone
 
 done:
@@ -8404,43 +8683,43 @@ GLOBL repeated7f800000<>(SB), RODATA|NOPTR, $64
 // func split64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 // Requires: AVX, AVX512F, AVX512VBMI
 TEXT ·split64AVX512(SB), NOSPLIT, $0-40
-	MOVQ      planes+0(FP), AX
-	MOVQ      data+8(FP), CX
-	MOVQ      base+16(FP), DX
-	MOVQ      n+24(FP), BX
-	MOVQ      stride+32(FP), SI
+	MOVQ      stride+32(FP), AX
+	MOVQ      planes+0(FP), CX
+	MOVQ      data+8(FP), DX
+	MOVQ      base+16(FP), BX
+	MOVQ      n+24(FP), SI
 	VMOVDQU64 planeBytes8false<>+0(SB), Z31
-	TESTQ     DX, DX
+	TESTQ     BX, BX
 	JEQ       alone
 
 based:
-	SUBQ        $0x40, BX
+	SUBQ        $0x40, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU64   (CX), Z0
-	VPXORQ      (DX), Z0, Z0
+	VMOVDQU64   (DX), Z0
+	VPXORQ      (BX), Z0, Z0
 	VPERMB      Z0, Z31, Z0
-	VMOVDQU64   64(CX), Z1
-	VPXORQ      64(DX), Z1, Z1
+	VMOVDQU64   64(DX), Z1
+	VPXORQ      64(BX), Z1, Z1
 	VPERMB      Z1, Z31, Z1
-	VMOVDQU64   128(CX), Z2
-	VPXORQ      128(DX), Z2, Z2
+	VMOVDQU64   128(DX), Z2
+	VPXORQ      128(BX), Z2, Z2
 	VPERMB      Z2, Z31, Z2
-	VMOVDQU64   192(CX), Z3
-	VPXORQ      192(DX), Z3, Z3
+	VMOVDQU64   192(DX), Z3
+	VPXORQ      192(BX), Z3, Z3
 	VPERMB      Z3, Z31, Z3
-	VMOVDQU64   256(CX), Z4
-	VPXORQ      256(DX), Z4, Z4
+	VMOVDQU64   256(DX), Z4
+	VPXORQ      256(BX), Z4, Z4
 	VPERMB      Z4, Z31, Z4
-	VMOVDQU64   320(CX), Z5
-	VPXORQ      320(DX), Z5, Z5
+	VMOVDQU64   320(DX), Z5
+	VPXORQ      320(BX), Z5, Z5
 	VPERMB      Z5, Z31, Z5
-	VMOVDQU64   384(CX), Z6
-	VPXORQ      384(DX), Z6, Z6
+	VMOVDQU64   384(DX), Z6
+	VPXORQ      384(BX), Z6, Z6
 	VPERMB      Z6, Z31, Z6
-	VMOVDQU64   448(CX), Z7
-	VPXORQ      448(DX), Z7, Z7
+	VMOVDQU64   448(DX), Z7
+	VPXORQ      448(BX), Z7, Z7
 	VPERMB      Z7, Z31, Z7
+	MOVQ        CX, DI
 	VPUNPCKLQDQ Z1, Z0, Z8
 	VPUNPCKHQDQ Z1, Z0, Z12
 	VPUNPCKLQDQ Z3, Z2, Z9
@@ -8466,46 +8745,46 @@ based:
 	VSHUFI64X2  $0x88, Z19, Z17, Z14
 	VSHUFI64X2  $0xdd, Z19, Z17, Z15
 	VMOVDQU64   Z8, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z12, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z9, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z13, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z10, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z14, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z11, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z15, (DI)
-	ADDQ        SI, DI
-	ADDQ        $0x40, AX
-	ADDQ        $0x00000200, CX
+	ADDQ        AX, DI
+	ADDQ        $0x40, CX
 	ADDQ        $0x00000200, DX
+	ADDQ        $0x00000200, BX
 	JMP         based
 
 alone:
-	SUBQ        $0x40, BX
+	SUBQ        $0x40, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU64   (CX), Z0
+	VMOVDQU64   (DX), Z0
 	VPERMB      Z0, Z31, Z0
-	VMOVDQU64   64(CX), Z1
+	VMOVDQU64   64(DX), Z1
 	VPERMB      Z1, Z31, Z1
-	VMOVDQU64   128(CX), Z2
+	VMOVDQU64   128(DX), Z2
 	VPERMB      Z2, Z31, Z2
-	VMOVDQU64   192(CX), Z3
+	VMOVDQU64   192(DX), Z3
 	VPERMB      Z3, Z31, Z3
-	VMOVDQU64   256(CX), Z4
+	VMOVDQU64   256(DX), Z4
 	VPERMB      Z4, Z31, Z4
-	VMOVDQU64   320(CX), Z5
+	VMOVDQU64   320(DX), Z5
 	VPERMB      Z5, Z31, Z5
-	VMOVDQU64   384(CX), Z6
+	VMOVDQU64   384(DX), Z6
 	VPERMB      Z6, Z31, Z6
-	VMOVDQU64   448(CX), Z7
+	VMOVDQU64   448(DX), Z7
 	VPERMB      Z7, Z31, Z7
+	MOVQ        CX, DI
 	VPUNPCKLQDQ Z1, Z0, Z8
 	VPUNPCKHQDQ Z1, Z0, Z12
 	VPUNPCKLQDQ Z3, Z2, Z9
@@ -8531,23 +8810,23 @@ alone:
 	VSHUFI64X2  $0x88, Z19, Z17, Z14
 	VSHUFI64X2  $0xdd, Z19, Z17, Z15
 	VMOVDQU64   Z8, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z12, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z9, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z13, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z10, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z14, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z11, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z15, (DI)
-	ADDQ        SI, DI
-	ADDQ        $0x40, AX
-	ADDQ        $0x00000200, CX
+	ADDQ        AX, DI
+	ADDQ        $0x40, CX
+	ADDQ        $0x00000200, DX
 	JMP         alone
 
 done:
@@ -8623,25 +8902,24 @@ GLOBL planeBytes8false<>(SB), RODATA|NOPTR, $64
 // func splitF64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
 // Requires: AVX, AVX512F, AVX512VBMI
 TEXT ·splitF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ         planes+0(FP), AX
-	MOVQ         data+8(FP), CX
-	MOVQ         base+16(FP), DX
-	MOVQ         n+24(FP), BX
-	MOVQ         stride+32(FP), SI
+	MOVQ         stride+32(FP), AX
+	MOVQ         planes+0(FP), CX
+	MOVQ         data+8(FP), DX
+	MOVQ         base+16(FP), BX
+	MOVQ         n+24(FP), SI
 	VMOVDQU64    planeBytes8false<>+0(SB), Z31
 	MOVQ         $0xffe0000000000000, DI
 	VPBROADCASTQ DI, Z30
 	MOVQ         $0x0010000000000000, DI
 	VPBROADCASTQ DI, Z29
-	TESTQ        DX, DX
+	TESTQ        BX, BX
 	JEQ          alone
 
 based:
-	SUBQ        $0x40, BX
+	SUBQ        $0x40, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU64   (CX), Z0
-	VPXORQ      (DX), Z0, Z0
+	VMOVDQU64   (DX), Z0
+	VPXORQ      (BX), Z0, Z0
 	VPSLLQ      $0x01, Z0, Z8
 	VPSRLQ      $0x0b, Z0, Z9
 	VMOVDQA64   Z30, Z10
@@ -8649,8 +8927,8 @@ based:
 	VMOVDQA64   Z29, Z0
 	VPTERNLOGQ  $0xca, Z10, Z9, Z0
 	VPERMB      Z0, Z31, Z0
-	VMOVDQU64   64(CX), Z1
-	VPXORQ      64(DX), Z1, Z1
+	VMOVDQU64   64(DX), Z1
+	VPXORQ      64(BX), Z1, Z1
 	VPSLLQ      $0x01, Z1, Z8
 	VPSRLQ      $0x0b, Z1, Z9
 	VMOVDQA64   Z30, Z10
@@ -8658,8 +8936,8 @@ based:
 	VMOVDQA64   Z29, Z1
 	VPTERNLOGQ  $0xca, Z10, Z9, Z1
 	VPERMB      Z1, Z31, Z1
-	VMOVDQU64   128(CX), Z2
-	VPXORQ      128(DX), Z2, Z2
+	VMOVDQU64   128(DX), Z2
+	VPXORQ      128(BX), Z2, Z2
 	VPSLLQ      $0x01, Z2, Z8
 	VPSRLQ      $0x0b, Z2, Z9
 	VMOVDQA64   Z30, Z10
@@ -8667,8 +8945,8 @@ based:
 	VMOVDQA64   Z29, Z2
 	VPTERNLOGQ  $0xca, Z10, Z9, Z2
 	VPERMB      Z2, Z31, Z2
-	VMOVDQU64   192(CX), Z3
-	VPXORQ      192(DX), Z3, Z3
+	VMOVDQU64   192(DX), Z3
+	VPXORQ      192(BX), Z3, Z3
 	VPSLLQ      $0x01, Z3, Z8
 	VPSRLQ      $0x0b, Z3, Z9
 	VMOVDQA64   Z30, Z10
@@ -8676,8 +8954,8 @@ based:
 	VMOVDQA64   Z29, Z3
 	VPTERNLOGQ  $0xca, Z10, Z9, Z3
 	VPERMB      Z3, Z31, Z3
-	VMOVDQU64   256(CX), Z4
-	VPXORQ      256(DX), Z4, Z4
+	VMOVDQU64   256(DX), Z4
+	VPXORQ      256(BX), Z4, Z4
 	VPSLLQ      $0x01, Z4, Z8
 	VPSRLQ      $0x0b, Z4, Z9
 	VMOVDQA64   Z30, Z10
@@ -8685,8 +8963,8 @@ based:
 	VMOVDQA64   Z29, Z4
 	VPTERNLOGQ  $0xca, Z10, Z9, Z4
 	VPERMB      Z4, Z31, Z4
-	VMOVDQU64   320(CX), Z5
-	VPXORQ      320(DX), Z5, Z5
+	VMOVDQU64   320(DX), Z5
+	VPXORQ      320(BX), Z5, Z5
 	VPSLLQ      $0x01, Z5, Z8
 	VPSRLQ      $0x0b, Z5, Z9
 	VMOVDQA64   Z30, Z10
@@ -8694,8 +8972,8 @@ based:
 	VMOVDQA64   Z29, Z5
 	VPTERNLOGQ  $0xca, Z10, Z9, Z5
 	VPERMB      Z5, Z31, Z5
-	VMOVDQU64   384(CX), Z6
-	VPXORQ      384(DX), Z6, Z6
+	VMOVDQU64   384(DX), Z6
+	VPXORQ      384(BX), Z6, Z6
 	VPSLLQ      $0x01, Z6, Z8
 	VPSRLQ      $0x0b, Z6, Z9
 	VMOVDQA64   Z30, Z10
@@ -8703,8 +8981,8 @@ based:
 	VMOVDQA64   Z29, Z6
 	VPTERNLOGQ  $0xca, Z10, Z9, Z6
 	VPERMB      Z6, Z31, Z6
-	VMOVDQU64   448(CX), Z7
-	VPXORQ      448(DX), Z7, Z7
+	VMOVDQU64   448(DX), Z7
+	VPXORQ      448(BX), Z7, Z7
 	VPSLLQ      $0x01, Z7, Z8
 	VPSRLQ      $0x0b, Z7, Z9
 	VMOVDQA64   Z30, Z10
@@ -8712,6 +8990,7 @@ based:
 	VMOVDQA64   Z29, Z7
 	VPTERNLOGQ  $0xca, Z10, Z9, Z7
 	VPERMB      Z7, Z31, Z7
+	MOVQ        CX, DI
 	VPUNPCKLQDQ Z1, Z0, Z8
 	VPUNPCKHQDQ Z1, Z0, Z12
 	VPUNPCKLQDQ Z3, Z2, Z9
@@ -8737,31 +9016,30 @@ based:
 	VSHUFI64X2  $0x88, Z19, Z17, Z14
 	VSHUFI64X2  $0xdd, Z19, Z17, Z15
 	VMOVDQU64   Z8, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z12, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z9, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z13, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z10, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z14, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z11, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z15, (DI)
-	ADDQ        SI, DI
-	ADDQ        $0x40, AX
-	ADDQ        $0x00000200, CX
+	ADDQ        AX, DI
+	ADDQ        $0x40, CX
 	ADDQ        $0x00000200, DX
+	ADDQ        $0x00000200, BX
 	JMP         based
 
 alone:
-	SUBQ        $0x40, BX
+	SUBQ        $0x40, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU64   (CX), Z0
+	VMOVDQU64   (DX), Z0
 	VPSLLQ      $0x01, Z0, Z8
 	VPSRLQ      $0x0b, Z0, Z9
 	VMOVDQA64   Z30, Z10
@@ -8769,7 +9047,7 @@ alone:
 	VMOVDQA64   Z29, Z0
 	VPTERNLOGQ  $0xca, Z10, Z9, Z0
 	VPERMB      Z0, Z31, Z0
-	VMOVDQU64   64(CX), Z1
+	VMOVDQU64   64(DX), Z1
 	VPSLLQ      $0x01, Z1, Z8
 	VPSRLQ      $0x0b, Z1, Z9
 	VMOVDQA64   Z30, Z10
@@ -8777,7 +9055,7 @@ alone:
 	VMOVDQA64   Z29, Z1
 	VPTERNLOGQ  $0xca, Z10, Z9, Z1
 	VPERMB      Z1, Z31, Z1
-	VMOVDQU64   128(CX), Z2
+	VMOVDQU64   128(DX), Z2
 	VPSLLQ      $0x01, Z2, Z8
 	VPSRLQ      $0x0b, Z2, Z9
 	VMOVDQA64   Z30, Z10
@@ -8785,7 +9063,7 @@ alone:
 	VMOVDQA64   Z29, Z2
 	VPTERNLOGQ  $0xca, Z10, Z9, Z2
 	VPERMB      Z2, Z31, Z2
-	VMOVDQU64   192(CX), Z3
+	VMOVDQU64   192(DX), Z3
 	VPSLLQ      $0x01, Z3, Z8
 	VPSRLQ      $0x0b, Z3, Z9
 	VMOVDQA64   Z30, Z10
@@ -8793,7 +9071,7 @@ alone:
 	VMOVDQA64   Z29, Z3
 	VPTERNLOGQ  $0xca, Z10, Z9, Z3
 	VPERMB      Z3, Z31, Z3
-	VMOVDQU64   256(CX), Z4
+	VMOVDQU64   256(DX), Z4
 	VPSLLQ      $0x01, Z4, Z8
 	VPSRLQ      $0x0b, Z4, Z9
 	VMOVDQA64   Z30, Z10
@@ -8801,7 +9079,7 @@ alone:
 	VMOVDQA64   Z29, Z4
 	VPTERNLOGQ  $0xca, Z10, Z9, Z4
 	VPERMB      Z4, Z31, Z4
-	VMOVDQU64   320(CX), Z5
+	VMOVDQU64   320(DX), Z5
 	VPSLLQ      $0x01, Z5, Z8
 	VPSRLQ      $0x0b, Z5, Z9
 	VMOVDQA64   Z30, Z10
@@ -8809,7 +9087,7 @@ alone:
 	VMOVDQA64   Z29, Z5
 	VPTERNLOGQ  $0xca, Z10, Z9, Z5
 	VPERMB      Z5, Z31, Z5
-	VMOVDQU64   384(CX), Z6
+	VMOVDQU64   384(DX), Z6
 	VPSLLQ      $0x01, Z6, Z8
 	VPSRLQ      $0x0b, Z6, Z9
 	VMOVDQA64   Z30, Z10
@@ -8817,7 +9095,7 @@ alone:
 	VMOVDQA64   Z29, Z6
 	VPTERNLOGQ  $0xca, Z10, Z9, Z6
 	VPERMB      Z6, Z31, Z6
-	VMOVDQU64   448(CX), Z7
+	VMOVDQU64   448(DX), Z7
 	VPSLLQ      $0x01, Z7, Z8
 	VPSRLQ      $0x0b, Z7, Z9
 	VMOVDQA64   Z30, Z10
@@ -8825,6 +9103,7 @@ alone:
 	VMOVDQA64   Z29, Z7
 	VPTERNLOGQ  $0xca, Z10, Z9, Z7
 	VPERMB      Z7, Z31, Z7
+	MOVQ        CX, DI
 	VPUNPCKLQDQ Z1, Z0, Z8
 	VPUNPCKHQDQ Z1, Z0, Z12
 	VPUNPCKLQDQ Z3, Z2, Z9
@@ -8850,61 +9129,60 @@ alone:
 	VSHUFI64X2  $0x88, Z19, Z17, Z14
 	VSHUFI64X2  $0xdd, Z19, Z17, Z15
 	VMOVDQU64   Z8, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z12, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z9, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z13, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z10, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z14, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z11, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU64   Z15, (DI)
-	ADDQ        SI, DI
-	ADDQ        $0x40, AX
-	ADDQ        $0x00000200, CX
+	ADDQ        AX, DI
+	ADDQ        $0x40, CX
+	ADDQ        $0x00000200, DX
 	JMP         alone
 
 done:
 	VZEROUPPER
 	RET
 
-// func join64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+// func join64AVX512(planes *byte, data *byte, base *byte, n int)
 // Requires: AVX, AVX512F, AVX512VBMI
-TEXT ·join64AVX512(SB), NOSPLIT, $0-40
-	MOVQ      planes+0(FP), AX
-	MOVQ      data+8(FP), CX
-	MOVQ      base+16(FP), DX
-	MOVQ      n+24(FP), BX
-	MOVQ      stride+32(FP), SI
+TEXT ·join64AVX512(SB), NOSPLIT, $0-32
+	XORQ      AX, AX
+	MOVQ      planes+0(FP), CX
+	MOVQ      data+8(FP), DX
+	MOVQ      base+16(FP), BX
+	MOVQ      n+24(FP), SI
 	VMOVDQU64 planeBytes8true<>+0(SB), Z31
-	TESTQ     DX, DX
+	TESTQ     BX, BX
 	JEQ       alone
 
 based:
-	SUBQ        $0x40, BX
+	SUBQ        $0x40, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU64   (DI), Z0
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z1
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z2
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z3
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z4
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z5
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z6
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z7
-	ADDQ        SI, DI
+	MOVQ        (CX), DI
+	VMOVDQU64   (DI)(AX*1), Z0
+	MOVQ        8(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z1
+	MOVQ        16(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z2
+	MOVQ        24(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z3
+	MOVQ        32(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z4
+	MOVQ        40(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z5
+	MOVQ        48(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z6
+	MOVQ        56(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z7
 	VMOVDQA64   Z0, Z8
 	VMOVDQA64   Z1, Z12
 	VMOVDQA64   Z2, Z9
@@ -8945,47 +9223,46 @@ based:
 	VPERMB      Z5, Z31, Z5
 	VPERMB      Z6, Z31, Z6
 	VPERMB      Z7, Z31, Z7
-	VPXORQ      (DX), Z0, Z0
-	VMOVDQU64   Z0, (CX)
-	VPXORQ      64(DX), Z1, Z1
-	VMOVDQU64   Z1, 64(CX)
-	VPXORQ      128(DX), Z2, Z2
-	VMOVDQU64   Z2, 128(CX)
-	VPXORQ      192(DX), Z3, Z3
-	VMOVDQU64   Z3, 192(CX)
-	VPXORQ      256(DX), Z4, Z4
-	VMOVDQU64   Z4, 256(CX)
-	VPXORQ      320(DX), Z5, Z5
-	VMOVDQU64   Z5, 320(CX)
-	VPXORQ      384(DX), Z6, Z6
-	VMOVDQU64   Z6, 384(CX)
-	VPXORQ      448(DX), Z7, Z7
-	VMOVDQU64   Z7, 448(CX)
+	VPXORQ      (BX), Z0, Z0
+	VMOVDQU64   Z0, (DX)
+	VPXORQ      64(BX), Z1, Z1
+	VMOVDQU64   Z1, 64(DX)
+	VPXORQ      128(BX), Z2, Z2
+	VMOVDQU64   Z2, 128(DX)
+	VPXORQ      192(BX), Z3, Z3
+	VMOVDQU64   Z3, 192(DX)
+	VPXORQ      256(BX), Z4, Z4
+	VMOVDQU64   Z4, 256(DX)
+	VPXORQ      320(BX), Z5, Z5
+	VMOVDQU64   Z5, 320(DX)
+	VPXORQ      384(BX), Z6, Z6
+	VMOVDQU64   Z6, 384(DX)
+	VPXORQ      448(BX), Z7, Z7
+	VMOVDQU64   Z7, 448(DX)
 	ADDQ        $0x40, AX
-	ADDQ        $0x00000200, CX
 	ADDQ        $0x00000200, DX
+	ADDQ        $0x00000200, BX
 	JMP         based
 
 alone:
-	SUBQ        $0x40, BX
+	SUBQ        $0x40, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU64   (DI), Z0
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z1
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z2
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z3
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z4
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z5
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z6
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z7
-	ADDQ        SI, DI
+	MOVQ        (CX), DI
+	VMOVDQU64   (DI)(AX*1), Z0
+	MOVQ        8(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z1
+	MOVQ        16(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z2
+	MOVQ        24(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z3
+	MOVQ        32(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z4
+	MOVQ        40(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z5
+	MOVQ        48(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z6
+	MOVQ        56(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z7
 	VMOVDQA64   Z0, Z8
 	VMOVDQA64   Z1, Z12
 	VMOVDQA64   Z2, Z9
@@ -9026,16 +9303,16 @@ alone:
 	VPERMB      Z5, Z31, Z5
 	VPERMB      Z6, Z31, Z6
 	VPERMB      Z7, Z31, Z7
-	VMOVDQU64   Z0, (CX)
-	VMOVDQU64   Z1, 64(CX)
-	VMOVDQU64   Z2, 128(CX)
-	VMOVDQU64   Z3, 192(CX)
-	VMOVDQU64   Z4, 256(CX)
-	VMOVDQU64   Z5, 320(CX)
-	VMOVDQU64   Z6, 384(CX)
-	VMOVDQU64   Z7, 448(CX)
+	VMOVDQU64   Z0, (DX)
+	VMOVDQU64   Z1, 64(DX)
+	VMOVDQU64   Z2, 128(DX)
+	VMOVDQU64   Z3, 192(DX)
+	VMOVDQU64   Z4, 256(DX)
+	VMOVDQU64   Z5, 320(DX)
+	VMOVDQU64   Z6, 384(DX)
+	VMOVDQU64   Z7, 448(DX)
 	ADDQ        $0x40, AX
-	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000200, DX
 	JMP         alone
 
 done:
@@ -9108,42 +9385,41 @@ DATA planeBytes8true<>+62(SB)/1, $0x0f
 DATA planeBytes8true<>+63(SB)/1, $0x07
 GLOBL planeBytes8true<>(SB), RODATA|NOPTR, $64
 
-// func joinF64AVX512(planes *byte, data *byte, base *byte, n int, stride int)
+// func joinF64AVX512(planes *byte, data *byte, base *byte, n int)
 // Requires: AVX, AVX512F, AVX512VBMI
-TEXT ·joinF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ         planes+0(FP), AX
-	MOVQ         data+8(FP), CX
-	MOVQ         base+16(FP), DX
-	MOVQ         n+24(FP), BX
-	MOVQ         stride+32(FP), SI
+TEXT ·joinF64AVX512(SB), NOSPLIT, $0-32
+	XORQ         AX, AX
+	MOVQ         planes+0(FP), CX
+	MOVQ         data+8(FP), DX
+	MOVQ         base+16(FP), BX
+	MOVQ         n+24(FP), SI
 	VMOVDQU64    planeBytes8true<>+0(SB), Z31
 	MOVQ         $0x7ff0000000000000, DI
 	VPBROADCASTQ DI, Z30
 	MOVQ         $0x8000000000000000, DI
 	VPBROADCASTQ DI, Z29
-	TESTQ        DX, DX
+	TESTQ        BX, BX
 	JEQ          alone
 
 based:
-	SUBQ        $0x40, BX
+	SUBQ        $0x40, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU64   (DI), Z0
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z1
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z2
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z3
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z4
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z5
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z6
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z7
-	ADDQ        SI, DI
+	MOVQ        (CX), DI
+	VMOVDQU64   (DI)(AX*1), Z0
+	MOVQ        8(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z1
+	MOVQ        16(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z2
+	MOVQ        24(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z3
+	MOVQ        32(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z4
+	MOVQ        40(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z5
+	MOVQ        48(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z6
+	MOVQ        56(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z7
 	VMOVDQA64   Z0, Z8
 	VMOVDQA64   Z1, Z12
 	VMOVDQA64   Z2, Z9
@@ -9190,89 +9466,88 @@ based:
 	VPTERNLOGQ  $0xca, Z0, Z8, Z10
 	VMOVDQA64   Z29, Z0
 	VPTERNLOGQ  $0xca, Z10, Z9, Z0
-	VPXORQ      (DX), Z0, Z0
-	VMOVDQU64   Z0, (CX)
+	VPXORQ      (BX), Z0, Z0
+	VMOVDQU64   Z0, (DX)
 	VPSRLQ      $0x01, Z1, Z8
 	VPSLLQ      $0x0b, Z1, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z1, Z8, Z10
 	VMOVDQA64   Z29, Z1
 	VPTERNLOGQ  $0xca, Z10, Z9, Z1
-	VPXORQ      64(DX), Z1, Z1
-	VMOVDQU64   Z1, 64(CX)
+	VPXORQ      64(BX), Z1, Z1
+	VMOVDQU64   Z1, 64(DX)
 	VPSRLQ      $0x01, Z2, Z8
 	VPSLLQ      $0x0b, Z2, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z2, Z8, Z10
 	VMOVDQA64   Z29, Z2
 	VPTERNLOGQ  $0xca, Z10, Z9, Z2
-	VPXORQ      128(DX), Z2, Z2
-	VMOVDQU64   Z2, 128(CX)
+	VPXORQ      128(BX), Z2, Z2
+	VMOVDQU64   Z2, 128(DX)
 	VPSRLQ      $0x01, Z3, Z8
 	VPSLLQ      $0x0b, Z3, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z3, Z8, Z10
 	VMOVDQA64   Z29, Z3
 	VPTERNLOGQ  $0xca, Z10, Z9, Z3
-	VPXORQ      192(DX), Z3, Z3
-	VMOVDQU64   Z3, 192(CX)
+	VPXORQ      192(BX), Z3, Z3
+	VMOVDQU64   Z3, 192(DX)
 	VPSRLQ      $0x01, Z4, Z8
 	VPSLLQ      $0x0b, Z4, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z4, Z8, Z10
 	VMOVDQA64   Z29, Z4
 	VPTERNLOGQ  $0xca, Z10, Z9, Z4
-	VPXORQ      256(DX), Z4, Z4
-	VMOVDQU64   Z4, 256(CX)
+	VPXORQ      256(BX), Z4, Z4
+	VMOVDQU64   Z4, 256(DX)
 	VPSRLQ      $0x01, Z5, Z8
 	VPSLLQ      $0x0b, Z5, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z5, Z8, Z10
 	VMOVDQA64   Z29, Z5
 	VPTERNLOGQ  $0xca, Z10, Z9, Z5
-	VPXORQ      320(DX), Z5, Z5
-	VMOVDQU64   Z5, 320(CX)
+	VPXORQ      320(BX), Z5, Z5
+	VMOVDQU64   Z5, 320(DX)
 	VPSRLQ      $0x01, Z6, Z8
 	VPSLLQ      $0x0b, Z6, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z6, Z8, Z10
 	VMOVDQA64   Z29, Z6
 	VPTERNLOGQ  $0xca, Z10, Z9, Z6
-	VPXORQ      384(DX), Z6, Z6
-	VMOVDQU64   Z6, 384(CX)
+	VPXORQ      384(BX), Z6, Z6
+	VMOVDQU64   Z6, 384(DX)
 	VPSRLQ      $0x01, Z7, Z8
 	VPSLLQ      $0x0b, Z7, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z7, Z8, Z10
 	VMOVDQA64   Z29, Z7
 	VPTERNLOGQ  $0xca, Z10, Z9, Z7
-	VPXORQ      448(DX), Z7, Z7
-	VMOVDQU64   Z7, 448(CX)
+	VPXORQ      448(BX), Z7, Z7
+	VMOVDQU64   Z7, 448(DX)
 	ADDQ        $0x40, AX
-	ADDQ        $0x00000200, CX
 	ADDQ        $0x00000200, DX
+	ADDQ        $0x00000200, BX
 	JMP         based
 
 alone:
-	SUBQ        $0x40, BX
+	SUBQ        $0x40, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU64   (DI), Z0
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z1
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z2
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z3
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z4
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z5
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z6
-	ADDQ        SI, DI
-	VMOVDQU64   (DI), Z7
-	ADDQ        SI, DI
+	MOVQ        (CX), DI
+	VMOVDQU64   (DI)(AX*1), Z0
+	MOVQ        8(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z1
+	MOVQ        16(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z2
+	MOVQ        24(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z3
+	MOVQ        32(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z4
+	MOVQ        40(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z5
+	MOVQ        48(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z6
+	MOVQ        56(CX), DI
+	VMOVDQU64   (DI)(AX*1), Z7
 	VMOVDQA64   Z0, Z8
 	VMOVDQA64   Z1, Z12
 	VMOVDQA64   Z2, Z9
@@ -9319,58 +9594,58 @@ alone:
 	VPTERNLOGQ  $0xca, Z0, Z8, Z10
 	VMOVDQA64   Z29, Z0
 	VPTERNLOGQ  $0xca, Z10, Z9, Z0
-	VMOVDQU64   Z0, (CX)
+	VMOVDQU64   Z0, (DX)
 	VPSRLQ      $0x01, Z1, Z8
 	VPSLLQ      $0x0b, Z1, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z1, Z8, Z10
 	VMOVDQA64   Z29, Z1
 	VPTERNLOGQ  $0xca, Z10, Z9, Z1
-	VMOVDQU64   Z1, 64(CX)
+	VMOVDQU64   Z1, 64(DX)
 	VPSRLQ      $0x01, Z2, Z8
 	VPSLLQ      $0x0b, Z2, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z2, Z8, Z10
 	VMOVDQA64   Z29, Z2
 	VPTERNLOGQ  $0xca, Z10, Z9, Z2
-	VMOVDQU64   Z2, 128(CX)
+	VMOVDQU64   Z2, 128(DX)
 	VPSRLQ      $0x01, Z3, Z8
 	VPSLLQ      $0x0b, Z3, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z3, Z8, Z10
 	VMOVDQA64   Z29, Z3
 	VPTERNLOGQ  $0xca, Z10, Z9, Z3
-	VMOVDQU64   Z3, 192(CX)
+	VMOVDQU64   Z3, 192(DX)
 	VPSRLQ      $0x01, Z4, Z8
 	VPSLLQ      $0x0b, Z4, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z4, Z8, Z10
 	VMOVDQA64   Z29, Z4
 	VPTERNLOGQ  $0xca, Z10, Z9, Z4
-	VMOVDQU64   Z4, 256(CX)
+	VMOVDQU64   Z4, 256(DX)
 	VPSRLQ      $0x01, Z5, Z8
 	VPSLLQ      $0x0b, Z5, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z5, Z8, Z10
 	VMOVDQA64   Z29, Z5
 	VPTERNLOGQ  $0xca, Z10, Z9, Z5
-	VMOVDQU64   Z5, 320(CX)
+	VMOVDQU64   Z5, 320(DX)
 	VPSRLQ      $0x01, Z6, Z8
 	VPSLLQ      $0x0b, Z6, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z6, Z8, Z10
 	VMOVDQA64   Z29, Z6
 	VPTERNLOGQ  $0xca, Z10, Z9, Z6
-	VMOVDQU64   Z6, 384(CX)
+	VMOVDQU64   Z6, 384(DX)
 	VPSRLQ      $0x01, Z7, Z8
 	VPSLLQ      $0x0b, Z7, Z9
 	VMOVDQA64   Z30, Z10
 	VPTERNLOGQ  $0xca, Z7, Z8, Z10
 	VMOVDQA64   Z29, Z7
 	VPTERNLOGQ  $0xca, Z10, Z9, Z7
-	VMOVDQU64   Z7, 448(CX)
+	VMOVDQU64   Z7, 448(DX)
 	ADDQ        $0x40, AX
-	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000200, DX
 	JMP         alone
 
 done:
@@ -9380,67 +9655,67 @@ done:
 // func split64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
 // Requires: AVX, AVX2
 TEXT ·split64AVX2(SB), NOSPLIT, $0-40
-	MOVQ    planes+0(FP), AX
-	MOVQ    data+8(FP), CX
-	MOVQ    base+16(FP), DX
-	MOVQ    n+24(FP), BX
-	MOVQ    stride+32(FP), SI
+	MOVQ    stride+32(FP), AX
+	MOVQ    planes+0(FP), CX
+	MOVQ    data+8(FP), DX
+	MOVQ    base+16(FP), BX
+	MOVQ    n+24(FP), SI
 	VMOVDQU planeBytes256_8false<>+0(SB), Y15
-	TESTQ   DX, DX
+	TESTQ   BX, BX
 	JEQ     alone
 
 based:
-	SUBQ        $0x20, BX
+	SUBQ        $0x20, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU     (CX), X0
-	VINSERTI128 $0x01, 128(CX), Y0, Y0
-	VMOVDQU     (DX), X13
-	VINSERTI128 $0x01, 128(DX), Y13, Y13
+	VMOVDQU     (DX), X0
+	VINSERTI128 $0x01, 128(DX), Y0, Y0
+	VMOVDQU     (BX), X13
+	VINSERTI128 $0x01, 128(BX), Y13, Y13
 	VPXOR       Y13, Y0, Y0
 	VPSHUFB     Y15, Y0, Y0
-	VMOVDQU     16(CX), X1
-	VINSERTI128 $0x01, 144(CX), Y1, Y1
-	VMOVDQU     16(DX), X13
-	VINSERTI128 $0x01, 144(DX), Y13, Y13
+	VMOVDQU     16(DX), X1
+	VINSERTI128 $0x01, 144(DX), Y1, Y1
+	VMOVDQU     16(BX), X13
+	VINSERTI128 $0x01, 144(BX), Y13, Y13
 	VPXOR       Y13, Y1, Y1
 	VPSHUFB     Y15, Y1, Y1
-	VMOVDQU     32(CX), X2
-	VINSERTI128 $0x01, 160(CX), Y2, Y2
-	VMOVDQU     32(DX), X13
-	VINSERTI128 $0x01, 160(DX), Y13, Y13
+	VMOVDQU     32(DX), X2
+	VINSERTI128 $0x01, 160(DX), Y2, Y2
+	VMOVDQU     32(BX), X13
+	VINSERTI128 $0x01, 160(BX), Y13, Y13
 	VPXOR       Y13, Y2, Y2
 	VPSHUFB     Y15, Y2, Y2
-	VMOVDQU     48(CX), X3
-	VINSERTI128 $0x01, 176(CX), Y3, Y3
-	VMOVDQU     48(DX), X13
-	VINSERTI128 $0x01, 176(DX), Y13, Y13
+	VMOVDQU     48(DX), X3
+	VINSERTI128 $0x01, 176(DX), Y3, Y3
+	VMOVDQU     48(BX), X13
+	VINSERTI128 $0x01, 176(BX), Y13, Y13
 	VPXOR       Y13, Y3, Y3
 	VPSHUFB     Y15, Y3, Y3
-	VMOVDQU     64(CX), X4
-	VINSERTI128 $0x01, 192(CX), Y4, Y4
-	VMOVDQU     64(DX), X13
-	VINSERTI128 $0x01, 192(DX), Y13, Y13
+	VMOVDQU     64(DX), X4
+	VINSERTI128 $0x01, 192(DX), Y4, Y4
+	VMOVDQU     64(BX), X13
+	VINSERTI128 $0x01, 192(BX), Y13, Y13
 	VPXOR       Y13, Y4, Y4
 	VPSHUFB     Y15, Y4, Y4
-	VMOVDQU     80(CX), X5
-	VINSERTI128 $0x01, 208(CX), Y5, Y5
-	VMOVDQU     80(DX), X13
-	VINSERTI128 $0x01, 208(DX), Y13, Y13
+	VMOVDQU     80(DX), X5
+	VINSERTI128 $0x01, 208(DX), Y5, Y5
+	VMOVDQU     80(BX), X13
+	VINSERTI128 $0x01, 208(BX), Y13, Y13
 	VPXOR       Y13, Y5, Y5
 	VPSHUFB     Y15, Y5, Y5
-	VMOVDQU     96(CX), X6
-	VINSERTI128 $0x01, 224(CX), Y6, Y6
-	VMOVDQU     96(DX), X13
-	VINSERTI128 $0x01, 224(DX), Y13, Y13
+	VMOVDQU     96(DX), X6
+	VINSERTI128 $0x01, 224(DX), Y6, Y6
+	VMOVDQU     96(BX), X13
+	VINSERTI128 $0x01, 224(BX), Y13, Y13
 	VPXOR       Y13, Y6, Y6
 	VPSHUFB     Y15, Y6, Y6
-	VMOVDQU     112(CX), X7
-	VINSERTI128 $0x01, 240(CX), Y7, Y7
-	VMOVDQU     112(DX), X13
-	VINSERTI128 $0x01, 240(DX), Y13, Y13
+	VMOVDQU     112(DX), X7
+	VINSERTI128 $0x01, 240(DX), Y7, Y7
+	VMOVDQU     112(BX), X13
+	VINSERTI128 $0x01, 240(BX), Y13, Y13
 	VPXOR       Y13, Y7, Y7
 	VPSHUFB     Y15, Y7, Y7
+	MOVQ        CX, DI
 	VPUNPCKLWD  Y4, Y0, Y12
 	VPUNPCKHWD  Y4, Y0, Y4
 	VPUNPCKLWD  Y5, Y1, Y0
@@ -9466,54 +9741,54 @@ based:
 	VPUNPCKLWD  Y7, Y6, Y12
 	VPUNPCKHWD  Y7, Y6, Y7
 	VMOVDQU     Y5, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y4, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y3, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y2, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y1, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y0, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y12, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y7, (DI)
-	ADDQ        SI, DI
-	ADDQ        $0x20, AX
-	ADDQ        $0x00000100, CX
+	ADDQ        AX, DI
+	ADDQ        $0x20, CX
 	ADDQ        $0x00000100, DX
+	ADDQ        $0x00000100, BX
 	JMP         based
 
 alone:
-	SUBQ        $0x20, BX
+	SUBQ        $0x20, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU     (CX), X0
-	VINSERTI128 $0x01, 128(CX), Y0, Y0
+	VMOVDQU     (DX), X0
+	VINSERTI128 $0x01, 128(DX), Y0, Y0
 	VPSHUFB     Y15, Y0, Y0
-	VMOVDQU     16(CX), X1
-	VINSERTI128 $0x01, 144(CX), Y1, Y1
+	VMOVDQU     16(DX), X1
+	VINSERTI128 $0x01, 144(DX), Y1, Y1
 	VPSHUFB     Y15, Y1, Y1
-	VMOVDQU     32(CX), X2
-	VINSERTI128 $0x01, 160(CX), Y2, Y2
+	VMOVDQU     32(DX), X2
+	VINSERTI128 $0x01, 160(DX), Y2, Y2
 	VPSHUFB     Y15, Y2, Y2
-	VMOVDQU     48(CX), X3
-	VINSERTI128 $0x01, 176(CX), Y3, Y3
+	VMOVDQU     48(DX), X3
+	VINSERTI128 $0x01, 176(DX), Y3, Y3
 	VPSHUFB     Y15, Y3, Y3
-	VMOVDQU     64(CX), X4
-	VINSERTI128 $0x01, 192(CX), Y4, Y4
+	VMOVDQU     64(DX), X4
+	VINSERTI128 $0x01, 192(DX), Y4, Y4
 	VPSHUFB     Y15, Y4, Y4
-	VMOVDQU     80(CX), X5
-	VINSERTI128 $0x01, 208(CX), Y5, Y5
+	VMOVDQU     80(DX), X5
+	VINSERTI128 $0x01, 208(DX), Y5, Y5
 	VPSHUFB     Y15, Y5, Y5
-	VMOVDQU     96(CX), X6
-	VINSERTI128 $0x01, 224(CX), Y6, Y6
+	VMOVDQU     96(DX), X6
+	VINSERTI128 $0x01, 224(DX), Y6, Y6
 	VPSHUFB     Y15, Y6, Y6
-	VMOVDQU     112(CX), X7
-	VINSERTI128 $0x01, 240(CX), Y7, Y7
+	VMOVDQU     112(DX), X7
+	VINSERTI128 $0x01, 240(DX), Y7, Y7
 	VPSHUFB     Y15, Y7, Y7
+	MOVQ        CX, DI
 	VPUNPCKLWD  Y4, Y0, Y12
 	VPUNPCKHWD  Y4, Y0, Y4
 	VPUNPCKLWD  Y5, Y1, Y0
@@ -9539,23 +9814,23 @@ alone:
 	VPUNPCKLWD  Y7, Y6, Y12
 	VPUNPCKHWD  Y7, Y6, Y7
 	VMOVDQU     Y5, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y4, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y3, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y2, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y1, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y0, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y12, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y7, (DI)
-	ADDQ        SI, DI
-	ADDQ        $0x20, AX
-	ADDQ        $0x00000100, CX
+	ADDQ        AX, DI
+	ADDQ        $0x20, CX
+	ADDQ        $0x00000100, DX
 	JMP         alone
 
 done:
@@ -9599,23 +9874,22 @@ GLOBL planeBytes256_8false<>(SB), RODATA|NOPTR, $32
 // func splitF64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
 // Requires: AVX, AVX2
 TEXT ·splitF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ    planes+0(FP), AX
-	MOVQ    data+8(FP), CX
-	MOVQ    base+16(FP), DX
-	MOVQ    n+24(FP), BX
-	MOVQ    stride+32(FP), SI
+	MOVQ    stride+32(FP), AX
+	MOVQ    planes+0(FP), CX
+	MOVQ    data+8(FP), DX
+	MOVQ    base+16(FP), BX
+	MOVQ    n+24(FP), SI
 	VMOVDQU planeBytes256_8false<>+0(SB), Y15
-	TESTQ   DX, DX
+	TESTQ   BX, BX
 	JEQ     alone
 
 based:
-	SUBQ        $0x20, BX
+	SUBQ        $0x20, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU     (CX), X0
-	VINSERTI128 $0x01, 128(CX), Y0, Y0
-	VMOVDQU     (DX), X13
-	VINSERTI128 $0x01, 128(DX), Y13, Y13
+	VMOVDQU     (DX), X0
+	VINSERTI128 $0x01, 128(DX), Y0, Y0
+	VMOVDQU     (BX), X13
+	VINSERTI128 $0x01, 128(BX), Y13, Y13
 	VPXOR       Y13, Y0, Y0
 	VPSLLQ      $0x01, Y0, Y13
 	VPSRLQ      $0x0b, Y0, Y14
@@ -9625,10 +9899,10 @@ based:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y0, Y0
 	VPSHUFB     Y15, Y0, Y0
-	VMOVDQU     16(CX), X1
-	VINSERTI128 $0x01, 144(CX), Y1, Y1
-	VMOVDQU     16(DX), X13
-	VINSERTI128 $0x01, 144(DX), Y13, Y13
+	VMOVDQU     16(DX), X1
+	VINSERTI128 $0x01, 144(DX), Y1, Y1
+	VMOVDQU     16(BX), X13
+	VINSERTI128 $0x01, 144(BX), Y13, Y13
 	VPXOR       Y13, Y1, Y1
 	VPSLLQ      $0x01, Y1, Y13
 	VPSRLQ      $0x0b, Y1, Y14
@@ -9638,10 +9912,10 @@ based:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y1, Y1
 	VPSHUFB     Y15, Y1, Y1
-	VMOVDQU     32(CX), X2
-	VINSERTI128 $0x01, 160(CX), Y2, Y2
-	VMOVDQU     32(DX), X13
-	VINSERTI128 $0x01, 160(DX), Y13, Y13
+	VMOVDQU     32(DX), X2
+	VINSERTI128 $0x01, 160(DX), Y2, Y2
+	VMOVDQU     32(BX), X13
+	VINSERTI128 $0x01, 160(BX), Y13, Y13
 	VPXOR       Y13, Y2, Y2
 	VPSLLQ      $0x01, Y2, Y13
 	VPSRLQ      $0x0b, Y2, Y14
@@ -9651,10 +9925,10 @@ based:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y2, Y2
 	VPSHUFB     Y15, Y2, Y2
-	VMOVDQU     48(CX), X3
-	VINSERTI128 $0x01, 176(CX), Y3, Y3
-	VMOVDQU     48(DX), X13
-	VINSERTI128 $0x01, 176(DX), Y13, Y13
+	VMOVDQU     48(DX), X3
+	VINSERTI128 $0x01, 176(DX), Y3, Y3
+	VMOVDQU     48(BX), X13
+	VINSERTI128 $0x01, 176(BX), Y13, Y13
 	VPXOR       Y13, Y3, Y3
 	VPSLLQ      $0x01, Y3, Y13
 	VPSRLQ      $0x0b, Y3, Y14
@@ -9664,10 +9938,10 @@ based:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y3, Y3
 	VPSHUFB     Y15, Y3, Y3
-	VMOVDQU     64(CX), X4
-	VINSERTI128 $0x01, 192(CX), Y4, Y4
-	VMOVDQU     64(DX), X13
-	VINSERTI128 $0x01, 192(DX), Y13, Y13
+	VMOVDQU     64(DX), X4
+	VINSERTI128 $0x01, 192(DX), Y4, Y4
+	VMOVDQU     64(BX), X13
+	VINSERTI128 $0x01, 192(BX), Y13, Y13
 	VPXOR       Y13, Y4, Y4
 	VPSLLQ      $0x01, Y4, Y13
 	VPSRLQ      $0x0b, Y4, Y14
@@ -9677,10 +9951,10 @@ based:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y4, Y4
 	VPSHUFB     Y15, Y4, Y4
-	VMOVDQU     80(CX), X5
-	VINSERTI128 $0x01, 208(CX), Y5, Y5
-	VMOVDQU     80(DX), X13
-	VINSERTI128 $0x01, 208(DX), Y13, Y13
+	VMOVDQU     80(DX), X5
+	VINSERTI128 $0x01, 208(DX), Y5, Y5
+	VMOVDQU     80(BX), X13
+	VINSERTI128 $0x01, 208(BX), Y13, Y13
 	VPXOR       Y13, Y5, Y5
 	VPSLLQ      $0x01, Y5, Y13
 	VPSRLQ      $0x0b, Y5, Y14
@@ -9690,10 +9964,10 @@ based:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y5, Y5
 	VPSHUFB     Y15, Y5, Y5
-	VMOVDQU     96(CX), X6
-	VINSERTI128 $0x01, 224(CX), Y6, Y6
-	VMOVDQU     96(DX), X13
-	VINSERTI128 $0x01, 224(DX), Y13, Y13
+	VMOVDQU     96(DX), X6
+	VINSERTI128 $0x01, 224(DX), Y6, Y6
+	VMOVDQU     96(BX), X13
+	VINSERTI128 $0x01, 224(BX), Y13, Y13
 	VPXOR       Y13, Y6, Y6
 	VPSLLQ      $0x01, Y6, Y13
 	VPSRLQ      $0x0b, Y6, Y14
@@ -9703,10 +9977,10 @@ based:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y6, Y6
 	VPSHUFB     Y15, Y6, Y6
-	VMOVDQU     112(CX), X7
-	VINSERTI128 $0x01, 240(CX), Y7, Y7
-	VMOVDQU     112(DX), X13
-	VINSERTI128 $0x01, 240(DX), Y13, Y13
+	VMOVDQU     112(DX), X7
+	VINSERTI128 $0x01, 240(DX), Y7, Y7
+	VMOVDQU     112(BX), X13
+	VINSERTI128 $0x01, 240(BX), Y13, Y13
 	VPXOR       Y13, Y7, Y7
 	VPSLLQ      $0x01, Y7, Y13
 	VPSRLQ      $0x0b, Y7, Y14
@@ -9716,6 +9990,7 @@ based:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y7, Y7
 	VPSHUFB     Y15, Y7, Y7
+	MOVQ        CX, DI
 	VPUNPCKLWD  Y4, Y0, Y12
 	VPUNPCKHWD  Y4, Y0, Y4
 	VPUNPCKLWD  Y5, Y1, Y0
@@ -9741,32 +10016,31 @@ based:
 	VPUNPCKLWD  Y7, Y6, Y12
 	VPUNPCKHWD  Y7, Y6, Y7
 	VMOVDQU     Y5, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y4, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y3, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y2, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y1, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y0, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y12, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y7, (DI)
-	ADDQ        SI, DI
-	ADDQ        $0x20, AX
-	ADDQ        $0x00000100, CX
+	ADDQ        AX, DI
+	ADDQ        $0x20, CX
 	ADDQ        $0x00000100, DX
+	ADDQ        $0x00000100, BX
 	JMP         based
 
 alone:
-	SUBQ        $0x20, BX
+	SUBQ        $0x20, SI
 	JL          done
-	MOVQ        AX, DI
-	VMOVDQU     (CX), X0
-	VINSERTI128 $0x01, 128(CX), Y0, Y0
+	VMOVDQU     (DX), X0
+	VINSERTI128 $0x01, 128(DX), Y0, Y0
 	VPSLLQ      $0x01, Y0, Y13
 	VPSRLQ      $0x0b, Y0, Y14
 	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
@@ -9775,8 +10049,8 @@ alone:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y0, Y0
 	VPSHUFB     Y15, Y0, Y0
-	VMOVDQU     16(CX), X1
-	VINSERTI128 $0x01, 144(CX), Y1, Y1
+	VMOVDQU     16(DX), X1
+	VINSERTI128 $0x01, 144(DX), Y1, Y1
 	VPSLLQ      $0x01, Y1, Y13
 	VPSRLQ      $0x0b, Y1, Y14
 	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
@@ -9785,8 +10059,8 @@ alone:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y1, Y1
 	VPSHUFB     Y15, Y1, Y1
-	VMOVDQU     32(CX), X2
-	VINSERTI128 $0x01, 160(CX), Y2, Y2
+	VMOVDQU     32(DX), X2
+	VINSERTI128 $0x01, 160(DX), Y2, Y2
 	VPSLLQ      $0x01, Y2, Y13
 	VPSRLQ      $0x0b, Y2, Y14
 	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
@@ -9795,8 +10069,8 @@ alone:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y2, Y2
 	VPSHUFB     Y15, Y2, Y2
-	VMOVDQU     48(CX), X3
-	VINSERTI128 $0x01, 176(CX), Y3, Y3
+	VMOVDQU     48(DX), X3
+	VINSERTI128 $0x01, 176(DX), Y3, Y3
 	VPSLLQ      $0x01, Y3, Y13
 	VPSRLQ      $0x0b, Y3, Y14
 	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
@@ -9805,8 +10079,8 @@ alone:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y3, Y3
 	VPSHUFB     Y15, Y3, Y3
-	VMOVDQU     64(CX), X4
-	VINSERTI128 $0x01, 192(CX), Y4, Y4
+	VMOVDQU     64(DX), X4
+	VINSERTI128 $0x01, 192(DX), Y4, Y4
 	VPSLLQ      $0x01, Y4, Y13
 	VPSRLQ      $0x0b, Y4, Y14
 	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
@@ -9815,8 +10089,8 @@ alone:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y4, Y4
 	VPSHUFB     Y15, Y4, Y4
-	VMOVDQU     80(CX), X5
-	VINSERTI128 $0x01, 208(CX), Y5, Y5
+	VMOVDQU     80(DX), X5
+	VINSERTI128 $0x01, 208(DX), Y5, Y5
 	VPSLLQ      $0x01, Y5, Y13
 	VPSRLQ      $0x0b, Y5, Y14
 	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
@@ -9825,8 +10099,8 @@ alone:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y5, Y5
 	VPSHUFB     Y15, Y5, Y5
-	VMOVDQU     96(CX), X6
-	VINSERTI128 $0x01, 224(CX), Y6, Y6
+	VMOVDQU     96(DX), X6
+	VINSERTI128 $0x01, 224(DX), Y6, Y6
 	VPSLLQ      $0x01, Y6, Y13
 	VPSRLQ      $0x0b, Y6, Y14
 	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
@@ -9835,8 +10109,8 @@ alone:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y6, Y6
 	VPSHUFB     Y15, Y6, Y6
-	VMOVDQU     112(CX), X7
-	VINSERTI128 $0x01, 240(CX), Y7, Y7
+	VMOVDQU     112(DX), X7
+	VINSERTI128 $0x01, 240(DX), Y7, Y7
 	VPSLLQ      $0x01, Y7, Y13
 	VPSRLQ      $0x0b, Y7, Y14
 	VPAND       repeatedffe0000000000000<>+0(SB), Y13, Y13
@@ -9845,6 +10119,7 @@ alone:
 	VPOR        Y13, Y14, Y14
 	VPOR        Y14, Y7, Y7
 	VPSHUFB     Y15, Y7, Y7
+	MOVQ        CX, DI
 	VPUNPCKLWD  Y4, Y0, Y12
 	VPUNPCKHWD  Y4, Y0, Y4
 	VPUNPCKLWD  Y5, Y1, Y0
@@ -9870,23 +10145,23 @@ alone:
 	VPUNPCKLWD  Y7, Y6, Y12
 	VPUNPCKHWD  Y7, Y6, Y7
 	VMOVDQU     Y5, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y4, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y3, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y2, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y1, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y0, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y12, (DI)
-	ADDQ        SI, DI
+	ADDQ        AX, DI
 	VMOVDQU     Y7, (DI)
-	ADDQ        SI, DI
-	ADDQ        $0x20, AX
-	ADDQ        $0x00000100, CX
+	ADDQ        AX, DI
+	ADDQ        $0x20, CX
+	ADDQ        $0x00000100, DX
 	JMP         alone
 
 done:
@@ -9995,38 +10270,37 @@ DATA repeated000fffffffffffff<>+30(SB)/1, $0x0f
 DATA repeated000fffffffffffff<>+31(SB)/1, $0x00
 GLOBL repeated000fffffffffffff<>(SB), RODATA|NOPTR, $32
 
-// func join64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// func join64AVX2(planes *byte, data *byte, base *byte, n int)
 // Requires: AVX, AVX2
-TEXT ·join64AVX2(SB), NOSPLIT, $0-40
-	MOVQ    planes+0(FP), AX
-	MOVQ    data+8(FP), CX
-	MOVQ    base+16(FP), DX
-	MOVQ    n+24(FP), BX
-	MOVQ    stride+32(FP), SI
+TEXT ·join64AVX2(SB), NOSPLIT, $0-32
+	XORQ    AX, AX
+	MOVQ    planes+0(FP), CX
+	MOVQ    data+8(FP), DX
+	MOVQ    base+16(FP), BX
+	MOVQ    n+24(FP), SI
 	VMOVDQU planeBytes256_8true<>+0(SB), Y15
-	TESTQ   DX, DX
+	TESTQ   BX, BX
 	JEQ     alone
 
 based:
-	SUBQ         $0x20, BX
+	SUBQ         $0x20, SI
 	JL           done
-	MOVQ         AX, DI
-	VMOVDQU      (DI), Y0
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y1
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y2
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y3
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y4
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y5
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y6
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y7
-	ADDQ         SI, DI
+	MOVQ         (CX), DI
+	VMOVDQU      (DI)(AX*1), Y0
+	MOVQ         8(CX), DI
+	VMOVDQU      (DI)(AX*1), Y1
+	MOVQ         16(CX), DI
+	VMOVDQU      (DI)(AX*1), Y2
+	MOVQ         24(CX), DI
+	VMOVDQU      (DI)(AX*1), Y3
+	MOVQ         32(CX), DI
+	VMOVDQU      (DI)(AX*1), Y4
+	MOVQ         40(CX), DI
+	VMOVDQU      (DI)(AX*1), Y5
+	MOVQ         48(CX), DI
+	VMOVDQU      (DI)(AX*1), Y6
+	MOVQ         56(CX), DI
+	VMOVDQU      (DI)(AX*1), Y7
 	VPUNPCKLWD   Y4, Y0, Y12
 	VPUNPCKHWD   Y4, Y0, Y4
 	VPUNPCKLWD   Y5, Y1, Y0
@@ -10052,78 +10326,77 @@ based:
 	VPUNPCKLWD   Y7, Y6, Y12
 	VPUNPCKHWD   Y7, Y6, Y7
 	VPSHUFB      Y15, Y5, Y5
-	VMOVDQU      (DX), X13
-	VINSERTI128  $0x01, 128(DX), Y13, Y13
+	VMOVDQU      (BX), X13
+	VINSERTI128  $0x01, 128(BX), Y13, Y13
 	VPXOR        Y13, Y5, Y5
-	VMOVDQU      X5, (CX)
-	VEXTRACTI128 $0x01, Y5, 128(CX)
+	VMOVDQU      X5, (DX)
+	VEXTRACTI128 $0x01, Y5, 128(DX)
 	VPSHUFB      Y15, Y4, Y4
-	VMOVDQU      16(DX), X13
-	VINSERTI128  $0x01, 144(DX), Y13, Y13
+	VMOVDQU      16(BX), X13
+	VINSERTI128  $0x01, 144(BX), Y13, Y13
 	VPXOR        Y13, Y4, Y4
-	VMOVDQU      X4, 16(CX)
-	VEXTRACTI128 $0x01, Y4, 144(CX)
+	VMOVDQU      X4, 16(DX)
+	VEXTRACTI128 $0x01, Y4, 144(DX)
 	VPSHUFB      Y15, Y3, Y3
-	VMOVDQU      32(DX), X13
-	VINSERTI128  $0x01, 160(DX), Y13, Y13
+	VMOVDQU      32(BX), X13
+	VINSERTI128  $0x01, 160(BX), Y13, Y13
 	VPXOR        Y13, Y3, Y3
-	VMOVDQU      X3, 32(CX)
-	VEXTRACTI128 $0x01, Y3, 160(CX)
+	VMOVDQU      X3, 32(DX)
+	VEXTRACTI128 $0x01, Y3, 160(DX)
 	VPSHUFB      Y15, Y2, Y2
-	VMOVDQU      48(DX), X13
-	VINSERTI128  $0x01, 176(DX), Y13, Y13
+	VMOVDQU      48(BX), X13
+	VINSERTI128  $0x01, 176(BX), Y13, Y13
 	VPXOR        Y13, Y2, Y2
-	VMOVDQU      X2, 48(CX)
-	VEXTRACTI128 $0x01, Y2, 176(CX)
+	VMOVDQU      X2, 48(DX)
+	VEXTRACTI128 $0x01, Y2, 176(DX)
 	VPSHUFB      Y15, Y1, Y1
-	VMOVDQU      64(DX), X13
-	VINSERTI128  $0x01, 192(DX), Y13, Y13
+	VMOVDQU      64(BX), X13
+	VINSERTI128  $0x01, 192(BX), Y13, Y13
 	VPXOR        Y13, Y1, Y1
-	VMOVDQU      X1, 64(CX)
-	VEXTRACTI128 $0x01, Y1, 192(CX)
+	VMOVDQU      X1, 64(DX)
+	VEXTRACTI128 $0x01, Y1, 192(DX)
 	VPSHUFB      Y15, Y0, Y0
-	VMOVDQU      80(DX), X13
-	VINSERTI128  $0x01, 208(DX), Y13, Y13
+	VMOVDQU      80(BX), X13
+	VINSERTI128  $0x01, 208(BX), Y13, Y13
 	VPXOR        Y13, Y0, Y0
-	VMOVDQU      X0, 80(CX)
-	VEXTRACTI128 $0x01, Y0, 208(CX)
+	VMOVDQU      X0, 80(DX)
+	VEXTRACTI128 $0x01, Y0, 208(DX)
 	VPSHUFB      Y15, Y12, Y12
-	VMOVDQU      96(DX), X13
-	VINSERTI128  $0x01, 224(DX), Y13, Y13
+	VMOVDQU      96(BX), X13
+	VINSERTI128  $0x01, 224(BX), Y13, Y13
 	VPXOR        Y13, Y12, Y12
-	VMOVDQU      X12, 96(CX)
-	VEXTRACTI128 $0x01, Y12, 224(CX)
+	VMOVDQU      X12, 96(DX)
+	VEXTRACTI128 $0x01, Y12, 224(DX)
 	VPSHUFB      Y15, Y7, Y7
-	VMOVDQU      112(DX), X13
-	VINSERTI128  $0x01, 240(DX), Y13, Y13
+	VMOVDQU      112(BX), X13
+	VINSERTI128  $0x01, 240(BX), Y13, Y13
 	VPXOR        Y13, Y7, Y7
-	VMOVDQU      X7, 112(CX)
-	VEXTRACTI128 $0x01, Y7, 240(CX)
+	VMOVDQU      X7, 112(DX)
+	VEXTRACTI128 $0x01, Y7, 240(DX)
 	ADDQ         $0x20, AX
-	ADDQ         $0x00000100, CX
 	ADDQ         $0x00000100, DX
+	ADDQ         $0x00000100, BX
 	JMP          based
 
 alone:
-	SUBQ         $0x20, BX
+	SUBQ         $0x20, SI
 	JL           done
-	MOVQ         AX, DI
-	VMOVDQU      (DI), Y0
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y1
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y2
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y3
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y4
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y5
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y6
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y7
-	ADDQ         SI, DI
+	MOVQ         (CX), DI
+	VMOVDQU      (DI)(AX*1), Y0
+	MOVQ         8(CX), DI
+	VMOVDQU      (DI)(AX*1), Y1
+	MOVQ         16(CX), DI
+	VMOVDQU      (DI)(AX*1), Y2
+	MOVQ         24(CX), DI
+	VMOVDQU      (DI)(AX*1), Y3
+	MOVQ         32(CX), DI
+	VMOVDQU      (DI)(AX*1), Y4
+	MOVQ         40(CX), DI
+	VMOVDQU      (DI)(AX*1), Y5
+	MOVQ         48(CX), DI
+	VMOVDQU      (DI)(AX*1), Y6
+	MOVQ         56(CX), DI
+	VMOVDQU      (DI)(AX*1), Y7
 	VPUNPCKLWD   Y4, Y0, Y12
 	VPUNPCKHWD   Y4, Y0, Y4
 	VPUNPCKLWD   Y5, Y1, Y0
@@ -10149,31 +10422,31 @@ alone:
 	VPUNPCKLWD   Y7, Y6, Y12
 	VPUNPCKHWD   Y7, Y6, Y7
 	VPSHUFB      Y15, Y5, Y5
-	VMOVDQU      X5, (CX)
-	VEXTRACTI128 $0x01, Y5, 128(CX)
+	VMOVDQU      X5, (DX)
+	VEXTRACTI128 $0x01, Y5, 128(DX)
 	VPSHUFB      Y15, Y4, Y4
-	VMOVDQU      X4, 16(CX)
-	VEXTRACTI128 $0x01, Y4, 144(CX)
+	VMOVDQU      X4, 16(DX)
+	VEXTRACTI128 $0x01, Y4, 144(DX)
 	VPSHUFB      Y15, Y3, Y3
-	VMOVDQU      X3, 32(CX)
-	VEXTRACTI128 $0x01, Y3, 160(CX)
+	VMOVDQU      X3, 32(DX)
+	VEXTRACTI128 $0x01, Y3, 160(DX)
 	VPSHUFB      Y15, Y2, Y2
-	VMOVDQU      X2, 48(CX)
-	VEXTRACTI128 $0x01, Y2, 176(CX)
+	VMOVDQU      X2, 48(DX)
+	VEXTRACTI128 $0x01, Y2, 176(DX)
 	VPSHUFB      Y15, Y1, Y1
-	VMOVDQU      X1, 64(CX)
-	VEXTRACTI128 $0x01, Y1, 192(CX)
+	VMOVDQU      X1, 64(DX)
+	VEXTRACTI128 $0x01, Y1, 192(DX)
 	VPSHUFB      Y15, Y0, Y0
-	VMOVDQU      X0, 80(CX)
-	VEXTRACTI128 $0x01, Y0, 208(CX)
+	VMOVDQU      X0, 80(DX)
+	VEXTRACTI128 $0x01, Y0, 208(DX)
 	VPSHUFB      Y15, Y12, Y12
-	VMOVDQU      X12, 96(CX)
-	VEXTRACTI128 $0x01, Y12, 224(CX)
+	VMOVDQU      X12, 96(DX)
+	VEXTRACTI128 $0x01, Y12, 224(DX)
 	VPSHUFB      Y15, Y7, Y7
-	VMOVDQU      X7, 112(CX)
-	VEXTRACTI128 $0x01, Y7, 240(CX)
+	VMOVDQU      X7, 112(DX)
+	VEXTRACTI128 $0x01, Y7, 240(DX)
 	ADDQ         $0x20, AX
-	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
 	JMP          alone
 
 done:
@@ -10214,38 +10487,37 @@ DATA planeBytes256_8true<>+30(SB)/1, $0x03
 DATA planeBytes256_8true<>+31(SB)/1, $0x01
 GLOBL planeBytes256_8true<>(SB), RODATA|NOPTR, $32
 
-// func joinF64AVX2(planes *byte, data *byte, base *byte, n int, stride int)
+// func joinF64AVX2(planes *byte, data *byte, base *byte, n int)
 // Requires: AVX, AVX2
-TEXT ·joinF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ    planes+0(FP), AX
-	MOVQ    data+8(FP), CX
-	MOVQ    base+16(FP), DX
-	MOVQ    n+24(FP), BX
-	MOVQ    stride+32(FP), SI
+TEXT ·joinF64AVX2(SB), NOSPLIT, $0-32
+	XORQ    AX, AX
+	MOVQ    planes+0(FP), CX
+	MOVQ    data+8(FP), DX
+	MOVQ    base+16(FP), BX
+	MOVQ    n+24(FP), SI
 	VMOVDQU planeBytes256_8true<>+0(SB), Y15
-	TESTQ   DX, DX
+	TESTQ   BX, BX
 	JEQ     alone
 
 based:
-	SUBQ         $0x20, BX
+	SUBQ         $0x20, SI
 	JL           done
-	MOVQ         AX, DI
-	VMOVDQU      (DI), Y0
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y1
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y2
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y3
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y4
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y5
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y6
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y7
-	ADDQ         SI, DI
+	MOVQ         (CX), DI
+	VMOVDQU      (DI)(AX*1), Y0
+	MOVQ         8(CX), DI
+	VMOVDQU      (DI)(AX*1), Y1
+	MOVQ         16(CX), DI
+	VMOVDQU      (DI)(AX*1), Y2
+	MOVQ         24(CX), DI
+	VMOVDQU      (DI)(AX*1), Y3
+	MOVQ         32(CX), DI
+	VMOVDQU      (DI)(AX*1), Y4
+	MOVQ         40(CX), DI
+	VMOVDQU      (DI)(AX*1), Y5
+	MOVQ         48(CX), DI
+	VMOVDQU      (DI)(AX*1), Y6
+	MOVQ         56(CX), DI
+	VMOVDQU      (DI)(AX*1), Y7
 	VPUNPCKLWD   Y4, Y0, Y12
 	VPUNPCKHWD   Y4, Y0, Y4
 	VPUNPCKLWD   Y5, Y1, Y0
@@ -10278,11 +10550,11 @@ based:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y5, Y5
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y5, Y5
-	VMOVDQU      (DX), X13
-	VINSERTI128  $0x01, 128(DX), Y13, Y13
+	VMOVDQU      (BX), X13
+	VINSERTI128  $0x01, 128(BX), Y13, Y13
 	VPXOR        Y13, Y5, Y5
-	VMOVDQU      X5, (CX)
-	VEXTRACTI128 $0x01, Y5, 128(CX)
+	VMOVDQU      X5, (DX)
+	VEXTRACTI128 $0x01, Y5, 128(DX)
 	VPSHUFB      Y15, Y4, Y4
 	VPSRLQ       $0x01, Y4, Y13
 	VPSLLQ       $0x0b, Y4, Y14
@@ -10291,11 +10563,11 @@ based:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y4, Y4
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y4, Y4
-	VMOVDQU      16(DX), X13
-	VINSERTI128  $0x01, 144(DX), Y13, Y13
+	VMOVDQU      16(BX), X13
+	VINSERTI128  $0x01, 144(BX), Y13, Y13
 	VPXOR        Y13, Y4, Y4
-	VMOVDQU      X4, 16(CX)
-	VEXTRACTI128 $0x01, Y4, 144(CX)
+	VMOVDQU      X4, 16(DX)
+	VEXTRACTI128 $0x01, Y4, 144(DX)
 	VPSHUFB      Y15, Y3, Y3
 	VPSRLQ       $0x01, Y3, Y13
 	VPSLLQ       $0x0b, Y3, Y14
@@ -10304,11 +10576,11 @@ based:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y3, Y3
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y3, Y3
-	VMOVDQU      32(DX), X13
-	VINSERTI128  $0x01, 160(DX), Y13, Y13
+	VMOVDQU      32(BX), X13
+	VINSERTI128  $0x01, 160(BX), Y13, Y13
 	VPXOR        Y13, Y3, Y3
-	VMOVDQU      X3, 32(CX)
-	VEXTRACTI128 $0x01, Y3, 160(CX)
+	VMOVDQU      X3, 32(DX)
+	VEXTRACTI128 $0x01, Y3, 160(DX)
 	VPSHUFB      Y15, Y2, Y2
 	VPSRLQ       $0x01, Y2, Y13
 	VPSLLQ       $0x0b, Y2, Y14
@@ -10317,11 +10589,11 @@ based:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y2, Y2
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y2, Y2
-	VMOVDQU      48(DX), X13
-	VINSERTI128  $0x01, 176(DX), Y13, Y13
+	VMOVDQU      48(BX), X13
+	VINSERTI128  $0x01, 176(BX), Y13, Y13
 	VPXOR        Y13, Y2, Y2
-	VMOVDQU      X2, 48(CX)
-	VEXTRACTI128 $0x01, Y2, 176(CX)
+	VMOVDQU      X2, 48(DX)
+	VEXTRACTI128 $0x01, Y2, 176(DX)
 	VPSHUFB      Y15, Y1, Y1
 	VPSRLQ       $0x01, Y1, Y13
 	VPSLLQ       $0x0b, Y1, Y14
@@ -10330,11 +10602,11 @@ based:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y1, Y1
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y1, Y1
-	VMOVDQU      64(DX), X13
-	VINSERTI128  $0x01, 192(DX), Y13, Y13
+	VMOVDQU      64(BX), X13
+	VINSERTI128  $0x01, 192(BX), Y13, Y13
 	VPXOR        Y13, Y1, Y1
-	VMOVDQU      X1, 64(CX)
-	VEXTRACTI128 $0x01, Y1, 192(CX)
+	VMOVDQU      X1, 64(DX)
+	VEXTRACTI128 $0x01, Y1, 192(DX)
 	VPSHUFB      Y15, Y0, Y0
 	VPSRLQ       $0x01, Y0, Y13
 	VPSLLQ       $0x0b, Y0, Y14
@@ -10343,11 +10615,11 @@ based:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y0, Y0
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y0, Y0
-	VMOVDQU      80(DX), X13
-	VINSERTI128  $0x01, 208(DX), Y13, Y13
+	VMOVDQU      80(BX), X13
+	VINSERTI128  $0x01, 208(BX), Y13, Y13
 	VPXOR        Y13, Y0, Y0
-	VMOVDQU      X0, 80(CX)
-	VEXTRACTI128 $0x01, Y0, 208(CX)
+	VMOVDQU      X0, 80(DX)
+	VEXTRACTI128 $0x01, Y0, 208(DX)
 	VPSHUFB      Y15, Y12, Y12
 	VPSRLQ       $0x01, Y12, Y13
 	VPSLLQ       $0x0b, Y12, Y14
@@ -10356,11 +10628,11 @@ based:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y12, Y12
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y12, Y12
-	VMOVDQU      96(DX), X13
-	VINSERTI128  $0x01, 224(DX), Y13, Y13
+	VMOVDQU      96(BX), X13
+	VINSERTI128  $0x01, 224(BX), Y13, Y13
 	VPXOR        Y13, Y12, Y12
-	VMOVDQU      X12, 96(CX)
-	VEXTRACTI128 $0x01, Y12, 224(CX)
+	VMOVDQU      X12, 96(DX)
+	VEXTRACTI128 $0x01, Y12, 224(DX)
 	VPSHUFB      Y15, Y7, Y7
 	VPSRLQ       $0x01, Y7, Y13
 	VPSLLQ       $0x0b, Y7, Y14
@@ -10369,36 +10641,35 @@ based:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y7, Y7
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y7, Y7
-	VMOVDQU      112(DX), X13
-	VINSERTI128  $0x01, 240(DX), Y13, Y13
+	VMOVDQU      112(BX), X13
+	VINSERTI128  $0x01, 240(BX), Y13, Y13
 	VPXOR        Y13, Y7, Y7
-	VMOVDQU      X7, 112(CX)
-	VEXTRACTI128 $0x01, Y7, 240(CX)
+	VMOVDQU      X7, 112(DX)
+	VEXTRACTI128 $0x01, Y7, 240(DX)
 	ADDQ         $0x20, AX
-	ADDQ         $0x00000100, CX
 	ADDQ         $0x00000100, DX
+	ADDQ         $0x00000100, BX
 	JMP          based
 
 alone:
-	SUBQ         $0x20, BX
+	SUBQ         $0x20, SI
 	JL           done
-	MOVQ         AX, DI
-	VMOVDQU      (DI), Y0
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y1
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y2
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y3
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y4
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y5
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y6
-	ADDQ         SI, DI
-	VMOVDQU      (DI), Y7
-	ADDQ         SI, DI
+	MOVQ         (CX), DI
+	VMOVDQU      (DI)(AX*1), Y0
+	MOVQ         8(CX), DI
+	VMOVDQU      (DI)(AX*1), Y1
+	MOVQ         16(CX), DI
+	VMOVDQU      (DI)(AX*1), Y2
+	MOVQ         24(CX), DI
+	VMOVDQU      (DI)(AX*1), Y3
+	MOVQ         32(CX), DI
+	VMOVDQU      (DI)(AX*1), Y4
+	MOVQ         40(CX), DI
+	VMOVDQU      (DI)(AX*1), Y5
+	MOVQ         48(CX), DI
+	VMOVDQU      (DI)(AX*1), Y6
+	MOVQ         56(CX), DI
+	VMOVDQU      (DI)(AX*1), Y7
 	VPUNPCKLWD   Y4, Y0, Y12
 	VPUNPCKHWD   Y4, Y0, Y4
 	VPUNPCKLWD   Y5, Y1, Y0
@@ -10431,8 +10702,8 @@ alone:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y5, Y5
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y5, Y5
-	VMOVDQU      X5, (CX)
-	VEXTRACTI128 $0x01, Y5, 128(CX)
+	VMOVDQU      X5, (DX)
+	VEXTRACTI128 $0x01, Y5, 128(DX)
 	VPSHUFB      Y15, Y4, Y4
 	VPSRLQ       $0x01, Y4, Y13
 	VPSLLQ       $0x0b, Y4, Y14
@@ -10441,8 +10712,8 @@ alone:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y4, Y4
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y4, Y4
-	VMOVDQU      X4, 16(CX)
-	VEXTRACTI128 $0x01, Y4, 144(CX)
+	VMOVDQU      X4, 16(DX)
+	VEXTRACTI128 $0x01, Y4, 144(DX)
 	VPSHUFB      Y15, Y3, Y3
 	VPSRLQ       $0x01, Y3, Y13
 	VPSLLQ       $0x0b, Y3, Y14
@@ -10451,8 +10722,8 @@ alone:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y3, Y3
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y3, Y3
-	VMOVDQU      X3, 32(CX)
-	VEXTRACTI128 $0x01, Y3, 160(CX)
+	VMOVDQU      X3, 32(DX)
+	VEXTRACTI128 $0x01, Y3, 160(DX)
 	VPSHUFB      Y15, Y2, Y2
 	VPSRLQ       $0x01, Y2, Y13
 	VPSLLQ       $0x0b, Y2, Y14
@@ -10461,8 +10732,8 @@ alone:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y2, Y2
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y2, Y2
-	VMOVDQU      X2, 48(CX)
-	VEXTRACTI128 $0x01, Y2, 176(CX)
+	VMOVDQU      X2, 48(DX)
+	VEXTRACTI128 $0x01, Y2, 176(DX)
 	VPSHUFB      Y15, Y1, Y1
 	VPSRLQ       $0x01, Y1, Y13
 	VPSLLQ       $0x0b, Y1, Y14
@@ -10471,8 +10742,8 @@ alone:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y1, Y1
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y1, Y1
-	VMOVDQU      X1, 64(CX)
-	VEXTRACTI128 $0x01, Y1, 192(CX)
+	VMOVDQU      X1, 64(DX)
+	VEXTRACTI128 $0x01, Y1, 192(DX)
 	VPSHUFB      Y15, Y0, Y0
 	VPSRLQ       $0x01, Y0, Y13
 	VPSLLQ       $0x0b, Y0, Y14
@@ -10481,8 +10752,8 @@ alone:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y0, Y0
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y0, Y0
-	VMOVDQU      X0, 80(CX)
-	VEXTRACTI128 $0x01, Y0, 208(CX)
+	VMOVDQU      X0, 80(DX)
+	VEXTRACTI128 $0x01, Y0, 208(DX)
 	VPSHUFB      Y15, Y12, Y12
 	VPSRLQ       $0x01, Y12, Y13
 	VPSLLQ       $0x0b, Y12, Y14
@@ -10491,8 +10762,8 @@ alone:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y12, Y12
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y12, Y12
-	VMOVDQU      X12, 96(CX)
-	VEXTRACTI128 $0x01, Y12, 224(CX)
+	VMOVDQU      X12, 96(DX)
+	VEXTRACTI128 $0x01, Y12, 224(DX)
 	VPSHUFB      Y15, Y7, Y7
 	VPSRLQ       $0x01, Y7, Y13
 	VPSLLQ       $0x0b, Y7, Y14
@@ -10501,10 +10772,10 @@ alone:
 	VPAND        repeated000fffffffffffff<>+0(SB), Y7, Y7
 	VPOR         Y13, Y14, Y14
 	VPOR         Y14, Y7, Y7
-	VMOVDQU      X7, 112(CX)
-	VEXTRACTI128 $0x01, Y7, 240(CX)
+	VMOVDQU      X7, 112(DX)
+	VEXTRACTI128 $0x01, Y7, 240(DX)
 	ADDQ         $0x20, AX
-	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
 	JMP          alone
 
 done:

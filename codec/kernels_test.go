@@ -138,7 +138,7 @@ func TestSplitKernels(t *testing.T) {
 			eachTier(t, fmt.Sprintf("layout %d, %d bytes", l, len(src)), func() any {
 				planes, out := make([]byte, len(src)), make([]byte, len(src))
 				l.split(planes, src, base)
-				l.join(out, planes, base)
+				l.join(out, planesIn(planes, l), base)
 				if !bytes.Equal(out, src) {
 					t.Errorf("layout %d, tier %d: joining %d bytes does not undo splitting", l, use, len(src))
 				}

@@ -82,20 +82,67 @@ func encodeBytesRound(e *laneEncoder, p []byte, at int) int {
 // readLanePlane fills p from src, which is exactly one coding.
 func (s *scratch) readLanePlane(p, src []byte) error {
 	d := &s.deltas().dec
-	f, src, err := readFreqs(src)
+	lanes := lanesFor(len(p))
+	f, src, err := d.openPlane(src, lanes)
 	if err != nil {
 		return err
 	}
+	done := 0
+	if fewFast(lanes) && d.few.set(&f) {
+		done, src = decodeFewFast(d, p, src)
+	} else {
+		d.setBytes(&f)
+		done, src = decodeBytesFast(d, p, src, lanes)
+	}
+	return d.closePlane(p[done:], src, lanes, &f)
+}
+
+// readJoined fills dst from body where that is a plane in lanes, of few values, and
+// one of the other bytes as they are: the first is not written down then, but as
+// part of the elements. It returns false where body is something else, or
+// corrupt, or no kernel does it.
+func (s *scratch) readJoined(dst, body []byte) (bool, error) {
+	n := len(dst) / 2
+	if !fewFast(lanesFor(n)) || len(body) == 0 || body[0] != planeLanes {
+		return false, nil
+	}
+	coded, raw, err := cut(body[1:])
+	if err != nil || len(raw) != 1+n || raw[0] != planeRaw {
+		return false, nil
+	}
+	d := &s.deltas().dec
+	f, src, err := d.openPlane(coded, maxLanes)
+	if err != nil || !d.few.set(&f) {
+		return false, nil
+	}
+	lo := raw[1:]
+	done, src := decodeFewJoinedFast(d, dst, lo, src)
+	hi := s.planesOf(n - done)
+	if err := d.closePlane(hi, src, maxLanes, &f); err != nil {
+		return true, err
+	}
+	join16(dst[2*done:], hi, lo[done:], nil, layoutBF16)
+	return true, nil
+}
+
+// openPlane reads the table and the states that src begins with.
+func (d *laneDecoder) openPlane(src []byte, lanes int) (f freqs, rest []byte, err error) {
+	if f, src, err = readFreqs(src); err != nil {
+		return f, nil, err
+	}
 	if f.bits != ransBits {
-		return corrupt("table of %d bits", f.bits)
+		return f, nil, corrupt("table of %d bits", f.bits)
 	}
-	d.setBytes(&f)
-	lanes := lanesFor(len(p))
-	if src, err = d.readStates(src, lanes); err != nil {
-		return err
+	rest, err = d.readStates(src, lanes)
+	return f, rest, err
+}
+
+// closePlane fills p, what kernels left of a plane, from src, and checks that it
+// ends there.
+func (d *laneDecoder) closePlane(p, src []byte, lanes int, f *freqs) (err error) {
+	if len(p) > 0 {
+		d.setBytes(f)
 	}
-	n, src := decodeBytesFast(d, p, src, lanes)
-	p = p[n:]
 	for ; lanes == maxLanes && len(p) >= maxLanes; p = p[maxLanes:] {
 		low := takeBytes(&d.plane, &d.states, (*[maxLanes]byte)(p))
 		if src, err = d.renormalise(src, low); err != nil {

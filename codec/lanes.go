@@ -93,6 +93,7 @@ type laneDecoder struct {
 
 	plane [1 << ransBits]decEntry // of a byte plane
 	tail  [1 << 10]byte
+	few   fewTables
 
 	round   roundTables
 	stale   *stepTables     // what round is to be filled from; nil if it is

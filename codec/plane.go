@@ -70,30 +70,29 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 // lengthAnd returns the size of p and its length before it, at least.
 func lengthAnd(p []byte) int { return len(p) + 1 + bits.Len(uint(len(p)))/8 }
 
-// readPlane fills p from the coding that src begins with, and returns what
-// follows it.
-func (s *scratch) readPlane(p, src []byte) ([]byte, error) {
+// readPlane returns the plane of the coding that src begins with, and what follows
+// that. It is p, which it fills, or of a raw plane a part of src.
+func (s *scratch) readPlane(p, src []byte) (plane, rest []byte, err error) {
 	if len(src) == 0 {
-		return nil, corrupt("planes are cut short")
+		return nil, nil, corrupt("planes are cut short")
 	}
 	coding, src := src[0], src[1:]
 	switch coding {
 	case planeRaw:
 		if len(src) < len(p) {
-			return nil, corrupt("raw plane is cut short")
+			return nil, nil, corrupt("raw plane is cut short")
 		}
-		copy(p, src)
-		return src[len(p):], nil
+		return src[:len(p)], src[len(p):], nil
 	case planeFill:
 		if len(src) == 0 {
-			return nil, corrupt("fill plane is cut short")
+			return nil, nil, corrupt("fill plane is cut short")
 		}
 		fill(p, src[:1])
-		return src[1:], nil
+		return p, src[1:], nil
 	}
 	body, rest, err := cut(src)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	switch coding {
 	case planeZstd:
@@ -107,7 +106,7 @@ func (s *scratch) readPlane(p, src []byte) ([]byte, error) {
 	default:
 		err = unknown("plane coding", coding)
 	}
-	return rest, err
+	return p, rest, err
 }
 
 // cut splits src into the bytes that the uvarint at its start counts, and what

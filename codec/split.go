@@ -30,24 +30,29 @@ func (l layout) split(planes, src, base []byte) {
 
 // join undoes split: it writes to dst the elements of planes, each XORed with
 // that of base unless base is nil.
-func (l layout) join(dst, planes, base []byte) {
-	n := len(dst) / l.width()
-	planes = planes[:len(dst)]
-	if k := joinFast(l, dst, planes, base, n); k > 0 {
+func (l layout) join(dst []byte, planes *planeSet, base []byte) {
+	if k := joinFast(l, dst, planes, base); k > 0 {
 		l.joinSlow(dst, planes, base, k)
 		return
 	}
 	switch l {
 	case layoutBytes:
-		xor(dst, planes, base)
+		xor(dst, planes[0], base)
 	case layout16, layoutBF16:
-		join16(dst, planes[:n], planes[n:], base, l)
+		join16(dst, planes[0], planes[1], base, l)
 	case layout32, layoutF32:
 		join32(dst, planes, base, l)
 	default:
 		join64(dst, planes, base, l)
 	}
 }
+
+// A planeSet is the planes of a layout, as many as elements have bytes, and of as
+// many bytes as there are elements.
+type planeSet [maxWidth][]byte
+
+// maxWidth is the most bytes of an element.
+const maxWidth = 8
 
 // splitSlow splits the elements of src from the k'th on, one by one.
 func (l layout) splitSlow(planes, src, base []byte, k int) {
@@ -66,27 +71,27 @@ func (l layout) splitSlow(planes, src, base []byte, k int) {
 	}
 }
 
-// joinSlow undoes splitSlow.
-func (l layout) joinSlow(dst, planes, base []byte, k int) {
+// joinSlow joins the elements from the k'th on.
+func (l layout) joinSlow(dst []byte, planes *planeSet, base []byte, k int) {
 	w := l.width()
-	n := len(dst) / w
-	var one [8]byte
-	for i := k; i < n; i++ {
-		for p := range w {
-			one[p] = planes[p*n+i]
-		}
-		var b []byte
-		if base != nil {
-			b = base[i*w : (i+1)*w]
-		}
-		l.join(dst[i*w:(i+1)*w], one[:w], b)
+	if k == len(dst)/w {
+		return
 	}
-}
-
-// join2 is join of two planes that need not lie together, without a base.
-func (l layout) join2(dst, hi, lo []byte) {
-	k := join16Fast(l, dst, hi, lo)
-	join16(dst[2*k:], hi[k:], lo[k:], nil, l)
+	rest := *planes
+	for p := range w {
+		rest[p] = planes[p][k:]
+	}
+	if base != nil {
+		base = base[k*w:]
+	}
+	switch dst = dst[k*w:]; w {
+	case 2:
+		join16(dst, rest[0], rest[1], base, l)
+	case 4:
+		join32(dst, &rest, base, l)
+	default:
+		join64(dst, &rest, base, l)
+	}
 }
 
 // xor writes src XOR base to dst, or src where base is nil.
@@ -214,9 +219,9 @@ func split32(planes, src, base []byte, l layout) {
 	}
 }
 
-func join32(dst, planes, base []byte, l layout) {
+func join32(dst []byte, planes *planeSet, base []byte, l layout) {
 	n := len(dst) / 4
-	p0, p1, p2, p3 := planes[:n], planes[n:][:n], planes[2*n:][:n], planes[3*n:][:n]
+	p0, p1, p2, p3 := planes[0][:n], planes[1][:n], planes[2][:n], planes[3][:n]
 	for i := range p0 {
 		x := uint32(p0[i])<<24 | uint32(p1[i])<<16 | uint32(p2[i])<<8 | uint32(p3[i])
 		if l == layoutF32 {
@@ -246,12 +251,11 @@ func split64(planes, src, base []byte, l layout) {
 	}
 }
 
-func join64(dst, planes, base []byte, l layout) {
-	n := len(dst) / 8
-	for i := range n {
+func join64(dst []byte, planes *planeSet, base []byte, l layout) {
+	for i := range len(dst) / 8 {
 		var x uint64
-		for p := range 8 {
-			x = x<<8 | uint64(planes[p*n+i])
+		for _, p := range planes {
+			x = x<<8 | uint64(p[i])
 		}
 		if l == layoutF64 {
 			x = x>>1&expF64 | x>>52<<63 | x&mantF64

@@ -32,6 +32,16 @@ func plainSplit(l layout, src, base []byte) []byte {
 	return planes
 }
 
+// planesIn returns planes that lie one after the other.
+func planesIn(all []byte, l layout) *planeSet {
+	var planes planeSet
+	n := len(all) / l.width()
+	for i := range l.width() {
+		planes[i] = all[i*n : (i+1)*n]
+	}
+	return &planes
+}
+
 func TestSplit(t *testing.T) {
 	src, base := random(20, 680), random(21, 680)
 	for l := range layout(layouts) {
@@ -42,7 +52,7 @@ func TestSplit(t *testing.T) {
 				if want := plainSplit(l, src[:n], base); !bytes.Equal(planes, want) {
 					t.Fatalf("layout %d, %d bytes: split = %x, want %x", l, n, planes, want)
 				}
-				l.join(back, planes, base)
+				l.join(back, planesIn(planes, l), base)
 				if !bytes.Equal(back, src[:n]) {
 					t.Fatalf("layout %d, %d bytes: join = %x, want %x", l, n, back, src[:n])
 				}

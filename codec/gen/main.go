@@ -22,6 +22,8 @@ func main() {
 	searchFloat512(floatKind{"decodeF32AVX512", 32, 23, 0xff})
 	rowShifts512()
 	bytes512()
+	few512("decodeFewAVX512", false)
+	few512("decodeFewBF16AVX512", true)
 	encodeSteps512("encode16AVX512", 16)
 	encodeSteps512("encode32AVX512", 32)
 	encodeBytes512()

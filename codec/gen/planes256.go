@@ -86,15 +86,11 @@ func (w element64) repeated(x uint64) Mem {
 
 // each32 is each64 for AVX2.
 func each32(name, does string, w element64, float, join bool) {
-	TEXT(name, NOSPLIT, "func(planes, data, base *byte, n, stride int)")
-	Pragma("noescape")
-	Doc(name + " " + does + " n elements, a multiple of 32, XORed with base's unless that is nil; planes are stride bytes apart.")
+	stride, done := planesSignature(name, does, 32, join)
 	planes := Load(Param("planes"), GP64())
 	data := Load(Param("data"), GP64())
 	base := Load(Param("base"), GP64())
 	n := Load(Param("n"), GP64())
-	stride := GP64()
-	Load(Param("stride"), stride)
 	a, b, index := ymm[13], ymm[14], ymm[15]
 	VMOVDQU(planeBytes256(w.width, join), index)
 	at := GP64()
@@ -117,11 +113,10 @@ func each32(name, does string, w element64, float, join bool) {
 		Label(l)
 		SUBQ(U8(32), n)
 		JL(LabelRef("done"))
-		MOVQ(planes, at)
 		if join {
-			for _, y := range x {
-				VMOVDQU(Mem{Base: at}, y)
-				ADDQ(stride, at)
+			for i, y := range x {
+				MOVQ(Mem{Base: planes, Disp: 8 * i}, at)
+				VMOVDQU(Mem{Base: at, Index: done, Scale: 1}, y)
 			}
 			for i, y := range transpose256(x, spare) {
 				VPSHUFB(index, y, y)
@@ -132,6 +127,7 @@ func each32(name, does string, w element64, float, join bool) {
 				VMOVDQU(y.AsX(), Mem{Base: data, Disp: 16 * i})
 				VEXTRACTI128(U8(1), y, Mem{Base: data, Disp: half + 16*i})
 			}
+			ADDQ(U8(32), done)
 		} else {
 			for i, y := range x {
 				load(data, i, y)
@@ -141,12 +137,13 @@ func each32(name, does string, w element64, float, join bool) {
 				}
 				VPSHUFB(index, y, y)
 			}
+			MOVQ(planes, at)
 			for _, y := range transpose256(x, spare) {
 				VMOVDQU(y, Mem{Base: at})
 				ADDQ(stride, at)
 			}
+			ADDQ(U8(32), planes)
 		}
-		ADDQ(U8(32), planes)
 		ADDQ(U32(uint32(32*w.width)), data)
 		if l == "based" {
 			ADDQ(U32(uint32(32*w.width)), base)

@@ -90,17 +90,33 @@ func (w element64) move(x, exponent, sign, a, b, t reg.VecPhysical, down bool) {
 	VPTERNLOGQ(U8(0xca), t, b, x) // the sign's of b
 }
 
+// planesSignature begins a kernel that splits or joins so many elements at a time.
+// The planes that are made lie stride apart, those that are joined where pointers
+// say; done is then zero.
+func planesSignature(name, does string, many int, join bool) (stride, done reg.GPVirtual) {
+	doc := fmt.Sprintf("%s %s n elements, a multiple of %d, XORed with base's unless that is nil; ", name, does, many)
+	if join {
+		TEXT(name, NOSPLIT, "func(planes, data, base *byte, n int)")
+		Doc(doc + "planes are pointers to them.")
+		done = GP64()
+		XORQ(done, done)
+	} else {
+		TEXT(name, NOSPLIT, "func(planes, data, base *byte, n, stride int)")
+		Doc(doc + "planes are stride bytes apart.")
+		stride = GP64()
+		Load(Param("stride"), stride)
+	}
+	Pragma("noescape")
+	return stride, done
+}
+
 // each64 makes a kernel of one loop over 64 elements, with a base and without.
 func each64(name, does string, w element64, float, join bool) {
-	TEXT(name, NOSPLIT, "func(planes, data, base *byte, n, stride int)")
-	Pragma("noescape")
-	Doc(name + " " + does + " n elements, a multiple of 64, XORed with base's unless that is nil; planes are stride bytes apart.")
+	stride, done := planesSignature(name, does, 64, join)
 	planes := Load(Param("planes"), GP64())
 	data := Load(Param("data"), GP64())
 	base := Load(Param("base"), GP64())
 	n := Load(Param("n"), GP64())
-	stride := GP64()
-	Load(Param("stride"), stride)
 	x, t := zmm[0:w.width], zmm[8:16]
 	index, exponent, sign := zmm[31], zmm[30], zmm[29]
 	VMOVDQU64(planeBytes(w.width, join), index)
@@ -119,11 +135,10 @@ func each64(name, does string, w element64, float, join bool) {
 		Label(l)
 		SUBQ(U8(64), n)
 		JL(LabelRef("done"))
-		MOVQ(planes, at)
 		if join {
 			for i := range x {
-				VMOVDQU64(Mem{Base: at}, x[i])
-				ADDQ(stride, at)
+				MOVQ(Mem{Base: planes, Disp: 8 * i}, at)
+				VMOVDQU64(Mem{Base: at, Index: done, Scale: 1}, x[i])
 			}
 			for i, v := range w.transpose(x, t, true) {
 				VPERMB(v, index, x[i])
@@ -144,13 +159,16 @@ func each64(name, does string, w element64, float, join bool) {
 				VPERMB(x[i], index, x[i])
 			}
 		}
-		if !join {
+		if join {
+			ADDQ(U8(64), done)
+		} else {
+			MOVQ(planes, at)
 			for _, v := range w.transpose(x, t, false) {
 				VMOVDQU64(v, Mem{Base: at})
 				ADDQ(stride, at)
 			}
+			ADDQ(U8(64), planes)
 		}
-		ADDQ(U8(64), planes)
 		ADDQ(U32(uint32(64*w.width)), data)
 		if l == "based" {
 			ADDQ(U32(uint32(64*w.width)), base)
