@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gofrs/flock"
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 
@@ -155,6 +156,39 @@ func TestPathsIntoTemporaries(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	get(t, a, res.CID, out) // add leaves such a directory out
 	sameTree(t, out, modelDir(t, map[string][]byte{"good.bin": []byte("good")}))
+}
+
+// What a killed get left goes with the next get, which does not wait a day; what a
+// running one has stays.
+func TestTemporariesOfKilledGets(t *testing.T) {
+	n := start(t)
+	dir := modelDir(t, map[string][]byte{"w.bin": []byte("w")})
+	named(t, n, dir, "m")
+	out := t.TempDir()
+	for name, runs := range map[string]bool{"00000000000000aa": false, "00000000000000bb": true} {
+		temp := filepath.Join(out, ".zipnode-partial", name)
+		if err := os.MkdirAll(temp, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(temp, "000001.part"), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		lock := flock.New(temp + ".lock")
+		if ok, err := lock.TryLock(); !ok || err != nil {
+			t.Skip("no locks here")
+		}
+		if !runs {
+			if err := lock.Close(); err != nil { // as when its process ends
+				t.Fatal(err)
+			}
+		}
+		defer lock.Close()
+	}
+	get(t, n, "m", out)
+	left, err := os.ReadDir(filepath.Join(out, ".zipnode-partial"))
+	if err != nil || len(left) != 2 || left[0].Name() != "00000000000000bb" || left[1].Name() != "00000000000000bb.lock" {
+		t.Errorf("temporaries %v are left (%v), want those of the get that runs", left, err)
+	}
 }
 
 // A store inside a model's directory is no part of the model, however its path

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,7 +137,7 @@ var hostileModels = []struct {
 	{"a directory that nobody has the inside of", func(t *testing.T, s *shelf) cid.Cid {
 		return s.dir(t, "d", cid.NewCidV1(cid.DagProtobuf, dag.Raw([]byte("nowhere")).Hash()))
 	}},
-	{"a packing of pages that nobody has", func(t *testing.T, s *shelf) cid.Cid {
+	{"a file that is dag-cbor", func(t *testing.T, s *shelf) cid.Cid {
 		return s.dir(t, "f", cid.NewCidV1(cid.DagCBOR, dag.Raw([]byte("no file")).Hash()))
 	}},
 }
@@ -208,6 +209,13 @@ func TestLinksInTarget(t *testing.T) {
 		"the temporaries are a link out": func(out, victim string) error {
 			return os.Symlink(victim, filepath.Join(out, ".zipnode-partial"))
 		},
+		"the temporaries are a link to what is beside them": func(out, victim string) error {
+			if err := os.WriteFile(filepath.Join(out, "mine"), nil, 0o600); err != nil {
+				return err
+			}
+			long := time.Now().Add(-48 * time.Hour)
+			return errors.Join(os.Symlink(".", filepath.Join(out, ".zipnode-partial")), os.Chtimes(filepath.Join(out, "mine"), long, long))
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			room := t.TempDir()
@@ -231,6 +239,9 @@ func TestLinksInTarget(t *testing.T) {
 			}
 			if b, readErr := os.ReadFile(filepath.Join(victim, "f")); readErr != nil || string(b) != "old" {
 				t.Errorf("the file outside is %q (%v)", b, readErr)
+			}
+			if _, err := os.Lstat(filepath.Join(out, "mine")); strings.Contains(what, "beside") && err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path"
 	"sync"
-	"time"
 
 	"github.com/ipfs/go-cid"
 )
@@ -34,14 +32,12 @@ type outFile struct {
 // can lie outside it: os.Root sees to that.
 type outDir struct {
 	root *os.Root
-	dir  string // of this get's temporaries, in partialDir
+	dir  string   // of this get's temporaries, in partialDir
+	lock *os.File // held while this get runs; nil where there are no locks
 
 	mu sync.Mutex
 	n  int // temporaries made
 }
-
-// staleAfter is how old what a killed get left must be to be removed.
-const staleAfter = 24 * time.Hour
 
 func openOut(dir string) (*outDir, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -53,38 +49,13 @@ func openOut(dir string) (*outDir, error) {
 	}
 	o := &outDir{root: root}
 	if err := o.makeTemp(); err != nil {
-		return nil, coded(errors.Join(err, root.Close()))
+		return nil, coded(errors.Join(fmt.Errorf("%s: %w", dir, err), o.close()))
 	}
 	return o, nil
 }
 
-// makeTemp makes a directory for this get alone: another may write here at the
-// same time. What killed ones left long ago goes.
-func (o *outDir) makeTemp() error {
-	if err := o.root.MkdirAll(partialDir, 0o700); err != nil {
-		return err
-	}
-	if old, err := fs.ReadDir(o.root.FS(), partialDir); err == nil {
-		for _, d := range old {
-			if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {
-				_ = o.root.RemoveAll(path.Join(partialDir, d.Name())) // it is no harm if it stays
-			}
-		}
-	}
-	for {
-		o.dir = path.Join(partialDir, fmt.Sprintf("%016x", rand.Uint64()))
-		if err := o.root.Mkdir(o.dir, 0o700); !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	}
-}
-
 // close removes the temporaries that are left.
-func (o *outDir) close() error {
-	err := o.root.RemoveAll(o.dir)
-	_ = o.root.Remove(partialDir) // stays while another get uses it
-	return errors.Join(err, o.root.Close())
-}
+func (o *outDir) close() error { return errors.Join(o.unclaim(), o.root.Close()) }
 
 // state tells what lies where f will be written: nothing, the same file, or
 // something else.

@@ -69,6 +69,35 @@ func TestRepairOfWhatPeersLack(t *testing.T) {
 	}
 }
 
+// Where the root is damaged, nothing leads from the model to its tensors. Those that
+// lost a recipe are set aside all the same: adding the model again makes it whole,
+// as verify promises, and does not find them here.
+func TestAddAgainAfterDamage(t *testing.T) {
+	model := modelDir(t, map[string][]byte{"a.safetensors": oneTensor(weights(5, 3<<20)), "b.safetensors": oneTensor(weights(6, 1<<20))})
+	dir := t.TempDir()
+	n := startIn(t, dir)
+	named(t, n, model, "m")
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pack := filepath.Join(dir, "packs", "000001.car")
+	for _, s := range sections(t, pack) {
+		if s.codec != cid.Raw {
+			damage(t, pack, s.offset+s.size/2)
+		}
+	}
+	n = startIn(t, dir)
+	v := call[node.VerifyResult](t, n, "verify", nil)
+	if left := len(v.Corrupt) - v.Repaired; left < 3 {
+		t.Errorf("%d blocks are damaged, want the root, and two recipes or more: %+v", left, v.Corrupt)
+	}
+	named(t, n, model, "m")
+	if v := call[node.VerifyResult](t, n, "verify", nil); len(v.Corrupt) > 0 {
+		t.Errorf("after adding it again: %+v", v.Corrupt)
+	}
+	wantModel(t, n, "m", model)
+}
+
 // A section is where a block lies in a pack.
 type section struct {
 	offset, size int64

@@ -257,6 +257,7 @@ type repairer struct {
 	models []namedModel     // that need one of blocks
 	blocks []cid.Cid        // damaged
 	left   map[cid.Cid]bool // of blocks, those that are not here after the run and that a model needs; under the raw codec
+	alone  bool             // no peer was met
 }
 
 func (n *Node) newRepairer(ctx context.Context, damage []store.Damage, report func(Progress)) (*repairer, error) {
@@ -292,7 +293,7 @@ func (r *repairer) run(ctx context.Context) error {
 	if len(r.blocks) == 0 {
 		return nil
 	}
-	if r.peers(ctx) {
+	if r.alone = !r.peers(ctx); !r.alone {
 		if err := r.sameBlocks(ctx); err != nil {
 			return err
 		}
@@ -303,6 +304,9 @@ func (r *repairer) run(ctx context.Context) error {
 		if _, err := r.n.store.SetAside(ctx, m.tensors...); err != nil {
 			return err
 		}
+	}
+	if err := r.n.store.SuspendBroken(ctx); err != nil { // also those of a model whose root is gone
+		return err
 	}
 	for _, m := range r.models {
 		if err := r.model(ctx, m); err != nil {
@@ -370,6 +374,9 @@ func (r *repairer) peers(ctx context.Context) bool {
 		return false
 	}
 	until := time.Now().Add(meetPeers)
+	if len(host.Peers()) == 0 {
+		r.report(Progress{Stage: "look for peers"})
+	}
 	for len(host.Peers()) == 0 && (len(r.n.cfg.Bootstrap) > 0 || r.n.cfg.MDNS) && time.Now().Before(until) {
 		select {
 		case <-ctx.Done():
@@ -451,6 +458,9 @@ func (r *repairer) refetch(ctx context.Context, model cid.Cid, tensors []cid.Cid
 	}
 	defer lease.Release()
 	g := &getting{n: r.n, lease: lease, report: r.report, trust: newDistrust(), only: tensors}
+	if r.alone { // to look for peers again, tensor by tensor, would take minutes
+		return g.run(ctx, nil)
+	}
 	return r.n.withPeers(ctx, model.String(), g.run)
 }
 

@@ -193,10 +193,13 @@ func (w *sweeping) count(ctx context.Context) (res Collected, kept map[uint32]in
 			return false, err
 		}
 		marked := w.m.kept(d)
+		lent := marked && w.m.lent(d)
 		if !marked && w.leased && !p.less(w.from) {
-			marked = true
-			res.Leased += int64(p.length)
+			marked, lent = true, true
 			w.m.block(d)
+		}
+		if lent {
+			res.Leased += int64(p.length)
 		}
 		if marked {
 			res.Kept++

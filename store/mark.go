@@ -19,6 +19,7 @@ type marker struct {
 	strict bool // what does not read is an error: below it nothing could be marked
 
 	unpinned bool // models without a pin are kept as well
+	leased   bool // what is marked now, is for leases alone
 }
 
 // visits are how a block was met: one set of these takes half the memory of a
@@ -32,15 +33,25 @@ const (
 	asTensor // the same
 	_
 	asRecipe
+	forLease // a block that only leases keep
 )
 
 func newMarker(s *Store) *marker { return &marker{s: s, seen: map[digest]visits{}} }
 
 // block marks d.
-func (m *marker) block(d digest) { m.seen[d] |= asBlock }
+func (m *marker) block(d digest) {
+	v := m.seen[d]
+	if m.leased && v&asBlock == 0 {
+		v |= forLease
+	}
+	m.seen[d] = v | asBlock
+}
 
 // kept tells whether d is marked.
 func (m *marker) kept(d digest) bool { return m.seen[d]&asBlock != 0 }
+
+// lent tells whether only leases keep d.
+func (m *marker) lent(d digest) bool { return m.seen[d]&forLease != 0 }
 
 // first tells whether d is visited so for the first time, and notes it.
 func (m *marker) first(d digest, how visits) bool {
@@ -269,6 +280,8 @@ func (m *marker) packing(ctx context.Context, c cid.Cid) error {
 
 // leases marks what the open leases found.
 func (m *marker) leases(ctx context.Context) error {
+	m.leased = true
+	defer func() { m.leased = false }()
 	m.s.leases.mu.Lock()
 	var found []tensorID
 	for _, l := range m.s.leases.open {
@@ -291,6 +304,8 @@ func (m *marker) leases(ctx context.Context) error {
 // since marks what the recipes written at from or later need: chunks and bases
 // that the operation found, and that only its lease, in memory, kept.
 func (m *marker) since(ctx context.Context, from place) error {
+	m.leased = true
+	defer func() { m.leased = false }()
 	var recipes []digest
 	err := m.s.index.scan(key(tabBlock), func(k, v []byte) (bool, error) {
 		p, err := decodePlace(v)

@@ -134,9 +134,28 @@ func (s *Store) SetAsideBlocks(ctx context.Context, recipe cid.Cid) (bool, error
 	return a.damaged, err
 }
 
+// SuspendBroken suspends every tensor of whose recipe in use, or a base's, a block
+// is not here, as the index has it: what verify set aside of a model whose nodes
+// do not lead to its tensors any more.
+func (s *Store) SuspendBroken(ctx context.Context) error {
+	a := asideer{s: s, whole: map[tensorID]bool{}, indexed: true}
+	found := false
+	err := s.index.scan(key(tabTensor), func(k, _ []byte) (bool, error) {
+		whole, err := a.tensor(ctx, tensorID(k[1:]).cid())
+		found = found || !whole
+		return true, err
+	})
+	if found {
+		s.leaves.clear()
+		s.recipes.clear()
+	}
+	return err
+}
+
 type asideer struct {
 	s       *Store
 	whole   map[tensorID]bool
+	indexed bool // chunks that the index has are taken for whole
 	damaged bool // a block that the index knew was not whole
 }
 
@@ -207,7 +226,10 @@ func (a *asideer) recipe(ctx context.Context, t Tensor) (bool, error) {
 		return false, nil
 	}
 	for e, err := range r.Chunks.All(ctx, realGetter{a.s}) {
-		if err == nil {
+		if err == nil && a.indexed {
+			_, ok, findErr := a.s.find(digestOf(e.Chunk))
+			whole, err = whole && ok, findErr
+		} else if err == nil {
 			err = check(e.Chunk)
 		}
 		if err != nil {

@@ -231,13 +231,15 @@ func (v *verifier) setAside(d digest, dm Damage) {
 func (v *verifier) gap(p *pack, from, to int64) {
 	part := &pack{number: p.number, file: windowFile{p.file, to}}
 	end, err := part.scan(from, func(section) error { return nil }, func(a, b int64) {
-		v.damage(Damage{Where: fmt.Sprintf("%s offset %d", packName(p.number), a), Reason: "bytes that no model uses are damaged; they were dropped"})
+		v.damage(Damage{Where: fmt.Sprintf("%s offset %d", packName(p.number), a), Reason: droppedBytes})
 	})
 	if err != nil || end < to {
-		v.damage(Damage{Where: fmt.Sprintf("%s offset %d", packName(p.number), end), Reason: "bytes that no model uses are damaged; they were dropped"})
+		v.damage(Damage{Where: fmt.Sprintf("%s offset %d", packName(p.number), end), Reason: droppedBytes})
 	}
 	v.read(to - from)
 }
+
+const droppedBytes = "bytes that belong to no block are damaged; they were dropped"
 
 // A windowFile is the first size bytes of a file.
 type windowFile struct {
