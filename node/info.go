@@ -317,11 +317,12 @@ func (n *Node) Status(ctx context.Context, _ none) (StatusResult, error) {
 	}
 	res.Free, _ = store.FreeSpace(n.cfg.Dir)
 	res.Writing = n.turn.writing()
+	res.Lately = n.lately.events()
 	n.netMu.Lock()
 	host, seeder := n.host, n.seeder
 	n.netMu.Unlock()
 	if host != nil {
-		res.Peers = len(host.Peers())
+		res.Peers, res.Banned = len(host.Peers()), host.Banned()
 	}
 	if seeder != nil {
 		for _, s := range seeder.Status() {
