@@ -104,7 +104,11 @@ func (a *app) statusCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Tell how the store and the daemon are",
-		Args:  exactly(),
+		Long: `Tells what the store holds and takes, and what room is left; of a daemon also its
+addresses, its peers, which models it seeds, and what went wrong lately: peers
+banned, blocks damaged, operations failed. PROVIDERS counts the nodes found that
+announce a model, this one too.`,
+		Args: exactly(),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			var r node.StatusResult
 			if err := a.call(ctx, "status", nil, &r); err != nil {
