@@ -39,9 +39,13 @@ soak:
 	$(GO) test ./cmd/zipnode -run TestSoak -v -soak $(SOAK) -timeout 0
 	$(MAKE) memory many-tensors
 
-# Every fuzz target for FUZZTIME each: minutes to hours.
-fuzz: ; @for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-	echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x $$p || exit 1; done; done
+# Every fuzz target for FUZZTIME each: minutes to hours. Now and then Go ends a run
+# that found nothing with "context deadline exceeded" (golang/go#75804): that one
+# failure, with no input written, is none.
+fuzz: ; @d=$$(mktemp -d) && trap 'rm -rf "$$d"' EXIT; for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	echo "$$p $$f"; rm -f "$$d/failed"; \
+	{ $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x $$p || touch "$$d/failed"; } 2>&1 | tee "$$d/log"; \
+	test ! -e "$$d/failed" || { grep -q '^ *context deadline exceeded$$' "$$d/log" && ! grep -q 'Failing input' "$$d/log"; } || exit 1; done; done
 # The crowd of docs/simulations.md.
 sim: ; $(GO) test ./simulations -run TestCrowd -v -timeout 60m -crowd 2,4,8,16
 # A repack killed 20 times, at moments spread over its run; then completed each time.

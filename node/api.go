@@ -385,6 +385,7 @@ type StatusResult struct {
 	ID      string        `json:"id"`
 	Addrs   []string      `json:"addrs"`
 	Peers   int           `json:"peers"`
+	Banned  int           `json:"banned"` // peers, for what they sent
 	Uptime  float64       `json:"uptime_seconds"`
 	Models  int           `json:"models"`
 	Tensors int           `json:"tensors"`
@@ -395,6 +396,15 @@ type StatusResult struct {
 	Free    int64         `json:"free"`              // of the disk
 	Writing string        `json:"writing,omitempty"` // the operation that writes now
 	Seeding []SeedingLine `json:"seeding,omitempty"`
+	Lately  []Event       `json:"lately,omitempty"` // the latest first
+}
+
+// Event is a kind of warning, since the process started.
+type Event struct {
+	What    string    `json:"what"`
+	Times   int       `json:"times"`
+	Last    time.Time `json:"last"`
+	Details string    `json:"details"` // of the last
 }
 
 // SeedingLine is one root this node keeps announcing.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/zipnode/zipnode/store"
@@ -84,6 +85,7 @@ func (n *Node) Call(ctx context.Context, op string, args json.RawMessage, wait t
 		defer done()
 		ctx = context.WithValue(ctx, waitKey{}, waiting{op: op, has: true})
 	}
+	start := time.Now()
 	report := newReporter(progress)
 	defer report.stop()
 	res, err := o.run(n, ctx, args, report.send)
@@ -98,9 +100,28 @@ func (n *Node) Call(ctx context.Context, op string, args json.RawMessage, wait t
 		if ctx.Err() != nil {
 			err = ctx.Err() // whatever broke when it was cancelled
 		}
-		return nil, coded(fmt.Errorf("%w", err))
+		err = coded(fmt.Errorf("%w", err))
+		n.logFailure(op, err)
+		return nil, err
+	}
+	if o.writes {
+		n.log.Info("done", "operation", op, "took", time.Since(start).Round(time.Millisecond))
 	}
 	return res, nil
+}
+
+// logFailure logs that an operation failed: as a warning where whoever runs this
+// node should know, not only who asked for the operation.
+func (n *Node) logFailure(op string, err error) {
+	level := slog.LevelInfo
+	var coder interface{ Code() string }
+	if errors.As(err, &coder) {
+		switch coder.Code() {
+		case CodeError, CodeIntegrity, CodeDisk, CodeDenied:
+			level = slog.LevelWarn
+		}
+	}
+	n.log.Log(context.Background(), level, "an operation failed", "operation", op, "err", err)
 }
 
 // A waiting says, in an operation's context, how it takes its turn to write.

@@ -102,6 +102,9 @@ func (n *Node) Export(ctx context.Context, req ExportRequest, progress func(Prog
 	if err == nil {
 		err = n.closure(ctx, packing, w.block)
 	}
+	if isAbsent(err) {
+		err = WithCode(CodeIntegrity, n.unprovided(model, err))
+	}
 	if err = errors.Join(err, w.w.Flush()); err == nil {
 		err = f.Sync()
 	}
@@ -226,6 +229,9 @@ func (n *Node) Import(ctx context.Context, req ImportRequest, progress func(Prog
 		return ImportResult{}, coded(err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return ImportResult{}, usagef("%s is a directory, no CAR file: 'zipnode add' takes directories", req.Path)
+	}
 	l, err := n.store.NewLease()
 	if err != nil {
 		return ImportResult{}, err

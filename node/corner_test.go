@@ -185,6 +185,9 @@ func TestTemporariesOfKilledGets(t *testing.T) {
 		defer lock.Close()
 	}
 	get(t, n, "m", out)
+	if _, err := try[node.GetResult](t, n, "get", node.GetRequest{Ref: "m", Out: filepath.Join(out, "w.bin")}); code(err) != node.CodeUsage {
+		t.Errorf("a get into a file: %v", err)
+	}
 	left, err := os.ReadDir(filepath.Join(out, ".zipnode-partial"))
 	if err != nil || len(left) != 2 || left[0].Name() != "00000000000000bb" || left[1].Name() != "00000000000000bb.lock" {
 		t.Errorf("temporaries %v are left (%v), want those of the get that runs", left, err)

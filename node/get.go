@@ -82,13 +82,26 @@ func (n *Node) withPeers(ctx context.Context, ref string, run func(context.Conte
 		return fmt.Errorf("%s is not all here, and %w", ref, err)
 	}
 	if len(n.cfg.Bootstrap) == 0 && !n.cfg.MDNS && len(host.Peers()) == 0 {
-		return fmt.Errorf("%w of %s is known: give --bootstrap the address that 'zipnode id' prints where it is served", p2p.ErrNoProvider, ref)
+		err = fmt.Errorf("%w of %s is known: give --bootstrap the address that 'zipnode id' prints where it is served", p2p.ErrNoProvider, ref)
+		return n.unprovided(root, err)
 	}
 	err = host.WithSession(ctx, root, run)
 	if errors.Is(err, p2p.ErrNoProvider) && len(host.Peers()) == 0 {
-		return fmt.Errorf("%w: no peer was reached: is 'zipnode serve' running where %s is, and its address given with --bootstrap?", err, ref)
+		err = fmt.Errorf("%w: no peer is connected: is 'zipnode serve' running where %s is, and its address given with --bootstrap?", err, ref)
+	}
+	if errors.Is(err, p2p.ErrNoProvider) {
+		err = n.unprovided(root, err)
 	}
 	return err
+}
+
+// unprovided adds to err, which says that something of the model root is nowhere,
+// that all of it was here once.
+func (n *Node) unprovided(root cid.Cid, err error) error {
+	if m, known, modelErr := n.store.Model(root); modelErr != nil || !known || m.Partial {
+		return err
+	}
+	return fmt.Errorf("the model is here, and damaged: 'zipnode verify' tells how; %w", err)
 }
 
 // getting is one get under way.

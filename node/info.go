@@ -71,7 +71,7 @@ func (n *Node) lines(ctx context.Context, m store.Model) ([]ModelLine, error) {
 }
 
 // storedUnder sums the chunks of the tensors under c, each tensor once, those
-// shared with other models in full. What is not here counts nothing.
+// shared with other models in full. What is not here, or damaged, counts nothing.
 func (n *Node) storedUnder(ctx context.Context, c cid.Cid, seen cidSet) (int64, error) {
 	if !seen.add(c) {
 		return 0, nil
@@ -81,11 +81,8 @@ func (n *Node) storedUnder(ctx context.Context, c cid.Cid, seen cidSet) (int64, 
 		return t.Stored, err
 	}
 	b, err := n.store.Get(ctx, c)
-	if isAbsent(err) {
-		return 0, nil
-	}
 	if err != nil {
-		return 0, err
+		return 0, ignoreDamage(err) // verify tells of it; other models are to be listed
 	}
 	links, err := dag.Links(b)
 	if err != nil {
@@ -317,11 +314,12 @@ func (n *Node) Status(ctx context.Context, _ none) (StatusResult, error) {
 	}
 	res.Free, _ = store.FreeSpace(n.cfg.Dir)
 	res.Writing = n.turn.writing()
+	res.Lately = n.lately.events()
 	n.netMu.Lock()
 	host, seeder := n.host, n.seeder
 	n.netMu.Unlock()
 	if host != nil {
-		res.Peers = len(host.Peers())
+		res.Peers, res.Banned = len(host.Peers()), host.Banned()
 	}
 	if seeder != nil {
 		for _, s := range seeder.Status() {

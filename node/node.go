@@ -33,6 +33,7 @@ import (
 type Node struct {
 	cfg     Config
 	log     *slog.Logger
+	lately  *lately  // warnings
 	lock    *dirLock // nil where the store is in memory
 	key     crypto.PrivKey
 	id      peer.ID
@@ -72,10 +73,12 @@ func Exists(dir string) bool {
 // daemon, its network. It returns an error wrapping [ErrNoStore] where Init was
 // not called, and a [*LockedError] where another process owns the directory.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
-	n := &Node{cfg: cfg, log: cfg.Log, started: time.Now(), turn: newTurn()}
-	if n.log == nil {
-		n.log = slog.New(slog.DiscardHandler)
+	n := &Node{cfg: cfg, lately: new(lately), started: time.Now(), turn: newTurn()}
+	var to slog.Handler = slog.DiscardHandler
+	if cfg.Log != nil {
+		to = cfg.Log.Handler()
 	}
+	n.log = slog.New(observer{Handler: to, to: n.lately})
 	if err := n.open(ctx); err != nil {
 		return nil, coded(errors.Join(err, n.close()))
 	}

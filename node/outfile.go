@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"sync"
+	"syscall"
 
 	"github.com/ipfs/go-cid"
 )
@@ -40,7 +41,9 @@ type outDir struct {
 }
 
 func openOut(dir string) (*outDir, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := os.MkdirAll(dir, 0o777); errors.Is(err, syscall.ENOTDIR) {
+		return nil, WithCode(CodeUsage, err)
+	} else if err != nil {
 		return nil, coded(err)
 	}
 	root, err := os.OpenRoot(dir)

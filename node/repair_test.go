@@ -87,6 +87,9 @@ func TestAddAgainAfterDamage(t *testing.T) {
 		}
 	}
 	n = startIn(t, dir)
+	if res := call[node.LsResult](t, n, "ls", nil); len(res.Models) != 1 {
+		t.Errorf("models listed: %+v", res.Models)
+	}
 	v := call[node.VerifyResult](t, n, "verify", nil)
 	if left := len(v.Corrupt) - v.Repaired; left < 3 {
 		t.Errorf("%d blocks are damaged, want the root, and two recipes or more: %+v", left, v.Corrupt)

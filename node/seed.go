@@ -239,7 +239,7 @@ func (n *Node) Rm(ctx context.Context, req RefRequest) (RmResult, error) {
 		return RmResult{}, err
 	}
 	if len(ch.Unname) == 0 && !pinned {
-		return RmResult{}, WithCode(CodeNotFound, fmt.Errorf("%s has no name and no pin here", req.Ref))
+		return RmResult{}, WithCode(CodeNotFound, fmt.Errorf("%s has no name and no pin here: 'zipnode gc' frees what nothing keeps", req.Ref))
 	}
 	if err := n.store.Apply(ch); err != nil {
 		return RmResult{}, err

@@ -65,6 +65,9 @@ func (n *Node) Verify(ctx context.Context, req RefRequest, progress func(Progres
 		}
 		res.Corrupt = append(res.Corrupt, line)
 	}
+	if len(res.Corrupt) > 0 {
+		n.log.Warn("damage was found", "blocks", len(res.Corrupt), "repaired", res.Repaired, "first", res.Corrupt[0].CID, "where", res.Corrupt[0].Where)
+	}
 	if err := n.store.Flush(); err != nil {
 		return res, err
 	}

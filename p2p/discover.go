@@ -181,7 +181,7 @@ func (h *Host) multicast(ctx context.Context) {
 	peers := make(found, 64)
 	sub, err := h.host.EventBus().Subscribe(new(event.EvtLocalAddressesUpdated))
 	if err != nil {
-		h.log.Warn("mdns", "err", err)
+		h.log.Warn("mdns does not start", "err", err)
 		return
 	}
 	defer sub.Close()

@@ -90,6 +90,19 @@ func (g *gater) banned(p peer.ID) bool {
 	return o != nil && time.Now().Before(o.banned)
 }
 
+// bans counts the peers that are banned now.
+func (g *gater) bans() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n, now := 0, time.Now()
+	for _, o := range g.offenders {
+		if now.Before(o.banned) {
+			n++
+		}
+	}
+	return n
+}
+
 // near reports whether an address is loopback, private or link-local.
 func near(a ma.Multiaddr) bool {
 	ip, err := manet.ToIP(a)

@@ -227,6 +227,9 @@ func (h *Host) Peers() []PeerInfo {
 	return out
 }
 
+// Banned counts the peers that may not connect now, for what they sent.
+func (h *Host) Banned() int { return h.gater.bans() }
+
 // Connect connects to the peer at addr, which ends in /p2p/ and its ID.
 func (h *Host) Connect(ctx context.Context, addr ma.Multiaddr) error {
 	info, err := peer.AddrInfoFromP2pAddr(addr)

@@ -76,8 +76,8 @@ func TestRudeAskersAreBanned(t *testing.T) {
 			return !victim.connected(h.ID()) && h.Network().Connectedness(victim.ID()) != network.Connected
 		})
 	}
-	if !victim.gater.banned(h.ID()) {
-		t.Error("not banned after three offences")
+	if !victim.gater.banned(h.ID()) || victim.Banned() != 1 {
+		t.Errorf("not banned after three offences: %d are", victim.Banned())
 	}
 	_ = h.Connect(limited(t, 5*time.Second), peer.AddrInfo{ID: victim.ID(), Addrs: victim.Libp2p().Addrs()})
 	if victim.connected(h.ID()) {

@@ -18,7 +18,14 @@ type MissingError struct {
 }
 
 func (e *MissingError) Error() string {
-	s := fmt.Sprintf("block %s: %v: %d peers asked", e.Block, ErrNoProvider, e.Asked)
+	asked := fmt.Sprintf("%d peers were asked", e.Asked)
+	switch e.Asked {
+	case 0:
+		asked = "there was no peer to ask"
+	case 1:
+		asked = "one peer was asked"
+	}
+	s := fmt.Sprintf("block %s: %v: %s", e.Block, ErrNoProvider, asked)
 	if e.Liar != nil {
 		s += "; " + e.Liar.Error()
 	}

@@ -223,7 +223,7 @@ func (w *replier) have(ctx context.Context, q *request) error {
 	for i, c := range q.cids {
 		ok, err := w.lib.Has(ctx, c)
 		if err != nil && !errors.Is(err, dag.ErrNotFound) {
-			w.log.Warn("has", "cid", c, "err", err) // ours to repair; for the asker it is not here
+			w.log.Warn("whether a block is here cannot be told", "cid", c, "err", err) // ours to repair; for the asker it is not here
 		}
 		if ok && err == nil {
 			setBit(bits, i)
@@ -239,7 +239,7 @@ func (w *replier) recipes(ctx context.Context, q *request) error {
 	for i, c := range q.cids {
 		list, err := w.lib.Recipes(ctx, c)
 		if err != nil && !errors.Is(err, dag.ErrNotFound) {
-			w.log.Warn("recipes", "tensor", c, "err", err)
+			w.log.Warn("recipes that a peer asked for do not read", "tensor", c, "err", err)
 		}
 		list = list[:min(len(list), maxOffers)]
 		size := 0
@@ -299,7 +299,7 @@ func (w *replier) chunks(ctx context.Context, q *request) error {
 	if q.first < most {
 		entries, err := w.lib.Entries(ctx, q.recipe, int(q.first), q.count)
 		if err != nil && !errors.Is(err, dag.ErrNotFound) {
-			w.log.Warn("entries", "recipe", q.recipe, "err", err)
+			w.log.Warn("a recipe that a peer asked for does not read", "recipe", q.recipe, "err", err)
 		}
 		for _, e := range entries[:min(len(entries), q.count)] {
 			cids = append(cids, e.Chunk)
@@ -330,7 +330,7 @@ func (w *replier) list(ctx context.Context, q *request, cids []cid.Cid) error {
 				continue
 			}
 			if err != nil && !errors.Is(err, dag.ErrNotFound) {
-				w.log.Warn("block for a peer", "cid", cids[i], "err", err)
+				w.log.Warn("a block that a peer asked for does not read", "cid", cids[i], "err", err)
 			}
 		}
 		absent++

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -54,7 +55,10 @@ func (a *app) main(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !a.ran {
+		err = fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())
+	}
 	if a.cancel != nil {
 		defer a.cancel()
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -87,7 +88,7 @@ func (a *app) own(ctx context.Context, op string, args, result any, show reporte
 	a.embedded = true
 	s, err := gateway.Serve(context.WithoutCancel(ctx), a.dir, guests{n, op}, a.info(false))
 	if err != nil {
-		a.log().Info("no socket for other commands", "reason", err)
+		a.log(slog.LevelError).Info("no socket for other commands", "reason", err)
 	} else {
 		defer func() { err = errors.Join(err, shutdown(ctx, s)) }()
 	}

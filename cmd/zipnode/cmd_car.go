@@ -98,8 +98,10 @@ func (a *app) exportOut(ctx context.Context, ref string) (err error) {
 func (a *app) importCmd() *cobra.Command {
 	var req node.ImportRequest
 	cmd := &cobra.Command{
-		Use:     "import FILE",
-		Short:   "Take the model of a CAR file",
+		Use:   "import FILE",
+		Short: "Take the model of a CAR file",
+		Long: `Reads a CAR file that 'zipnode export' wrote, checks each byte against the
+model's CID, and keeps the model. Needs no network.`,
 		Example: "  zipnode import my-model.car --name my-model",
 		Args:    exactly("a CAR file"),
 		RunE: a.run(func(ctx context.Context, args []string) error {

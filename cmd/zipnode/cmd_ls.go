@@ -129,8 +129,11 @@ func shape(dims []uint64) string {
 
 func (a *app) rmCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:     "rm CID|NAME",
-		Short:   "Forget a model; gc frees it",
+		Use:   "rm CID|NAME",
+		Short: "Forget a model; gc frees it",
+		Long: `Takes a name away, and stops keeping the model unless another name means it. No
+byte is freed before 'zipnode gc' runs; what other models are stored as
+differences from stays.`,
 		Example: "  zipnode rm my-model && zipnode gc",
 		Args:    exactly(refWords), ValidArgsFunction: a.completeRef,
 		RunE: a.run(func(ctx context.Context, args []string) error {

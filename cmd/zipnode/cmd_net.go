@@ -104,7 +104,11 @@ func (a *app) statusCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Tell how the store and the daemon are",
-		Args:  exactly(),
+		Long: `Tells what the store holds and takes, and what room is left; of a daemon also its
+addresses, its peers, which models it seeds, and what went wrong lately: peers
+banned, blocks damaged, operations failed. PROVIDERS counts the nodes found that
+announce a model, this one too.`,
+		Args: exactly(),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			var r node.StatusResult
 			if err := a.call(ctx, "status", nil, &r); err != nil {
@@ -128,7 +132,11 @@ func printStatus(w io.Writer, r *node.StatusResult) {
 		t.add("", addr)
 	}
 	if r.Serving {
-		t.add("peers", fmt.Sprint(r.Peers))
+		peers := fmt.Sprint(r.Peers)
+		if r.Banned > 0 {
+			peers += fmt.Sprintf(", and %d banned for what they sent", r.Banned)
+		}
+		t.add("peers", peers)
 	}
 	stored := fmt.Sprintf("%s in %s", size(r.Stored), count(r.Blocks, "block"))
 	if more := compared(r.Stored, r.Bytes); more != "" {
@@ -144,13 +152,32 @@ func printStatus(w io.Writer, r *node.StatusResult) {
 		t.add("writing", r.Writing)
 	}
 	t.write(w)
-	if len(r.Seeding) == 0 {
+	printSeeding(w, r.Seeding)
+	printLately(w, r.Lately)
+}
+
+// printLately lists the warnings since the daemon started.
+func printLately(w io.Writer, events []node.Event) {
+	if len(events) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	t := table{right: " r"}
+	t.add("LATELY", "TIMES", "LAST", "WHICH WAS")
+	for _, e := range events {
+		t.add(e.What, fmt.Sprint(e.Times), e.Last.Local().Format(time.DateTime), oneLine(e.Details))
+	}
+	t.write(w)
+}
+
+func printSeeding(w io.Writer, list []node.SeedingLine) {
+	if len(list) == 0 {
 		return
 	}
 	fmt.Fprintln(w)
 	seeds := table{right: "  r"}
 	seeds.add("SEEDING", "CID", "PROVIDERS")
-	for _, s := range r.Seeding {
+	for _, s := range list {
 		n := "not counted yet"
 		if s.Providers >= 0 {
 			n = fmt.Sprint(s.Providers)

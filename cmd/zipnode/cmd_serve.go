@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -91,7 +92,7 @@ func (a *app) openToServe(ctx context.Context) (owner, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Serve, cfg.Network = true, true
+	cfg.Serve, cfg.Network, cfg.Log = true, true, a.log(slog.LevelWarn)
 	for q := a.queue(); ; {
 		if err := a.otherDaemon(ctx); err != nil {
 			return nil, err

@@ -120,8 +120,9 @@ func (a *app) gcCmd() *cobra.Command {
 		Use:   "gc",
 		Short: "Free the space of what no pin keeps",
 		Long: `Removes the blocks that no pinned model needs. A base that a pinned fine-tune is
-stored against stays, until a repack finds that the fine-tune takes less without. What an interrupted add or get left stays for a day, for the
-next try to go on with; --all frees that too.`,
+stored against stays, until a repack finds that the fine-tune takes less without.
+What an interrupted add or get left stays for a day, for the next try to go on
+with; --all frees that too.`,
 		Example: "  zipnode rm old-model && zipnode gc\n  zipnode gc --dry-run",
 		Args:    exactly(),
 		RunE: a.run(func(ctx context.Context, _ []string) error {

@@ -59,7 +59,6 @@ func (a *app) end(ctx context.Context, err error) int {
 		err, code = timeout, 1
 	case !a.ran:
 		code = exits[node.CodeUsage]
-		err = fmt.Errorf("%w (see 'zipnode --help')", err)
 	case code == 0:
 		code = 1
 	}

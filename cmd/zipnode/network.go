@@ -62,7 +62,7 @@ func (a *app) config() (node.Config, error) {
 		Public:    s.Public || a.network.public,
 		Quota:     quota,
 		Version:   buildVersion(),
-		Log:       a.log(),
+		Log:       a.log(slog.LevelError), // what goes wrong, the command itself says
 	}, nil
 }
 
@@ -82,9 +82,10 @@ func (a *app) checkNetwork(s *settings) (int64, error) {
 	return quota, nil
 }
 
-// log returns the logger that -v asks for.
-func (a *app) log() *slog.Logger {
-	level := slog.LevelError
+// log returns the logger that -v asks for; without, it writes what is of level
+// quiet or above.
+func (a *app) log(quiet slog.Level) *slog.Logger {
+	level := quiet
 	switch a.verbose {
 	case 0:
 	case 1:
