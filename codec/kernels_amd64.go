@@ -49,12 +49,12 @@ func decodeFewAVX512(d *byte, p *byte, src *byte, size int, rounds int) (done in
 //go:noescape
 func decodeFewBF16AVX512(d *byte, dst *byte, lo *byte, src *byte, size int, rounds int) (done int, read int)
 
-// encode16AVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
+// encode16AVX512 encodes rounds whole rounds, at least one, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
 func encode16AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 
-// encode32AVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
+// encode32AVX512 encodes rounds whole rounds, at least one, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
 func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)

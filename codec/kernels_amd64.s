@@ -4693,7 +4693,7 @@ finish:
 	RET
 
 // func encode16AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, POPCNT
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, CMOV, POPCNT
 TEXT ·encode16AVX512(SB), NOSPLIT, $0-72
 	MOVQ         e+0(FP), AX
 	MOVQ         ctx+8(FP), CX
@@ -4703,621 +4703,553 @@ TEXT ·encode16AVX512(SB), NOSPLIT, $0-72
 	MOVQ         at+40(FP), DI
 	LEAQ         (SI)(DI*2), SI
 	MOVQ         $-1, DI
-	VMOVDQU64    unpackOrder<>+0(SB), Z20
-	VMOVDQU64    evenWords<>+0(SB), Z29
-	VMOVDQU64    thirdBytes<>+0(SB), Z24
-	VPTERNLOGD   $0xff, Z21, Z21, Z21
+	VMOVDQU64    unpackOrder<>+0(SB), Z29
+	VPXORQ       Z30, Z30, Z30
 	MOVL         $0x00000001, R8
-	VPBROADCASTD R8, Z19
-	MOVL         $0x0000001f, R8
-	VPBROADCASTD R8, Z23
-	MOVL         $0x00001fff, R8
-	VPBROADCASTD R8, Z22
-	MOVL         $0x00000101, R8
-	VPBROADCASTW R8, Z30
-	MOVL         $0x00000f0f, R8
 	VPBROADCASTW R8, Z31
-	VMOVDQU64    8960(AX), Z25
-	VMOVDQU64    9088(AX), Z26
-	VMOVDQU64    9216(AX), Z27
-	VMOVDQU64    9344(AX), Z28
 	MOVQ         rounds+48(FP), R8
 	MOVQ         lanes+56(FP), R9
 	MOVQ         SI, R10
 	MOVQ         R8, R11
+	SUBQ         $0x01, R11
 	IMULQ        R9, R11
 	ADDQ         R11, CX
 	ADDQ         R11, DX
 	LEAQ         (BX)(R11*2), BX
-	VMOVDQU32    (AX), Z0
-	VMOVDQU32    64(AX), Z1
-	VMOVDQU32    128(AX), Z2
-	VMOVDQU32    192(AX), Z3
+	VMOVDQU64    (AX), Z12
+	VMOVDQU64    64(AX), Z13
+	VMOVDQU64    evenWords<>+0(SB), Z0
+	VMOVDQU64    oddWords<>+0(SB), Z2
+	VPERMI2W     Z13, Z12, Z0
+	VPERMI2W     Z13, Z12, Z2
+	VMOVDQU64    128(AX), Z12
+	VMOVDQU64    192(AX), Z13
+	VMOVDQU64    evenWords<>+0(SB), Z1
+	VMOVDQU64    oddWords<>+0(SB), Z3
+	VPERMI2W     Z13, Z12, Z1
+	VPERMI2W     Z13, Z12, Z3
 	CMPQ         R9, $0x20
 	JEQ          lanes32
 	JL           lanes16
-	MOVQ         $0xffffffffffffffff, R9
-	KMOVQ        R9, K7
+	VPERMQ       (CX), Z29, Z24
+	VPERMQ       (DX), Z29, Z25
+	VPERMB       8448(AX), Z24, Z27
+	VPADDB       repeated01010101<>+0(SB), Z25, Z25
+	VPERMB       8512(AX), Z24, Z28
+	VPERMB       8576(AX), Z27, Z26
+	VPCMPUB      $0x05, Z26, Z25, K5
+	VPADDB       repeated02020202<>+0(SB), Z27, K5, Z27
+	VPERMB       8640(AX), Z27, Z26
+	VPCMPUB      $0x05, Z26, Z25, K5
+	VPADDB       repeated01010101<>+0(SB), Z27, K5, Z27
+	VPERMB       8704(AX), Z27, Z26
+	VPCMPUB      $0x05, Z26, Z25, K5
+	VPADDB       repeated20202020<>+0(SB), Z27, K5, Z27
+	VPERMB       8768(AX), Z27, Z26
+	VPCMPUB      $0x05, Z26, Z25, K5
+	VPADDB       repeated40404040<>+0(SB), Z27, K5, Z27
 
 round64:
-	SUBQ       $0x01, R8
-	JL         finish
-	SUBQ       $0x40, CX
-	SUBQ       $0x40, DX
-	SUBQ       $0x00000080, BX
-	VPERMD     (CX), Z20, Z8
-	VPERMD     (DX), Z20, Z9
-	VPSUBB     Z21, Z9, Z9
-	VPERMB     8448(AX), Z8, Z10
-	VPERMB     8512(AX), Z8, Z11
-	VPERMB     8576(AX), Z8, Z12
-	VPCMPUB    $0x05, Z12, Z9, K1
-	VPERMB     8640(AX), Z8, Z13
-	VPCMPUB    $0x05, Z13, Z9, K2
-	VPERMB     8704(AX), Z8, Z14
-	VPCMPUB    $0x05, Z14, Z9, K3
-	VPADDB     Z30, Z10, K1, Z10
-	VPADDB     Z30, Z10, K2, Z10
-	VPADDB     Z30, Z10, K3, Z10
-	VPERMB     8768(AX), Z10, Z12
-	VPCMPUB    $0x05, Z12, Z9, K1
-	VPERMB     8832(AX), Z10, Z13
-	VPCMPUB    $0x05, Z13, Z9, K2
-	VPERMB     8896(AX), Z10, Z14
-	VPCMPUB    $0x05, Z14, Z9, K3
-	VPSLLW     $0x02, Z10, Z10
-	VPADDB     Z30, Z10, K1, Z10
-	VPADDB     Z30, Z10, K2, Z10
-	VPADDB     Z30, Z10, K3, Z10
-	VMOVDQA64  Z10, Z12
-	VPERMI2B   9408(AX), Z28, Z12
-	VMOVDQA64  Z10, Z13
-	VPERMI2B   9024(AX), Z25, Z13
-	VMOVDQA64  Z10, Z14
-	VPERMI2B   9152(AX), Z26, Z14
-	VMOVDQA64  Z10, Z15
-	VPERMI2B   9280(AX), Z27, Z15
-	VPSUBB     Z11, Z31, Z16
-	VPCMPUB    $0x06, Z16, Z12, K7, K1
-	VPMINUB    Z12, Z16, Z16
-	VPSUBB     Z16, Z12, Z12
-	VPSLLW     $0x05, Z16, Z16
-	VPORQ      Z16, Z14, Z14
-	VPUNPCKLBW Z14, Z13, Z16
-	VPUNPCKLBW Z11, Z15, Z17
-	VPUNPCKLWD Z17, Z16, Z4
-	VPUNPCKHWD Z17, Z16, Z5
-	VPUNPCKHBW Z14, Z13, Z16
-	VPUNPCKHBW Z11, Z15, Z17
-	VPUNPCKLWD Z17, Z16, Z6
-	VPUNPCKHWD Z17, Z16, Z7
-	KORTESTQ   K1, K1
-	JNE        more64
+	VMOVDQU64 9600(AX), Z10
+	VPERMT2B  9664(AX), Z27, Z10
+	VMOVDQU64 9472(AX), Z9
+	VPERMT2B  9536(AX), Z27, Z9
+	VMOVDQU64 9088(AX), Z6
+	VPERMT2B  9152(AX), Z27, Z6
+	VMOVDQU64 9216(AX), Z7
+	VPERMT2B  9280(AX), Z27, Z7
+	VMOVDQU64 8832(AX), Z4
+	VPERMT2B  8896(AX), Z27, Z4
+	VMOVDQU64 8960(AX), Z5
+	VPERMT2B  9024(AX), Z27, Z5
+	VMOVDQU64 9344(AX), Z8
+	VPERMT2B  9408(AX), Z27, Z8
+	VPTESTMB  Z10, Z10, K1
+	VMOVDQA64 Z28, Z11
+	KORTESTQ  K1, K1
+	JNE       more64
 
 symbols64:
-	VPANDD        Z22, Z6, Z8
-	VPSRLW        $0x0d, Z6, Z10
-	VPSRLD        $0x18, Z6, Z12
-	VPSUBD        Z12, Z23, Z14
-	VPSUBD        Z10, Z14, Z14
-	VPSLLVD       Z14, Z8, Z14
-	VPCMPUD       $0x05, Z14, Z2, K1
-	VPANDD        Z22, Z7, Z9
-	VPSRLW        $0x0d, Z7, Z11
-	VPSRLD        $0x18, Z7, Z13
-	VPSUBD        Z13, Z23, Z14
-	VPSUBD        Z11, Z14, Z14
-	VPSLLVD       Z14, Z9, Z14
-	VPCMPUD       $0x05, Z14, Z3, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z3, Z2, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
-	KMOVD         K3, R9
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z2, K1, Z2
-	VPSRLD        $0x10, Z3, K2, Z3
-	VPMOVZXWD     64(BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z2
-	VCVTDQ2PS     Z8, Z14
-	VCVTDQ2PS     Z2, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z8, Z15, Z14
-	VPSUBD        Z14, Z2, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z8, Z14, K2
-	VPSLLVD       Z12, Z19, Z16
-	VPSUBD        Z8, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z6, Z14
-	VPADDD        Z14, Z2, Z2
-	VPADDD        Z15, Z2, Z2
-	VPSUBD        Z16, Z2, K1, Z2
-	VPADDD        Z16, Z2, K2, Z2
-	VPMOVZXWD     96(BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPRORVD       Z11, Z14, Z14
-	VPSHLDVD      Z11, Z14, Z3
-	VCVTDQ2PS     Z9, Z14
-	VCVTDQ2PS     Z3, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z9, Z15, Z14
-	VPSUBD        Z14, Z3, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z9, Z14, K2
-	VPSLLVD       Z13, Z19, Z16
-	VPSUBD        Z9, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z7, Z14
-	VPADDD        Z14, Z3, Z3
-	VPADDD        Z15, Z3, Z3
-	VPSUBD        Z16, Z3, K1, Z3
-	VPADDD        Z16, Z3, K2, Z3
-	VPANDD        Z22, Z4, Z8
-	VPSRLW        $0x0d, Z4, Z10
-	VPSRLD        $0x18, Z4, Z12
-	VPSUBD        Z12, Z23, Z14
-	VPSUBD        Z10, Z14, Z14
-	VPSLLVD       Z14, Z8, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VPANDD        Z22, Z5, Z9
-	VPSRLW        $0x0d, Z5, Z11
-	VPSRLD        $0x18, Z5, Z13
-	VPSUBD        Z13, Z23, Z14
-	VPSUBD        Z11, Z14, Z14
-	VPSLLVD       Z14, Z9, Z14
-	VPCMPUD       $0x05, Z14, Z1, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z1, Z0, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
-	KMOVD         K3, R9
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPMOVZXWD     (BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z0
-	VCVTDQ2PS     Z8, Z14
-	VCVTDQ2PS     Z0, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z8, Z15, Z14
-	VPSUBD        Z14, Z0, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z8, Z14, K2
-	VPSLLVD       Z12, Z19, Z16
-	VPSUBD        Z8, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z4, Z14
-	VPADDD        Z14, Z0, Z0
-	VPADDD        Z15, Z0, Z0
-	VPSUBD        Z16, Z0, K1, Z0
-	VPADDD        Z16, Z0, K2, Z0
-	VPMOVZXWD     32(BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPRORVD       Z11, Z14, Z14
-	VPSHLDVD      Z11, Z14, Z1
-	VCVTDQ2PS     Z9, Z14
-	VCVTDQ2PS     Z1, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z9, Z15, Z14
-	VPSUBD        Z14, Z1, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z9, Z14, K2
-	VPSLLVD       Z13, Z19, Z16
-	VPSUBD        Z9, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z5, Z14
-	VPADDD        Z14, Z1, Z1
-	VPADDD        Z15, Z1, Z1
-	VPSUBD        Z16, Z1, K1, Z1
-	VPADDD        Z16, Z1, K2, Z1
-	JMP           round64
+	XORQ             R9, R9
+	MOVQ             $0x00000040, R11
+	CMPQ             R8, $0x01
+	CMOVQNE          R11, R9
+	SUBQ             R9, CX
+	SUBQ             R9, DX
+	VPUNPCKHBW       Z7, Z6, Z22
+	VPUNPCKLBW       Z7, Z6, Z16
+	VPUNPCKHBW       Z9, Z9, Z21
+	VPUNPCKLBW       Z9, Z9, Z15
+	VPCMPUW          $0x05, Z22, Z3, K3
+	VPCMPUW          $0x05, Z16, Z2, K1
+	VPERMQ           (CX), Z29, Z24
+	KMOVD            K3, R9
+	KMOVD            K1, R12
+	VPCOMPRESSW.Z    Z1, K3, Z23
+	VPCOMPRESSW.Z    Z0, K1, Z17
+	POPCNTL          R9, R9
+	POPCNTL          R12, R12
+	VPERMQ           (DX), Z29, Z25
+	BZHIL            R9, DI, R11
+	BZHIL            R12, DI, R13
+	KMOVD            R11, K4
+	KMOVD            R13, K2
+	ADDQ             R9, R9
+	ADDQ             R12, R12
+	VPERMB           8448(AX), Z24, Z27
+	SUBQ             R9, SI
+	MOVQ             SI, R9
+	SUBQ             R12, SI
+	MOVQ             SI, R11
+	VMOVDQU16        Z3, K3, Z1
+	VMOVDQU16        Z2, K1, Z0
+	VPSUBW           Z3, Z3, K3, Z3
+	VPSUBW           Z2, Z2, K1, Z2
+	VPADDB           repeated01010101<>+0(SB), Z25, Z25
+	VMOVDQU16        Z23, K4, (R9)
+	VMOVDQU16        Z17, K2, (R11)
+	VPADDW           64(BX), Z31, Z22
+	VPADDW           (BX), Z31, Z16
+	VMOVDQA64        Z22, Z23
+	VMOVDQA64        Z16, Z17
+	VPERMB           8512(AX), Z24, Z28
+	VPSHRDVW         Z21, Z22, Z23
+	VPSHRDVW         Z15, Z16, Z17
+	VPSHLDVW         Z21, Z1, Z3
+	VPSHLDVW         Z15, Z0, Z2
+	VPERMB           8576(AX), Z27, Z26
+	VPSHLDVW         Z21, Z23, Z1
+	VPSHLDVW         Z15, Z17, Z0
+	VPUNPCKHBW       Z5, Z4, Z18
+	VPUNPCKLBW       Z5, Z4, Z12
+	VPUNPCKLWD       Z30, Z18, Z21
+	VPUNPCKLWD       Z30, Z12, Z15
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPUNPCKLWD       Z3, Z1, Z22
+	VPUNPCKLWD       Z2, Z0, Z16
+	VCVTDQ2PS        Z21, Z21
+	VCVTDQ2PS        Z15, Z15
+	VCVTDQ2PS.RZ_SAE Z22, Z22
+	VCVTDQ2PS.RZ_SAE Z16, Z16
+	VPADDB           repeated02020202<>+0(SB), Z27, K5, Z27
+	VDIVPS.RZ_SAE    Z21, Z22, Z22
+	VDIVPS.RZ_SAE    Z15, Z16, Z16
+	VPUNPCKHWD       Z30, Z18, Z21
+	VPUNPCKHWD       Z30, Z12, Z15
+	VPUNPCKHWD       Z3, Z1, Z23
+	VPUNPCKHWD       Z2, Z0, Z17
+	VPERMB           8640(AX), Z27, Z26
+	VCVTDQ2PS        Z21, Z21
+	VCVTDQ2PS        Z15, Z15
+	VCVTDQ2PS.RZ_SAE Z23, Z23
+	VCVTDQ2PS.RZ_SAE Z17, Z17
+	VDIVPS.RZ_SAE    Z21, Z23, Z23
+	VDIVPS.RZ_SAE    Z15, Z17, Z17
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VCVTTPS2DQ       Z22, Z22
+	VCVTTPS2DQ       Z16, Z16
+	VCVTTPS2DQ       Z23, Z23
+	VCVTTPS2DQ       Z17, Z17
+	VMOVDQU64        unpackedWords0<>+0(SB), Z21
+	VMOVDQU64        unpackedWords0<>+0(SB), Z15
+	VPADDB           repeated01010101<>+0(SB), Z27, K5, Z27
+	VPERMI2W         Z23, Z22, Z21
+	VPERMI2W         Z17, Z16, Z15
+	VMOVDQU64        unpackedWords1<>+0(SB), Z3
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	VPERMB           8704(AX), Z27, Z26
+	VPERMI2W         Z23, Z22, Z3
+	VPERMI2W         Z17, Z16, Z2
+	VPMULLW          Z18, Z21, Z22
+	VPMULLW          Z12, Z15, Z16
+	VPSUBW           Z22, Z1, Z1
+	VPSUBW           Z16, Z0, Z0
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPCMPUW          $0x05, Z18, Z1, K3
+	VPCMPUW          $0x05, Z12, Z0, K1
+	VPADDW           Z31, Z21, K3, Z21
+	VPADDW           Z31, Z15, K1, Z15
+	VPTESTNMW        Z21, Z21, K3, K4
+	VPTESTNMW        Z15, Z15, K1, K2
+	VPADDB           repeated20202020<>+0(SB), Z27, K5, Z27
+	VPADDW           Z31, Z3, K4, Z3
+	VPADDW           Z31, Z2, K2, Z2
+	VPSUBW           Z18, Z1, K3, Z1
+	VPSUBW           Z12, Z0, K1, Z0
+	VPUNPCKHBW       Z30, Z8, Z19
+	VPUNPCKLBW       Z30, Z8, Z13
+	VPERMB           8768(AX), Z27, Z26
+	VPUNPCKHBW       Z30, Z11, Z20
+	VPUNPCKLBW       Z30, Z11, Z14
+	VPADDW           Z19, Z1, Z1
+	VPADDW           Z13, Z0, Z0
+	VPSHLDVW         Z20, Z21, Z3
+	VPSHLDVW         Z14, Z15, Z2
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPSLLVW          Z20, Z21, Z21
+	VPSLLVW          Z14, Z15, Z15
+	VPADDW           Z21, Z1, Z1
+	VPADDW           Z15, Z0, Z0
+	VPADDB           repeated40404040<>+0(SB), Z27, K5, Z27
+	SUBQ             $0x00000080, BX
+	SUBQ             $0x01, R8
+	JNE              round64
+	JMP              finish
 
 more64:
-	VPXORQ        Z8, Z8, Z8
-	VPUNPCKLBW    Z8, Z12, Z9
-	VPUNPCKHBW    Z8, Z12, Z10
-	VPUNPCKLWD    Z8, Z9, Z11
-	VPUNPCKHWD    Z8, Z9, Z12
-	VPUNPCKLWD    Z8, Z10, Z13
-	VPUNPCKHWD    Z8, Z10, Z15
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VPMINUD       Z8, Z13, Z9
-	VPSUBD        Z9, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z2, K1
-	VPMINUD       Z8, Z15, Z10
-	VPSUBD        Z10, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z3, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z3, Z2, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
+	VPUNPCKHBW    Z10, Z10, Z21
+	VPUNPCKLBW    Z10, Z10, Z15
+	VPADDB        Z10, Z9, Z18
+	VPADDB        Z10, Z9, Z12
+	VPUNPCKHBW    Z18, Z18, Z18
+	VPUNPCKLBW    Z12, Z12, Z12
+	VMOVDQU64     repeated80008000<>+0(SB), Z22
+	VMOVDQU64     repeated80008000<>+0(SB), Z16
+	VPSHRDVW      Z21, Z30, Z22
+	VPSHRDVW      Z15, Z30, Z16
+	VPCMPUW       $0x05, Z22, Z3, K3
+	VPCMPUW       $0x05, Z16, Z2, K1
 	KMOVD         K3, R9
+	KMOVD         K1, R12
+	VPCOMPRESSW.Z Z1, K3, Z23
+	VPCOMPRESSW.Z Z0, K1, Z17
 	POPCNTL       R9, R9
+	POPCNTL       R12, R12
 	BZHIL         R9, DI, R11
+	BZHIL         R12, DI, R13
 	KMOVD         R11, K4
+	KMOVD         R13, K2
 	ADDQ          R9, R9
+	ADDQ          R12, R12
 	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z2, K1, Z2
-	VPSRLD        $0x10, Z3, K2, Z3
-	VPMOVZXWD     64(BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPSRLW        $0x0d, Z6, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z9, Z14, Z14
-	VPSHLDVD      Z9, Z14, Z2
-	VPMOVZXWD     96(BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPSRLW        $0x0d, Z7, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z3
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VPMINUD       Z8, Z11, Z9
-	VPSUBD        Z9, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VPMINUD       Z8, Z12, Z10
-	VPSUBD        Z10, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z1, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z1, Z0, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
-	KMOVD         K3, R9
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPMOVZXWD     (BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPSRLW        $0x0d, Z4, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z9, Z14, Z14
-	VPSHLDVD      Z9, Z14, Z0
-	VPMOVZXWD     32(BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPSRLW        $0x0d, Z5, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z1
+	MOVQ          SI, R9
+	SUBQ          R12, SI
+	MOVQ          SI, R11
+	VMOVDQU16     Z3, K3, Z1
+	VMOVDQU16     Z2, K1, Z0
+	VPSUBW        Z3, Z3, K3, Z3
+	VPSUBW        Z2, Z2, K1, Z2
+	VMOVDQU16     Z23, K4, (R9)
+	VMOVDQU16     Z17, K2, (R11)
+	VPADDW        64(BX), Z31, Z22
+	VPADDW        (BX), Z31, Z16
+	VMOVDQA64     Z22, Z23
+	VMOVDQA64     Z16, Z17
+	VPSHRDVW      Z18, Z22, Z23
+	VPSHRDVW      Z12, Z16, Z17
+	VPSHLDVW      Z21, Z1, Z3
+	VPSHLDVW      Z15, Z0, Z2
+	VPSHLDVW      Z21, Z23, Z1
+	VPSHLDVW      Z15, Z17, Z0
 	JMP           symbols64
 
 lanes32:
-	MOVQ  $0x00ff00ff00ff00ff, R9
-	KMOVQ R9, K7
+	VMOVDQU32 (CX), Y24
+	VPERMQ    Z24, Z29, Z24
+	VMOVDQU32 (DX), Y25
+	VPERMQ    Z25, Z29, Z25
+	VPERMB    8448(AX), Z24, Z27
+	VPADDB    repeated01010101<>+0(SB), Z25, Z25
+	VPERMB    8512(AX), Z24, Z28
+	VPERMB    8576(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated02020202<>+0(SB), Z27, K5, Z27
+	VPERMB    8640(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated01010101<>+0(SB), Z27, K5, Z27
+	VPERMB    8704(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated20202020<>+0(SB), Z27, K5, Z27
+	VPERMB    8768(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated40404040<>+0(SB), Z27, K5, Z27
 
 round32:
-	SUBQ       $0x01, R8
-	JL         finish
-	SUBQ       $0x20, CX
-	SUBQ       $0x20, DX
-	SUBQ       $0x00000040, BX
-	VMOVDQU32  (CX), Y8
-	VPERMD     Z8, Z20, Z8
-	VMOVDQU32  (DX), Y9
-	VPERMD     Z9, Z20, Z9
-	VPSUBB     Z21, Z9, Z9
-	VPERMB     8448(AX), Z8, Z10
-	VPERMB     8512(AX), Z8, Z11
-	VPERMB     8576(AX), Z8, Z12
-	VPCMPUB    $0x05, Z12, Z9, K1
-	VPERMB     8640(AX), Z8, Z13
-	VPCMPUB    $0x05, Z13, Z9, K2
-	VPERMB     8704(AX), Z8, Z14
-	VPCMPUB    $0x05, Z14, Z9, K3
-	VPADDB     Z30, Z10, K1, Z10
-	VPADDB     Z30, Z10, K2, Z10
-	VPADDB     Z30, Z10, K3, Z10
-	VPERMB     8768(AX), Z10, Z12
-	VPCMPUB    $0x05, Z12, Z9, K1
-	VPERMB     8832(AX), Z10, Z13
-	VPCMPUB    $0x05, Z13, Z9, K2
-	VPERMB     8896(AX), Z10, Z14
-	VPCMPUB    $0x05, Z14, Z9, K3
-	VPSLLW     $0x02, Z10, Z10
-	VPADDB     Z30, Z10, K1, Z10
-	VPADDB     Z30, Z10, K2, Z10
-	VPADDB     Z30, Z10, K3, Z10
-	VMOVDQA64  Z10, Z12
-	VPERMI2B   9408(AX), Z28, Z12
-	VMOVDQA64  Z10, Z13
-	VPERMI2B   9024(AX), Z25, Z13
-	VMOVDQA64  Z10, Z14
-	VPERMI2B   9152(AX), Z26, Z14
-	VMOVDQA64  Z10, Z15
-	VPERMI2B   9280(AX), Z27, Z15
-	VPSUBB     Z11, Z31, Z16
-	VPCMPUB    $0x06, Z16, Z12, K7, K1
-	VPMINUB    Z12, Z16, Z16
-	VPSUBB     Z16, Z12, Z12
-	VPSLLW     $0x05, Z16, Z16
-	VPORQ      Z16, Z14, Z14
-	VPUNPCKLBW Z14, Z13, Z16
-	VPUNPCKLBW Z11, Z15, Z17
-	VPUNPCKLWD Z17, Z16, Z4
-	VPUNPCKHWD Z17, Z16, Z5
-	KORTESTQ   K1, K1
-	JNE        more32
+	VMOVDQU64 9600(AX), Z10
+	VPERMT2B  9664(AX), Z27, Z10
+	VMOVDQU64 9472(AX), Z9
+	VPERMT2B  9536(AX), Z27, Z9
+	VMOVDQU64 9088(AX), Z6
+	VPERMT2B  9152(AX), Z27, Z6
+	VMOVDQU64 9216(AX), Z7
+	VPERMT2B  9280(AX), Z27, Z7
+	VMOVDQU64 8832(AX), Z4
+	VPERMT2B  8896(AX), Z27, Z4
+	VMOVDQU64 8960(AX), Z5
+	VPERMT2B  9024(AX), Z27, Z5
+	VMOVDQU64 9344(AX), Z8
+	VPERMT2B  9408(AX), Z27, Z8
+	VPTESTMB  Z10, Z10, K1
+	VMOVDQA64 Z28, Z11
+	KORTESTQ  K1, K1
+	JNE       more32
 
 symbols32:
-	VPANDD        Z22, Z4, Z8
-	VPSRLW        $0x0d, Z4, Z10
-	VPSRLD        $0x18, Z4, Z12
-	VPSUBD        Z12, Z23, Z14
-	VPSUBD        Z10, Z14, Z14
-	VPSLLVD       Z14, Z8, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VPANDD        Z22, Z5, Z9
-	VPSRLW        $0x0d, Z5, Z11
-	VPSRLD        $0x18, Z5, Z13
-	VPSUBD        Z13, Z23, Z14
-	VPSUBD        Z11, Z14, Z14
-	VPSLLVD       Z14, Z9, Z14
-	VPCMPUD       $0x05, Z14, Z1, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z1, Z0, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
-	KMOVD         K3, R9
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPMOVZXWD     (BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z0
-	VCVTDQ2PS     Z8, Z14
-	VCVTDQ2PS     Z0, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z8, Z15, Z14
-	VPSUBD        Z14, Z0, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z8, Z14, K2
-	VPSLLVD       Z12, Z19, Z16
-	VPSUBD        Z8, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z4, Z14
-	VPADDD        Z14, Z0, Z0
-	VPADDD        Z15, Z0, Z0
-	VPSUBD        Z16, Z0, K1, Z0
-	VPADDD        Z16, Z0, K2, Z0
-	VPMOVZXWD     32(BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPRORVD       Z11, Z14, Z14
-	VPSHLDVD      Z11, Z14, Z1
-	VCVTDQ2PS     Z9, Z14
-	VCVTDQ2PS     Z1, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z9, Z15, Z14
-	VPSUBD        Z14, Z1, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z9, Z14, K2
-	VPSLLVD       Z13, Z19, Z16
-	VPSUBD        Z9, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z5, Z14
-	VPADDD        Z14, Z1, Z1
-	VPADDD        Z15, Z1, Z1
-	VPSUBD        Z16, Z1, K1, Z1
-	VPADDD        Z16, Z1, K2, Z1
-	JMP           round32
+	XORQ             R9, R9
+	MOVQ             $0x00000020, R11
+	CMPQ             R8, $0x01
+	CMOVQNE          R11, R9
+	SUBQ             R9, CX
+	SUBQ             R9, DX
+	VPUNPCKLBW       Z7, Z6, Z16
+	VPUNPCKLBW       Z9, Z9, Z15
+	VPCMPUW          $0x05, Z16, Z2, K1
+	VMOVDQU32        (CX), Y24
+	VPERMQ           Z24, Z29, Z24
+	KMOVD            K1, R9
+	VPCOMPRESSW.Z    Z0, K1, Z17
+	POPCNTL          R9, R9
+	VMOVDQU32        (DX), Y25
+	VPERMQ           Z25, Z29, Z25
+	BZHIL            R9, DI, R11
+	KMOVD            R11, K2
+	ADDQ             R9, R9
+	VPERMB           8448(AX), Z24, Z27
+	SUBQ             R9, SI
+	MOVQ             SI, R9
+	VMOVDQU16        Z2, K1, Z0
+	VPSUBW           Z2, Z2, K1, Z2
+	VPADDB           repeated01010101<>+0(SB), Z25, Z25
+	VMOVDQU16        Z17, K2, (R9)
+	VPADDW           (BX), Z31, Z16
+	VMOVDQA64        Z16, Z17
+	VPERMB           8512(AX), Z24, Z28
+	VPSHRDVW         Z15, Z16, Z17
+	VPSHLDVW         Z15, Z0, Z2
+	VPERMB           8576(AX), Z27, Z26
+	VPSHLDVW         Z15, Z17, Z0
+	VPUNPCKLBW       Z5, Z4, Z12
+	VPUNPCKLWD       Z30, Z12, Z15
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPUNPCKLWD       Z2, Z0, Z16
+	VCVTDQ2PS        Z15, Z15
+	VCVTDQ2PS.RZ_SAE Z16, Z16
+	VPADDB           repeated02020202<>+0(SB), Z27, K5, Z27
+	VDIVPS.RZ_SAE    Z15, Z16, Z16
+	VPUNPCKHWD       Z30, Z12, Z15
+	VPUNPCKHWD       Z2, Z0, Z17
+	VPERMB           8640(AX), Z27, Z26
+	VCVTDQ2PS        Z15, Z15
+	VCVTDQ2PS.RZ_SAE Z17, Z17
+	VDIVPS.RZ_SAE    Z15, Z17, Z17
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VCVTTPS2DQ       Z16, Z16
+	VCVTTPS2DQ       Z17, Z17
+	VMOVDQU64        unpackedWords0<>+0(SB), Z15
+	VPADDB           repeated01010101<>+0(SB), Z27, K5, Z27
+	VPERMI2W         Z17, Z16, Z15
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	VPERMB           8704(AX), Z27, Z26
+	VPERMI2W         Z17, Z16, Z2
+	VPMULLW          Z12, Z15, Z16
+	VPSUBW           Z16, Z0, Z0
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPCMPUW          $0x05, Z12, Z0, K1
+	VPADDW           Z31, Z15, K1, Z15
+	VPTESTNMW        Z15, Z15, K1, K2
+	VPADDB           repeated20202020<>+0(SB), Z27, K5, Z27
+	VPADDW           Z31, Z2, K2, Z2
+	VPSUBW           Z12, Z0, K1, Z0
+	VPUNPCKLBW       Z30, Z8, Z13
+	VPERMB           8768(AX), Z27, Z26
+	VPUNPCKLBW       Z30, Z11, Z14
+	VPADDW           Z13, Z0, Z0
+	VPSHLDVW         Z14, Z15, Z2
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPSLLVW          Z14, Z15, Z15
+	VPADDW           Z15, Z0, Z0
+	VPADDB           repeated40404040<>+0(SB), Z27, K5, Z27
+	SUBQ             $0x00000040, BX
+	SUBQ             $0x01, R8
+	JNE              round32
+	JMP              finish
 
 more32:
-	VPXORQ        Z8, Z8, Z8
-	VPUNPCKLBW    Z8, Z12, Z9
-	VPUNPCKHBW    Z8, Z12, Z10
-	VPUNPCKLWD    Z8, Z9, Z11
-	VPUNPCKHWD    Z8, Z9, Z12
-	VPUNPCKLWD    Z8, Z10, Z13
-	VPUNPCKHWD    Z8, Z10, Z15
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VPMINUD       Z8, Z11, Z9
-	VPSUBD        Z9, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VPMINUD       Z8, Z12, Z10
-	VPSUBD        Z10, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z1, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z1, Z0, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
-	KMOVD         K3, R9
+	VPUNPCKLBW    Z10, Z10, Z15
+	VPADDB        Z10, Z9, Z12
+	VPUNPCKLBW    Z12, Z12, Z12
+	VMOVDQU64     repeated80008000<>+0(SB), Z16
+	VPSHRDVW      Z15, Z30, Z16
+	VPCMPUW       $0x05, Z16, Z2, K1
+	KMOVD         K1, R9
+	VPCOMPRESSW.Z Z0, K1, Z17
 	POPCNTL       R9, R9
 	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
+	KMOVD         R11, K2
 	ADDQ          R9, R9
 	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VPSRLD        $0x10, Z1, K2, Z1
-	VPMOVZXWD     (BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPSRLW        $0x0d, Z4, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z9, Z14, Z14
-	VPSHLDVD      Z9, Z14, Z0
-	VPMOVZXWD     32(BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPSRLW        $0x0d, Z5, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z1
+	MOVQ          SI, R9
+	VMOVDQU16     Z2, K1, Z0
+	VPSUBW        Z2, Z2, K1, Z2
+	VMOVDQU16     Z17, K2, (R9)
+	VPADDW        (BX), Z31, Z16
+	VMOVDQA64     Z16, Z17
+	VPSHRDVW      Z12, Z16, Z17
+	VPSHLDVW      Z15, Z0, Z2
+	VPSHLDVW      Z15, Z17, Z0
 	JMP           symbols32
 
 lanes16:
-	MOVQ  $0x000f000f000f000f, R9
-	KMOVQ R9, K7
+	MOVL      $0x0000ffff, R9
+	KMOVD     R9, K7
+	VMOVDQU32 (CX), X24
+	VPERMQ    Z24, Z29, Z24
+	VMOVDQU32 (DX), X25
+	VPERMQ    Z25, Z29, Z25
+	VPERMB    8448(AX), Z24, Z27
+	VPADDB    repeated01010101<>+0(SB), Z25, Z25
+	VPERMB    8512(AX), Z24, Z28
+	VPERMB    8576(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated02020202<>+0(SB), Z27, K5, Z27
+	VPERMB    8640(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated01010101<>+0(SB), Z27, K5, Z27
+	VPERMB    8704(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated20202020<>+0(SB), Z27, K5, Z27
+	VPERMB    8768(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated40404040<>+0(SB), Z27, K5, Z27
 
 round16:
-	SUBQ       $0x01, R8
-	JL         finish
-	SUBQ       $0x10, CX
-	SUBQ       $0x10, DX
-	SUBQ       $0x00000020, BX
-	VMOVDQU32  (CX), X8
-	VPERMD     Z8, Z20, Z8
-	VMOVDQU32  (DX), X9
-	VPERMD     Z9, Z20, Z9
-	VPSUBB     Z21, Z9, Z9
-	VPERMB     8448(AX), Z8, Z10
-	VPERMB     8512(AX), Z8, Z11
-	VPERMB     8576(AX), Z8, Z12
-	VPCMPUB    $0x05, Z12, Z9, K1
-	VPERMB     8640(AX), Z8, Z13
-	VPCMPUB    $0x05, Z13, Z9, K2
-	VPERMB     8704(AX), Z8, Z14
-	VPCMPUB    $0x05, Z14, Z9, K3
-	VPADDB     Z30, Z10, K1, Z10
-	VPADDB     Z30, Z10, K2, Z10
-	VPADDB     Z30, Z10, K3, Z10
-	VPERMB     8768(AX), Z10, Z12
-	VPCMPUB    $0x05, Z12, Z9, K1
-	VPERMB     8832(AX), Z10, Z13
-	VPCMPUB    $0x05, Z13, Z9, K2
-	VPERMB     8896(AX), Z10, Z14
-	VPCMPUB    $0x05, Z14, Z9, K3
-	VPSLLW     $0x02, Z10, Z10
-	VPADDB     Z30, Z10, K1, Z10
-	VPADDB     Z30, Z10, K2, Z10
-	VPADDB     Z30, Z10, K3, Z10
-	VMOVDQA64  Z10, Z12
-	VPERMI2B   9408(AX), Z28, Z12
-	VMOVDQA64  Z10, Z13
-	VPERMI2B   9024(AX), Z25, Z13
-	VMOVDQA64  Z10, Z14
-	VPERMI2B   9152(AX), Z26, Z14
-	VMOVDQA64  Z10, Z15
-	VPERMI2B   9280(AX), Z27, Z15
-	VPSUBB     Z11, Z31, Z16
-	VPCMPUB    $0x06, Z16, Z12, K7, K1
-	VPMINUB    Z12, Z16, Z16
-	VPSUBB     Z16, Z12, Z12
-	VPSLLW     $0x05, Z16, Z16
-	VPORQ      Z16, Z14, Z14
-	VPUNPCKLBW Z14, Z13, Z16
-	VPUNPCKLBW Z11, Z15, Z17
-	VPUNPCKLWD Z17, Z16, Z4
-	KORTESTQ   K1, K1
-	JNE        more16
+	VMOVDQU64 9600(AX), Z10
+	VPERMT2B  9664(AX), Z27, Z10
+	VMOVDQU64 9472(AX), Z9
+	VPERMT2B  9536(AX), Z27, Z9
+	VMOVDQU64 9088(AX), Z6
+	VPERMT2B  9152(AX), Z27, Z6
+	VMOVDQU64 9216(AX), Z7
+	VPERMT2B  9280(AX), Z27, Z7
+	VMOVDQU64 8832(AX), Z4
+	VPERMT2B  8896(AX), Z27, Z4
+	VMOVDQU64 8960(AX), Z5
+	VPERMT2B  9024(AX), Z27, Z5
+	VMOVDQU64 9344(AX), Z8
+	VPERMT2B  9408(AX), Z27, Z8
+	VPTESTMB  Z10, Z10, K1
+	VMOVDQA64 Z28, Z11
+	KORTESTQ  K1, K1
+	JNE       more16
 
 symbols16:
-	VPANDD        Z22, Z4, Z8
-	VPSRLW        $0x0d, Z4, Z10
-	VPSRLD        $0x18, Z4, Z12
-	VPSUBD        Z12, Z23, Z14
-	VPSUBD        Z10, Z14, Z14
-	VPSLLVD       Z14, Z8, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z0, Z0, Z14
-	VPCOMPRESSW.Z Z14, K1, Z14
-	KMOVD         K1, R9
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VPMOVZXWD     (BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z0
-	VCVTDQ2PS     Z8, Z14
-	VCVTDQ2PS     Z0, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z8, Z15, Z14
-	VPSUBD        Z14, Z0, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z8, Z14, K2
-	VPSLLVD       Z12, Z19, Z16
-	VPSUBD        Z8, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z4, Z14
-	VPADDD        Z14, Z0, Z0
-	VPADDD        Z15, Z0, Z0
-	VPSUBD        Z16, Z0, K1, Z0
-	VPADDD        Z16, Z0, K2, Z0
-	JMP           round16
+	XORQ             R9, R9
+	MOVQ             $0x00000010, R11
+	CMPQ             R8, $0x01
+	CMOVQNE          R11, R9
+	SUBQ             R9, CX
+	SUBQ             R9, DX
+	VPUNPCKLBW       Z7, Z6, Z16
+	VPUNPCKLBW       Z9, Z9, Z15
+	VPCMPUW          $0x05, Z16, Z2, K7, K1
+	VMOVDQU32        (CX), X24
+	VPERMQ           Z24, Z29, Z24
+	KMOVD            K1, R9
+	VPCOMPRESSW.Z    Z0, K1, Z17
+	POPCNTL          R9, R9
+	VMOVDQU32        (DX), X25
+	VPERMQ           Z25, Z29, Z25
+	BZHIL            R9, DI, R11
+	KMOVD            R11, K2
+	ADDQ             R9, R9
+	VPERMB           8448(AX), Z24, Z27
+	SUBQ             R9, SI
+	MOVQ             SI, R9
+	VMOVDQU16        Z2, K1, Z0
+	VPSUBW           Z2, Z2, K1, Z2
+	VPADDB           repeated01010101<>+0(SB), Z25, Z25
+	VMOVDQU16        Z17, K2, (R9)
+	VPADDW           (BX), Y31, Y16
+	VMOVDQA64        Z16, Z17
+	VPERMB           8512(AX), Z24, Z28
+	VPSHRDVW         Z15, Z16, Z17
+	VPSHLDVW         Z15, Z0, Z2
+	VPERMB           8576(AX), Z27, Z26
+	VPSHLDVW         Z15, Z17, Z0
+	VPUNPCKLBW       Z5, Z4, Z12
+	VPUNPCKLWD       Z30, Z12, Z15
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPUNPCKLWD       Z2, Z0, Z16
+	VCVTDQ2PS        Z15, Z15
+	VCVTDQ2PS.RZ_SAE Z16, Z16
+	VPADDB           repeated02020202<>+0(SB), Z27, K5, Z27
+	VDIVPS.RZ_SAE    Z15, Z16, Z16
+	VPUNPCKHWD       Z30, Z12, Z15
+	VPUNPCKHWD       Z2, Z0, Z17
+	VPERMB           8640(AX), Z27, Z26
+	VCVTDQ2PS        Z15, Z15
+	VCVTDQ2PS.RZ_SAE Z17, Z17
+	VDIVPS.RZ_SAE    Z15, Z17, Z17
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VCVTTPS2DQ       Z16, Z16
+	VCVTTPS2DQ       Z17, Z17
+	VMOVDQU64        unpackedWords0<>+0(SB), Z15
+	VPADDB           repeated01010101<>+0(SB), Z27, K5, Z27
+	VPERMI2W         Z17, Z16, Z15
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	VPERMB           8704(AX), Z27, Z26
+	VPERMI2W         Z17, Z16, Z2
+	VPMULLW          Z12, Z15, Z16
+	VPSUBW           Z16, Z0, Z0
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPCMPUW          $0x05, Z12, Z0, K1
+	VPADDW           Z31, Z15, K1, Z15
+	VPTESTNMW        Z15, Z15, K1, K2
+	VPADDB           repeated20202020<>+0(SB), Z27, K5, Z27
+	VPADDW           Z31, Z2, K2, Z2
+	VPSUBW           Z12, Z0, K1, Z0
+	VPUNPCKLBW       Z30, Z8, Z13
+	VPERMB           8768(AX), Z27, Z26
+	VPUNPCKLBW       Z30, Z11, Z14
+	VPADDW           Z13, Z0, Z0
+	VPSHLDVW         Z14, Z15, Z2
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPSLLVW          Z14, Z15, Z15
+	VPADDW           Z15, Z0, Z0
+	VPADDB           repeated40404040<>+0(SB), Z27, K5, Z27
+	SUBQ             $0x00000020, BX
+	SUBQ             $0x01, R8
+	JNE              round16
+	JMP              finish
 
 more16:
-	VPXORQ        Z8, Z8, Z8
-	VPUNPCKLBW    Z8, Z12, Z9
-	VPUNPCKHBW    Z8, Z12, Z10
-	VPUNPCKLWD    Z8, Z9, Z11
-	VPUNPCKHWD    Z8, Z9, Z12
-	VPUNPCKLWD    Z8, Z10, Z13
-	VPUNPCKHWD    Z8, Z10, Z15
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VPMINUD       Z8, Z11, Z9
-	VPSUBD        Z9, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z0, Z0, Z14
-	VPCOMPRESSW.Z Z14, K1, Z14
+	VPUNPCKLBW    Z10, Z10, Z15
+	VPADDB        Z10, Z9, Z12
+	VPUNPCKLBW    Z12, Z12, Z12
+	VMOVDQU64     repeated80008000<>+0(SB), Z16
+	VPSHRDVW      Z15, Z30, Z16
+	VPCMPUW       $0x05, Z16, Z2, K7, K1
 	KMOVD         K1, R9
+	VPCOMPRESSW.Z Z0, K1, Z17
 	POPCNTL       R9, R9
 	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
+	KMOVD         R11, K2
 	ADDQ          R9, R9
 	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VPMOVZXWD     (BX), Z14
-	VPSUBD        Z21, Z14, Z14
-	VPSRLW        $0x0d, Z4, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z9, Z14, Z14
-	VPSHLDVD      Z9, Z14, Z0
+	MOVQ          SI, R9
+	VMOVDQU16     Z2, K1, Z0
+	VPSUBW        Z2, Z2, K1, Z2
+	VMOVDQU16     Z17, K2, (R9)
+	VPADDW        (BX), Y31, Y16
+	VMOVDQA64     Z16, Z17
+	VPSHRDVW      Z12, Z16, Z17
+	VPSHLDVW      Z15, Z0, Z2
+	VPSHLDVW      Z15, Z17, Z0
 	JMP           symbols16
 
 finish:
-	VMOVDQU32 Z0, (AX)
-	VMOVDQU32 Z1, 64(AX)
-	VMOVDQU32 Z2, 128(AX)
-	VMOVDQU32 Z3, 192(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z12
+	VPERMI2W  Z2, Z0, Z12
+	VMOVDQU64 Z12, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z12
+	VPERMI2W  Z2, Z0, Z12
+	VMOVDQU64 Z12, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z12
+	VPERMI2W  Z3, Z1, Z12
+	VMOVDQU64 Z12, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z12
+	VPERMI2W  Z3, Z1, Z12
+	VMOVDQU64 Z12, 192(AX)
 	SUBQ      SI, R10
 	MOVQ      R10, written+64(FP)
 	VZEROUPPER
@@ -5327,15 +5259,15 @@ DATA unpackOrder<>+0(SB)/1, $0x00
 DATA unpackOrder<>+1(SB)/1, $0x00
 DATA unpackOrder<>+2(SB)/1, $0x00
 DATA unpackOrder<>+3(SB)/1, $0x00
-DATA unpackOrder<>+4(SB)/1, $0x04
+DATA unpackOrder<>+4(SB)/1, $0x00
 DATA unpackOrder<>+5(SB)/1, $0x00
 DATA unpackOrder<>+6(SB)/1, $0x00
 DATA unpackOrder<>+7(SB)/1, $0x00
-DATA unpackOrder<>+8(SB)/1, $0x08
+DATA unpackOrder<>+8(SB)/1, $0x04
 DATA unpackOrder<>+9(SB)/1, $0x00
 DATA unpackOrder<>+10(SB)/1, $0x00
 DATA unpackOrder<>+11(SB)/1, $0x00
-DATA unpackOrder<>+12(SB)/1, $0x0c
+DATA unpackOrder<>+12(SB)/1, $0x00
 DATA unpackOrder<>+13(SB)/1, $0x00
 DATA unpackOrder<>+14(SB)/1, $0x00
 DATA unpackOrder<>+15(SB)/1, $0x00
@@ -5343,15 +5275,15 @@ DATA unpackOrder<>+16(SB)/1, $0x01
 DATA unpackOrder<>+17(SB)/1, $0x00
 DATA unpackOrder<>+18(SB)/1, $0x00
 DATA unpackOrder<>+19(SB)/1, $0x00
-DATA unpackOrder<>+20(SB)/1, $0x05
+DATA unpackOrder<>+20(SB)/1, $0x00
 DATA unpackOrder<>+21(SB)/1, $0x00
 DATA unpackOrder<>+22(SB)/1, $0x00
 DATA unpackOrder<>+23(SB)/1, $0x00
-DATA unpackOrder<>+24(SB)/1, $0x09
+DATA unpackOrder<>+24(SB)/1, $0x05
 DATA unpackOrder<>+25(SB)/1, $0x00
 DATA unpackOrder<>+26(SB)/1, $0x00
 DATA unpackOrder<>+27(SB)/1, $0x00
-DATA unpackOrder<>+28(SB)/1, $0x0d
+DATA unpackOrder<>+28(SB)/1, $0x00
 DATA unpackOrder<>+29(SB)/1, $0x00
 DATA unpackOrder<>+30(SB)/1, $0x00
 DATA unpackOrder<>+31(SB)/1, $0x00
@@ -5359,15 +5291,15 @@ DATA unpackOrder<>+32(SB)/1, $0x02
 DATA unpackOrder<>+33(SB)/1, $0x00
 DATA unpackOrder<>+34(SB)/1, $0x00
 DATA unpackOrder<>+35(SB)/1, $0x00
-DATA unpackOrder<>+36(SB)/1, $0x06
+DATA unpackOrder<>+36(SB)/1, $0x00
 DATA unpackOrder<>+37(SB)/1, $0x00
 DATA unpackOrder<>+38(SB)/1, $0x00
 DATA unpackOrder<>+39(SB)/1, $0x00
-DATA unpackOrder<>+40(SB)/1, $0x0a
+DATA unpackOrder<>+40(SB)/1, $0x06
 DATA unpackOrder<>+41(SB)/1, $0x00
 DATA unpackOrder<>+42(SB)/1, $0x00
 DATA unpackOrder<>+43(SB)/1, $0x00
-DATA unpackOrder<>+44(SB)/1, $0x0e
+DATA unpackOrder<>+44(SB)/1, $0x00
 DATA unpackOrder<>+45(SB)/1, $0x00
 DATA unpackOrder<>+46(SB)/1, $0x00
 DATA unpackOrder<>+47(SB)/1, $0x00
@@ -5375,88 +5307,418 @@ DATA unpackOrder<>+48(SB)/1, $0x03
 DATA unpackOrder<>+49(SB)/1, $0x00
 DATA unpackOrder<>+50(SB)/1, $0x00
 DATA unpackOrder<>+51(SB)/1, $0x00
-DATA unpackOrder<>+52(SB)/1, $0x07
+DATA unpackOrder<>+52(SB)/1, $0x00
 DATA unpackOrder<>+53(SB)/1, $0x00
 DATA unpackOrder<>+54(SB)/1, $0x00
 DATA unpackOrder<>+55(SB)/1, $0x00
-DATA unpackOrder<>+56(SB)/1, $0x0b
+DATA unpackOrder<>+56(SB)/1, $0x07
 DATA unpackOrder<>+57(SB)/1, $0x00
 DATA unpackOrder<>+58(SB)/1, $0x00
 DATA unpackOrder<>+59(SB)/1, $0x00
-DATA unpackOrder<>+60(SB)/1, $0x0f
+DATA unpackOrder<>+60(SB)/1, $0x00
 DATA unpackOrder<>+61(SB)/1, $0x00
 DATA unpackOrder<>+62(SB)/1, $0x00
 DATA unpackOrder<>+63(SB)/1, $0x00
 GLOBL unpackOrder<>(SB), RODATA|NOPTR, $64
 
-DATA thirdBytes<>+0(SB)/1, $0x02
-DATA thirdBytes<>+1(SB)/1, $0x80
-DATA thirdBytes<>+2(SB)/1, $0x80
-DATA thirdBytes<>+3(SB)/1, $0x80
-DATA thirdBytes<>+4(SB)/1, $0x06
-DATA thirdBytes<>+5(SB)/1, $0x80
-DATA thirdBytes<>+6(SB)/1, $0x80
-DATA thirdBytes<>+7(SB)/1, $0x80
-DATA thirdBytes<>+8(SB)/1, $0x0a
-DATA thirdBytes<>+9(SB)/1, $0x80
-DATA thirdBytes<>+10(SB)/1, $0x80
-DATA thirdBytes<>+11(SB)/1, $0x80
-DATA thirdBytes<>+12(SB)/1, $0x0e
-DATA thirdBytes<>+13(SB)/1, $0x80
-DATA thirdBytes<>+14(SB)/1, $0x80
-DATA thirdBytes<>+15(SB)/1, $0x80
-DATA thirdBytes<>+16(SB)/1, $0x02
-DATA thirdBytes<>+17(SB)/1, $0x80
-DATA thirdBytes<>+18(SB)/1, $0x80
-DATA thirdBytes<>+19(SB)/1, $0x80
-DATA thirdBytes<>+20(SB)/1, $0x06
-DATA thirdBytes<>+21(SB)/1, $0x80
-DATA thirdBytes<>+22(SB)/1, $0x80
-DATA thirdBytes<>+23(SB)/1, $0x80
-DATA thirdBytes<>+24(SB)/1, $0x0a
-DATA thirdBytes<>+25(SB)/1, $0x80
-DATA thirdBytes<>+26(SB)/1, $0x80
-DATA thirdBytes<>+27(SB)/1, $0x80
-DATA thirdBytes<>+28(SB)/1, $0x0e
-DATA thirdBytes<>+29(SB)/1, $0x80
-DATA thirdBytes<>+30(SB)/1, $0x80
-DATA thirdBytes<>+31(SB)/1, $0x80
-DATA thirdBytes<>+32(SB)/1, $0x02
-DATA thirdBytes<>+33(SB)/1, $0x80
-DATA thirdBytes<>+34(SB)/1, $0x80
-DATA thirdBytes<>+35(SB)/1, $0x80
-DATA thirdBytes<>+36(SB)/1, $0x06
-DATA thirdBytes<>+37(SB)/1, $0x80
-DATA thirdBytes<>+38(SB)/1, $0x80
-DATA thirdBytes<>+39(SB)/1, $0x80
-DATA thirdBytes<>+40(SB)/1, $0x0a
-DATA thirdBytes<>+41(SB)/1, $0x80
-DATA thirdBytes<>+42(SB)/1, $0x80
-DATA thirdBytes<>+43(SB)/1, $0x80
-DATA thirdBytes<>+44(SB)/1, $0x0e
-DATA thirdBytes<>+45(SB)/1, $0x80
-DATA thirdBytes<>+46(SB)/1, $0x80
-DATA thirdBytes<>+47(SB)/1, $0x80
-DATA thirdBytes<>+48(SB)/1, $0x02
-DATA thirdBytes<>+49(SB)/1, $0x80
-DATA thirdBytes<>+50(SB)/1, $0x80
-DATA thirdBytes<>+51(SB)/1, $0x80
-DATA thirdBytes<>+52(SB)/1, $0x06
-DATA thirdBytes<>+53(SB)/1, $0x80
-DATA thirdBytes<>+54(SB)/1, $0x80
-DATA thirdBytes<>+55(SB)/1, $0x80
-DATA thirdBytes<>+56(SB)/1, $0x0a
-DATA thirdBytes<>+57(SB)/1, $0x80
-DATA thirdBytes<>+58(SB)/1, $0x80
-DATA thirdBytes<>+59(SB)/1, $0x80
-DATA thirdBytes<>+60(SB)/1, $0x0e
-DATA thirdBytes<>+61(SB)/1, $0x80
-DATA thirdBytes<>+62(SB)/1, $0x80
-DATA thirdBytes<>+63(SB)/1, $0x80
-GLOBL thirdBytes<>(SB), RODATA|NOPTR, $64
+DATA repeated01010101<>+0(SB)/1, $0x01
+DATA repeated01010101<>+1(SB)/1, $0x01
+DATA repeated01010101<>+2(SB)/1, $0x01
+DATA repeated01010101<>+3(SB)/1, $0x01
+DATA repeated01010101<>+4(SB)/1, $0x01
+DATA repeated01010101<>+5(SB)/1, $0x01
+DATA repeated01010101<>+6(SB)/1, $0x01
+DATA repeated01010101<>+7(SB)/1, $0x01
+DATA repeated01010101<>+8(SB)/1, $0x01
+DATA repeated01010101<>+9(SB)/1, $0x01
+DATA repeated01010101<>+10(SB)/1, $0x01
+DATA repeated01010101<>+11(SB)/1, $0x01
+DATA repeated01010101<>+12(SB)/1, $0x01
+DATA repeated01010101<>+13(SB)/1, $0x01
+DATA repeated01010101<>+14(SB)/1, $0x01
+DATA repeated01010101<>+15(SB)/1, $0x01
+DATA repeated01010101<>+16(SB)/1, $0x01
+DATA repeated01010101<>+17(SB)/1, $0x01
+DATA repeated01010101<>+18(SB)/1, $0x01
+DATA repeated01010101<>+19(SB)/1, $0x01
+DATA repeated01010101<>+20(SB)/1, $0x01
+DATA repeated01010101<>+21(SB)/1, $0x01
+DATA repeated01010101<>+22(SB)/1, $0x01
+DATA repeated01010101<>+23(SB)/1, $0x01
+DATA repeated01010101<>+24(SB)/1, $0x01
+DATA repeated01010101<>+25(SB)/1, $0x01
+DATA repeated01010101<>+26(SB)/1, $0x01
+DATA repeated01010101<>+27(SB)/1, $0x01
+DATA repeated01010101<>+28(SB)/1, $0x01
+DATA repeated01010101<>+29(SB)/1, $0x01
+DATA repeated01010101<>+30(SB)/1, $0x01
+DATA repeated01010101<>+31(SB)/1, $0x01
+DATA repeated01010101<>+32(SB)/1, $0x01
+DATA repeated01010101<>+33(SB)/1, $0x01
+DATA repeated01010101<>+34(SB)/1, $0x01
+DATA repeated01010101<>+35(SB)/1, $0x01
+DATA repeated01010101<>+36(SB)/1, $0x01
+DATA repeated01010101<>+37(SB)/1, $0x01
+DATA repeated01010101<>+38(SB)/1, $0x01
+DATA repeated01010101<>+39(SB)/1, $0x01
+DATA repeated01010101<>+40(SB)/1, $0x01
+DATA repeated01010101<>+41(SB)/1, $0x01
+DATA repeated01010101<>+42(SB)/1, $0x01
+DATA repeated01010101<>+43(SB)/1, $0x01
+DATA repeated01010101<>+44(SB)/1, $0x01
+DATA repeated01010101<>+45(SB)/1, $0x01
+DATA repeated01010101<>+46(SB)/1, $0x01
+DATA repeated01010101<>+47(SB)/1, $0x01
+DATA repeated01010101<>+48(SB)/1, $0x01
+DATA repeated01010101<>+49(SB)/1, $0x01
+DATA repeated01010101<>+50(SB)/1, $0x01
+DATA repeated01010101<>+51(SB)/1, $0x01
+DATA repeated01010101<>+52(SB)/1, $0x01
+DATA repeated01010101<>+53(SB)/1, $0x01
+DATA repeated01010101<>+54(SB)/1, $0x01
+DATA repeated01010101<>+55(SB)/1, $0x01
+DATA repeated01010101<>+56(SB)/1, $0x01
+DATA repeated01010101<>+57(SB)/1, $0x01
+DATA repeated01010101<>+58(SB)/1, $0x01
+DATA repeated01010101<>+59(SB)/1, $0x01
+DATA repeated01010101<>+60(SB)/1, $0x01
+DATA repeated01010101<>+61(SB)/1, $0x01
+DATA repeated01010101<>+62(SB)/1, $0x01
+DATA repeated01010101<>+63(SB)/1, $0x01
+GLOBL repeated01010101<>(SB), RODATA|NOPTR, $64
+
+DATA repeated02020202<>+0(SB)/1, $0x02
+DATA repeated02020202<>+1(SB)/1, $0x02
+DATA repeated02020202<>+2(SB)/1, $0x02
+DATA repeated02020202<>+3(SB)/1, $0x02
+DATA repeated02020202<>+4(SB)/1, $0x02
+DATA repeated02020202<>+5(SB)/1, $0x02
+DATA repeated02020202<>+6(SB)/1, $0x02
+DATA repeated02020202<>+7(SB)/1, $0x02
+DATA repeated02020202<>+8(SB)/1, $0x02
+DATA repeated02020202<>+9(SB)/1, $0x02
+DATA repeated02020202<>+10(SB)/1, $0x02
+DATA repeated02020202<>+11(SB)/1, $0x02
+DATA repeated02020202<>+12(SB)/1, $0x02
+DATA repeated02020202<>+13(SB)/1, $0x02
+DATA repeated02020202<>+14(SB)/1, $0x02
+DATA repeated02020202<>+15(SB)/1, $0x02
+DATA repeated02020202<>+16(SB)/1, $0x02
+DATA repeated02020202<>+17(SB)/1, $0x02
+DATA repeated02020202<>+18(SB)/1, $0x02
+DATA repeated02020202<>+19(SB)/1, $0x02
+DATA repeated02020202<>+20(SB)/1, $0x02
+DATA repeated02020202<>+21(SB)/1, $0x02
+DATA repeated02020202<>+22(SB)/1, $0x02
+DATA repeated02020202<>+23(SB)/1, $0x02
+DATA repeated02020202<>+24(SB)/1, $0x02
+DATA repeated02020202<>+25(SB)/1, $0x02
+DATA repeated02020202<>+26(SB)/1, $0x02
+DATA repeated02020202<>+27(SB)/1, $0x02
+DATA repeated02020202<>+28(SB)/1, $0x02
+DATA repeated02020202<>+29(SB)/1, $0x02
+DATA repeated02020202<>+30(SB)/1, $0x02
+DATA repeated02020202<>+31(SB)/1, $0x02
+DATA repeated02020202<>+32(SB)/1, $0x02
+DATA repeated02020202<>+33(SB)/1, $0x02
+DATA repeated02020202<>+34(SB)/1, $0x02
+DATA repeated02020202<>+35(SB)/1, $0x02
+DATA repeated02020202<>+36(SB)/1, $0x02
+DATA repeated02020202<>+37(SB)/1, $0x02
+DATA repeated02020202<>+38(SB)/1, $0x02
+DATA repeated02020202<>+39(SB)/1, $0x02
+DATA repeated02020202<>+40(SB)/1, $0x02
+DATA repeated02020202<>+41(SB)/1, $0x02
+DATA repeated02020202<>+42(SB)/1, $0x02
+DATA repeated02020202<>+43(SB)/1, $0x02
+DATA repeated02020202<>+44(SB)/1, $0x02
+DATA repeated02020202<>+45(SB)/1, $0x02
+DATA repeated02020202<>+46(SB)/1, $0x02
+DATA repeated02020202<>+47(SB)/1, $0x02
+DATA repeated02020202<>+48(SB)/1, $0x02
+DATA repeated02020202<>+49(SB)/1, $0x02
+DATA repeated02020202<>+50(SB)/1, $0x02
+DATA repeated02020202<>+51(SB)/1, $0x02
+DATA repeated02020202<>+52(SB)/1, $0x02
+DATA repeated02020202<>+53(SB)/1, $0x02
+DATA repeated02020202<>+54(SB)/1, $0x02
+DATA repeated02020202<>+55(SB)/1, $0x02
+DATA repeated02020202<>+56(SB)/1, $0x02
+DATA repeated02020202<>+57(SB)/1, $0x02
+DATA repeated02020202<>+58(SB)/1, $0x02
+DATA repeated02020202<>+59(SB)/1, $0x02
+DATA repeated02020202<>+60(SB)/1, $0x02
+DATA repeated02020202<>+61(SB)/1, $0x02
+DATA repeated02020202<>+62(SB)/1, $0x02
+DATA repeated02020202<>+63(SB)/1, $0x02
+GLOBL repeated02020202<>(SB), RODATA|NOPTR, $64
+
+DATA repeated20202020<>+0(SB)/1, $0x20
+DATA repeated20202020<>+1(SB)/1, $0x20
+DATA repeated20202020<>+2(SB)/1, $0x20
+DATA repeated20202020<>+3(SB)/1, $0x20
+DATA repeated20202020<>+4(SB)/1, $0x20
+DATA repeated20202020<>+5(SB)/1, $0x20
+DATA repeated20202020<>+6(SB)/1, $0x20
+DATA repeated20202020<>+7(SB)/1, $0x20
+DATA repeated20202020<>+8(SB)/1, $0x20
+DATA repeated20202020<>+9(SB)/1, $0x20
+DATA repeated20202020<>+10(SB)/1, $0x20
+DATA repeated20202020<>+11(SB)/1, $0x20
+DATA repeated20202020<>+12(SB)/1, $0x20
+DATA repeated20202020<>+13(SB)/1, $0x20
+DATA repeated20202020<>+14(SB)/1, $0x20
+DATA repeated20202020<>+15(SB)/1, $0x20
+DATA repeated20202020<>+16(SB)/1, $0x20
+DATA repeated20202020<>+17(SB)/1, $0x20
+DATA repeated20202020<>+18(SB)/1, $0x20
+DATA repeated20202020<>+19(SB)/1, $0x20
+DATA repeated20202020<>+20(SB)/1, $0x20
+DATA repeated20202020<>+21(SB)/1, $0x20
+DATA repeated20202020<>+22(SB)/1, $0x20
+DATA repeated20202020<>+23(SB)/1, $0x20
+DATA repeated20202020<>+24(SB)/1, $0x20
+DATA repeated20202020<>+25(SB)/1, $0x20
+DATA repeated20202020<>+26(SB)/1, $0x20
+DATA repeated20202020<>+27(SB)/1, $0x20
+DATA repeated20202020<>+28(SB)/1, $0x20
+DATA repeated20202020<>+29(SB)/1, $0x20
+DATA repeated20202020<>+30(SB)/1, $0x20
+DATA repeated20202020<>+31(SB)/1, $0x20
+DATA repeated20202020<>+32(SB)/1, $0x20
+DATA repeated20202020<>+33(SB)/1, $0x20
+DATA repeated20202020<>+34(SB)/1, $0x20
+DATA repeated20202020<>+35(SB)/1, $0x20
+DATA repeated20202020<>+36(SB)/1, $0x20
+DATA repeated20202020<>+37(SB)/1, $0x20
+DATA repeated20202020<>+38(SB)/1, $0x20
+DATA repeated20202020<>+39(SB)/1, $0x20
+DATA repeated20202020<>+40(SB)/1, $0x20
+DATA repeated20202020<>+41(SB)/1, $0x20
+DATA repeated20202020<>+42(SB)/1, $0x20
+DATA repeated20202020<>+43(SB)/1, $0x20
+DATA repeated20202020<>+44(SB)/1, $0x20
+DATA repeated20202020<>+45(SB)/1, $0x20
+DATA repeated20202020<>+46(SB)/1, $0x20
+DATA repeated20202020<>+47(SB)/1, $0x20
+DATA repeated20202020<>+48(SB)/1, $0x20
+DATA repeated20202020<>+49(SB)/1, $0x20
+DATA repeated20202020<>+50(SB)/1, $0x20
+DATA repeated20202020<>+51(SB)/1, $0x20
+DATA repeated20202020<>+52(SB)/1, $0x20
+DATA repeated20202020<>+53(SB)/1, $0x20
+DATA repeated20202020<>+54(SB)/1, $0x20
+DATA repeated20202020<>+55(SB)/1, $0x20
+DATA repeated20202020<>+56(SB)/1, $0x20
+DATA repeated20202020<>+57(SB)/1, $0x20
+DATA repeated20202020<>+58(SB)/1, $0x20
+DATA repeated20202020<>+59(SB)/1, $0x20
+DATA repeated20202020<>+60(SB)/1, $0x20
+DATA repeated20202020<>+61(SB)/1, $0x20
+DATA repeated20202020<>+62(SB)/1, $0x20
+DATA repeated20202020<>+63(SB)/1, $0x20
+GLOBL repeated20202020<>(SB), RODATA|NOPTR, $64
+
+DATA repeated40404040<>+0(SB)/1, $0x40
+DATA repeated40404040<>+1(SB)/1, $0x40
+DATA repeated40404040<>+2(SB)/1, $0x40
+DATA repeated40404040<>+3(SB)/1, $0x40
+DATA repeated40404040<>+4(SB)/1, $0x40
+DATA repeated40404040<>+5(SB)/1, $0x40
+DATA repeated40404040<>+6(SB)/1, $0x40
+DATA repeated40404040<>+7(SB)/1, $0x40
+DATA repeated40404040<>+8(SB)/1, $0x40
+DATA repeated40404040<>+9(SB)/1, $0x40
+DATA repeated40404040<>+10(SB)/1, $0x40
+DATA repeated40404040<>+11(SB)/1, $0x40
+DATA repeated40404040<>+12(SB)/1, $0x40
+DATA repeated40404040<>+13(SB)/1, $0x40
+DATA repeated40404040<>+14(SB)/1, $0x40
+DATA repeated40404040<>+15(SB)/1, $0x40
+DATA repeated40404040<>+16(SB)/1, $0x40
+DATA repeated40404040<>+17(SB)/1, $0x40
+DATA repeated40404040<>+18(SB)/1, $0x40
+DATA repeated40404040<>+19(SB)/1, $0x40
+DATA repeated40404040<>+20(SB)/1, $0x40
+DATA repeated40404040<>+21(SB)/1, $0x40
+DATA repeated40404040<>+22(SB)/1, $0x40
+DATA repeated40404040<>+23(SB)/1, $0x40
+DATA repeated40404040<>+24(SB)/1, $0x40
+DATA repeated40404040<>+25(SB)/1, $0x40
+DATA repeated40404040<>+26(SB)/1, $0x40
+DATA repeated40404040<>+27(SB)/1, $0x40
+DATA repeated40404040<>+28(SB)/1, $0x40
+DATA repeated40404040<>+29(SB)/1, $0x40
+DATA repeated40404040<>+30(SB)/1, $0x40
+DATA repeated40404040<>+31(SB)/1, $0x40
+DATA repeated40404040<>+32(SB)/1, $0x40
+DATA repeated40404040<>+33(SB)/1, $0x40
+DATA repeated40404040<>+34(SB)/1, $0x40
+DATA repeated40404040<>+35(SB)/1, $0x40
+DATA repeated40404040<>+36(SB)/1, $0x40
+DATA repeated40404040<>+37(SB)/1, $0x40
+DATA repeated40404040<>+38(SB)/1, $0x40
+DATA repeated40404040<>+39(SB)/1, $0x40
+DATA repeated40404040<>+40(SB)/1, $0x40
+DATA repeated40404040<>+41(SB)/1, $0x40
+DATA repeated40404040<>+42(SB)/1, $0x40
+DATA repeated40404040<>+43(SB)/1, $0x40
+DATA repeated40404040<>+44(SB)/1, $0x40
+DATA repeated40404040<>+45(SB)/1, $0x40
+DATA repeated40404040<>+46(SB)/1, $0x40
+DATA repeated40404040<>+47(SB)/1, $0x40
+DATA repeated40404040<>+48(SB)/1, $0x40
+DATA repeated40404040<>+49(SB)/1, $0x40
+DATA repeated40404040<>+50(SB)/1, $0x40
+DATA repeated40404040<>+51(SB)/1, $0x40
+DATA repeated40404040<>+52(SB)/1, $0x40
+DATA repeated40404040<>+53(SB)/1, $0x40
+DATA repeated40404040<>+54(SB)/1, $0x40
+DATA repeated40404040<>+55(SB)/1, $0x40
+DATA repeated40404040<>+56(SB)/1, $0x40
+DATA repeated40404040<>+57(SB)/1, $0x40
+DATA repeated40404040<>+58(SB)/1, $0x40
+DATA repeated40404040<>+59(SB)/1, $0x40
+DATA repeated40404040<>+60(SB)/1, $0x40
+DATA repeated40404040<>+61(SB)/1, $0x40
+DATA repeated40404040<>+62(SB)/1, $0x40
+DATA repeated40404040<>+63(SB)/1, $0x40
+GLOBL repeated40404040<>(SB), RODATA|NOPTR, $64
+
+DATA unpackedWords0<>+0(SB)/1, $0x00
+DATA unpackedWords0<>+1(SB)/1, $0x00
+DATA unpackedWords0<>+2(SB)/1, $0x02
+DATA unpackedWords0<>+3(SB)/1, $0x00
+DATA unpackedWords0<>+4(SB)/1, $0x04
+DATA unpackedWords0<>+5(SB)/1, $0x00
+DATA unpackedWords0<>+6(SB)/1, $0x06
+DATA unpackedWords0<>+7(SB)/1, $0x00
+DATA unpackedWords0<>+8(SB)/1, $0x20
+DATA unpackedWords0<>+9(SB)/1, $0x00
+DATA unpackedWords0<>+10(SB)/1, $0x22
+DATA unpackedWords0<>+11(SB)/1, $0x00
+DATA unpackedWords0<>+12(SB)/1, $0x24
+DATA unpackedWords0<>+13(SB)/1, $0x00
+DATA unpackedWords0<>+14(SB)/1, $0x26
+DATA unpackedWords0<>+15(SB)/1, $0x00
+DATA unpackedWords0<>+16(SB)/1, $0x08
+DATA unpackedWords0<>+17(SB)/1, $0x00
+DATA unpackedWords0<>+18(SB)/1, $0x0a
+DATA unpackedWords0<>+19(SB)/1, $0x00
+DATA unpackedWords0<>+20(SB)/1, $0x0c
+DATA unpackedWords0<>+21(SB)/1, $0x00
+DATA unpackedWords0<>+22(SB)/1, $0x0e
+DATA unpackedWords0<>+23(SB)/1, $0x00
+DATA unpackedWords0<>+24(SB)/1, $0x28
+DATA unpackedWords0<>+25(SB)/1, $0x00
+DATA unpackedWords0<>+26(SB)/1, $0x2a
+DATA unpackedWords0<>+27(SB)/1, $0x00
+DATA unpackedWords0<>+28(SB)/1, $0x2c
+DATA unpackedWords0<>+29(SB)/1, $0x00
+DATA unpackedWords0<>+30(SB)/1, $0x2e
+DATA unpackedWords0<>+31(SB)/1, $0x00
+DATA unpackedWords0<>+32(SB)/1, $0x10
+DATA unpackedWords0<>+33(SB)/1, $0x00
+DATA unpackedWords0<>+34(SB)/1, $0x12
+DATA unpackedWords0<>+35(SB)/1, $0x00
+DATA unpackedWords0<>+36(SB)/1, $0x14
+DATA unpackedWords0<>+37(SB)/1, $0x00
+DATA unpackedWords0<>+38(SB)/1, $0x16
+DATA unpackedWords0<>+39(SB)/1, $0x00
+DATA unpackedWords0<>+40(SB)/1, $0x30
+DATA unpackedWords0<>+41(SB)/1, $0x00
+DATA unpackedWords0<>+42(SB)/1, $0x32
+DATA unpackedWords0<>+43(SB)/1, $0x00
+DATA unpackedWords0<>+44(SB)/1, $0x34
+DATA unpackedWords0<>+45(SB)/1, $0x00
+DATA unpackedWords0<>+46(SB)/1, $0x36
+DATA unpackedWords0<>+47(SB)/1, $0x00
+DATA unpackedWords0<>+48(SB)/1, $0x18
+DATA unpackedWords0<>+49(SB)/1, $0x00
+DATA unpackedWords0<>+50(SB)/1, $0x1a
+DATA unpackedWords0<>+51(SB)/1, $0x00
+DATA unpackedWords0<>+52(SB)/1, $0x1c
+DATA unpackedWords0<>+53(SB)/1, $0x00
+DATA unpackedWords0<>+54(SB)/1, $0x1e
+DATA unpackedWords0<>+55(SB)/1, $0x00
+DATA unpackedWords0<>+56(SB)/1, $0x38
+DATA unpackedWords0<>+57(SB)/1, $0x00
+DATA unpackedWords0<>+58(SB)/1, $0x3a
+DATA unpackedWords0<>+59(SB)/1, $0x00
+DATA unpackedWords0<>+60(SB)/1, $0x3c
+DATA unpackedWords0<>+61(SB)/1, $0x00
+DATA unpackedWords0<>+62(SB)/1, $0x3e
+DATA unpackedWords0<>+63(SB)/1, $0x00
+GLOBL unpackedWords0<>(SB), RODATA|NOPTR, $64
+
+DATA unpackedWords1<>+0(SB)/1, $0x01
+DATA unpackedWords1<>+1(SB)/1, $0x00
+DATA unpackedWords1<>+2(SB)/1, $0x03
+DATA unpackedWords1<>+3(SB)/1, $0x00
+DATA unpackedWords1<>+4(SB)/1, $0x05
+DATA unpackedWords1<>+5(SB)/1, $0x00
+DATA unpackedWords1<>+6(SB)/1, $0x07
+DATA unpackedWords1<>+7(SB)/1, $0x00
+DATA unpackedWords1<>+8(SB)/1, $0x21
+DATA unpackedWords1<>+9(SB)/1, $0x00
+DATA unpackedWords1<>+10(SB)/1, $0x23
+DATA unpackedWords1<>+11(SB)/1, $0x00
+DATA unpackedWords1<>+12(SB)/1, $0x25
+DATA unpackedWords1<>+13(SB)/1, $0x00
+DATA unpackedWords1<>+14(SB)/1, $0x27
+DATA unpackedWords1<>+15(SB)/1, $0x00
+DATA unpackedWords1<>+16(SB)/1, $0x09
+DATA unpackedWords1<>+17(SB)/1, $0x00
+DATA unpackedWords1<>+18(SB)/1, $0x0b
+DATA unpackedWords1<>+19(SB)/1, $0x00
+DATA unpackedWords1<>+20(SB)/1, $0x0d
+DATA unpackedWords1<>+21(SB)/1, $0x00
+DATA unpackedWords1<>+22(SB)/1, $0x0f
+DATA unpackedWords1<>+23(SB)/1, $0x00
+DATA unpackedWords1<>+24(SB)/1, $0x29
+DATA unpackedWords1<>+25(SB)/1, $0x00
+DATA unpackedWords1<>+26(SB)/1, $0x2b
+DATA unpackedWords1<>+27(SB)/1, $0x00
+DATA unpackedWords1<>+28(SB)/1, $0x2d
+DATA unpackedWords1<>+29(SB)/1, $0x00
+DATA unpackedWords1<>+30(SB)/1, $0x2f
+DATA unpackedWords1<>+31(SB)/1, $0x00
+DATA unpackedWords1<>+32(SB)/1, $0x11
+DATA unpackedWords1<>+33(SB)/1, $0x00
+DATA unpackedWords1<>+34(SB)/1, $0x13
+DATA unpackedWords1<>+35(SB)/1, $0x00
+DATA unpackedWords1<>+36(SB)/1, $0x15
+DATA unpackedWords1<>+37(SB)/1, $0x00
+DATA unpackedWords1<>+38(SB)/1, $0x17
+DATA unpackedWords1<>+39(SB)/1, $0x00
+DATA unpackedWords1<>+40(SB)/1, $0x31
+DATA unpackedWords1<>+41(SB)/1, $0x00
+DATA unpackedWords1<>+42(SB)/1, $0x33
+DATA unpackedWords1<>+43(SB)/1, $0x00
+DATA unpackedWords1<>+44(SB)/1, $0x35
+DATA unpackedWords1<>+45(SB)/1, $0x00
+DATA unpackedWords1<>+46(SB)/1, $0x37
+DATA unpackedWords1<>+47(SB)/1, $0x00
+DATA unpackedWords1<>+48(SB)/1, $0x19
+DATA unpackedWords1<>+49(SB)/1, $0x00
+DATA unpackedWords1<>+50(SB)/1, $0x1b
+DATA unpackedWords1<>+51(SB)/1, $0x00
+DATA unpackedWords1<>+52(SB)/1, $0x1d
+DATA unpackedWords1<>+53(SB)/1, $0x00
+DATA unpackedWords1<>+54(SB)/1, $0x1f
+DATA unpackedWords1<>+55(SB)/1, $0x00
+DATA unpackedWords1<>+56(SB)/1, $0x39
+DATA unpackedWords1<>+57(SB)/1, $0x00
+DATA unpackedWords1<>+58(SB)/1, $0x3b
+DATA unpackedWords1<>+59(SB)/1, $0x00
+DATA unpackedWords1<>+60(SB)/1, $0x3d
+DATA unpackedWords1<>+61(SB)/1, $0x00
+DATA unpackedWords1<>+62(SB)/1, $0x3f
+DATA unpackedWords1<>+63(SB)/1, $0x00
+GLOBL unpackedWords1<>(SB), RODATA|NOPTR, $64
 
 // func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, POPCNT
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, CMOV, POPCNT
 TEXT ·encode32AVX512(SB), NOSPLIT, $0-72
 	MOVQ         e+0(FP), AX
 	MOVQ         ctx+8(FP), CX
@@ -5466,795 +5728,943 @@ TEXT ·encode32AVX512(SB), NOSPLIT, $0-72
 	MOVQ         at+40(FP), DI
 	LEAQ         (SI)(DI*2), SI
 	MOVQ         $-1, DI
-	VMOVDQU64    unpackOrder<>+0(SB), Z20
-	VMOVDQU64    evenWords<>+0(SB), Z29
-	VMOVDQU64    thirdBytes<>+0(SB), Z24
-	VPTERNLOGD   $0xff, Z21, Z21, Z21
+	VMOVDQU64    unpackOrder<>+0(SB), Z29
+	VPXORQ       Z30, Z30, Z30
 	MOVL         $0x00000001, R8
-	VPBROADCASTD R8, Z19
-	MOVL         $0x0000001f, R8
-	VPBROADCASTD R8, Z23
-	MOVL         $0x00001fff, R8
-	VPBROADCASTD R8, Z22
-	MOVL         $0x00000101, R8
-	VPBROADCASTW R8, Z30
-	MOVL         $0x00000f0f, R8
 	VPBROADCASTW R8, Z31
-	VMOVDQU64    8960(AX), Z25
-	VMOVDQU64    9088(AX), Z26
-	VMOVDQU64    9216(AX), Z27
-	VMOVDQU64    9344(AX), Z28
 	MOVQ         rounds+48(FP), R8
 	MOVQ         lanes+56(FP), R9
 	MOVQ         SI, R10
 	MOVQ         R8, R11
+	SUBQ         $0x01, R11
 	IMULQ        R9, R11
 	ADDQ         R11, CX
 	ADDQ         R11, DX
 	LEAQ         (BX)(R11*4), BX
-	VMOVDQU32    (AX), Z0
-	VMOVDQU32    64(AX), Z1
-	VMOVDQU32    128(AX), Z2
-	VMOVDQU32    192(AX), Z3
+	VMOVDQU64    (AX), Z12
+	VMOVDQU64    64(AX), Z13
+	VMOVDQU64    evenWords<>+0(SB), Z0
+	VMOVDQU64    oddWords<>+0(SB), Z2
+	VPERMI2W     Z13, Z12, Z0
+	VPERMI2W     Z13, Z12, Z2
+	VMOVDQU64    128(AX), Z12
+	VMOVDQU64    192(AX), Z13
+	VMOVDQU64    evenWords<>+0(SB), Z1
+	VMOVDQU64    oddWords<>+0(SB), Z3
+	VPERMI2W     Z13, Z12, Z1
+	VPERMI2W     Z13, Z12, Z3
 	CMPQ         R9, $0x20
 	JEQ          lanes32
 	JL           lanes16
-	MOVQ         $0xffffffffffffffff, R9
-	KMOVQ        R9, K7
+	VPERMQ       (CX), Z29, Z24
+	VPERMQ       (DX), Z29, Z25
+	VPERMB       8448(AX), Z24, Z27
+	VPADDB       repeated01010101<>+0(SB), Z25, Z25
+	VPERMB       8512(AX), Z24, Z28
+	VPERMB       8576(AX), Z27, Z26
+	VPCMPUB      $0x05, Z26, Z25, K5
+	VPADDB       repeated02020202<>+0(SB), Z27, K5, Z27
+	VPERMB       8640(AX), Z27, Z26
+	VPCMPUB      $0x05, Z26, Z25, K5
+	VPADDB       repeated01010101<>+0(SB), Z27, K5, Z27
+	VPERMB       8704(AX), Z27, Z26
+	VPCMPUB      $0x05, Z26, Z25, K5
+	VPADDB       repeated20202020<>+0(SB), Z27, K5, Z27
+	VPERMB       8768(AX), Z27, Z26
+	VPCMPUB      $0x05, Z26, Z25, K5
+	VPADDB       repeated40404040<>+0(SB), Z27, K5, Z27
 
 round64:
-	SUBQ       $0x01, R8
-	JL         finish
-	SUBQ       $0x40, CX
-	SUBQ       $0x40, DX
-	SUBQ       $0x00000100, BX
-	VPERMD     (CX), Z20, Z8
-	VPERMD     (DX), Z20, Z9
-	VPSUBB     Z21, Z9, Z9
-	VPERMB     8448(AX), Z8, Z10
-	VPERMB     8512(AX), Z8, Z11
-	VPERMB     8576(AX), Z8, Z12
-	VPCMPUB    $0x05, Z12, Z9, K1
-	VPERMB     8640(AX), Z8, Z13
-	VPCMPUB    $0x05, Z13, Z9, K2
-	VPERMB     8704(AX), Z8, Z14
-	VPCMPUB    $0x05, Z14, Z9, K3
-	VPADDB     Z30, Z10, K1, Z10
-	VPADDB     Z30, Z10, K2, Z10
-	VPADDB     Z30, Z10, K3, Z10
-	VPERMB     8768(AX), Z10, Z12
-	VPCMPUB    $0x05, Z12, Z9, K1
-	VPERMB     8832(AX), Z10, Z13
-	VPCMPUB    $0x05, Z13, Z9, K2
-	VPERMB     8896(AX), Z10, Z14
-	VPCMPUB    $0x05, Z14, Z9, K3
-	VPSLLW     $0x02, Z10, Z10
-	VPADDB     Z30, Z10, K1, Z10
-	VPADDB     Z30, Z10, K2, Z10
-	VPADDB     Z30, Z10, K3, Z10
-	VMOVDQA64  Z10, Z12
-	VPERMI2B   9408(AX), Z28, Z12
-	VMOVDQA64  Z10, Z13
-	VPERMI2B   9024(AX), Z25, Z13
-	VMOVDQA64  Z10, Z14
-	VPERMI2B   9152(AX), Z26, Z14
-	VMOVDQA64  Z10, Z15
-	VPERMI2B   9280(AX), Z27, Z15
-	VPSUBB     Z11, Z31, Z16
-	VPCMPUB    $0x06, Z16, Z12, K7, K1
-	VPMINUB    Z12, Z16, Z16
-	VPSUBB     Z16, Z12, Z12
-	VPSLLW     $0x05, Z16, Z16
-	VPORQ      Z16, Z14, Z14
-	VPUNPCKLBW Z14, Z13, Z16
-	VPUNPCKLBW Z11, Z15, Z17
-	VPUNPCKLWD Z17, Z16, Z4
-	VPUNPCKHWD Z17, Z16, Z5
-	VPUNPCKHBW Z14, Z13, Z16
-	VPUNPCKHBW Z11, Z15, Z17
-	VPUNPCKLWD Z17, Z16, Z6
-	VPUNPCKHWD Z17, Z16, Z7
-	KORTESTQ   K1, K1
-	JNE        more64
+	VMOVDQU64 9600(AX), Z10
+	VPERMT2B  9664(AX), Z27, Z10
+	VMOVDQU64 9472(AX), Z9
+	VPERMT2B  9536(AX), Z27, Z9
+	VMOVDQU64 9088(AX), Z6
+	VPERMT2B  9152(AX), Z27, Z6
+	VMOVDQU64 9216(AX), Z7
+	VPERMT2B  9280(AX), Z27, Z7
+	VMOVDQU64 8832(AX), Z4
+	VPERMT2B  8896(AX), Z27, Z4
+	VMOVDQU64 8960(AX), Z5
+	VPERMT2B  9024(AX), Z27, Z5
+	VMOVDQU64 9344(AX), Z8
+	VPERMT2B  9408(AX), Z27, Z8
+	VPTESTMB  Z10, Z10, K1
+	VMOVDQA64 Z28, Z11
+	KORTESTQ  K1, K1
+	JNE       more64
 
 symbols64:
-	VPANDD        Z22, Z6, Z8
-	VPSRLW        $0x0d, Z6, Z10
-	VPSRLD        $0x18, Z6, Z12
-	VPSUBD        Z12, Z23, Z14
-	VPSUBD        Z10, Z14, Z14
-	VPSLLVD       Z14, Z8, Z14
-	VPCMPUD       $0x05, Z14, Z2, K1
-	VPANDD        Z22, Z7, Z9
-	VPSRLW        $0x0d, Z7, Z11
-	VPSRLD        $0x18, Z7, Z13
-	VPSUBD        Z13, Z23, Z14
-	VPSUBD        Z11, Z14, Z14
-	VPSLLVD       Z14, Z9, Z14
-	VPCMPUD       $0x05, Z14, Z3, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z3, Z2, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
-	KMOVD         K3, R9
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z2, K1, Z2
-	VPSRLD        $0x10, Z3, K2, Z3
-	VMOVDQU32     128(BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z2
-	VCVTDQ2PS     Z8, Z14
-	VCVTDQ2PS     Z2, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z8, Z15, Z14
-	VPSUBD        Z14, Z2, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z8, Z14, K2
-	VPSLLVD       Z12, Z19, Z16
-	VPSUBD        Z8, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z6, Z14
-	VPADDD        Z14, Z2, Z2
-	VPADDD        Z15, Z2, Z2
-	VPSUBD        Z16, Z2, K1, Z2
-	VPADDD        Z16, Z2, K2, Z2
-	VMOVDQU32     192(BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPRORVD       Z11, Z14, Z14
-	VPSHLDVD      Z11, Z14, Z3
-	VCVTDQ2PS     Z9, Z14
-	VCVTDQ2PS     Z3, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z9, Z15, Z14
-	VPSUBD        Z14, Z3, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z9, Z14, K2
-	VPSLLVD       Z13, Z19, Z16
-	VPSUBD        Z9, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z7, Z14
-	VPADDD        Z14, Z3, Z3
-	VPADDD        Z15, Z3, Z3
-	VPSUBD        Z16, Z3, K1, Z3
-	VPADDD        Z16, Z3, K2, Z3
-	VPANDD        Z22, Z4, Z8
-	VPSRLW        $0x0d, Z4, Z10
-	VPSRLD        $0x18, Z4, Z12
-	VPSUBD        Z12, Z23, Z14
-	VPSUBD        Z10, Z14, Z14
-	VPSLLVD       Z14, Z8, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VPANDD        Z22, Z5, Z9
-	VPSRLW        $0x0d, Z5, Z11
-	VPSRLD        $0x18, Z5, Z13
-	VPSUBD        Z13, Z23, Z14
-	VPSUBD        Z11, Z14, Z14
-	VPSLLVD       Z14, Z9, Z14
-	VPCMPUD       $0x05, Z14, Z1, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z1, Z0, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
-	KMOVD         K3, R9
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VPSRLD        $0x10, Z1, K2, Z1
-	VMOVDQU32     (BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z0
-	VCVTDQ2PS     Z8, Z14
-	VCVTDQ2PS     Z0, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z8, Z15, Z14
-	VPSUBD        Z14, Z0, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z8, Z14, K2
-	VPSLLVD       Z12, Z19, Z16
-	VPSUBD        Z8, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z4, Z14
-	VPADDD        Z14, Z0, Z0
-	VPADDD        Z15, Z0, Z0
-	VPSUBD        Z16, Z0, K1, Z0
-	VPADDD        Z16, Z0, K2, Z0
-	VMOVDQU32     64(BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPRORVD       Z11, Z14, Z14
-	VPSHLDVD      Z11, Z14, Z1
-	VCVTDQ2PS     Z9, Z14
-	VCVTDQ2PS     Z1, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z9, Z15, Z14
-	VPSUBD        Z14, Z1, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z9, Z14, K2
-	VPSLLVD       Z13, Z19, Z16
-	VPSUBD        Z9, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z5, Z14
-	VPADDD        Z14, Z1, Z1
-	VPADDD        Z15, Z1, Z1
-	VPSUBD        Z16, Z1, K1, Z1
-	VPADDD        Z16, Z1, K2, Z1
-	JMP           round64
+	XORQ             R9, R9
+	MOVQ             $0x00000040, R11
+	CMPQ             R8, $0x01
+	CMOVQNE          R11, R9
+	SUBQ             R9, CX
+	SUBQ             R9, DX
+	VPUNPCKHBW       Z7, Z6, Z22
+	VPUNPCKLBW       Z7, Z6, Z16
+	VPUNPCKHBW       Z9, Z9, Z21
+	VPUNPCKLBW       Z9, Z9, Z15
+	VPCMPUW          $0x05, Z22, Z3, K3
+	VPCMPUW          $0x05, Z16, Z2, K1
+	KMOVD            K3, R9
+	KMOVD            K1, R12
+	VPERMQ           (CX), Z29, Z24
+	VPCOMPRESSW.Z    Z1, K3, Z23
+	VPCOMPRESSW.Z    Z0, K1, Z17
+	POPCNTL          R9, R9
+	POPCNTL          R12, R12
+	BZHIL            R9, DI, R11
+	BZHIL            R12, DI, R13
+	VPERMQ           (DX), Z29, Z25
+	KMOVD            R11, K4
+	KMOVD            R13, K2
+	ADDQ             R9, R9
+	ADDQ             R12, R12
+	SUBQ             R9, SI
+	MOVQ             SI, R9
+	SUBQ             R12, SI
+	MOVQ             SI, R11
+	VPERMB           8448(AX), Z24, Z27
+	VMOVDQU16        Z3, K3, Z1
+	VMOVDQU16        Z2, K1, Z0
+	VPSUBW           Z3, Z3, K3, Z3
+	VPSUBW           Z2, Z2, K1, Z2
+	VMOVDQU16        Z23, K4, (R9)
+	VMOVDQU16        Z17, K2, (R11)
+	VPADDB           repeated01010101<>+0(SB), Z25, Z25
+	VMOVDQU64        repeated00000001<>+0(SB), Z23
+	VMOVDQU64        repeated00000001<>+0(SB), Z17
+	VPADDD           128(BX), Z23, Z23
+	VPADDD           (BX), Z17, Z17
+	VMOVDQU64        repeated00000001<>+0(SB), Z19
+	VMOVDQU64        repeated00000001<>+0(SB), Z13
+	VPERMB           8512(AX), Z24, Z28
+	VPADDD           192(BX), Z19, Z19
+	VPADDD           64(BX), Z13, Z13
+	VMOVDQU64        evenWords<>+0(SB), Z22
+	VMOVDQU64        evenWords<>+0(SB), Z16
+	VPERMI2W         Z19, Z23, Z22
+	VPERMI2W         Z13, Z17, Z16
+	VPERMB           8576(AX), Z27, Z26
+	VMOVDQA64        Z22, Z23
+	VMOVDQA64        Z16, Z17
+	VPSHRDVW         Z21, Z22, Z23
+	VPSHRDVW         Z15, Z16, Z17
+	VPSHLDVW         Z21, Z1, Z3
+	VPSHLDVW         Z15, Z0, Z2
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPSHLDVW         Z21, Z23, Z1
+	VPSHLDVW         Z15, Z17, Z0
+	VPUNPCKHBW       Z5, Z4, Z18
+	VPUNPCKLBW       Z5, Z4, Z12
+	VPUNPCKLWD       Z30, Z18, Z21
+	VPUNPCKLWD       Z30, Z12, Z15
+	VPADDB           repeated02020202<>+0(SB), Z27, K5, Z27
+	VPUNPCKLWD       Z3, Z1, Z22
+	VPUNPCKLWD       Z2, Z0, Z16
+	VCVTDQ2PS        Z21, Z21
+	VCVTDQ2PS        Z15, Z15
+	VCVTDQ2PS.RZ_SAE Z22, Z22
+	VCVTDQ2PS.RZ_SAE Z16, Z16
+	VDIVPS.RZ_SAE    Z21, Z22, Z22
+	VDIVPS.RZ_SAE    Z15, Z16, Z16
+	VPERMB           8640(AX), Z27, Z26
+	VPUNPCKHWD       Z30, Z18, Z21
+	VPUNPCKHWD       Z30, Z12, Z15
+	VPUNPCKHWD       Z3, Z1, Z23
+	VPUNPCKHWD       Z2, Z0, Z17
+	VCVTDQ2PS        Z21, Z21
+	VCVTDQ2PS        Z15, Z15
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VCVTDQ2PS.RZ_SAE Z23, Z23
+	VCVTDQ2PS.RZ_SAE Z17, Z17
+	VDIVPS.RZ_SAE    Z21, Z23, Z23
+	VDIVPS.RZ_SAE    Z15, Z17, Z17
+	VCVTTPS2DQ       Z22, Z22
+	VCVTTPS2DQ       Z16, Z16
+	VPADDB           repeated01010101<>+0(SB), Z27, K5, Z27
+	VCVTTPS2DQ       Z23, Z23
+	VCVTTPS2DQ       Z17, Z17
+	VMOVDQU64        unpackedWords0<>+0(SB), Z21
+	VMOVDQU64        unpackedWords0<>+0(SB), Z15
+	VPERMI2W         Z23, Z22, Z21
+	VPERMI2W         Z17, Z16, Z15
+	VPERMB           8704(AX), Z27, Z26
+	VMOVDQU64        unpackedWords1<>+0(SB), Z3
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	VPERMI2W         Z23, Z22, Z3
+	VPERMI2W         Z17, Z16, Z2
+	VPMULLW          Z18, Z21, Z22
+	VPMULLW          Z12, Z15, Z16
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPSUBW           Z22, Z1, Z1
+	VPSUBW           Z16, Z0, Z0
+	VPCMPUW          $0x05, Z18, Z1, K3
+	VPCMPUW          $0x05, Z12, Z0, K1
+	VPADDW           Z31, Z21, K3, Z21
+	VPADDW           Z31, Z15, K1, Z15
+	VPADDB           repeated20202020<>+0(SB), Z27, K5, Z27
+	VPTESTNMW        Z21, Z21, K3, K4
+	VPTESTNMW        Z15, Z15, K1, K2
+	VPADDW           Z31, Z3, K4, Z3
+	VPADDW           Z31, Z2, K2, Z2
+	VPSUBW           Z18, Z1, K3, Z1
+	VPSUBW           Z12, Z0, K1, Z0
+	VPERMB           8768(AX), Z27, Z26
+	VPUNPCKHBW       Z30, Z8, Z19
+	VPUNPCKLBW       Z30, Z8, Z13
+	VPUNPCKHBW       Z30, Z11, Z20
+	VPUNPCKLBW       Z30, Z11, Z14
+	VPADDW           Z19, Z1, Z1
+	VPADDW           Z13, Z0, Z0
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPSHLDVW         Z20, Z21, Z3
+	VPSHLDVW         Z14, Z15, Z2
+	VPSLLVW          Z20, Z21, Z21
+	VPSLLVW          Z14, Z15, Z15
+	VPADDW           Z21, Z1, Z1
+	VPADDW           Z15, Z0, Z0
+	VPADDB           repeated40404040<>+0(SB), Z27, K5, Z27
+	SUBQ             $0x00000100, BX
+	SUBQ             $0x01, R8
+	JNE              round64
+	JMP              finish
 
 more64:
-	VPXORQ        Z8, Z8, Z8
-	VPUNPCKLBW    Z8, Z12, Z9
-	VPUNPCKHBW    Z8, Z12, Z10
-	VPUNPCKLWD    Z8, Z9, Z11
-	VPUNPCKHWD    Z8, Z9, Z12
-	VPUNPCKLWD    Z8, Z10, Z13
-	VPUNPCKHWD    Z8, Z10, Z15
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VMOVDQA32     Z11, Z9
-	VPMAXUD       Z12, Z9, Z9
-	VPMAXUD       Z13, Z9, Z9
-	VPMAXUD       Z15, Z9, Z9
-	VPCMPUD       $0x06, Z8, Z9, K1
-	KORTESTW      K1, K1
+	VMOVDQU64     repeated0f0f0f0f<>+0(SB), Z12
+	VPCMPUB       $0x06, Z12, Z10, K1
+	KORTESTQ      K1, K1
 	JEQ           second64
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VPSUBUSW      Z8, Z13, Z9
-	VPMINUD       Z8, Z9, Z9
-	VPSUBD        Z9, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z2, K1
-	VPSUBUSW      Z8, Z15, Z10
-	VPMINUD       Z8, Z10, Z10
-	VPSUBD        Z10, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z3, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z3, Z2, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
+	VPUNPCKHBW    Z30, Z10, Z21
+	VPUNPCKLBW    Z30, Z10, Z15
+	VPSUBUSW      repeated000f000f<>+0(SB), Z21, Z21
+	VPSUBUSW      repeated000f000f<>+0(SB), Z15, Z15
+	VPUNPCKHBW    Z30, Z9, Z18
+	VPUNPCKLBW    Z30, Z9, Z12
+	VPSUBW        Z31, Z18, Z18
+	VPSUBW        Z31, Z12, Z12
+	VMOVDQU64     repeated80008000<>+0(SB), Z22
+	VMOVDQU64     repeated80008000<>+0(SB), Z16
+	VPSHRDVW      Z21, Z30, Z22
+	VPSHRDVW      Z15, Z30, Z16
+	VPCMPUW       $0x05, Z22, Z3, K3
+	VPCMPUW       $0x05, Z16, Z2, K1
 	KMOVD         K3, R9
+	KMOVD         K1, R12
+	VPCOMPRESSW.Z Z1, K3, Z23
+	VPCOMPRESSW.Z Z0, K1, Z17
 	POPCNTL       R9, R9
+	POPCNTL       R12, R12
 	BZHIL         R9, DI, R11
+	BZHIL         R12, DI, R13
 	KMOVD         R11, K4
+	KMOVD         R13, K2
 	ADDQ          R9, R9
+	ADDQ          R12, R12
 	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z2, K1, Z2
-	VPSRLD        $0x10, Z3, K2, Z3
-	VMOVDQU32     128(BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z6, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPSRLD        $0x0f, Z14, Z14
-	VPRORVD       Z9, Z14, Z14
-	VPSHLDVD      Z9, Z14, Z2
-	VMOVDQU32     192(BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z7, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPSRLD        $0x0f, Z14, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z3
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VPSUBUSW      Z8, Z11, Z9
-	VPMINUD       Z8, Z9, Z9
-	VPSUBD        Z9, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VPSUBUSW      Z8, Z12, Z10
-	VPMINUD       Z8, Z10, Z10
-	VPSUBD        Z10, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z1, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z1, Z0, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
-	KMOVD         K3, R9
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VPSRLD        $0x10, Z1, K2, Z1
-	VMOVDQU32     (BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z4, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPSRLD        $0x0f, Z14, Z14
-	VPRORVD       Z9, Z14, Z14
-	VPSHLDVD      Z9, Z14, Z0
-	VMOVDQU32     64(BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z5, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPSRLD        $0x0f, Z14, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z1
+	MOVQ          SI, R9
+	SUBQ          R12, SI
+	MOVQ          SI, R11
+	VMOVDQU16     Z3, K3, Z1
+	VMOVDQU16     Z2, K1, Z0
+	VPSUBW        Z3, Z3, K3, Z3
+	VPSUBW        Z2, Z2, K1, Z2
+	VMOVDQU16     Z23, K4, (R9)
+	VMOVDQU16     Z17, K2, (R11)
+	VMOVDQU64     repeated00000001<>+0(SB), Z23
+	VMOVDQU64     repeated00000001<>+0(SB), Z17
+	VPADDD        128(BX), Z23, Z23
+	VPADDD        (BX), Z17, Z17
+	VMOVDQU64     repeated00000001<>+0(SB), Z19
+	VMOVDQU64     repeated00000001<>+0(SB), Z13
+	VPADDD        192(BX), Z19, Z19
+	VPADDD        64(BX), Z13, Z13
+	VMOVDQU64     evenWords<>+0(SB), Z22
+	VMOVDQU64     evenWords<>+0(SB), Z16
+	VPERMI2W      Z19, Z23, Z22
+	VPERMI2W      Z13, Z17, Z16
+	VMOVDQU64     oddWords<>+0(SB), Z20
+	VMOVDQU64     oddWords<>+0(SB), Z14
+	VPERMI2W      Z19, Z23, Z20
+	VPERMI2W      Z13, Z17, Z14
+	VPSHRDVW      Z18, Z30, Z20
+	VPSHRDVW      Z12, Z30, Z14
+	VMOVDQA64     Z20, Z23
+	VMOVDQA64     Z14, Z17
+	VPSHRDVW      Z21, Z20, Z23
+	VPSHRDVW      Z15, Z14, Z17
+	VPSHLDVW      Z21, Z1, Z3
+	VPSHLDVW      Z15, Z0, Z2
+	VPSHLDVW      Z21, Z23, Z1
+	VPSHLDVW      Z15, Z17, Z0
 
 second64:
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VPMINUD       Z8, Z13, Z9
-	VPSUBD        Z9, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z2, K1
-	VPMINUD       Z8, Z15, Z10
-	VPSUBD        Z10, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z3, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z3, Z2, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
+	VPUNPCKHBW    Z30, Z10, Z21
+	VPUNPCKLBW    Z30, Z10, Z15
+	VPMINUW       repeated000f000f<>+0(SB), Z21, Z21
+	VPMINUW       repeated000f000f<>+0(SB), Z15, Z15
+	VPUNPCKHBW    Z9, Z9, Z18
+	VPUNPCKLBW    Z9, Z9, Z12
+	VMOVDQU64     repeated80008000<>+0(SB), Z22
+	VMOVDQU64     repeated80008000<>+0(SB), Z16
+	VPSHRDVW      Z21, Z30, Z22
+	VPSHRDVW      Z15, Z30, Z16
+	VPCMPUW       $0x05, Z22, Z3, K3
+	VPCMPUW       $0x05, Z16, Z2, K1
 	KMOVD         K3, R9
+	KMOVD         K1, R12
+	VPCOMPRESSW.Z Z1, K3, Z23
+	VPCOMPRESSW.Z Z0, K1, Z17
 	POPCNTL       R9, R9
+	POPCNTL       R12, R12
 	BZHIL         R9, DI, R11
+	BZHIL         R12, DI, R13
 	KMOVD         R11, K4
+	KMOVD         R13, K2
 	ADDQ          R9, R9
+	ADDQ          R12, R12
 	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z2, K1, Z2
-	VPSRLD        $0x10, Z3, K2, Z3
-	VMOVDQU32     128(BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z6, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z9, Z14, Z14
-	VPSHLDVD      Z9, Z14, Z2
-	VMOVDQU32     192(BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z7, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z3
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VPMINUD       Z8, Z11, Z9
-	VPSUBD        Z9, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VPMINUD       Z8, Z12, Z10
-	VPSUBD        Z10, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z1, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z1, Z0, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
-	KMOVD         K3, R9
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VPSRLD        $0x10, Z1, K2, Z1
-	VMOVDQU32     (BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z4, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z9, Z14, Z14
-	VPSHLDVD      Z9, Z14, Z0
-	VMOVDQU32     64(BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z5, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z1
+	MOVQ          SI, R9
+	SUBQ          R12, SI
+	MOVQ          SI, R11
+	VMOVDQU16     Z3, K3, Z1
+	VMOVDQU16     Z2, K1, Z0
+	VPSUBW        Z3, Z3, K3, Z3
+	VPSUBW        Z2, Z2, K1, Z2
+	VMOVDQU16     Z23, K4, (R9)
+	VMOVDQU16     Z17, K2, (R11)
+	VMOVDQU64     repeated00000001<>+0(SB), Z23
+	VMOVDQU64     repeated00000001<>+0(SB), Z17
+	VPADDD        128(BX), Z23, Z23
+	VPADDD        (BX), Z17, Z17
+	VMOVDQU64     repeated00000001<>+0(SB), Z19
+	VMOVDQU64     repeated00000001<>+0(SB), Z13
+	VPADDD        192(BX), Z19, Z19
+	VPADDD        64(BX), Z13, Z13
+	VMOVDQU64     evenWords<>+0(SB), Z22
+	VMOVDQU64     evenWords<>+0(SB), Z16
+	VPERMI2W      Z19, Z23, Z22
+	VPERMI2W      Z13, Z17, Z16
+	VMOVDQU64     oddWords<>+0(SB), Z20
+	VMOVDQU64     oddWords<>+0(SB), Z14
+	VPERMI2W      Z19, Z23, Z20
+	VPERMI2W      Z13, Z17, Z14
+	VPSHRDVW      Z18, Z20, Z22
+	VPSHRDVW      Z12, Z14, Z16
+	VMOVDQA64     Z22, Z23
+	VMOVDQA64     Z16, Z17
+	VPSHRDVW      Z21, Z22, Z23
+	VPSHRDVW      Z15, Z16, Z17
+	VPSHLDVW      Z21, Z1, Z3
+	VPSHLDVW      Z15, Z0, Z2
+	VPSHLDVW      Z21, Z23, Z1
+	VPSHLDVW      Z15, Z17, Z0
 	JMP           symbols64
 
 lanes32:
-	MOVQ  $0x00ff00ff00ff00ff, R9
-	KMOVQ R9, K7
+	VMOVDQU32 (CX), Y24
+	VPERMQ    Z24, Z29, Z24
+	VMOVDQU32 (DX), Y25
+	VPERMQ    Z25, Z29, Z25
+	VPERMB    8448(AX), Z24, Z27
+	VPADDB    repeated01010101<>+0(SB), Z25, Z25
+	VPERMB    8512(AX), Z24, Z28
+	VPERMB    8576(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated02020202<>+0(SB), Z27, K5, Z27
+	VPERMB    8640(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated01010101<>+0(SB), Z27, K5, Z27
+	VPERMB    8704(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated20202020<>+0(SB), Z27, K5, Z27
+	VPERMB    8768(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated40404040<>+0(SB), Z27, K5, Z27
 
 round32:
-	SUBQ       $0x01, R8
-	JL         finish
-	SUBQ       $0x20, CX
-	SUBQ       $0x20, DX
-	SUBQ       $0x00000080, BX
-	VMOVDQU32  (CX), Y8
-	VPERMD     Z8, Z20, Z8
-	VMOVDQU32  (DX), Y9
-	VPERMD     Z9, Z20, Z9
-	VPSUBB     Z21, Z9, Z9
-	VPERMB     8448(AX), Z8, Z10
-	VPERMB     8512(AX), Z8, Z11
-	VPERMB     8576(AX), Z8, Z12
-	VPCMPUB    $0x05, Z12, Z9, K1
-	VPERMB     8640(AX), Z8, Z13
-	VPCMPUB    $0x05, Z13, Z9, K2
-	VPERMB     8704(AX), Z8, Z14
-	VPCMPUB    $0x05, Z14, Z9, K3
-	VPADDB     Z30, Z10, K1, Z10
-	VPADDB     Z30, Z10, K2, Z10
-	VPADDB     Z30, Z10, K3, Z10
-	VPERMB     8768(AX), Z10, Z12
-	VPCMPUB    $0x05, Z12, Z9, K1
-	VPERMB     8832(AX), Z10, Z13
-	VPCMPUB    $0x05, Z13, Z9, K2
-	VPERMB     8896(AX), Z10, Z14
-	VPCMPUB    $0x05, Z14, Z9, K3
-	VPSLLW     $0x02, Z10, Z10
-	VPADDB     Z30, Z10, K1, Z10
-	VPADDB     Z30, Z10, K2, Z10
-	VPADDB     Z30, Z10, K3, Z10
-	VMOVDQA64  Z10, Z12
-	VPERMI2B   9408(AX), Z28, Z12
-	VMOVDQA64  Z10, Z13
-	VPERMI2B   9024(AX), Z25, Z13
-	VMOVDQA64  Z10, Z14
-	VPERMI2B   9152(AX), Z26, Z14
-	VMOVDQA64  Z10, Z15
-	VPERMI2B   9280(AX), Z27, Z15
-	VPSUBB     Z11, Z31, Z16
-	VPCMPUB    $0x06, Z16, Z12, K7, K1
-	VPMINUB    Z12, Z16, Z16
-	VPSUBB     Z16, Z12, Z12
-	VPSLLW     $0x05, Z16, Z16
-	VPORQ      Z16, Z14, Z14
-	VPUNPCKLBW Z14, Z13, Z16
-	VPUNPCKLBW Z11, Z15, Z17
-	VPUNPCKLWD Z17, Z16, Z4
-	VPUNPCKHWD Z17, Z16, Z5
-	KORTESTQ   K1, K1
-	JNE        more32
+	VMOVDQU64 9600(AX), Z10
+	VPERMT2B  9664(AX), Z27, Z10
+	VMOVDQU64 9472(AX), Z9
+	VPERMT2B  9536(AX), Z27, Z9
+	VMOVDQU64 9088(AX), Z6
+	VPERMT2B  9152(AX), Z27, Z6
+	VMOVDQU64 9216(AX), Z7
+	VPERMT2B  9280(AX), Z27, Z7
+	VMOVDQU64 8832(AX), Z4
+	VPERMT2B  8896(AX), Z27, Z4
+	VMOVDQU64 8960(AX), Z5
+	VPERMT2B  9024(AX), Z27, Z5
+	VMOVDQU64 9344(AX), Z8
+	VPERMT2B  9408(AX), Z27, Z8
+	VPTESTMB  Z10, Z10, K1
+	VMOVDQA64 Z28, Z11
+	KORTESTQ  K1, K1
+	JNE       more32
 
 symbols32:
-	VPANDD        Z22, Z4, Z8
-	VPSRLW        $0x0d, Z4, Z10
-	VPSRLD        $0x18, Z4, Z12
-	VPSUBD        Z12, Z23, Z14
-	VPSUBD        Z10, Z14, Z14
-	VPSLLVD       Z14, Z8, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VPANDD        Z22, Z5, Z9
-	VPSRLW        $0x0d, Z5, Z11
-	VPSRLD        $0x18, Z5, Z13
-	VPSUBD        Z13, Z23, Z14
-	VPSUBD        Z11, Z14, Z14
-	VPSLLVD       Z14, Z9, Z14
-	VPCMPUD       $0x05, Z14, Z1, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z1, Z0, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
-	KMOVD         K3, R9
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VPSRLD        $0x10, Z1, K2, Z1
-	VMOVDQU32     (BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z0
-	VCVTDQ2PS     Z8, Z14
-	VCVTDQ2PS     Z0, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z8, Z15, Z14
-	VPSUBD        Z14, Z0, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z8, Z14, K2
-	VPSLLVD       Z12, Z19, Z16
-	VPSUBD        Z8, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z4, Z14
-	VPADDD        Z14, Z0, Z0
-	VPADDD        Z15, Z0, Z0
-	VPSUBD        Z16, Z0, K1, Z0
-	VPADDD        Z16, Z0, K2, Z0
-	VMOVDQU32     64(BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPRORVD       Z11, Z14, Z14
-	VPSHLDVD      Z11, Z14, Z1
-	VCVTDQ2PS     Z9, Z14
-	VCVTDQ2PS     Z1, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z9, Z15, Z14
-	VPSUBD        Z14, Z1, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z9, Z14, K2
-	VPSLLVD       Z13, Z19, Z16
-	VPSUBD        Z9, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z5, Z14
-	VPADDD        Z14, Z1, Z1
-	VPADDD        Z15, Z1, Z1
-	VPSUBD        Z16, Z1, K1, Z1
-	VPADDD        Z16, Z1, K2, Z1
-	JMP           round32
+	XORQ             R9, R9
+	MOVQ             $0x00000020, R11
+	CMPQ             R8, $0x01
+	CMOVQNE          R11, R9
+	SUBQ             R9, CX
+	SUBQ             R9, DX
+	VPUNPCKLBW       Z7, Z6, Z16
+	VPUNPCKLBW       Z9, Z9, Z15
+	VPCMPUW          $0x05, Z16, Z2, K1
+	KMOVD            K1, R9
+	VMOVDQU32        (CX), Y24
+	VPERMQ           Z24, Z29, Z24
+	VPCOMPRESSW.Z    Z0, K1, Z17
+	POPCNTL          R9, R9
+	BZHIL            R9, DI, R11
+	VMOVDQU32        (DX), Y25
+	VPERMQ           Z25, Z29, Z25
+	KMOVD            R11, K2
+	ADDQ             R9, R9
+	SUBQ             R9, SI
+	MOVQ             SI, R9
+	VPERMB           8448(AX), Z24, Z27
+	VMOVDQU16        Z2, K1, Z0
+	VPSUBW           Z2, Z2, K1, Z2
+	VMOVDQU16        Z17, K2, (R9)
+	VPADDB           repeated01010101<>+0(SB), Z25, Z25
+	VMOVDQU64        repeated00000001<>+0(SB), Z17
+	VPADDD           (BX), Z17, Z17
+	VMOVDQU64        repeated00000001<>+0(SB), Z13
+	VPERMB           8512(AX), Z24, Z28
+	VPADDD           64(BX), Z13, Z13
+	VMOVDQU64        evenWords<>+0(SB), Z16
+	VPERMI2W         Z13, Z17, Z16
+	VPERMB           8576(AX), Z27, Z26
+	VMOVDQA64        Z16, Z17
+	VPSHRDVW         Z15, Z16, Z17
+	VPSHLDVW         Z15, Z0, Z2
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPSHLDVW         Z15, Z17, Z0
+	VPUNPCKLBW       Z5, Z4, Z12
+	VPUNPCKLWD       Z30, Z12, Z15
+	VPADDB           repeated02020202<>+0(SB), Z27, K5, Z27
+	VPUNPCKLWD       Z2, Z0, Z16
+	VCVTDQ2PS        Z15, Z15
+	VCVTDQ2PS.RZ_SAE Z16, Z16
+	VDIVPS.RZ_SAE    Z15, Z16, Z16
+	VPERMB           8640(AX), Z27, Z26
+	VPUNPCKHWD       Z30, Z12, Z15
+	VPUNPCKHWD       Z2, Z0, Z17
+	VCVTDQ2PS        Z15, Z15
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VCVTDQ2PS.RZ_SAE Z17, Z17
+	VDIVPS.RZ_SAE    Z15, Z17, Z17
+	VCVTTPS2DQ       Z16, Z16
+	VPADDB           repeated01010101<>+0(SB), Z27, K5, Z27
+	VCVTTPS2DQ       Z17, Z17
+	VMOVDQU64        unpackedWords0<>+0(SB), Z15
+	VPERMI2W         Z17, Z16, Z15
+	VPERMB           8704(AX), Z27, Z26
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	VPERMI2W         Z17, Z16, Z2
+	VPMULLW          Z12, Z15, Z16
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPSUBW           Z16, Z0, Z0
+	VPCMPUW          $0x05, Z12, Z0, K1
+	VPADDW           Z31, Z15, K1, Z15
+	VPADDB           repeated20202020<>+0(SB), Z27, K5, Z27
+	VPTESTNMW        Z15, Z15, K1, K2
+	VPADDW           Z31, Z2, K2, Z2
+	VPSUBW           Z12, Z0, K1, Z0
+	VPERMB           8768(AX), Z27, Z26
+	VPUNPCKLBW       Z30, Z8, Z13
+	VPUNPCKLBW       Z30, Z11, Z14
+	VPADDW           Z13, Z0, Z0
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPSHLDVW         Z14, Z15, Z2
+	VPSLLVW          Z14, Z15, Z15
+	VPADDW           Z15, Z0, Z0
+	VPADDB           repeated40404040<>+0(SB), Z27, K5, Z27
+	SUBQ             $0x00000080, BX
+	SUBQ             $0x01, R8
+	JNE              round32
+	JMP              finish
 
 more32:
-	VPXORQ        Z8, Z8, Z8
-	VPUNPCKLBW    Z8, Z12, Z9
-	VPUNPCKHBW    Z8, Z12, Z10
-	VPUNPCKLWD    Z8, Z9, Z11
-	VPUNPCKHWD    Z8, Z9, Z12
-	VPUNPCKLWD    Z8, Z10, Z13
-	VPUNPCKHWD    Z8, Z10, Z15
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VMOVDQA32     Z11, Z9
-	VPMAXUD       Z12, Z9, Z9
-	VPCMPUD       $0x06, Z8, Z9, K1
-	KORTESTW      K1, K1
+	VMOVDQU64     repeated0f0f0f0f<>+0(SB), Z12
+	VPCMPUB       $0x06, Z12, Z10, K1
+	KORTESTQ      K1, K1
 	JEQ           second32
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VPSUBUSW      Z8, Z11, Z9
-	VPMINUD       Z8, Z9, Z9
-	VPSUBD        Z9, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VPSUBUSW      Z8, Z12, Z10
-	VPMINUD       Z8, Z10, Z10
-	VPSUBD        Z10, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z1, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z1, Z0, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
-	KMOVD         K3, R9
+	VPUNPCKLBW    Z30, Z10, Z15
+	VPSUBUSW      repeated000f000f<>+0(SB), Z15, Z15
+	VPUNPCKLBW    Z30, Z9, Z12
+	VPSUBW        Z31, Z12, Z12
+	VMOVDQU64     repeated80008000<>+0(SB), Z16
+	VPSHRDVW      Z15, Z30, Z16
+	VPCMPUW       $0x05, Z16, Z2, K1
+	KMOVD         K1, R9
+	VPCOMPRESSW.Z Z0, K1, Z17
 	POPCNTL       R9, R9
 	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
+	KMOVD         R11, K2
 	ADDQ          R9, R9
 	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VPSRLD        $0x10, Z1, K2, Z1
-	VMOVDQU32     (BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z4, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPSRLD        $0x0f, Z14, Z14
-	VPRORVD       Z9, Z14, Z14
-	VPSHLDVD      Z9, Z14, Z0
-	VMOVDQU32     64(BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z5, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPSRLD        $0x0f, Z14, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z1
+	MOVQ          SI, R9
+	VMOVDQU16     Z2, K1, Z0
+	VPSUBW        Z2, Z2, K1, Z2
+	VMOVDQU16     Z17, K2, (R9)
+	VMOVDQU64     repeated00000001<>+0(SB), Z17
+	VPADDD        (BX), Z17, Z17
+	VMOVDQU64     repeated00000001<>+0(SB), Z13
+	VPADDD        64(BX), Z13, Z13
+	VMOVDQU64     evenWords<>+0(SB), Z16
+	VPERMI2W      Z13, Z17, Z16
+	VMOVDQU64     oddWords<>+0(SB), Z14
+	VPERMI2W      Z13, Z17, Z14
+	VPSHRDVW      Z12, Z30, Z14
+	VMOVDQA64     Z14, Z17
+	VPSHRDVW      Z15, Z14, Z17
+	VPSHLDVW      Z15, Z0, Z2
+	VPSHLDVW      Z15, Z17, Z0
 
 second32:
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VPMINUD       Z8, Z11, Z9
-	VPSUBD        Z9, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VPMINUD       Z8, Z12, Z10
-	VPSUBD        Z10, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z1, K2
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z1, Z0, Z14
-	KUNPCKWD      K1, K2, K3
-	VPCOMPRESSW.Z Z14, K3, Z14
-	KMOVD         K3, R9
+	VPUNPCKLBW    Z30, Z10, Z15
+	VPMINUW       repeated000f000f<>+0(SB), Z15, Z15
+	VPUNPCKLBW    Z9, Z9, Z12
+	VMOVDQU64     repeated80008000<>+0(SB), Z16
+	VPSHRDVW      Z15, Z30, Z16
+	VPCMPUW       $0x05, Z16, Z2, K1
+	KMOVD         K1, R9
+	VPCOMPRESSW.Z Z0, K1, Z17
 	POPCNTL       R9, R9
 	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
+	KMOVD         R11, K2
 	ADDQ          R9, R9
 	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VPSRLD        $0x10, Z1, K2, Z1
-	VMOVDQU32     (BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z4, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z9, Z14, Z14
-	VPSHLDVD      Z9, Z14, Z0
-	VMOVDQU32     64(BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z5, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z1
+	MOVQ          SI, R9
+	VMOVDQU16     Z2, K1, Z0
+	VPSUBW        Z2, Z2, K1, Z2
+	VMOVDQU16     Z17, K2, (R9)
+	VMOVDQU64     repeated00000001<>+0(SB), Z17
+	VPADDD        (BX), Z17, Z17
+	VMOVDQU64     repeated00000001<>+0(SB), Z13
+	VPADDD        64(BX), Z13, Z13
+	VMOVDQU64     evenWords<>+0(SB), Z16
+	VPERMI2W      Z13, Z17, Z16
+	VMOVDQU64     oddWords<>+0(SB), Z14
+	VPERMI2W      Z13, Z17, Z14
+	VPSHRDVW      Z12, Z14, Z16
+	VMOVDQA64     Z16, Z17
+	VPSHRDVW      Z15, Z16, Z17
+	VPSHLDVW      Z15, Z0, Z2
+	VPSHLDVW      Z15, Z17, Z0
 	JMP           symbols32
 
 lanes16:
-	MOVQ  $0x000f000f000f000f, R9
-	KMOVQ R9, K7
+	MOVL      $0x0000ffff, R9
+	KMOVD     R9, K7
+	VMOVDQU32 (CX), X24
+	VPERMQ    Z24, Z29, Z24
+	VMOVDQU32 (DX), X25
+	VPERMQ    Z25, Z29, Z25
+	VPERMB    8448(AX), Z24, Z27
+	VPADDB    repeated01010101<>+0(SB), Z25, Z25
+	VPERMB    8512(AX), Z24, Z28
+	VPERMB    8576(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated02020202<>+0(SB), Z27, K5, Z27
+	VPERMB    8640(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated01010101<>+0(SB), Z27, K5, Z27
+	VPERMB    8704(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated20202020<>+0(SB), Z27, K5, Z27
+	VPERMB    8768(AX), Z27, Z26
+	VPCMPUB   $0x05, Z26, Z25, K5
+	VPADDB    repeated40404040<>+0(SB), Z27, K5, Z27
 
 round16:
-	SUBQ       $0x01, R8
-	JL         finish
-	SUBQ       $0x10, CX
-	SUBQ       $0x10, DX
-	SUBQ       $0x00000040, BX
-	VMOVDQU32  (CX), X8
-	VPERMD     Z8, Z20, Z8
-	VMOVDQU32  (DX), X9
-	VPERMD     Z9, Z20, Z9
-	VPSUBB     Z21, Z9, Z9
-	VPERMB     8448(AX), Z8, Z10
-	VPERMB     8512(AX), Z8, Z11
-	VPERMB     8576(AX), Z8, Z12
-	VPCMPUB    $0x05, Z12, Z9, K1
-	VPERMB     8640(AX), Z8, Z13
-	VPCMPUB    $0x05, Z13, Z9, K2
-	VPERMB     8704(AX), Z8, Z14
-	VPCMPUB    $0x05, Z14, Z9, K3
-	VPADDB     Z30, Z10, K1, Z10
-	VPADDB     Z30, Z10, K2, Z10
-	VPADDB     Z30, Z10, K3, Z10
-	VPERMB     8768(AX), Z10, Z12
-	VPCMPUB    $0x05, Z12, Z9, K1
-	VPERMB     8832(AX), Z10, Z13
-	VPCMPUB    $0x05, Z13, Z9, K2
-	VPERMB     8896(AX), Z10, Z14
-	VPCMPUB    $0x05, Z14, Z9, K3
-	VPSLLW     $0x02, Z10, Z10
-	VPADDB     Z30, Z10, K1, Z10
-	VPADDB     Z30, Z10, K2, Z10
-	VPADDB     Z30, Z10, K3, Z10
-	VMOVDQA64  Z10, Z12
-	VPERMI2B   9408(AX), Z28, Z12
-	VMOVDQA64  Z10, Z13
-	VPERMI2B   9024(AX), Z25, Z13
-	VMOVDQA64  Z10, Z14
-	VPERMI2B   9152(AX), Z26, Z14
-	VMOVDQA64  Z10, Z15
-	VPERMI2B   9280(AX), Z27, Z15
-	VPSUBB     Z11, Z31, Z16
-	VPCMPUB    $0x06, Z16, Z12, K7, K1
-	VPMINUB    Z12, Z16, Z16
-	VPSUBB     Z16, Z12, Z12
-	VPSLLW     $0x05, Z16, Z16
-	VPORQ      Z16, Z14, Z14
-	VPUNPCKLBW Z14, Z13, Z16
-	VPUNPCKLBW Z11, Z15, Z17
-	VPUNPCKLWD Z17, Z16, Z4
-	KORTESTQ   K1, K1
-	JNE        more16
+	VMOVDQU64 9600(AX), Z10
+	VPERMT2B  9664(AX), Z27, Z10
+	VMOVDQU64 9472(AX), Z9
+	VPERMT2B  9536(AX), Z27, Z9
+	VMOVDQU64 9088(AX), Z6
+	VPERMT2B  9152(AX), Z27, Z6
+	VMOVDQU64 9216(AX), Z7
+	VPERMT2B  9280(AX), Z27, Z7
+	VMOVDQU64 8832(AX), Z4
+	VPERMT2B  8896(AX), Z27, Z4
+	VMOVDQU64 8960(AX), Z5
+	VPERMT2B  9024(AX), Z27, Z5
+	VMOVDQU64 9344(AX), Z8
+	VPERMT2B  9408(AX), Z27, Z8
+	VPTESTMB  Z10, Z10, K1
+	VMOVDQA64 Z28, Z11
+	KORTESTQ  K1, K1
+	JNE       more16
 
 symbols16:
-	VPANDD        Z22, Z4, Z8
-	VPSRLW        $0x0d, Z4, Z10
-	VPSRLD        $0x18, Z4, Z12
-	VPSUBD        Z12, Z23, Z14
-	VPSUBD        Z10, Z14, Z14
-	VPSLLVD       Z14, Z8, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z0, Z0, Z14
-	VPCOMPRESSW.Z Z14, K1, Z14
-	KMOVD         K1, R9
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VMOVDQU32     (BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPRORVD       Z10, Z14, Z14
-	VPSHLDVD      Z10, Z14, Z0
-	VCVTDQ2PS     Z8, Z14
-	VCVTDQ2PS     Z0, Z15
-	VDIVPS        Z14, Z15, Z15
-	VCVTTPS2DQ    Z15, Z15
-	VPMULLD       Z8, Z15, Z14
-	VPSUBD        Z14, Z0, Z14
-	VPMOVD2M      Z14, K1
-	VPCMPD        $0x05, Z8, Z14, K2
-	VPSLLVD       Z12, Z19, Z16
-	VPSUBD        Z8, Z16, Z16
-	VPMULLD       Z16, Z15, Z15
-	VPSHUFB       Z24, Z4, Z14
-	VPADDD        Z14, Z0, Z0
-	VPADDD        Z15, Z0, Z0
-	VPSUBD        Z16, Z0, K1, Z0
-	VPADDD        Z16, Z0, K2, Z0
-	JMP           round16
+	XORQ             R9, R9
+	MOVQ             $0x00000010, R11
+	CMPQ             R8, $0x01
+	CMOVQNE          R11, R9
+	SUBQ             R9, CX
+	SUBQ             R9, DX
+	VPUNPCKLBW       Z7, Z6, Z16
+	VPUNPCKLBW       Z9, Z9, Z15
+	VPCMPUW          $0x05, Z16, Z2, K7, K1
+	VMOVDQU32        (CX), X24
+	VPERMQ           Z24, Z29, Z24
+	KMOVD            K1, R9
+	VPCOMPRESSW.Z    Z0, K1, Z17
+	POPCNTL          R9, R9
+	VMOVDQU32        (DX), X25
+	VPERMQ           Z25, Z29, Z25
+	BZHIL            R9, DI, R11
+	KMOVD            R11, K2
+	ADDQ             R9, R9
+	VPERMB           8448(AX), Z24, Z27
+	SUBQ             R9, SI
+	MOVQ             SI, R9
+	VMOVDQU16        Z2, K1, Z0
+	VPSUBW           Z2, Z2, K1, Z2
+	VPADDB           repeated01010101<>+0(SB), Z25, Z25
+	VMOVDQU16        Z17, K2, (R9)
+	VMOVDQU64        repeated00000001<>+0(SB), Z17
+	VPADDD           (BX), Z17, Z17
+	VPERMB           8512(AX), Z24, Z28
+	VMOVDQU64        evenWords<>+0(SB), Z16
+	VPERMI2W         Z13, Z17, Z16
+	VMOVDQA64        Z16, Z17
+	VPERMB           8576(AX), Z27, Z26
+	VPSHRDVW         Z15, Z16, Z17
+	VPSHLDVW         Z15, Z0, Z2
+	VPSHLDVW         Z15, Z17, Z0
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPUNPCKLBW       Z5, Z4, Z12
+	VPUNPCKLWD       Z30, Z12, Z15
+	VPUNPCKLWD       Z2, Z0, Z16
+	VPADDB           repeated02020202<>+0(SB), Z27, K5, Z27
+	VCVTDQ2PS        Z15, Z15
+	VCVTDQ2PS.RZ_SAE Z16, Z16
+	VDIVPS.RZ_SAE    Z15, Z16, Z16
+	VPERMB           8640(AX), Z27, Z26
+	VPUNPCKHWD       Z30, Z12, Z15
+	VPUNPCKHWD       Z2, Z0, Z17
+	VCVTDQ2PS        Z15, Z15
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VCVTDQ2PS.RZ_SAE Z17, Z17
+	VDIVPS.RZ_SAE    Z15, Z17, Z17
+	VCVTTPS2DQ       Z16, Z16
+	VPADDB           repeated01010101<>+0(SB), Z27, K5, Z27
+	VCVTTPS2DQ       Z17, Z17
+	VMOVDQU64        unpackedWords0<>+0(SB), Z15
+	VPERMI2W         Z17, Z16, Z15
+	VPERMB           8704(AX), Z27, Z26
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	VPERMI2W         Z17, Z16, Z2
+	VPMULLW          Z12, Z15, Z16
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPSUBW           Z16, Z0, Z0
+	VPCMPUW          $0x05, Z12, Z0, K1
+	VPADDW           Z31, Z15, K1, Z15
+	VPADDB           repeated20202020<>+0(SB), Z27, K5, Z27
+	VPTESTNMW        Z15, Z15, K1, K2
+	VPADDW           Z31, Z2, K2, Z2
+	VPSUBW           Z12, Z0, K1, Z0
+	VPERMB           8768(AX), Z27, Z26
+	VPUNPCKLBW       Z30, Z8, Z13
+	VPUNPCKLBW       Z30, Z11, Z14
+	VPADDW           Z13, Z0, Z0
+	VPCMPUB          $0x05, Z26, Z25, K5
+	VPSHLDVW         Z14, Z15, Z2
+	VPSLLVW          Z14, Z15, Z15
+	VPADDW           Z15, Z0, Z0
+	VPADDB           repeated40404040<>+0(SB), Z27, K5, Z27
+	SUBQ             $0x00000040, BX
+	SUBQ             $0x01, R8
+	JNE              round16
+	JMP              finish
 
 more16:
-	VPXORQ        Z8, Z8, Z8
-	VPUNPCKLBW    Z8, Z12, Z9
-	VPUNPCKHBW    Z8, Z12, Z10
-	VPUNPCKLWD    Z8, Z9, Z11
-	VPUNPCKHWD    Z8, Z9, Z12
-	VPUNPCKLWD    Z8, Z10, Z13
-	VPUNPCKHWD    Z8, Z10, Z15
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VMOVDQA32     Z11, Z9
-	VPCMPUD       $0x06, Z8, Z9, K1
-	KORTESTW      K1, K1
+	VMOVDQU64     repeated0f0f0f0f<>+0(SB), Z12
+	VPCMPUB       $0x06, Z12, Z10, K1
+	KORTESTQ      K1, K1
 	JEQ           second16
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VPSUBUSW      Z8, Z11, Z9
-	VPMINUD       Z8, Z9, Z9
-	VPSUBD        Z9, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z0, Z0, Z14
-	VPCOMPRESSW.Z Z14, K1, Z14
+	VPUNPCKLBW    Z30, Z10, Z15
+	VPSUBUSW      repeated000f000f<>+0(SB), Z15, Z15
+	VPUNPCKLBW    Z30, Z9, Z12
+	VPSUBW        Z31, Z12, Z12
+	VMOVDQU64     repeated80008000<>+0(SB), Z16
+	VPSHRDVW      Z15, Z30, Z16
+	VPCMPUW       $0x05, Z16, Z2, K7, K1
 	KMOVD         K1, R9
+	VPCOMPRESSW.Z Z0, K1, Z17
 	POPCNTL       R9, R9
 	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
+	KMOVD         R11, K2
 	ADDQ          R9, R9
 	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VMOVDQU32     (BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z4, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPSRLD        $0x0f, Z14, Z14
-	VPRORVD       Z9, Z14, Z14
-	VPSHLDVD      Z9, Z14, Z0
+	MOVQ          SI, R9
+	VMOVDQU16     Z2, K1, Z0
+	VPSUBW        Z2, Z2, K1, Z2
+	VMOVDQU16     Z17, K2, (R9)
+	VMOVDQU64     repeated00000001<>+0(SB), Z17
+	VPADDD        (BX), Z17, Z17
+	VMOVDQU64     evenWords<>+0(SB), Z16
+	VPERMI2W      Z13, Z17, Z16
+	VMOVDQU64     oddWords<>+0(SB), Z14
+	VPERMI2W      Z13, Z17, Z14
+	VPSHRDVW      Z12, Z30, Z14
+	VMOVDQA64     Z14, Z17
+	VPSHRDVW      Z15, Z14, Z17
+	VPSHLDVW      Z15, Z0, Z2
+	VPSHLDVW      Z15, Z17, Z0
 
 second16:
-	MOVL          $0x0000000f, R9
-	VPBROADCASTD  R9, Z8
-	VPMINUD       Z8, Z11, Z9
-	VPSUBD        Z9, Z23, Z14
-	VPSLLVD       Z14, Z19, Z14
-	VPCMPUD       $0x05, Z14, Z0, K1
-	VMOVDQA64     Z29, Z14
-	VPERMI2W      Z0, Z0, Z14
-	VPCOMPRESSW.Z Z14, K1, Z14
+	VPUNPCKLBW    Z30, Z10, Z15
+	VPMINUW       repeated000f000f<>+0(SB), Z15, Z15
+	VPUNPCKLBW    Z9, Z9, Z12
+	VMOVDQU64     repeated80008000<>+0(SB), Z16
+	VPSHRDVW      Z15, Z30, Z16
+	VPCMPUW       $0x05, Z16, Z2, K7, K1
 	KMOVD         K1, R9
+	VPCOMPRESSW.Z Z0, K1, Z17
 	POPCNTL       R9, R9
 	BZHIL         R9, DI, R11
-	KMOVD         R11, K4
+	KMOVD         R11, K2
 	ADDQ          R9, R9
 	SUBQ          R9, SI
-	VMOVDQU16     Z14, K4, (SI)
-	VPSRLD        $0x10, Z0, K1, Z0
-	VMOVDQU32     (BX), Z18
-	VPSUBD        Z21, Z18, Z14
-	VPSRLW        $0x0d, Z4, Z8
-	VPSRLVD       Z8, Z14, Z14
-	VPRORVD       Z9, Z14, Z14
-	VPSHLDVD      Z9, Z14, Z0
+	MOVQ          SI, R9
+	VMOVDQU16     Z2, K1, Z0
+	VPSUBW        Z2, Z2, K1, Z2
+	VMOVDQU16     Z17, K2, (R9)
+	VMOVDQU64     repeated00000001<>+0(SB), Z17
+	VPADDD        (BX), Z17, Z17
+	VMOVDQU64     evenWords<>+0(SB), Z16
+	VPERMI2W      Z13, Z17, Z16
+	VMOVDQU64     oddWords<>+0(SB), Z14
+	VPERMI2W      Z13, Z17, Z14
+	VPSHRDVW      Z12, Z14, Z16
+	VMOVDQA64     Z16, Z17
+	VPSHRDVW      Z15, Z16, Z17
+	VPSHLDVW      Z15, Z0, Z2
+	VPSHLDVW      Z15, Z17, Z0
 	JMP           symbols16
 
 finish:
-	VMOVDQU32 Z0, (AX)
-	VMOVDQU32 Z1, 64(AX)
-	VMOVDQU32 Z2, 128(AX)
-	VMOVDQU32 Z3, 192(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z12
+	VPERMI2W  Z2, Z0, Z12
+	VMOVDQU64 Z12, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z12
+	VPERMI2W  Z2, Z0, Z12
+	VMOVDQU64 Z12, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z12
+	VPERMI2W  Z3, Z1, Z12
+	VMOVDQU64 Z12, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z12
+	VPERMI2W  Z3, Z1, Z12
+	VMOVDQU64 Z12, 192(AX)
 	SUBQ      SI, R10
 	MOVQ      R10, written+64(FP)
 	VZEROUPPER
 	RET
+
+DATA repeated00000001<>+0(SB)/1, $0x01
+DATA repeated00000001<>+1(SB)/1, $0x00
+DATA repeated00000001<>+2(SB)/1, $0x00
+DATA repeated00000001<>+3(SB)/1, $0x00
+DATA repeated00000001<>+4(SB)/1, $0x01
+DATA repeated00000001<>+5(SB)/1, $0x00
+DATA repeated00000001<>+6(SB)/1, $0x00
+DATA repeated00000001<>+7(SB)/1, $0x00
+DATA repeated00000001<>+8(SB)/1, $0x01
+DATA repeated00000001<>+9(SB)/1, $0x00
+DATA repeated00000001<>+10(SB)/1, $0x00
+DATA repeated00000001<>+11(SB)/1, $0x00
+DATA repeated00000001<>+12(SB)/1, $0x01
+DATA repeated00000001<>+13(SB)/1, $0x00
+DATA repeated00000001<>+14(SB)/1, $0x00
+DATA repeated00000001<>+15(SB)/1, $0x00
+DATA repeated00000001<>+16(SB)/1, $0x01
+DATA repeated00000001<>+17(SB)/1, $0x00
+DATA repeated00000001<>+18(SB)/1, $0x00
+DATA repeated00000001<>+19(SB)/1, $0x00
+DATA repeated00000001<>+20(SB)/1, $0x01
+DATA repeated00000001<>+21(SB)/1, $0x00
+DATA repeated00000001<>+22(SB)/1, $0x00
+DATA repeated00000001<>+23(SB)/1, $0x00
+DATA repeated00000001<>+24(SB)/1, $0x01
+DATA repeated00000001<>+25(SB)/1, $0x00
+DATA repeated00000001<>+26(SB)/1, $0x00
+DATA repeated00000001<>+27(SB)/1, $0x00
+DATA repeated00000001<>+28(SB)/1, $0x01
+DATA repeated00000001<>+29(SB)/1, $0x00
+DATA repeated00000001<>+30(SB)/1, $0x00
+DATA repeated00000001<>+31(SB)/1, $0x00
+DATA repeated00000001<>+32(SB)/1, $0x01
+DATA repeated00000001<>+33(SB)/1, $0x00
+DATA repeated00000001<>+34(SB)/1, $0x00
+DATA repeated00000001<>+35(SB)/1, $0x00
+DATA repeated00000001<>+36(SB)/1, $0x01
+DATA repeated00000001<>+37(SB)/1, $0x00
+DATA repeated00000001<>+38(SB)/1, $0x00
+DATA repeated00000001<>+39(SB)/1, $0x00
+DATA repeated00000001<>+40(SB)/1, $0x01
+DATA repeated00000001<>+41(SB)/1, $0x00
+DATA repeated00000001<>+42(SB)/1, $0x00
+DATA repeated00000001<>+43(SB)/1, $0x00
+DATA repeated00000001<>+44(SB)/1, $0x01
+DATA repeated00000001<>+45(SB)/1, $0x00
+DATA repeated00000001<>+46(SB)/1, $0x00
+DATA repeated00000001<>+47(SB)/1, $0x00
+DATA repeated00000001<>+48(SB)/1, $0x01
+DATA repeated00000001<>+49(SB)/1, $0x00
+DATA repeated00000001<>+50(SB)/1, $0x00
+DATA repeated00000001<>+51(SB)/1, $0x00
+DATA repeated00000001<>+52(SB)/1, $0x01
+DATA repeated00000001<>+53(SB)/1, $0x00
+DATA repeated00000001<>+54(SB)/1, $0x00
+DATA repeated00000001<>+55(SB)/1, $0x00
+DATA repeated00000001<>+56(SB)/1, $0x01
+DATA repeated00000001<>+57(SB)/1, $0x00
+DATA repeated00000001<>+58(SB)/1, $0x00
+DATA repeated00000001<>+59(SB)/1, $0x00
+DATA repeated00000001<>+60(SB)/1, $0x01
+DATA repeated00000001<>+61(SB)/1, $0x00
+DATA repeated00000001<>+62(SB)/1, $0x00
+DATA repeated00000001<>+63(SB)/1, $0x00
+GLOBL repeated00000001<>(SB), RODATA|NOPTR, $64
+
+DATA repeated0f0f0f0f<>+0(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+1(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+2(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+3(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+4(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+5(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+6(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+7(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+8(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+9(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+10(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+11(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+12(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+13(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+14(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+15(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+16(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+17(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+18(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+19(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+20(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+21(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+22(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+23(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+24(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+25(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+26(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+27(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+28(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+29(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+30(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+31(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+32(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+33(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+34(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+35(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+36(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+37(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+38(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+39(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+40(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+41(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+42(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+43(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+44(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+45(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+46(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+47(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+48(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+49(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+50(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+51(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+52(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+53(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+54(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+55(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+56(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+57(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+58(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+59(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+60(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+61(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+62(SB)/1, $0x0f
+DATA repeated0f0f0f0f<>+63(SB)/1, $0x0f
+GLOBL repeated0f0f0f0f<>(SB), RODATA|NOPTR, $64
+
+DATA repeated000f000f<>+0(SB)/1, $0x0f
+DATA repeated000f000f<>+1(SB)/1, $0x00
+DATA repeated000f000f<>+2(SB)/1, $0x0f
+DATA repeated000f000f<>+3(SB)/1, $0x00
+DATA repeated000f000f<>+4(SB)/1, $0x0f
+DATA repeated000f000f<>+5(SB)/1, $0x00
+DATA repeated000f000f<>+6(SB)/1, $0x0f
+DATA repeated000f000f<>+7(SB)/1, $0x00
+DATA repeated000f000f<>+8(SB)/1, $0x0f
+DATA repeated000f000f<>+9(SB)/1, $0x00
+DATA repeated000f000f<>+10(SB)/1, $0x0f
+DATA repeated000f000f<>+11(SB)/1, $0x00
+DATA repeated000f000f<>+12(SB)/1, $0x0f
+DATA repeated000f000f<>+13(SB)/1, $0x00
+DATA repeated000f000f<>+14(SB)/1, $0x0f
+DATA repeated000f000f<>+15(SB)/1, $0x00
+DATA repeated000f000f<>+16(SB)/1, $0x0f
+DATA repeated000f000f<>+17(SB)/1, $0x00
+DATA repeated000f000f<>+18(SB)/1, $0x0f
+DATA repeated000f000f<>+19(SB)/1, $0x00
+DATA repeated000f000f<>+20(SB)/1, $0x0f
+DATA repeated000f000f<>+21(SB)/1, $0x00
+DATA repeated000f000f<>+22(SB)/1, $0x0f
+DATA repeated000f000f<>+23(SB)/1, $0x00
+DATA repeated000f000f<>+24(SB)/1, $0x0f
+DATA repeated000f000f<>+25(SB)/1, $0x00
+DATA repeated000f000f<>+26(SB)/1, $0x0f
+DATA repeated000f000f<>+27(SB)/1, $0x00
+DATA repeated000f000f<>+28(SB)/1, $0x0f
+DATA repeated000f000f<>+29(SB)/1, $0x00
+DATA repeated000f000f<>+30(SB)/1, $0x0f
+DATA repeated000f000f<>+31(SB)/1, $0x00
+DATA repeated000f000f<>+32(SB)/1, $0x0f
+DATA repeated000f000f<>+33(SB)/1, $0x00
+DATA repeated000f000f<>+34(SB)/1, $0x0f
+DATA repeated000f000f<>+35(SB)/1, $0x00
+DATA repeated000f000f<>+36(SB)/1, $0x0f
+DATA repeated000f000f<>+37(SB)/1, $0x00
+DATA repeated000f000f<>+38(SB)/1, $0x0f
+DATA repeated000f000f<>+39(SB)/1, $0x00
+DATA repeated000f000f<>+40(SB)/1, $0x0f
+DATA repeated000f000f<>+41(SB)/1, $0x00
+DATA repeated000f000f<>+42(SB)/1, $0x0f
+DATA repeated000f000f<>+43(SB)/1, $0x00
+DATA repeated000f000f<>+44(SB)/1, $0x0f
+DATA repeated000f000f<>+45(SB)/1, $0x00
+DATA repeated000f000f<>+46(SB)/1, $0x0f
+DATA repeated000f000f<>+47(SB)/1, $0x00
+DATA repeated000f000f<>+48(SB)/1, $0x0f
+DATA repeated000f000f<>+49(SB)/1, $0x00
+DATA repeated000f000f<>+50(SB)/1, $0x0f
+DATA repeated000f000f<>+51(SB)/1, $0x00
+DATA repeated000f000f<>+52(SB)/1, $0x0f
+DATA repeated000f000f<>+53(SB)/1, $0x00
+DATA repeated000f000f<>+54(SB)/1, $0x0f
+DATA repeated000f000f<>+55(SB)/1, $0x00
+DATA repeated000f000f<>+56(SB)/1, $0x0f
+DATA repeated000f000f<>+57(SB)/1, $0x00
+DATA repeated000f000f<>+58(SB)/1, $0x0f
+DATA repeated000f000f<>+59(SB)/1, $0x00
+DATA repeated000f000f<>+60(SB)/1, $0x0f
+DATA repeated000f000f<>+61(SB)/1, $0x00
+DATA repeated000f000f<>+62(SB)/1, $0x0f
+DATA repeated000f000f<>+63(SB)/1, $0x00
+GLOBL repeated000f000f<>(SB), RODATA|NOPTR, $64
 
 // func encodeBytesAVX512(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, POPCNT
@@ -17120,72 +17530,6 @@ DATA powersAbove<>+29(SB)/1, $0x20
 DATA powersAbove<>+30(SB)/1, $0x40
 DATA powersAbove<>+31(SB)/1, $0x80
 GLOBL powersAbove<>(SB), RODATA|NOPTR, $32
-
-DATA repeated0f0f0f0f<>+0(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+1(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+2(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+3(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+4(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+5(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+6(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+7(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+8(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+9(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+10(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+11(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+12(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+13(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+14(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+15(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+16(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+17(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+18(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+19(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+20(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+21(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+22(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+23(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+24(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+25(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+26(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+27(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+28(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+29(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+30(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+31(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+32(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+33(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+34(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+35(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+36(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+37(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+38(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+39(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+40(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+41(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+42(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+43(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+44(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+45(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+46(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+47(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+48(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+49(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+50(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+51(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+52(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+53(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+54(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+55(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+56(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+57(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+58(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+59(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+60(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+61(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+62(SB)/1, $0x0f
-DATA repeated0f0f0f0f<>+63(SB)/1, $0x0f
-GLOBL repeated0f0f0f0f<>(SB), RODATA|NOPTR, $64
 
 DATA lowBitsAbove<>+0(SB)/1, $0x00
 DATA lowBitsAbove<>+1(SB)/1, $0x00
@@ -33971,72 +34315,6 @@ DATA repeated0000000f<>+61(SB)/1, $0x00
 DATA repeated0000000f<>+62(SB)/1, $0x00
 DATA repeated0000000f<>+63(SB)/1, $0x00
 GLOBL repeated0000000f<>(SB), RODATA|NOPTR, $64
-
-DATA repeated00000001<>+0(SB)/1, $0x01
-DATA repeated00000001<>+1(SB)/1, $0x00
-DATA repeated00000001<>+2(SB)/1, $0x00
-DATA repeated00000001<>+3(SB)/1, $0x00
-DATA repeated00000001<>+4(SB)/1, $0x01
-DATA repeated00000001<>+5(SB)/1, $0x00
-DATA repeated00000001<>+6(SB)/1, $0x00
-DATA repeated00000001<>+7(SB)/1, $0x00
-DATA repeated00000001<>+8(SB)/1, $0x01
-DATA repeated00000001<>+9(SB)/1, $0x00
-DATA repeated00000001<>+10(SB)/1, $0x00
-DATA repeated00000001<>+11(SB)/1, $0x00
-DATA repeated00000001<>+12(SB)/1, $0x01
-DATA repeated00000001<>+13(SB)/1, $0x00
-DATA repeated00000001<>+14(SB)/1, $0x00
-DATA repeated00000001<>+15(SB)/1, $0x00
-DATA repeated00000001<>+16(SB)/1, $0x01
-DATA repeated00000001<>+17(SB)/1, $0x00
-DATA repeated00000001<>+18(SB)/1, $0x00
-DATA repeated00000001<>+19(SB)/1, $0x00
-DATA repeated00000001<>+20(SB)/1, $0x01
-DATA repeated00000001<>+21(SB)/1, $0x00
-DATA repeated00000001<>+22(SB)/1, $0x00
-DATA repeated00000001<>+23(SB)/1, $0x00
-DATA repeated00000001<>+24(SB)/1, $0x01
-DATA repeated00000001<>+25(SB)/1, $0x00
-DATA repeated00000001<>+26(SB)/1, $0x00
-DATA repeated00000001<>+27(SB)/1, $0x00
-DATA repeated00000001<>+28(SB)/1, $0x01
-DATA repeated00000001<>+29(SB)/1, $0x00
-DATA repeated00000001<>+30(SB)/1, $0x00
-DATA repeated00000001<>+31(SB)/1, $0x00
-DATA repeated00000001<>+32(SB)/1, $0x01
-DATA repeated00000001<>+33(SB)/1, $0x00
-DATA repeated00000001<>+34(SB)/1, $0x00
-DATA repeated00000001<>+35(SB)/1, $0x00
-DATA repeated00000001<>+36(SB)/1, $0x01
-DATA repeated00000001<>+37(SB)/1, $0x00
-DATA repeated00000001<>+38(SB)/1, $0x00
-DATA repeated00000001<>+39(SB)/1, $0x00
-DATA repeated00000001<>+40(SB)/1, $0x01
-DATA repeated00000001<>+41(SB)/1, $0x00
-DATA repeated00000001<>+42(SB)/1, $0x00
-DATA repeated00000001<>+43(SB)/1, $0x00
-DATA repeated00000001<>+44(SB)/1, $0x01
-DATA repeated00000001<>+45(SB)/1, $0x00
-DATA repeated00000001<>+46(SB)/1, $0x00
-DATA repeated00000001<>+47(SB)/1, $0x00
-DATA repeated00000001<>+48(SB)/1, $0x01
-DATA repeated00000001<>+49(SB)/1, $0x00
-DATA repeated00000001<>+50(SB)/1, $0x00
-DATA repeated00000001<>+51(SB)/1, $0x00
-DATA repeated00000001<>+52(SB)/1, $0x01
-DATA repeated00000001<>+53(SB)/1, $0x00
-DATA repeated00000001<>+54(SB)/1, $0x00
-DATA repeated00000001<>+55(SB)/1, $0x00
-DATA repeated00000001<>+56(SB)/1, $0x01
-DATA repeated00000001<>+57(SB)/1, $0x00
-DATA repeated00000001<>+58(SB)/1, $0x00
-DATA repeated00000001<>+59(SB)/1, $0x00
-DATA repeated00000001<>+60(SB)/1, $0x01
-DATA repeated00000001<>+61(SB)/1, $0x00
-DATA repeated00000001<>+62(SB)/1, $0x00
-DATA repeated00000001<>+63(SB)/1, $0x00
-GLOBL repeated00000001<>(SB), RODATA|NOPTR, $64
 
 DATA repeatedffffffff<>+0(SB)/1, $0xff
 DATA repeatedffffffff<>+1(SB)/1, $0xff

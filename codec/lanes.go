@@ -58,14 +58,14 @@ type laneEncoder struct {
 	table   [maxTables * maxSymbols]encEntry // by table<<8 | fine symbol
 	quarter [contexts]uint8                  // 4 times the number of the context's table
 
-	bits   [contexts]uint8    // of its probabilities
-	quarts [3][contexts]uint8 // one more than the first fine symbols of its symbols 4, 8 and 12
-	after  [3][64]uint8       // and of those one, two and three after every fourth, by table
+	bits  [contexts]uint8 // of its probabilities
+	first [4][64]uint8    // one more than first fine symbols: see set
 
-	freqLo [tableSymbols]uint8
-	freqHi [tableSymbols]uint8
-	begin  [tableSymbols]uint8 // the first slot of each symbol
-	raw    [tableSymbols]uint8
+	// Of each symbol.
+	freqLo, freqHi [tableSymbols]uint8
+	mostLo, mostHi [tableSymbols]uint8 // the high word of the lowest state that is too high
+	begin          [tableSymbols]uint8 // its first slot
+	head, rest     [tableSymbols]uint8 // raw bits that go with it, and others
 
 	words []uint16 // filled from the end
 

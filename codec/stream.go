@@ -205,9 +205,6 @@ func (st *stepTables) forEncoding(e *laneEncoder) {
 	}
 	for c, t := range st.of {
 		e.quarter[c], e.bits[c] = 4*t, st.table[t].bits
-		for q := range e.quarts {
-			e.quarts[q][c] = st.table[t].firstFine(4 * (q + 1))
-		}
 	}
 }
 
@@ -216,22 +213,39 @@ func (st *stepTables) forEncoding(e *laneEncoder) {
 func (t *stepTable) forEncoding(e *laneEncoder, number int) {
 	row, symbols := e.table[number*maxSymbols:][:maxSymbols], e.round.symbol[number*maxSymbols:][:maxSymbols]
 	clear(row)
-	at := number * stepSymbols
 	t.inSlots(func(i, start int) {
 		s := t.symbol[i]
-		e.freqLo[at+i], e.freqHi[at+i] = uint8(s.freq), uint8(s.freq>>8)
-		e.begin[at+i], e.raw[at+i] = uint8(start), s.raw
+		e.set(uint8(4*number), i, s, start, t.bits)
 		entry := encEntry(s.freq)<<19 | encEntry(start)<<11 | encEntry(t.bits)<<7 | encEntry(s.raw)
 		from, to := fineAt(uint64(s.head)<<s.raw), fineAt(uint64(s.head+1)<<s.raw)
 		for f := from; f < min(to, maxSymbols); f++ {
 			row[uint8(f-1)], symbols[uint8(f-1)] = entry, symbolNumber(number, i, s.raw, t.bits)
 		}
 	})
-	for k := range e.after {
-		for q := range stepSymbols / 4 {
-			e.after[k][number*stepSymbols/4+q] = t.firstFine(4*q + k + 1)
+	for q := range stepSymbols / 4 {
+		at := 4*number + q
+		if q == 0 {
+			e.first[0][at] = t.firstFine(8)
 		}
+		if q&1 == 0 {
+			e.first[1][at] = t.firstFine(4*q + 4)
+		}
+		e.first[2][at] = t.firstFine(4*q + 2)
+		e.first[3][at], e.first[3][at+32] = t.firstFine(4*q+1), t.firstFine(4*q+3)
 	}
+}
+
+// set sets how AVX-512 encodes symbol i, of slots from start on, of a table whose
+// first quarter that is. Symbols are searched by halves: first are the lowest ones
+// of the upper halves, by where the search is. It begins at quarter, and goes on
+// by 2, 1, 32 and 64 where it goes up.
+func (e *laneEncoder) set(quarter uint8, i int, s stepSymbol, start int, bits uint8) {
+	at := int(quarter) + i>>2 + i<<4&32 + i<<6&64
+	head := min(s.raw, stepBits-bits)
+	most := s.freq << (stepBits - bits - head)
+	e.freqLo[at], e.freqHi[at] = uint8(s.freq), uint8(s.freq>>8)
+	e.mostLo[at], e.mostHi[at] = uint8(most), uint8(most>>8)
+	e.begin[at], e.head[at], e.rest[at] = uint8(start), head, s.raw-head
 }
 
 // firstFine returns one more than the first fine symbol of the i'th symbol, or of

@@ -12,30 +12,30 @@ const (
 	encTable   = 256
 	encQuarter = encTable + 4*8*256
 	encBits    = encQuarter + 64
-	encQuarts  = encBits + 64
-	encAfter   = encQuarts + 3*64
-	encFreqLo  = encAfter + 3*64
+	encFirst   = encBits + 64
+	encFreqLo  = encFirst + 4*64
 	encFreqHi  = encFreqLo + 128
-	encStart   = encFreqHi + 128
-	encRaw     = encStart + 128
+	encMostLo  = encFreqHi + 128
+	encMostHi  = encMostLo + 128
+	encBegin   = encMostHi + 128
+	encHead    = encBegin + 128
+	encRest    = encHead + 128
 )
 
-// A stepEncoder is the registers of an encoder that searches symbols as the
-// decoders do: by bytes, in two steps of one in four. What it finds becomes, for
-// each lane, a dword
-//
-//	frequency | first raw bits<<13 | start<<16 | bits<<24
-//
-// of a vector for each sixteen lanes.
+// A stepEncoder is the registers of an encoder. The low and high words of 32
+// states lie apart. What is a byte for each lane lies such that unpacking to words
+// sorts.
 type stepEncoder struct {
-	e, ctx, symbols, z, dst      reg.Register
-	width                        int
-	state, entry                 []reg.VecPhysical
-	order                        reg.VecPhysical // of dwords, such that unpacking sorts
-	ones, one, thirtyone, freq   reg.VecPhysical
-	start, even, step, fifteen   reg.VecPhysical // start picks an entry's third byte
-	freqLo, freqHi, starts, raws reg.VecPhysical // of tables 0 to 3
-	minus                        reg.GPVirtual   // -1
+	e, ctx, symbols, z, dst reg.Register
+	width                   int
+	lo, hi                  [2]reg.VecPhysical
+	order                   reg.VecPhysical // of bytes, by eights
+	zero, one               reg.VecPhysical // words
+	index, bits             reg.VecPhysical // of the next round: symbols, and bits of their tables
+	freqLo, freqHi          reg.VecPhysical // bytes for each lane
+	mostLo, mostHi          reg.VecPhysical
+	begin, head, rest, wide reg.VecPhysical
+	minus                   reg.GPVirtual // -1
 }
 
 // encodeSteps512 encodes rounds of 16, 32 or 64 lanes of steps of width bits, the
@@ -43,7 +43,7 @@ type stepEncoder struct {
 func encodeSteps512(name string, width int) {
 	TEXT(name, NOSPLIT, "func(e, ctx, symbols, z, words *byte, at, rounds, lanes int) (written int)")
 	Pragma("noescape")
-	Doc(name + " encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.")
+	Doc(name + " encodes rounds whole rounds, at least one, the last first, words before words[at], and returns the bytes written.")
 	s := newStepEncoder(width)
 	rounds := Load(Param("rounds"), GP64())
 	lanes := Load(Param("lanes"), GP64())
@@ -51,55 +51,81 @@ func encodeSteps512(name string, width int) {
 	MOVQ(s.dst, start)
 	// Everything is read from the end.
 	MOVQ(rounds, at)
+	SUBQ(U8(1), at)
 	IMULQ(lanes, at)
 	ADDQ(at, s.ctx)
 	ADDQ(at, s.symbols)
 	LEAQ(Mem{Base: s.z, Index: at, Scale: uint8(width / 8)}, s.z)
-	for g := range s.state {
-		VMOVDQU32(Mem{Base: s.e, Disp: encStates + 64*g}, s.state[g])
-	}
+	s.loadStates()
 	CMPQ(lanes, U8(32))
 	JEQ(LabelRef("lanes32"))
 	JL(LabelRef("lanes16"))
-	for _, groups := range []int{4, 2, 1} {
-		suffix := map[int]string{4: "64", 2: "32", 1: "16"}[groups]
+	for _, lanes := range []int{64, 32, 16} {
+		suffix := map[int]string{64: "64", 32: "32", 16: "16"}[lanes]
+		halves := (lanes + 31) / 32
 		Label("lanes" + suffix)
-		used := GP64() // which bytes are lanes
-		MOVQ(U64(map[int]uint64{4: 1<<64 - 1, 2: 0x00ff00ff00ff00ff, 1: 0x000f000f000f000f}[groups]), used)
-		KMOVQ(used, reg.K7)
+		if lanes == 16 {
+			r := GP32()
+			MOVL(U32(1<<16-1), r)
+			KMOVD(r, reg.K7)
+		}
+		byTurns(s.search(lanes))
 		Label("round" + suffix)
-		SUBQ(U8(1), rounds)
-		JL(LabelRef("finish"))
-		SUBQ(U8(16*groups), s.ctx)
-		SUBQ(U8(16*groups), s.symbols)
-		SUBQ(U32(16*groups*width/8), s.z)
-		rest := s.entries(groups)
+		s.lookup()
 		JNE(LabelRef("more" + suffix))
 		Label("symbols" + suffix)
-		for h := (groups - 1) / 2; h >= 0; h-- {
-			s.put(2*h, min(2, groups))
+		back := GP64() // to the next round, if there is one
+		XORQ(back, back)
+		r := GP64()
+		MOVQ(U32(lanes), r)
+		CMPQ(rounds, U8(1))
+		CMOVQNE(r, back)
+		SUBQ(back, s.ctx)
+		SUBQ(back, s.symbols)
+		var streams [][]func()
+		for h := halves - 1; h >= 0; h-- {
+			streams = append(streams, s.put(h, lanes))
 		}
-		JMP(LabelRef("round" + suffix))
+		byTurns(append(streams, s.search(lanes))...)
+		SUBQ(U32(lanes*width/8), s.z)
+		SUBQ(U8(1), rounds)
+		JNE(LabelRef("round" + suffix))
+		JMP(LabelRef("finish"))
 		Label("more" + suffix)
-		s.more(groups, rest, suffix)
+		s.more(lanes, suffix)
 		JMP(LabelRef("symbols" + suffix))
 	}
 	Label("finish")
-	for g := range s.state {
-		VMOVDQU32(s.state[g], Mem{Base: s.e, Disp: encStates + 64*g})
-	}
+	s.storeStates()
 	SUBQ(s.dst, start)
 	Store(start, ReturnIndex(0))
 	VZEROUPPER()
 	RET()
 }
 
+// byTurns puts instructions of streams in turn, such that all end together.
+func byTurns(streams ...[]func()) {
+	longest := 0
+	for _, s := range streams {
+		longest = max(longest, len(s))
+	}
+	done := make([]int, len(streams))
+	for i := 1; i <= longest; i++ {
+		for k, s := range streams {
+			for ; done[k] < len(s)*i/longest; done[k]++ {
+				s[done[k]]()
+			}
+		}
+	}
+}
+
 func newStepEncoder(width int) *stepEncoder {
 	s := &stepEncoder{
-		width: width, state: zmm[0:4], entry: zmm[4:8],
-		order: zmm[20], ones: zmm[21], freq: zmm[22], thirtyone: zmm[23], start: zmm[24],
-		freqLo: zmm[25], freqHi: zmm[26], starts: zmm[27], raws: zmm[28], even: zmm[29], step: zmm[30], fifteen: zmm[31],
-		one: zmm[19],
+		width: width,
+		lo:    [2]reg.VecPhysical{zmm[0], zmm[1]}, hi: [2]reg.VecPhysical{zmm[2], zmm[3]},
+		freqLo: zmm[4], freqHi: zmm[5], mostLo: zmm[6], mostHi: zmm[7],
+		begin: zmm[8], head: zmm[9], rest: zmm[10], wide: zmm[11],
+		index: zmm[27], bits: zmm[28], order: zmm[29], zero: zmm[30], one: zmm[31],
 	}
 	s.e = Load(Param("e"), GP64())
 	s.ctx = Load(Param("ctx"), GP64())
@@ -111,266 +137,322 @@ func newStepEncoder(width int) *stepEncoder {
 	s.minus = GP64()
 	MOVQ(I32(-1), s.minus)
 	VMOVDQU64(unpackOrder(), s.order)
-	VMOVDQU64(evenWords(), s.even)
-	VMOVDQU64(thirdBytes(), s.start)
-	VPTERNLOGD(U8(0xff), s.ones, s.ones, s.ones)
-	dwords(1, s.one)
-	dwords(31, s.thirtyone)
-	dwords(1<<13-1, s.freq)
-	words(0x0101, s.step)
-	words(0x0f0f, s.fifteen)
-	VMOVDQU64(Mem{Base: s.e, Disp: encFreqLo}, s.freqLo)
-	VMOVDQU64(Mem{Base: s.e, Disp: encFreqHi}, s.freqHi)
-	VMOVDQU64(Mem{Base: s.e, Disp: encStart}, s.starts)
-	VMOVDQU64(Mem{Base: s.e, Disp: encRaw}, s.raws)
+	VPXORQ(s.zero, s.zero, s.zero)
+	words(1, s.one)
 	return s
 }
 
-// ordered loads a byte for each lane of groups, in the order that unpacking
-// wants.
-func (s *stepEncoder) ordered(at reg.Register, groups int, to reg.VecPhysical) {
-	switch groups {
-	case 4:
-		VPERMD(Mem{Base: at}, s.order, to)
+// loadStates splits the states.
+func (s *stepEncoder) loadStates() {
+	for h := range s.lo {
+		a, b := zmm[12], zmm[13]
+		VMOVDQU64(Mem{Base: s.e, Disp: encStates + 128*h}, a)
+		VMOVDQU64(Mem{Base: s.e, Disp: encStates + 128*h + 64}, b)
+		VMOVDQU64(evenWords(), s.lo[h])
+		VMOVDQU64(oddWords(), s.hi[h])
+		VPERMI2W(b, a, s.lo[h])
+		VPERMI2W(b, a, s.hi[h])
+	}
+}
+
+// storeStates joins them.
+func (s *stepEncoder) storeStates() {
+	for h := range s.lo {
+		for half := range 2 {
+			x := zmm[12]
+			VMOVDQU64(pairedWords(half), x)
+			VPERMI2W(s.hi[h], s.lo[h], x)
+			VMOVDQU64(x, Mem{Base: s.e, Disp: encStates + 128*h + 64*half})
+		}
+	}
+}
+
+// load loads a byte for each lane.
+func (s *stepEncoder) load(at reg.Register, lanes int, to reg.VecPhysical) {
+	switch lanes {
+	case 64:
+		VPERMQ(Mem{Base: at}, s.order, to)
 		return
-	case 2:
+	case 32:
 		VMOVDQU32(Mem{Base: at}, to.AsY())
-	case 1:
+	case 16:
 		VMOVDQU32(Mem{Base: at}, to.AsX())
 	}
-	VPERMD(to, s.order, to)
+	VPERMQ(to, s.order, to)
 }
 
-// entries sets s.entry, and returns how many raw bits of each lane do not go with
-// the symbol; the flags say whether there are any.
-func (s *stepEncoder) entries(groups int) (rest reg.VecPhysical) {
-	c, u, index, bits := zmm[8], zmm[9], zmm[10], zmm[11]
-	masks := []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3}
-	s.ordered(s.ctx, groups, c)
-	s.ordered(s.symbols, groups, u)
-	VPSUBB(s.ones, u, u)
-	VPERMB(Mem{Base: s.e, Disp: encQuarter}, c, index)
-	VPERMB(Mem{Base: s.e, Disp: encBits}, c, bits)
-	for q, k := range masks {
-		VPERMB(Mem{Base: s.e, Disp: encQuarts + 64*q}, c, zmm[12+q])
-		VPCMPUB(U8(5), zmm[12+q], u, k)
+// search sets index to where the symbols of a round are in the tables, and bits.
+// Each step halves the symbols that it may be.
+func (s *stepEncoder) search(lanes int) []func() {
+	c, u, t := zmm[24], zmm[25], zmm[26]
+	f := []func(){
+		func() { s.load(s.ctx, lanes, c) },
+		func() { s.load(s.symbols, lanes, u) },
+		func() { VPERMB(Mem{Base: s.e, Disp: encQuarter}, c, s.index) },
+		func() { VPADDB(repeated(0x01010101), u, u) },
+		func() { VPERMB(Mem{Base: s.e, Disp: encBits}, c, s.bits) },
 	}
-	for _, k := range masks {
-		VPADDB(s.step, index, k, index)
+	for k, by := range []uint32{2, 1, 32, 64} {
+		f = append(f,
+			func() { VPERMB(Mem{Base: s.e, Disp: encFirst + 64*k}, s.index, t) },
+			func() { VPCMPUB(U8(5), t, u, reg.K5) },
+			func() { VPADDB(repeated(0x01010101*by), s.index, reg.K5, s.index) },
+		)
 	}
-	for q, k := range masks {
-		VPERMB(Mem{Base: s.e, Disp: encAfter + 64*q}, index, zmm[12+q])
-		VPCMPUB(U8(5), zmm[12+q], u, k)
+	return f
+}
+
+// lookup sets what is known of a round's symbols; the flags say whether any of
+// them has raw bits that do not go with it.
+func (s *stepEncoder) lookup() {
+	for _, x := range []struct {
+		at int
+		to reg.VecPhysical
+	}{
+		{encRest, s.rest}, {encHead, s.head}, {encMostLo, s.mostLo}, {encMostHi, s.mostHi},
+		{encFreqLo, s.freqLo}, {encFreqHi, s.freqHi}, {encBegin, s.begin},
+	} {
+		VMOVDQU64(Mem{Base: s.e, Disp: x.at}, x.to)
+		VPERMT2B(Mem{Base: s.e, Disp: x.at + 64}, s.index, x.to)
 	}
-	VPSLLW(U8(2), index, index)
-	for _, k := range masks {
-		VPADDB(s.step, index, k, index)
-	}
-	lookup := func(lo reg.VecPhysical, at int, to reg.VecPhysical) {
-		VMOVDQA64(index, to)
-		VPERMI2B(Mem{Base: s.e, Disp: at + 64}, lo, to)
-	}
-	raw, freqLo, freqHi, start, n, t := zmm[12], zmm[13], zmm[14], zmm[15], zmm[16], zmm[17]
-	lookup(s.raws, encRaw, raw)
-	lookup(s.freqLo, encFreqLo, freqLo)
-	lookup(s.freqHi, encFreqHi, freqHi)
-	lookup(s.starts, encStart, start)
-	VPSUBB(bits, s.fifteen, n)
-	VPCMPUB(U8(6), n, raw, reg.K7, reg.K1)
-	VPMINUB(raw, n, n)
-	VPSUBB(n, raw, raw)
-	VPSLLW(U8(5), n, n)
-	VPORQ(n, freqHi, freqHi)
-	VPUNPCKLBW(freqHi, freqLo, n)
-	VPUNPCKLBW(bits, start, t)
-	VPUNPCKLWD(t, n, s.entry[0])
-	if groups > 1 {
-		VPUNPCKHWD(t, n, s.entry[1])
-	}
-	if groups > 2 {
-		VPUNPCKHBW(freqHi, freqLo, n)
-		VPUNPCKHBW(bits, start, t)
-		VPUNPCKLWD(t, n, s.entry[2])
-		VPUNPCKHWD(t, n, s.entry[3])
-	}
+	VPTESTMB(s.rest, s.rest, reg.K1)
+	VMOVDQA64(s.bits, s.wide)
 	KORTESTQ(reg.K1, reg.K1)
-	return raw
 }
 
-// firstRaw sets n to how many raw bits go with the symbols of group g.
-func (s *stepEncoder) firstRaw(g int, n reg.VecPhysical) {
-	VPSRLW(U8(13), s.entry[g], n) // the high words' bits are below 32
-}
-
-// values sets v to the steps of group g, and one more.
-func (s *stepEncoder) values(g int, v reg.VecPhysical) {
-	if s.width == 32 {
-		VPSUBD(s.ones, s.loadSteps(g), v)
-		return
-	}
-	VPMOVZXWD(Mem{Base: s.z, Disp: 32 * g}, v)
-	VPSUBD(s.ones, v, v)
-}
-
-func (s *stepEncoder) loadSteps(g int) reg.VecPhysical {
-	v := zmm[18]
-	VMOVDQU32(Mem{Base: s.z, Disp: 64 * g}, v)
-	return v
-}
-
-// put encodes the symbols and first raw bits of n groups from first on.
-func (s *stepEncoder) put(first, n int) {
-	f := func(g int) reg.VecPhysical { return zmm[8+g-first] }
-	raw := func(g int) reg.VecPhysical { return zmm[10+g-first] }
-	bits := func(g int) reg.VecPhysical { return zmm[12+g-first] }
-	a, b, t := zmm[14], zmm[15], zmm[16]
-	full := []reg.OpmaskPhysical{reg.K1, reg.K2}
-	for g := first; g < first+n; g++ {
-		VPANDD(s.freq, s.entry[g], f(g))
-		s.firstRaw(g, raw(g))
-		VPSRLD(U8(24), s.entry[g], bits(g))
-		// x >= f << (31 - bits - n)
-		VPSUBD(bits(g), s.thirtyone, a)
-		VPSUBD(raw(g), a, a)
-		VPSLLVD(a, f(g), a)
-		VPCMPUD(U8(5), a, s.state[g], full[g-first])
-	}
-	s.emit(first, n)
-	for g := first; g < first+n; g++ {
-		x := s.state[g]
-		s.values(g, a)
-		VPRORVD(raw(g), a, a)
-		VPSHLDVD(raw(g), a, x)
-		// x / f, by the quotient of floats, which may be one too many or too few. x is
-		// below 2^31, the quotient below 2^23.
-		VCVTDQ2PS(f(g), a)
-		VCVTDQ2PS(x, b)
-		VDIVPS(a, b, b)
-		VCVTTPS2DQ(b, b)
-		VPMULLD(f(g), b, a)
-		VPSUBD(a, x, a)
-		VPMOVD2M(a, reg.K1)
-		VPCMPD(U8(5), f(g), a, reg.K2)
-		// quotient << bits + remainder = x + quotient * (1 << bits - f)
-		VPSLLVD(bits(g), s.one, t)
-		VPSUBD(f(g), t, t)
-		VPMULLD(t, b, b)
-		VPSHUFB(s.start, s.entry[g], a)
-		VPADDD(a, x, x)
-		VPADDD(b, x, x)
-		VPSUBD(t, x, reg.K1, x)
-		VPADDD(t, x, reg.K2, x)
-	}
-}
-
-// emit writes the low words of the lanes of one or two groups from first on, that
-// K1 and K2 name, and shifts these lanes down.
-func (s *stepEncoder) emit(first, n int) {
-	w, all := zmm[14], reg.K3
-	lo, hi := s.state[first], s.state[first+n-1]
-	count, mask := GP64(), GP64()
-	VMOVDQA64(s.even, w)
-	VPERMI2W(hi, lo, w)
-	if n == 1 {
-		all = reg.K1
+// unpackHalf makes words of the bytes lo and hi of 32 lanes.
+func unpackHalf(h int, hi, lo, to reg.VecPhysical) {
+	if h == 0 {
+		VPUNPCKLBW(hi, lo, to)
 	} else {
-		KUNPCKWD(reg.K1, reg.K2, all)
+		VPUNPCKHBW(hi, lo, to)
 	}
-	VPCOMPRESSWZ(w, all, w)
-	KMOVD(all, count.As32())
-	POPCNTL(count.As32(), count.As32())
-	BZHIL(count.As32(), s.minus.As32(), mask.As32())
-	KMOVD(mask.As32(), reg.K4)
-	ADDQ(count, count)
-	SUBQ(count, s.dst)
-	VMOVDQU16(w, reg.K4, Mem{Base: s.dst})
-	VPSRLD(U8(16), lo, reg.K1, lo)
-	if n == 2 {
-		VPSRLD(U8(16), hi, reg.K2, hi)
+}
+
+// A half is the registers and masks that 32 lanes use beside those of all.
+type half struct {
+	f, begin, bits, a, b, c reg.VecPhysical
+	full, store             reg.OpmaskPhysical
+}
+
+func halfOf(h int) half {
+	z := zmm[12+6*h : 18+6*h]
+	return half{z[0], z[1], z[2], z[3], z[4], z[5], []reg.OpmaskPhysical{reg.K1, reg.K3}[h], []reg.OpmaskPhysical{reg.K2, reg.K4}[h]}
+}
+
+// put encodes the symbols and first raw bits of 32 lanes.
+func (s *stepEncoder) put(h, lanes int) []func() {
+	r := halfOf(h)
+	lo, hi, f, n, v := s.lo[h], s.hi[h], r.f, r.a, r.b
+	out := []func(){
+		func() { unpackHalf(h, s.mostHi, s.mostLo, v) },
+		func() { unpackHalf(h, s.head, s.head, n) },
+		// x >= f << (31 - bits - n), whose low word is zero
+		func() { s.atLeast(hi, v, lanes, r.full) },
+	}
+	out = append(out, s.emit(h, r)...)
+	out = append(out, s.value(h, lanes, r, v, nil)...)
+	out = append(out, s.push(h, n, n, v, r.c)...)
+	return append(out,
+		func() { unpackHalf(h, s.freqHi, s.freqLo, f) },
+		func() { VPUNPCKLWD(s.zero, f, r.a) },
+		func() { VPUNPCKLWD(hi, lo, r.b) },
+		func() { VCVTDQ2PS(r.a, r.a) },
+		func() { VCVTDQ2PS_RZ_SAE(r.b, r.b) },
+		// x / f, below 2^23, or one less.
+		func() { VDIVPS_RZ_SAE(r.a, r.b, r.b) },
+		func() { VPUNPCKHWD(s.zero, f, r.a) },
+		func() { VPUNPCKHWD(hi, lo, r.c) },
+		func() { VCVTDQ2PS(r.a, r.a) },
+		func() { VCVTDQ2PS_RZ_SAE(r.c, r.c) },
+		func() { VDIVPS_RZ_SAE(r.a, r.c, r.c) },
+		func() { VCVTTPS2DQ(r.b, r.b) },
+		func() { VCVTTPS2DQ(r.c, r.c) },
+		func() { VMOVDQU64(unpackedWords(0), r.a) },
+		func() { VPERMI2W(r.c, r.b, r.a) },
+		func() { VMOVDQU64(unpackedWords(1), hi) },
+		func() { VPERMI2W(r.c, r.b, hi) },
+		func() { VPMULLW(f, r.a, r.b) },
+		func() { VPSUBW(r.b, lo, lo) },
+		func() { VPCMPUW(U8(5), f, lo, r.full) },
+		func() { VPADDW(s.one, r.a, r.full, r.a) },
+		func() { VPTESTNMW(r.a, r.a, r.full, r.store) },
+		func() { VPADDW(s.one, hi, r.store, hi) },
+		func() { VPSUBW(f, lo, r.full, lo) },
+		func() { unpackHalf(h, s.zero, s.begin, r.begin) },
+		func() { unpackHalf(h, s.zero, s.wide, r.bits) },
+		func() { VPADDW(r.begin, lo, lo) },
+		func() { VPSHLDVW(r.bits, r.a, hi) },
+		func() { VPSLLVW(r.bits, r.a, r.a) },
+		func() { VPADDW(r.a, lo, lo) },
+	)
+}
+
+// atLeast sets k to the lanes in which x is at least y.
+func (s *stepEncoder) atLeast(x, y reg.VecPhysical, lanes int, k reg.OpmaskPhysical) {
+	if lanes == 16 {
+		VPCMPUW(U8(5), y, x, reg.K7, k)
+	} else {
+		VPCMPUW(U8(5), y, x, k)
+	}
+}
+
+// value sets v to the steps of 32 lanes, and one more: their low words, and if they
+// have high ones and more is not nil, these in more.
+func (s *stepEncoder) value(h, lanes int, r half, v, more reg.VecPhysical) []func() {
+	if s.width == 16 {
+		return []func(){func() {
+			if lanes == 16 {
+				VPADDW(Mem{Base: s.z}, s.one.AsY(), v.AsY())
+			} else {
+				VPADDW(Mem{Base: s.z, Disp: 64 * h}, s.one, v)
+			}
+		}}
+	}
+	var out []func()
+	for q, x := range []reg.VecPhysical{r.c, r.begin}[:min(2, lanes/16)] {
+		out = append(out,
+			func() { VMOVDQU64(repeated(1), x) },
+			func() { VPADDD(Mem{Base: s.z, Disp: 128*h + 64*q}, x, x) },
+		)
+	}
+	pick := func(words Mem, to reg.VecPhysical) {
+		out = append(out,
+			func() { VMOVDQU64(words, to) },
+			func() { VPERMI2W(r.begin, r.c, to) },
+		)
+	}
+	pick(evenWords(), v)
+	if more != nil {
+		pick(oddWords(), more)
+	}
+	return out
+}
+
+// push pushes the highest bits of those up to top of v to the states, n of them.
+func (s *stepEncoder) push(h int, n, top, v, t reg.VecPhysical) []func() {
+	return []func(){
+		func() { VMOVDQA64(v, t) },
+		func() { VPSHRDVW(top, v, t) },
+		func() { VPSHLDVW(n, s.lo[h], s.hi[h]) },
+		func() { VPSHLDVW(n, t, s.lo[h]) },
+	}
+}
+
+// emit writes the low words of 32 lanes that r.full names, and shifts these lanes
+// down.
+func (s *stepEncoder) emit(h int, r half) []func() {
+	count, mask, to := GP64(), GP64(), GP64()
+	lo, hi := s.lo[h], s.hi[h]
+	return []func(){
+		func() { KMOVD(r.full, count.As32()) },
+		func() { VPCOMPRESSWZ(lo, r.full, r.c) },
+		func() { POPCNTL(count.As32(), count.As32()) },
+		func() { BZHIL(count.As32(), s.minus.As32(), mask.As32()) },
+		func() { KMOVD(mask.As32(), r.store) },
+		func() { ADDQ(count, count) },
+		func() {
+			SUBQ(count, s.dst)
+			MOVQ(s.dst, to)
+		},
+		func() { VMOVDQU16(hi, r.full, lo) },
+		func() { VPSUBW(hi, hi, r.full, hi) },
+		func() { VMOVDQU16(r.c, r.store, Mem{Base: to}) },
 	}
 }
 
 // more encodes the rest of the raw bits, before the symbols.
-func (s *stepEncoder) more(groups int, rest reg.VecPhysical, suffix string) {
-	zero, lo, hi := zmm[8], zmm[9], zmm[10]
-	left := []reg.VecPhysical{zmm[11], rest, zmm[13], zmm[15]}
-	VPXORQ(zero, zero, zero)
-	VPUNPCKLBW(zero, rest, lo)
-	VPUNPCKHBW(zero, rest, hi)
-	VPUNPCKLWD(zero, lo, left[0])
-	VPUNPCKHWD(zero, lo, left[1])
-	VPUNPCKLWD(zero, hi, left[2])
-	VPUNPCKHWD(zero, hi, left[3])
-	if s.width == 32 { // the last portion first
-		t, any := zmm[8], zmm[9]
-		dwords(15, t)
-		VMOVDQA32(left[0], any)
-		for g := 1; g < groups; g++ {
-			VPMAXUD(left[g], any, any)
+func (s *stepEncoder) more(lanes int, suffix string) {
+	portions := func(portion func(h, lanes int) []func()) {
+		var streams [][]func()
+		for h := (lanes+31)/32 - 1; h >= 0; h-- {
+			streams = append(streams, portion(h, lanes))
 		}
-		VPCMPUD(U8(6), t, any, reg.K1)
-		KORTESTW(reg.K1, reg.K1)
-		JEQ(LabelRef("second" + suffix))
-		for h := (groups - 1) / 2; h >= 0; h-- {
-			s.portion(2*h, min(2, groups), left, 15)
-		}
-		Label("second" + suffix)
+		byTurns(streams...)
 	}
-	for h := (groups - 1) / 2; h >= 0; h-- {
-		s.portion(2*h, min(2, groups), left, 0)
+	if s.width == 16 {
+		portions(s.portion16)
+		return
 	}
+	VMOVDQU64(repeated(0x0f0f0f0f), zmm[12])
+	VPCMPUB(U8(6), zmm[12], s.rest, reg.K1)
+	KORTESTQ(reg.K1, reg.K1)
+	JEQ(LabelRef("second" + suffix))
+	portions(s.third32) // the last portion first
+	Label("second" + suffix)
+	portions(s.second32)
 }
 
-// portion encodes up to fifteen of the raw bits that are left, of n groups from
-// first on, from the at'th bit on.
-func (s *stepEncoder) portion(first, n int, left []reg.VecPhysical, at int) {
-	bits := func(g int) reg.VecPhysical { return zmm[9+g-first] }
-	t, fifteen := zmm[14], zmm[8]
-	dwords(15, fifteen)
-	full := []reg.OpmaskPhysical{reg.K1, reg.K2}
-	for g := first; g < first+n; g++ {
-		if at > 0 {
-			VPSUBUSW(fifteen, left[g], bits(g))
-			VPMINUD(fifteen, bits(g), bits(g))
-		} else {
-			VPMINUD(fifteen, left[g], bits(g))
-		}
+// portion16 encodes further raw bits of 32 lanes.
+func (s *stepEncoder) portion16(h, lanes int) []func() {
+	r := halfOf(h)
+	n, top, v := r.a, r.f, r.b
+	out := []func(){
+		func() { unpackHalf(h, s.rest, s.rest, n) },
+		func() { VPADDB(s.rest, s.head, top) },
+		func() { unpackHalf(h, top, top, top) },
+	}
+	out = append(out, s.room(h, lanes, r, n, v)...)
+	out = append(out, s.value(h, lanes, r, v, nil)...)
+	return append(out, s.push(h, n, top, v, r.c)...)
+}
+
+// second32 encodes the raw bits of 32 lanes that come after the first.
+func (s *stepEncoder) second32(h, lanes int) []func() {
+	r := halfOf(h)
+	n, head, v, more := r.a, r.f, r.b, r.bits
+	out := []func(){
+		func() { unpackHalf(h, s.zero, s.rest, n) },
+		func() { VPMINUW(repeated(15<<16|15), n, n) },
+		func() { unpackHalf(h, s.head, s.head, head) },
+	}
+	out = append(out, s.room(h, lanes, r, n, v)...)
+	out = append(out, s.value(h, lanes, r, v, more)...)
+	out = append(out, func() { VPSHRDVW(head, more, v) })
+	return append(out, s.push(h, n, n, v, r.c)...)
+}
+
+// third32 encodes the raw bits of 32 lanes that come after fifteen more.
+func (s *stepEncoder) third32(h, lanes int) []func() {
+	r := halfOf(h)
+	n, head, v, more := r.a, r.f, r.b, r.bits
+	out := []func(){
+		func() { unpackHalf(h, s.zero, s.rest, n) },
+		func() { VPSUBUSW(repeated(15<<16|15), n, n) },
+		func() { unpackHalf(h, s.zero, s.head, head) },
+		func() { VPSUBW(s.one, head, head) },
+	}
+	out = append(out, s.room(h, lanes, r, n, v)...)
+	out = append(out, s.value(h, lanes, r, v, more)...)
+	out = append(out, func() { VPSHRDVW(head, s.zero, more) })
+	return append(out, s.push(h, n, n, more, r.c)...)
+}
+
+// room makes room for n raw bits in 32 lanes.
+func (s *stepEncoder) room(h, lanes int, r half, n, t reg.VecPhysical) []func() {
+	return append([]func(){
 		// x >= 1 << (31 - n)
-		VPSUBD(bits(g), s.thirtyone, t)
-		VPSLLVD(t, s.one, t)
-		VPCMPUD(U8(5), t, s.state[g], full[g-first])
-	}
-	s.emit(first, n)
-	for g := first; g < first+n; g++ {
-		s.values(g, t)
-		s.firstRaw(g, fifteen)
-		VPSRLVD(fifteen, t, t)
-		if at > 0 {
-			VPSRLD(U8(at), t, t)
-		}
-		VPRORVD(bits(g), t, t)
-		VPSHLDVD(bits(g), t, s.state[g])
-	}
+		func() { VMOVDQU64(repeated(1<<31|1<<15), t) },
+		func() { VPSHRDVW(n, s.zero, t) },
+		func() { s.atLeast(s.hi[h], t, lanes, r.full) },
+	}, s.emit(h, r)...)
 }
 
-// unpackOrder is the order of sixteen dwords such that bytes unpacked to dwords,
-// half by half, lie in the order that they had before.
+// unpackOrder is the order of eight bytes such that those unpacked to words, half
+// by half, lie in the order that they had before.
 func unpackOrder() Mem {
 	b := make([]byte, 64)
-	for q := range 4 {
-		for r := range 4 {
-			b[4*(4*q+r)] = byte(4*r + q)
-		}
+	for i := range 8 {
+		b[8*i] = byte(i/2 + 4*(i&1))
 	}
 	return constant("unpackOrder", b)
 }
 
-// thirdBytes picks the third byte of each dword.
-func thirdBytes() Mem {
+// unpackedWords picks the low or high words of dwords that were unpacked.
+func unpackedWords(high int) Mem {
 	b := make([]byte, 64)
-	for i := range 16 {
-		b[4*i] = byte(4*(i&3) + 2)
-		b[4*i+1], b[4*i+2], b[4*i+3] = 0x80, 0x80, 0x80
+	for i := range 32 {
+		b[2*i] = byte(2*(i/8*4+i&3) + 32*(i/4&1) + high)
 	}
-	return constant("thirdBytes", b)
+	return constant("unpackedWords"+string(rune('0'+high)), b)
 }

@@ -23,8 +23,8 @@ func VPSHLDW(count, low, high, dst operand.Op) { vbmi2("VPSHLDW", count, low, hi
 // VPEXPANDW sets the words of dst that are in k to those of src, in order.
 func VPEXPANDW(src, k, dst operand.Op) { vbmi2("VPEXPANDW", src, k, dst) }
 
-// VPSHLDVD shifts dwords of dst up by counts, and high bits of low into them.
-func VPSHLDVD(counts, low, dst operand.Op) { vbmi2("VPSHLDVD", counts, low, dst) }
+// VPSHLDVW shifts words of dst up by counts, and high bits of low into them.
+func VPSHLDVW(counts, low, dst operand.Op) { vbmi2("VPSHLDVW", counts, low, dst) }
 
 // VPCOMPRESSWZ sets the first words of dst to those of src that are in k, in
 // order, and the others to zero.
