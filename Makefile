@@ -8,7 +8,7 @@ STUDY   ?= /tmp/zipnode-study
 CHECK   ?= ../shared/data
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: all build demo test vet fmt fix lint unit race purego cross crash soak memory many-tensors fuzz sim soak-repack planner-million study study-check study-million bench bench-codec bench-test generate-check clean
+.PHONY: all build demo test vet fmt fix lint unit race purego cross crash hostile soak memory many-tensors fuzz sim soak-repack planner-million study study-check study-million bench bench-codec bench-test generate-check clean
 
 all: build
 
@@ -39,6 +39,8 @@ soak:
 	$(GO) test ./cmd/zipnode -run TestSoak -v -soak $(SOAK) -timeout 0
 	$(MAKE) memory many-tensors
 
+# What docs/security.md says that hostile peers, models and links cannot do: minutes.
+hostile: ; $(GO) test ./node ./p2p -v -run 'Liar|Mute|Hostile|TestLinks|Bad|Refuse|Rude|Stall|Trickle|Flood|False|Boast|Bounded|Silent|GaterDials|Temporaries|Lately'
 # Every fuzz target for FUZZTIME each: minutes to hours. Now and then Go ends a run
 # that found nothing with "context deadline exceeded" (golang/go#75804): that one
 # failure, with no input written, is none.

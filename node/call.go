@@ -101,7 +101,7 @@ func (n *Node) Call(ctx context.Context, op string, args json.RawMessage, wait t
 			err = ctx.Err() // whatever broke when it was cancelled
 		}
 		err = coded(fmt.Errorf("%w", err))
-		n.logFailure(op, err)
+		n.logFailure(op, o.writes, err)
 		return nil, err
 	}
 	if o.writes {
@@ -112,12 +112,12 @@ func (n *Node) Call(ctx context.Context, op string, args json.RawMessage, wait t
 
 // logFailure logs that an operation failed: as a warning where whoever runs this
 // node should know, not only who asked for the operation.
-func (n *Node) logFailure(op string, err error) {
+func (n *Node) logFailure(op string, writes bool, err error) {
 	level := slog.LevelInfo
 	var coder interface{ Code() string }
 	if errors.As(err, &coder) {
-		switch coder.Code() {
-		case CodeError, CodeIntegrity, CodeDisk, CodeDenied:
+		switch code := coder.Code(); {
+		case code == CodeIntegrity, code == CodeDisk, writes && code == CodeError:
 			level = slog.LevelWarn
 		}
 	}

@@ -108,8 +108,11 @@ func (w *walker) follow(path, rel string) (string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", usagef("%q is a link to nothing", rel)
 	}
-	if err != nil {
+	if errors.Is(err, fs.ErrPermission) {
 		return "", err
+	}
+	if err != nil { // a link to itself, by way of others or not
+		return "", usagef("%q is a link that leads nowhere: %v", rel, err)
 	}
 	inside := func(dir string) bool {
 		r, err := filepath.Rel(dir, real)

@@ -178,7 +178,7 @@ func (f found) HandlePeerFound(info peer.AddrInfo) {
 // hears of. It starts anew when the addresses change: an interface that comes
 // up late, as in a namespace, is otherwise never heard of.
 func (h *Host) multicast(ctx context.Context) {
-	peers := make(found, 64)
+	peers, dials := make(found, 64), make(chan struct{}, mdnsDials)
 	sub, err := h.host.EventBus().Subscribe(new(event.EvtLocalAddressesUpdated))
 	if err != nil {
 		h.log.Warn("mdns does not start", "err", err)
@@ -195,13 +195,18 @@ func (h *Host) multicast(ctx context.Context) {
 			}
 			continue
 		}
-		h.listen(ctx, peers, sub)
+		h.listen(ctx, peers, dials, sub)
 		_ = service.Close()
 	}
 }
 
+// mdnsDials bounds the peers named by mDNS that are dialled at once: anyone on the
+// local network can name any number.
+const mdnsDials = 32
+
 // listen connects to peers until ctx ends or the addresses change.
-func (h *Host) listen(ctx context.Context, peers found, sub event.Subscription) {
+// dials has a place for each that is dialled at once.
+func (h *Host) listen(ctx context.Context, peers found, dials chan struct{}, sub event.Subscription) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -222,7 +227,13 @@ func (h *Host) listen(ctx context.Context, peers found, sub event.Subscription) 
 			if info.ID == h.ID() || h.connected(info.ID) {
 				continue
 			}
+			select {
+			case dials <- struct{}{}:
+			default: // it is named again soon
+				continue
+			}
 			h.wg.Go(func() {
+				defer func() { <-dials }()
 				ctx, cancel := context.WithTimeout(ctx, dialTime)
 				defer cancel()
 				if err := h.host.Connect(ctx, info); err != nil {

@@ -119,10 +119,10 @@ func limits() (network.ResourceManager, error) {
 			Streams: 1 << 14, StreamsInbound: 1 << 13, StreamsOutbound: 1 << 14,
 			Memory: 512 << 20, FD: 2048,
 		},
-		Transient: rcmgr.ResourceLimits{
-			Conns: 256, ConnsInbound: 192, ConnsOutbound: 192,
+		Transient: rcmgr.ResourceLimits{ // of peers not known yet: more than one address may have
+			Conns: 3 * connsPerIP, ConnsInbound: 2 * connsPerIP, ConnsOutbound: 192,
 			Streams: 1024, StreamsInbound: 512, StreamsOutbound: 1024,
-			Memory: 128 << 20, FD: 512,
+			Memory: 128 << 20, FD: 3 * connsPerIP,
 		},
 		PeerDefault: rcmgr.ResourceLimits{
 			Conns: 16, ConnsInbound: 8, ConnsOutbound: 16,

@@ -164,7 +164,10 @@ func printAnalysis(w io.Writer, r *study.Report, html string) {
 		return
 	}
 	fmt.Fprintf(w, "%s in %s of %s, %s of them tensors", size(r.Bytes), count(int(r.Files), "file"), count(r.Models, "model"), saved(r.Bytes-r.Held, r.Bytes))
-	fmt.Fprintf(w, " (%s)\n\n", shareList(r.DTypes, r.Held))
+	if len(r.DTypes) > 0 {
+		fmt.Fprintf(w, " (%s)", shareList(r.DTypes, r.Held))
+	}
+	fmt.Fprint(w, "\n\n")
 	t := table{right: " rr"}
 	t.add("STORED AS", "BYTES", "SAVED", "")
 	for _, x := range r.Ways {
