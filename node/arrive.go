@@ -55,12 +55,13 @@ func (m *moving) fetch(ctx context.Context) error {
 			if err != nil {
 				return m.unprovided(ctx, errors.Join(err, genErr))
 			}
-			if _, err := m.p.lease.Put(ctx, a.Block); err != nil {
+			k := keptChunk{a, of[a.Range]}
+			if err := m.keep(ctx, k); err != nil {
 				return err
 			}
 			m.progress(int64(len(a.Block.RawData())))
 			select {
-			case kept <- keptChunk{a, of[a.Range]}:
+			case kept <- k:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -74,6 +75,22 @@ func (m *moving) fetch(ctx context.Context) error {
 type keptChunk struct {
 	p2p.Arrived
 	u *unit
+}
+
+// whole tells whether the chunk is its leaf, without a frame: it is as long.
+func (k keptChunk) whole() bool {
+	return len(k.Block.RawData()) == dag.LeafSize(k.u.recipe.Size, int64(k.Index))
+}
+
+// keep puts the chunk into the store. What reads one that is in a file will read
+// the file.
+func (m *moving) keep(ctx context.Context, k keptChunk) error {
+	put := m.p.lease.Put
+	if k.whole() && k.u.writes() {
+		put = m.p.lease.PutSpent
+	}
+	_, err := put(ctx, k.Block)
+	return err
 }
 
 // keptAhead is how many of them wait to be written where they belong, while the
@@ -108,22 +125,16 @@ func (m *moving) progress(n int64) {
 	m.report(Progress{Stage: "fetch", Done: m.done.Add(n), Total: m.total})
 }
 
-// arrive notes that a chunk is here. One that is as long as its leaf is the
-// leaf, without a frame: it is written where it belongs, and need not be read and
-// hashed again if it turns out to be the right one. If not, the file never gets
-// its name.
+// arrive notes that a chunk is here. One that is its leaf is written where it
+// belongs, and need not be read and hashed again if it turns out to be the right
+// one. If not, the file never gets its name.
 func (m *moving) arrive(k keptChunk) error {
 	defer k.Release()
 	u, i, chunk := k.u, k.Index, k.Block.RawData()
-	whole := len(chunk) == dag.LeafSize(u.recipe.Size, int64(i))
+	whole := k.whole()
 	if whole {
 		if err := u.write(chunk, int64(i)); err != nil {
 			return err
-		}
-		if u.writes() { // what reads it will read the file
-			if err := m.p.lease.Spent(k.Block.Cid()); err != nil {
-				return err
-			}
 		}
 	}
 	m.mu.Lock()

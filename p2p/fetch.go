@@ -96,8 +96,19 @@ type batch struct {
 	m      *member
 	byName bool // the wants are named one by one
 	wants  []*want
+	told   []bool // of each want: there was news of it
 	cost   int64
-	next   int // the first that there is no news of
+}
+
+// left returns the wants that there is no news of.
+func (b *batch) left() []*want {
+	var out []*want
+	for i, w := range b.wants {
+		if !b.told[i] {
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 // An arrival is a block and the places that waited for it.
@@ -127,7 +138,7 @@ func (f *fetch) close(cancel context.CancelFunc) {
 	cancel()
 	f.wg.Wait()
 	for b := range f.calls {
-		for _, w := range b.wants[b.next:] {
+		for _, w := range b.left() {
 			f.landed(b.m, w)
 		}
 	}
@@ -152,12 +163,21 @@ func (f *fetch) run(ctx context.Context, yield func(arrival, error) bool) error 
 		case <-changed:
 		case <-ticker.C:
 		}
+		var came []arrival
 		for _, e := range f.inbox.take() {
 			a, err := f.handle(ctx, e)
 			if err != nil {
 				return err
 			}
-			if a != nil && !yield(*a, nil) {
+			if a != nil {
+				came = append(came, *a)
+			}
+		}
+		if err := f.fill(ctx); err != nil { // before what came is used, which takes its time
+			return err
+		}
+		for _, a := range came {
+			if !yield(a, nil) {
 				return nil
 			}
 		}
@@ -364,6 +384,7 @@ func (f *fetch) start(ctx context.Context, b *batch) {
 	b.byName = b.m.partial
 	f.s.mu.Unlock()
 	f.calls[b] = true
+	b.told = make([]bool, len(b.wants))
 	for _, w := range b.wants {
 		w.asked++
 		w.by, w.sent = b.m, time.Now()
@@ -405,7 +426,11 @@ func contiguous(wants []*want) bool {
 }
 
 // call asks for a batch and puts what comes into the inbox, each block checked.
+// Of a block that is wrong it returns the *dag.CorruptError.
 func (f *fetch) call(ctx context.Context, b *batch) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	var checks sync.WaitGroup
 	c := newCall(b.request(), func(h header, body []byte) error {
 		i := int(h.item)
 		if h.kind == kindAbsent {
@@ -414,18 +439,29 @@ func (f *fetch) call(ctx context.Context, b *batch) error {
 			}
 			return nil
 		}
-		if err := f.s.h.checks.check(b.wants[i].c, body); err != nil {
+		checks.Add(1)
+		f.s.h.checks.check(b.wants[i].c, body, func(err error) {
+			defer checks.Done()
 			if bad, ok := errors.AsType[*dag.CorruptError](err); ok {
 				bad.From = b.m.id.String()
 			}
-			return err
-		}
-		f.inbox.put(news{b: b, i: i, from: b.m.id, data: body})
+			if err != nil {
+				fail(err)
+				return
+			}
+			f.inbox.put(news{b: b, i: i, from: b.m.id, data: body})
+		})
 		return nil
 	})
 	c.weight = b.cost
 	c.answer.length = func(i int) int { return b.wants[i].length }
-	return f.s.h.remote(b.m.id).do(ctx, c)
+	err := f.s.h.remote(b.m.id).do(ctx, c)
+	c.leave() // the stream may have been ended by another, and be reading
+	checks.Wait()
+	if bad := context.Cause(ctx); lied(bad) {
+		return bad
+	}
+	return err
 }
 
 // handle takes news. It returns an arrival for a block that was waited for.
@@ -439,7 +475,7 @@ func (f *fetch) handle(ctx context.Context, e news) (*arrival, error) {
 		return nil, nil
 	}
 	w := e.b.wants[e.i]
-	e.b.next = e.i + 1
+	e.b.told[e.i] = true
 	f.landed(e.b.m, w)
 	if e.data == nil {
 		if w.holders&(1<<e.b.m.slot) != 0 {
@@ -528,16 +564,16 @@ func (f *fetch) ended(ctx context.Context, e news) {
 	if e.err == nil {
 		return
 	}
-	m, left := e.b.m, e.b.wants[e.b.next:]
+	m, left := e.b.m, e.b.left()
 	fails := 0
 	if !errors.Is(e.err, errReset) { // else we reset it ourselves, for another fetch that stopped
 		fails = f.s.failed(m)
 	}
 	switch {
 	case lied(e.err):
-		if len(left) > 0 {
-			left[0].liar = e.err
-			left[0].lacks(m)
+		if w := accused(left, e.err); w != nil {
+			w.liar = e.err
+			w.lacks(m)
 		}
 		f.s.Drop(m.id, e.err)
 	case errors.Is(e.err, errStalled) || fails > maxFails:
@@ -549,6 +585,22 @@ func (f *fetch) ended(ctx context.Context, e news) {
 		f.landed(m, w)
 		f.again(w)
 	}
+}
+
+// accused returns which of the wants a peer lied about: the one that err names,
+// or the first, whose turn it was.
+func accused(left []*want, err error) *want {
+	if bad, ok := errors.AsType[*dag.CorruptError](err); ok {
+		for _, w := range left {
+			if w.c.Equals(bad.CID) {
+				return w
+			}
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return left[0]
 }
 
 // bySwap asks Bitswap for wants that no member has, and for more look-ups.

@@ -71,7 +71,7 @@ type gather struct {
 	bytes []byte
 }
 
-var gatherPool = sync.Pool{New: func() any { return new(make([]byte, 0, 2*writePiece)) }}
+var gatherPool = sync.Pool{New: func() any { return new(make([]byte, 0, 4*maxFrame)) }}
 
 func (g *gather) begin() {
 	g.mu.Lock()

@@ -93,9 +93,10 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	silence()
 	cfg.ensureDefaults()
 	h := &Host{
-		cfg: cfg, log: cfg.Log, gater: &gater{public: cfg.Public}, gate: newGate(), swarms: newSwarms(), checks: newChecker(),
+		cfg: cfg, log: cfg.Log, gater: &gater{public: cfg.Public}, gate: newGate(), swarms: newSwarms(),
 		remotes: map[peer.ID]*remote{}, sessions: map[cid.Cid][]*Session{},
 	}
+	h.checks = newChecker(h.wg.Go)
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	h.cancel = cancel
 	if err := h.start(life); err != nil {

@@ -24,9 +24,7 @@ const (
 	serveAll       = 1024 // for all peers
 	serveBlocks    = 64   // held in memory for all peers, each up to 1 MiB
 	serveIdle      = 2 * time.Minute
-	writeTime      = 20 * time.Second // for each piece below, so a link of 13 KB/s is enough
-	writePiece     = 256 << 10
-	writeBuffer    = 32 << 10
+	writeTime      = 20 * time.Second // for each frame, so a link of 7 KB/s is enough
 	requestsBuffer = 64 << 10
 )
 
@@ -129,7 +127,7 @@ func (v *server) handle(s network.Stream) {
 	ctx, cancel := context.WithCancel(v.life)
 	defer cancel()
 	w := &replier{server: v, asker: a, stream: s, to: v.remote(p)}
-	w.out = bufio.NewWriterSize(pieces{s}, writeBuffer)
+	w.out = &frames{s: s}
 	if err := w.serve(ctx); err != nil {
 		v.log.Debug("exchange stream ended", "peer", p, "err", err)
 		_ = s.Reset()
@@ -141,31 +139,13 @@ func (v *server) handle(s network.Stream) {
 	_ = s.Close()
 }
 
-// pieces writes to a stream with a deadline that moves on with the writing.
-type pieces struct{ s network.Stream }
-
-func (w pieces) Write(b []byte) (int, error) {
-	done := 0
-	for done < len(b) {
-		if err := w.s.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
-			return done, err
-		}
-		n, err := w.s.Write(b[done:min(len(b), done+writePiece)])
-		done += n
-		if err != nil {
-			return done, err
-		}
-	}
-	return done, nil
-}
-
 // A replier answers the requests of one stream.
 type replier struct {
 	*server
 	asker  *asker
 	stream network.Stream
 	to     *remote
-	out    *bufio.Writer
+	out    *frames
 	head   []byte
 }
 
@@ -362,6 +342,9 @@ func (w *replier) block(ctx context.Context, q *request, c cid.Cid, fn func([]by
 	}
 	if w.plain(q, c) {
 		return view(ctx, w.lib, c, send)
+	}
+	if err := w.out.Flush(); err != nil { // decoding takes its time
+		return err
 	}
 	b, err := w.decode(ctx, c)
 	if err != nil {

@@ -8,12 +8,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	blocks "github.com/ipfs/go-block-format"
+
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/store"
 )
 
-// What is dropped from memory is still in its pack, and read from the disk.
-func TestSpent(t *testing.T) {
+// What went past the system's memory is lent while it waits to be written, and
+// after.
+func TestPutSpent(t *testing.T) {
 	s := open(t, store.Dir(t.TempDir()))
 	l, err := s.NewLease()
 	if err != nil {
@@ -22,28 +25,41 @@ func TestSpent(t *testing.T) {
 	defer l.Release()
 	rnd := rand.NewChaCha8([32]byte{1})
 	var all [][]byte
-	for range 80 { // more than stays in memory
-		data := make([]byte, dag.MaxLeaf)
-		rnd.Read(data)
-		all = append(all, data)
-		if err := l.Spent(put(t, l, data)); err != nil {
-			t.Fatal(err)
+	check := func() {
+		t.Helper()
+		for i, data := range all {
+			err := s.View(t.Context(), dag.Raw(data), func(got []byte) error {
+				if !bytes.Equal(got, data) {
+					t.Errorf("block %d has other bytes", i)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Errorf("block %d: %v", i, err)
+			}
 		}
 	}
+	for i := range 40 {
+		data := make([]byte, dag.MaxLeaf-i)
+		rnd.Read(data)
+		all = append(all, data)
+		put := l.PutSpent
+		if i%15 == 14 { // what is read soon comes in between
+			put = l.Put
+		}
+		b, err := blocks.NewBlockWithCid(data, dag.Raw(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if added, err := put(t.Context(), b); err != nil || !added {
+			t.Fatalf("block %d: %v, %v", i, added, err)
+		}
+	}
+	check()
 	if err := s.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	for i, data := range all {
-		err := s.View(t.Context(), dag.Raw(data), func(got []byte) error {
-			if !bytes.Equal(got, data) {
-				t.Errorf("block %d has other bytes", i)
-			}
-			return nil
-		})
-		if err != nil {
-			t.Errorf("block %d: %v", i, err)
-		}
-	}
+	check()
 }
 
 // What a disk spoilt is not lent to peers, whom an honest node would lose.

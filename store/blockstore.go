@@ -93,7 +93,7 @@ func (s *Store) Put(ctx context.Context, b blocks.Block) error {
 		return err
 	}
 	s.sweepMu.RLock()
-	_, err := s.put(b.Cid(), b.RawData())
+	_, err := s.put(b.Cid(), b.RawData(), false)
 	s.sweepMu.RUnlock()
 	if err != nil {
 		return err
@@ -149,6 +149,7 @@ func (s *Store) View(ctx context.Context, c cid.Cid, fn func([]byte) error) erro
 	data, at, err := s.read((*buf)[:0], digestOf(c))
 	if err == nil {
 		*buf = data[:0]
+		s.asked(at.pack)
 		if at.intact(data) || dag.Check(c, data) == nil {
 			return fn(data)
 		}

@@ -65,7 +65,10 @@ func openFile(path string, flags int) (File, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &osFile{File: f, end: end}, nil
+	if flags == os.O_RDONLY {
+		return &osFile{File: f, end: end}, nil
+	}
+	return appendable(&osFile{File: f, end: end}), nil
 }
 
 func (d osFS) Rename(from, to string) error { return os.Rename(d.path(from), d.path(to)) }
@@ -96,17 +99,6 @@ func (d osFS) Mkdir(dir string) error { return os.MkdirAll(d.path(dir), 0o700) }
 type osFile struct {
 	*os.File
 	end int64 // where the next write goes: a failed one may have left bytes behind it
-
-	mu     sync.Mutex
-	failed error // of a write to the disk, which the next Sync tells of
-}
-
-func (f *osFile) Sync() error {
-	f.mu.Lock()
-	err := f.failed
-	f.failed = nil
-	f.mu.Unlock()
-	return errors.Join(err, f.File.Sync())
 }
 
 func (f *osFile) Write(b []byte) (int, error) {

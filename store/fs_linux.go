@@ -45,20 +45,6 @@ func (f *osFile) startWriting(off, n int64) {
 	})
 }
 
-// forget drops bytes of f from the system's memory once they are on the disk.
-// The system tells of a write that failed only once: the next Sync tells of it.
-func (f *osFile) forget(off, n int64) {
-	const whole = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
-	err := f.control(func(fd int) error { return unix.SyncFileRange(fd, off, n, whole) })
-	if err != nil {
-		f.mu.Lock()
-		f.failed = err
-		f.mu.Unlock()
-		return
-	}
-	f.control(func(fd int) error { return unix.Fadvise(fd, off, n, unix.FADV_DONTNEED) })
-}
-
 func (f *osFile) control(fn func(fd int) error) error {
 	raw, err := f.SyscallConn()
 	if err != nil {

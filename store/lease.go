@@ -93,8 +93,12 @@ func (s *Store) NewLease() (*Lease, error) {
 
 // Put stores b, and tells whether it was new. Its bytes must be checked.
 func (l *Lease) Put(ctx context.Context, b blocks.Block) (bool, error) {
+	return l.putAndSettle(b, false)
+}
+
+func (l *Lease) putAndSettle(b blocks.Block, spent bool) (bool, error) {
 	l.s.sweepMu.RLock()
-	added, err := l.put(b)
+	added, err := l.put(b, spent)
 	l.s.sweepMu.RUnlock()
 	if err != nil {
 		return false, err
@@ -103,9 +107,9 @@ func (l *Lease) Put(ctx context.Context, b blocks.Block) (bool, error) {
 }
 
 // put is Put while sweepMu is held.
-func (l *Lease) put(b blocks.Block) (bool, error) {
+func (l *Lease) put(b blocks.Block, spent bool) (bool, error) {
 	ended := l.s.rewritesEnded.Load()
-	n, err := l.s.put(b.Cid(), b.RawData())
+	n, err := l.s.put(b.Cid(), b.RawData(), spent)
 	byPlace := false
 	if err == nil && n == 0 && b.Cid().Type() == cid.DagCBOR {
 		byPlace, err = l.keepsByPlace(digestOf(b.Cid()), ended)
@@ -188,7 +192,7 @@ func (l *Lease) AddRecipe(ctx context.Context, b blocks.Block, leaves iter.Seq2[
 	if err != nil {
 		return err
 	}
-	if _, err := l.put(b); err != nil {
+	if _, err := l.put(b, false); err != nil {
 		return err
 	}
 	of, rec := idOf(r.Of), digestOf(b.Cid())

@@ -206,7 +206,7 @@ func (s *Store) move(d digest, at place) error {
 	}
 	s.moving = true // the old copy goes: for a moment there are two
 	defer func() { s.moving = false }()
-	_, err = s.append(d, c, data)
+	_, err = s.append(d, c, data, s.writeSection)
 	return err
 }
 

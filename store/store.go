@@ -78,7 +78,6 @@ type Store struct {
 	unsynced map[uint32]int64 // pack → bytes appended to it since it was opened or synced
 	waiting  int64            // bytes appended since the last flush
 	flushAt  int              // bytes of the index's layer: flushIndex
-	spent    span             // the end of a pack that is read no more; guarded by appendMu
 
 	flushMu sync.Mutex   // held by a flush, and from a journal record to its effect on the index
 	flushes int          // begun so far; guarded by flushMu
@@ -88,6 +87,9 @@ type Store struct {
 	rebuilt  bool         // the index was lost when the store was opened
 	reserved atomic.Int64 // bytes of the file reserve
 	moving   bool         // what is appended replaces what a pack has; guarded by appendMu
+
+	appended  atomic.Int64 // bytes, since the store was opened
+	quietFrom atomic.Int64 // how many it will be when peers have not asked for long
 
 	rewritesBegun, rewritesEnded atomic.Uint64 // of packs
 
@@ -358,8 +360,9 @@ func (s *Store) find(d digest) (place, bool, error) {
 }
 
 // put appends block c unless it is there, and returns the bytes that it wrote:
-// 0 for a block that was there. The caller holds a lease that keeps it.
-func (s *Store) put(c cid.Cid, data []byte) (int64, error) {
+// 0 for a block that was there. The caller holds a lease that keeps it. A spent
+// one is not expected to be read soon.
+func (s *Store) put(c cid.Cid, data []byte, spent bool) (int64, error) {
 	if err := dag.Supported(c); err != nil {
 		return 0, err
 	}
@@ -375,29 +378,34 @@ func (s *Store) put(c cid.Cid, data []byte) (int64, error) {
 	if _, ok, err := s.find(d); ok || err != nil { // another may have been first
 		return 0, err
 	}
-	return s.append(d, c, data)
+	write := s.writeSection
+	if spent {
+		write = s.writeSpent
+	}
+	return s.append(d, c, data, write)
 }
 
 // append writes a section at the end of the last pack, and returns its length.
 // appendMu is held.
-func (s *Store) append(d digest, c cid.Cid, data []byte) (int64, error) {
+func (s *Store) append(d digest, c cid.Cid, data []byte, write func(f File, head, data []byte) error) (int64, error) {
 	head := dag.CARSection(c, len(data))
 	n := int64(len(head) + len(data))
 	p, at, err := s.tail(n)
 	if err != nil {
 		return 0, err
 	}
-	if err := s.writeSection(p.file, head, data); err != nil {
+	if err := write(p.file, head, data); err != nil {
 		if diskFull(err) {
 			err = fmt.Errorf("%w: %w", ErrFull, err)
 		}
 		return 0, fmt.Errorf("write %s: %w", packName(p.number), err)
 	}
-	if f, ok := p.file.(behind); ok && at/startEvery != (at+n)/startEvery {
+	if f, ok := p.file.(earlyWriter); ok && at/startEvery != (at+n)/startEvery {
 		f.startWriting(at/startEvery*startEvery, startEvery)
 	}
 	s.unsynced[p.number] += n
 	s.waiting += n
+	s.appended.Add(n)
 	s.packMu.Lock()
 	s.total += n
 	s.packMu.Unlock()

@@ -39,7 +39,7 @@ func (l *Lease) AddWay(ctx context.Context, b blocks.Block, leaves iter.Seq2[cid
 	defer s.sweepMu.RUnlock()
 	s.useMu.Lock()
 	defer s.useMu.Unlock()
-	if _, err := l.put(b); err != nil {
+	if _, err := l.put(b, false); err != nil {
 		return err
 	}
 	of, rec := idOf(r.Of), digestOf(b.Cid())

@@ -21,8 +21,8 @@ type Fate struct {
 
 func (f Fate) String() string { return f.name }
 
-// Killed leaves everything: the process died, the machine did not. What was not
-// synced is lost still if the machine stops next.
+// Killed leaves everything that the system has: the process died, the machine did
+// not. What was not synced is lost still if the machine stops next.
 var Killed = Fate{name: "killed", lives: true}
 
 // Lost leaves what was synced, and nothing else.
@@ -86,7 +86,7 @@ func (d *Disk) clone() *Disk {
 	copies := map[*inode]*inode{}
 	of := func(f *inode) *inode {
 		if f != nil && copies[f] == nil {
-			copies[f] = &inode{data: slices.Clip(f.data), safe: f.safe, dir: f.dir}
+			copies[f] = &inode{data: slices.Clip(f.file()), safe: f.safe, dir: f.dir}
 		}
 		return copies[f]
 	}
@@ -105,8 +105,9 @@ func (d *Disk) clone() *Disk {
 
 // left returns the bytes that a crash leaves of f.
 func (f *inode) left(fate Fate) []byte {
-	same := len(f.safe) <= len(f.data) && (len(f.safe) == 0 || &f.safe[0] == &f.data[0])
-	size := fate.size(len(f.safe), len(f.data))
+	data := f.file()
+	same := len(f.safe) <= len(data) && (len(f.safe) == 0 || &f.safe[0] == &data[0])
+	size := fate.size(len(f.safe), len(data))
 	if same && size == len(f.safe) {
 		return slices.Clip(f.safe)
 	}
@@ -117,8 +118,8 @@ func (f *inode) left(fate Fate) []byte {
 		start = len(f.safe) / sector * sector
 	}
 	for ; start < size; start += sector {
-		if fate.keep() && start < len(f.data) {
-			copy(out[start:], f.data[start:min(start+sector, len(f.data))])
+		if fate.keep() && start < len(data) {
+			copy(out[start:], data[start:min(start+sector, len(data))])
 		}
 	}
 	return out

@@ -44,10 +44,14 @@ type Disk struct {
 
 // An inode is a file's bytes, or a directory.
 type inode struct {
-	data []byte // as the process sees them
-	safe []byte // as of the last sync; never changed in place
-	dir  bool
+	data  []byte // as the process sees them
+	aside int    // bytes at the end of data that only the process has
+	safe  []byte // as of the last sync; never changed in place
+	dir   bool
 }
+
+// file returns the bytes that the system has.
+func (f *inode) file() []byte { return f.data[:len(f.data)-f.aside] }
 
 // A dirChange is a creation, renaming or removal: it lasts whole or not at all.
 type dirChange struct {
@@ -184,7 +188,7 @@ func (d *Disk) Create(name string) (store.File, error) {
 	var f *inode
 	err := d.call("create", name, true, func() (err error) {
 		if f, err = d.lookup(name); err == nil {
-			f.data = nil
+			f.data, f.aside = nil, 0
 		}
 		return err
 	})
@@ -274,7 +278,7 @@ func (f *file) Write(b []byte) (int, error) {
 		if f.d.capacity > 0 && f.d.used()+int64(len(b)) > f.d.capacity {
 			return &fs.PathError{Op: "write", Path: f.name, Err: f.d.full()}
 		}
-		f.f.data = append(f.f.data, b...)
+		f.f.data, f.f.aside = append(f.f.data, b...), 0
 		return nil
 	})
 	if err != nil {
@@ -282,6 +286,25 @@ func (f *file) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
+
+// WriteAside implements [store.Aside]: of what is put aside, up to stage bytes
+// are in the process alone.
+func (f *file) WriteAside(a, b []byte) error {
+	return f.d.call("write", f.name, true, func() error {
+		n := len(a) + len(b)
+		if f.d.capacity > 0 && f.d.used()+int64(n) > f.d.capacity {
+			return &fs.PathError{Op: "write", Path: f.name, Err: f.d.full()}
+		}
+		f.f.data = append(append(f.f.data, a...), b...)
+		f.f.aside += n
+		if f.f.aside > stage {
+			f.f.aside = min(f.f.aside, len(f.f.data)%sector) // whole ones were written
+		}
+		return nil
+	})
+}
+
+const stage = 8 * sector
 
 func (f *file) ReadAt(b []byte, off int64) (int, error) {
 	n := 0
@@ -308,6 +331,7 @@ func (f *file) Size() (int64, error) {
 
 func (f *file) Sync() error {
 	return f.d.call("sync", f.name, true, func() error {
+		f.f.aside = 0
 		f.f.safe = slices.Clip(f.f.data)
 		return nil
 	})
@@ -317,6 +341,7 @@ func (f *file) Truncate(size int64) error {
 	return f.d.call("truncate", f.name, true, func() error {
 		// Copied: what is appended next must not change the synced bytes.
 		f.f.data = slices.Clone(f.f.data[:min(size, int64(len(f.f.data)))])
+		f.f.aside = 0
 		return nil
 	})
 }
