@@ -13,7 +13,7 @@
 // [Problem] plans a whole store: which tensors are best stored stand-alone, and
 // which as deltas of which, within a budget of what rebuilding reads.
 //
-// [Choose] takes the smallest estimate, with stand-alone among the candidates:
+// The smallest estimate is taken, with stand-alone among the candidates ([Saves]):
 // there is no threshold. (A sketch of the bit distance would be as small, but a
 // distance does not tell a size: unrelated weights of one distribution look
 // alike.) [Hints] are what a model says of its own base; they order the

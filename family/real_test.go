@@ -78,7 +78,7 @@ func choose(t *testing.T, target, base model) sum {
 				names, list = append(names, other), append(list, y)
 			}
 		}
-		best, bits := family.Choose(*x, list)
+		best, bits := nearest(*x, list)
 		s.alone += family.Estimate(*x, nil)
 		s.best += bits
 		if best >= 0 && names[best] == name {
@@ -144,7 +144,7 @@ func TestChooseNearest(t *testing.T) {
 				list, from = append(list, y), append(from, names[i])
 			}
 		}
-		best, bits := family.Choose(*x, list)
+		best, bits := nearest(*x, list)
 		if near := family.Estimate(*x, list[len(list)-1]); bits == near { // the pooler never moved: all are as near
 			continue
 		}

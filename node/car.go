@@ -224,7 +224,7 @@ func (n *Node) Import(ctx context.Context, req ImportRequest, progress func(Prog
 	if err := CheckName(req.Name); err != nil {
 		return ImportResult{}, err
 	}
-	f, err := os.Open(req.Path)
+	f, err := openPatiently(ctx, req.Path)
 	if err != nil {
 		return ImportResult{}, coded(err)
 	}

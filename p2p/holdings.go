@@ -1,8 +1,6 @@
 package p2p
 
 import (
-	"math/bits"
-
 	"github.com/ipfs/go-cid"
 )
 
@@ -52,15 +50,4 @@ func (h *holdings) add(recipe cid.Cid, first uint64, set []byte) bool {
 func (h *holdings) has(recipe cid.Cid, i int) bool {
 	have := h.of[recipe]
 	return i/8 < len(have) && bit(have, i)
-}
-
-// count returns how many chunks are held.
-func (h *holdings) count() int {
-	n := 0
-	for _, b := range h.of {
-		for _, x := range b {
-			n += bits.OnesCount8(x)
-		}
-	}
-	return n
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"os"
 	"runtime"
 	"sync"
@@ -376,6 +377,17 @@ func TestFalseProviders(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("took %v", time.Since(began))
+}
+
+// count returns how many chunks are held.
+func (h *holdings) count() int {
+	n := 0
+	for _, b := range h.of {
+		for _, x := range b {
+			n += bits.OnesCount8(x)
+		}
+	}
+	return n
 }
 
 // What a peer says it holds takes bounded memory.
