@@ -29,28 +29,36 @@ func (c *stepCounts) add(other *stepCounts) {
 	}
 }
 
+// totals returns how many elements each context has.
+func (c *stepCounts) totals() (t [contexts]uint32) {
+	for i := range c {
+		var a, b, d, e uint32
+		for h := c[i][:]; len(h) >= 4; h = h[4:] {
+			a, b, d, e = a+h[0], b+h[1], d+h[2], e+h[3]
+		}
+		t[i] = a + b + d + e
+	}
+	return t
+}
+
 // still tells whether so little moves that a sample says too little of it.
-func (c *stepCounts) still() bool {
+func (c *stepCounts) still(totals *[contexts]uint32) bool {
 	var zero, all uint32
 	for i := range c {
 		zero += c[i][0]
-		for _, n := range &c[i] {
-			all += n
-		}
+		all += totals[i]
 	}
 	return zero > all-all/16
 }
 
-// used returns how many elements context i has, and one more than its highest
-// symbol.
-func (c *stepCounts) used(i int) (total uint32, symbols int) {
-	for s, n := range &c[i] {
-		if n != 0 {
-			total += n
-			symbols = s + 1
+// high returns one more than the highest symbol of context i.
+func (c *stepCounts) high(i int) int {
+	for s := len(c[i]); s > 0; s-- {
+		if c[i][s-1] != 0 {
+			return s
 		}
 	}
-	return total, symbols
+	return 0
 }
 
 // xlogx[n] of small n are looked up: most counts are small.
@@ -65,8 +73,10 @@ func nlogn(n uint32) uint64 {
 	if n < uint32(len(xlogx)) {
 		return xlogx[n]
 	}
-	return uint64(n) * uint64(log2of(uint64(n)))
+	return nlognMany(n)
 }
+
+func nlognMany(n uint32) uint64 { return uint64(n) * uint64(log2of(uint64(n))) }
 
 // tableCost is what each symbol of a table costs, in 2^-logBits bits: about three
 // to write, the rest for the time to read it.
@@ -112,8 +122,8 @@ func mergedPrice(a, b *cluster) uint64 {
 // until at most maxTables are left and merging no longer pays. Each count stands
 // for 2^shift elements. It sets which table a context has, and returns what each
 // is to be made of, and the highest context that was counted.
-func (st *stepTables) cluster(cs []cluster, counts *stepCounts, shift int) (_ []cluster, last int) {
-	cs = st.counted(cs[:0], counts, shift)
+func (st *stepTables) cluster(cs []cluster, counts *stepCounts, totals *[contexts]uint32, shift int) (_ []cluster, last int) {
+	cs = counted(cs[:0], counts, totals, shift)
 	last = cs[len(cs)-1].first
 	for len(cs) > 1 {
 		best, least := 0, int64(1<<62)
@@ -141,15 +151,18 @@ func (st *stepTables) cluster(cs []cluster, counts *stepCounts, shift int) (_ []
 	return cs, last
 }
 
-// counted appends a cluster to cs for each context of which counts has any, at
-// least one.
-func (st *stepTables) counted(cs []cluster, counts *stepCounts, shift int) []cluster {
-	for c := range counts {
-		if total, high := counts.used(c); total != 0 {
-			cs = append(cs, cluster{first: c, h: counts[c], high: high, total: total << shift})
-			for s := range high {
-				cs[len(cs)-1].h[s] <<= shift
-			}
+// counted fills the first of cs, which has room for all, with a cluster for each
+// context of which counts has any, at least one.
+func counted(cs []cluster, counts *stepCounts, totals *[contexts]uint32, shift int) []cluster {
+	for i, total := range totals {
+		if total == 0 {
+			continue
+		}
+		cs = cs[:len(cs)+1]
+		c := &cs[len(cs)-1]
+		c.first, c.high, c.total, c.h = i, counts.high(i), total<<shift, counts[i]
+		for s := range c.h[:c.high] {
+			c.h[s] <<= shift
 		}
 	}
 	for i := range cs {

@@ -222,8 +222,13 @@ func (n number) largest(base []byte) uint32 {
 		}
 		return top >> n.exponent
 	}
-	for i := 0; i < count; i += max(1, count>>10) {
-		top = max(top, n.exponentOf(n.load(base, i)))
+	// Elements that lie together: each that is far from others may be far from the
+	// processor.
+	const most, together = 1 << 10, 32
+	for i := 0; i < count; i += max(1, count/most) * together {
+		for k := i; k < min(i+together, count); k++ {
+			top = max(top, n.exponentOf(n.load(base, k)))
+		}
 	}
 	return top
 }
@@ -276,16 +281,15 @@ func (d *deltaCoder) fitScale(count int, g grid, columns bool, level Level) byte
 	}
 	d.scaler.fit(symbols, depth, &d.scale, g)
 	d.scale.rows = worthwhile(d.scaler.rows(d.scale.rows, symbols, depth, g), 32)
-	d.scale.contexts(ctx, depth, g)
 	if columns = columns && rows >= minRows; columns {
 		if len(d.scale.rows) > 0 { // the curve of rows that are alike
 			d.scaler.fit(symbols, depth, &d.scale, g)
 		}
-		d.scale.cols = worthwhile(d.scaler.columns(d.scale.cols, symbols, ctx, g), 8)
-		if len(d.scale.cols) > 0 {
-			d.scale.contexts(ctx, depth, g)
-		}
+		every := rowsApart(count, g)
+		d.scale.contextsOf(ctx, depth, g, every)
+		d.scale.cols = worthwhile(d.scaler.columns(d.scale.cols, symbols, ctx, g, every), 8)
 	}
+	d.scale.contexts(ctx, depth, g)
 	if level == Best {
 		d.refine(count, g, columns)
 	}
@@ -394,14 +398,16 @@ func (d *deltaCoder) countKeys(count, shift int) {
 func (d *deltaCoder) count(count int, level Level) (last int) {
 	shift := countPart(count, level)
 	d.countKeys(count, shift)
-	if shift > 0 && d.counts.still() {
+	totals := d.counts.totals()
+	if shift > 0 && d.counts.still(&totals) {
 		shift = 0
 		d.countKeys(count, shift)
+		totals = d.counts.totals()
 	}
 	if d.cs == nil {
 		d.cs = make([]cluster, contexts)
 	}
-	cs, last := d.tables.cluster(d.cs, &d.counts, shift)
+	cs, last := d.tables.cluster(d.cs, &d.counts, &totals, shift)
 	var sampled [maxTables]int
 	if shift > 0 {
 		for t := range cs {

@@ -151,7 +151,7 @@ func (s *scratch) alone(leaf []byte, c *Context, l layout, known, nested bool) {
 	if known && len(leaf) <= sampleSize && best < len(leaf)/2 {
 		return // the base gave more than leaves have that repeat themselves
 	}
-	if !known || s.zstdPays(leaf, best, nil) {
+	if !known || s.zstdPays(leaf, l.width(), best, nil) {
 		s.zstd(leaf)
 	}
 }

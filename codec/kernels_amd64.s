@@ -7001,64 +7001,56 @@ DATA iotaWords<>+31(SB)/1, $0x00
 GLOBL iotaWords<>(SB), RODATA|NOPTR, $32
 
 // func stepsFloat16AVX512(z *byte, symbols *byte, leaf *byte, base *byte, n int)
-// Requires: AVX, AVX512BW, AVX512CD, AVX512F, AVX512VL
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·stepsFloat16AVX512(SB), NOSPLIT, $0-40
 	MOVQ         z+0(FP), AX
 	MOVQ         symbols+8(FP), CX
 	MOVQ         leaf+16(FP), DX
 	MOVQ         base+24(FP), BX
 	MOVQ         n+32(FP), SI
-	MOVL         $0x00008000, DI
+	MOVL         $0x00007fff, DI
 	VPBROADCASTW DI, Z31
-	MOVL         $0x0000001c, DI
-	VPBROADCASTD DI, Z30
 	MOVL         $0x00000001, DI
+	VPBROADCASTW DI, Z30
+	MOVL         $0x00000007, DI
 	VPBROADCASTW DI, Z29
-	VPTERNLOGD   $0xff, Z28, Z28, Z28
+	MOVL         $0x00000409, DI
+	VPBROADCASTW DI, Z28
+	VPXORQ       Z26, Z26, Z26
+	VMOVDQU64    unpackedWords1<>+0(SB), Z27
 
 loop:
-	SUBQ          $0x20, SI
-	JL            done
-	VMOVDQU64     (DX), Z0
-	VMOVDQU64     (BX), Z1
-	VPSRAW        $0x0f, Z0, Z2
-	VPORQ         Z31, Z2, Z2
-	VPXORQ        Z2, Z0, Z0
-	VPSRAW        $0x0f, Z1, Z2
-	VPORQ         Z31, Z2, Z2
-	VPXORQ        Z2, Z1, Z1
-	VPSUBW        Z1, Z0, Z0
-	VPSRAW        $0x0f, Z0, Z2
-	VPADDW        Z0, Z0, Z0
-	VPXORQ        Z2, Z0, Z0
-	VMOVDQU64     Z0, (AX)
-	VPADDW        Z29, Z0, Z0
-	VPMOVZXWD     Y0, Z4
-	VPLZCNTD      Z4, Z5
-	VPMINUD       Z30, Z5, Z5
-	VPSUBD        Z5, Z30, Z5
-	VPSRLVD       Z5, Z4, Z4
-	VPSLLD        $0x03, Z5, Z5
-	VPADDD        Z5, Z4, Z4
-	VPADDD        Z28, Z4, Z4
-	VPMOVDB       Z4, X4
-	VMOVDQU32     X4, (CX)
-	VEXTRACTI64X4 $0x01, Z0, Y6
-	VPMOVZXWD     Y6, Z6
-	VPLZCNTD      Z6, Z7
-	VPMINUD       Z30, Z7, Z7
-	VPSUBD        Z7, Z30, Z7
-	VPSRLVD       Z7, Z6, Z6
-	VPSLLD        $0x03, Z7, Z7
-	VPADDD        Z7, Z6, Z6
-	VPADDD        Z28, Z6, Z6
-	VPMOVDB       Z6, X6
-	VMOVDQU32     X6, 16(CX)
-	ADDQ          $0x40, DX
-	ADDQ          $0x40, BX
-	ADDQ          $0x40, AX
-	ADDQ          $0x20, CX
-	JMP           loop
+	SUBQ       $0x20, SI
+	JL         done
+	VMOVDQU64  (DX), Z0
+	VMOVDQU64  (BX), Z1
+	VPSRAW     $0x0f, Z0, Z2
+	VPTERNLOGD $0x78, Z31, Z2, Z0
+	VPSRAW     $0x0f, Z1, Z2
+	VPTERNLOGD $0x78, Z31, Z2, Z1
+	VPSUBW     Z1, Z0, Z0
+	VPSRAW     $0x0f, Z0, Z2
+	VPADDW     Z0, Z0, Z0
+	VPXORQ     Z2, Z0, Z0
+	VMOVDQU64  Z0, (AX)
+	VPADDW     Z30, Z0, Z3
+	VPUNPCKLWD Z26, Z3, Z2
+	VPUNPCKHWD Z26, Z3, Z3
+	VCVTDQ2PS  Z2, Z2
+	VCVTDQ2PS  Z3, Z3
+	VMOVDQA64  Z27, Z1
+	VPERMI2W   Z3, Z2, Z1
+	VPSRLW     $0x04, Z1, Z1
+	VPSUBW     Z28, Z1, Z1
+	VPMINSW    Z29, Z0, Z0
+	VPMAXSW    Z0, Z1, Z1
+	VPMOVWB    Z1, Y1
+	VMOVDQU32  Y1, (CX)
+	ADDQ       $0x40, DX
+	ADDQ       $0x40, BX
+	ADDQ       $0x40, AX
+	ADDQ       $0x20, CX
+	JMP        loop
 
 done:
 	VZEROUPPER

@@ -95,7 +95,7 @@ func TestScaleKernels(t *testing.T) {
 			s.fit(symbols, depth, &sc, g)
 			d := deltaCoder{ctx: ctx, symbols: symbols}
 			d.countKeys(count, int(seed%3))
-			return []any{ctx, s.rows(nil, symbols, depth, g), s.columns(nil, symbols, ctx, g), d.counts}
+			return []any{ctx, s.rows(nil, symbols, depth, g), s.columns(nil, symbols, ctx, g, rowsApart(count, g)), d.counts}
 		})
 	}
 }
@@ -114,7 +114,8 @@ func TestCountKernels(t *testing.T) {
 		}
 		eachTier(t, fmt.Sprintf("%d symbols", count), func() any {
 			d.countKeys(count, 2)
-			cs, last := d.tables.cluster(d.cs, &d.counts, 2)
+			totals := d.counts.totals()
+			cs, last := d.tables.cluster(d.cs, &d.counts, &totals, 2)
 			d.countAbove(cs, count)
 			got := []any{last, d.tables.of}
 			for _, c := range cs {

@@ -24,7 +24,7 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 		return append(dst, planeRaw)
 	}
 	var f freqs
-	if s.looksRaw(p) && !s.zstdPays(p, len(p), f.flat()) {
+	if s.looksRaw(p) && !s.zstdPays(p, 1, len(p), f.flat()) {
 		return append(append(dst, planeRaw), p...)
 	}
 	var h histogram
@@ -53,7 +53,7 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 			best, coding = s.entropy, coded
 		}
 	}
-	if s.zstdPays(p, len(best), &f) {
+	if s.zstdPays(p, 1, len(best), &f) {
 		s.zplane = s.zstdFast().EncodeAll(p, s.zplane[:0])
 		if lengthAnd(s.zplane) < len(best) {
 			best, coding = s.zplane, planeZstd

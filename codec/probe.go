@@ -87,17 +87,18 @@ func estimatePlane(p []byte) int {
 }
 
 // zstdPays tells whether zstd may do better than best bytes on p, given that
-// order-0 coding by f, if any, is the next best thing.
-func (s *scratch) zstdPays(p []byte, best int, f *freqs) bool {
+// order-0 coding by f, if any, is the next best thing. P is elements of width
+// bytes.
+func (s *scratch) zstdPays(p []byte, width, best int, f *freqs) bool {
 	if len(p) <= sampleSize {
-		return s.matches(p)
+		return s.matches(p, width)
 	}
 	s.sample = s.sample[:0]
 	for i := range zstdWindows {
 		at := (len(p) - zstdWindow) * i / (zstdWindows - 1)
 		s.sample = append(s.sample, p[at:at+zstdWindow]...)
 	}
-	if !s.matches(s.sample) {
+	if !s.matches(s.sample, width) {
 		return f != nil && s.repeats(p, f) > best/64
 	}
 	s.zplane = s.zstdFast().EncodeAll(s.sample, s.zplane[:0])
@@ -107,12 +108,13 @@ func (s *scratch) zstdPays(p []byte, best int, f *freqs) bool {
 	return f != nil && s.repeats(p, f) > best/64
 }
 
-// matches tells whether at least one position of p in 64 begins with eight bytes
-// that came before: without such, zstd finds nothing that order 0 does not.
-func (s *scratch) matches(p []byte) bool {
+// matches tells whether at least one element of p in 64, of width bytes, begins
+// eight bytes that came before: without such, zstd finds nothing that order 0 does
+// not.
+func (s *scratch) matches(p []byte, width int) bool {
 	clear(s.words[:])
 	n := 0
-	for i := 0; i+8 <= len(p); i++ {
+	for i := 0; i+8 <= len(p); i += width {
 		x := le.Uint64(p[i:])
 		seen := &s.words[x*0x9e3779b97f4a7c15>>(64-10)]
 		if *seen == x {
@@ -120,7 +122,7 @@ func (s *scratch) matches(p []byte) bool {
 		}
 		*seen = x
 	}
-	return n >= len(p)/64
+	return n*width >= len(p)/64
 }
 
 // looksRaw tells whether a sample of p, of many bytes, has so flat a histogram

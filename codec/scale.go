@@ -34,6 +34,9 @@ func (g grid) span(r, n int) (from, to int) {
 	return from, min(n, (r+1)*g.row-g.phase)
 }
 
+// firstWhole returns the first row that begins in the leaf.
+func (g grid) firstWhole() int { return min(g.phase, 1) }
+
 // from returns where rows begin in the elements from at on.
 func (g grid) from(at int) grid {
 	if g.row > 0 {
@@ -66,6 +69,16 @@ func (sc *scaling) contexts(ctx, depth []uint8, g grid) {
 		from, to := g.span(r, n)
 		shift, cols := sc.ofRow(r, from, to, g)
 		rowContexts(ctx[from:to], depth[from:to], cols, shift)
+	}
+}
+
+// contextsOf is contexts of one whole row in every, where there are shifts of rows
+// alone.
+func (sc *scaling) contextsOf(ctx, depth []uint8, g grid, every int) {
+	for r := g.firstWhole(); r < g.rows(len(depth)); r += every {
+		from, to := g.span(r, len(depth))
+		shift, _ := sc.ofRow(r, from, to, g)
+		rowContexts(ctx[from:to], depth[from:to], nil, shift)
 	}
 }
 
@@ -327,16 +340,11 @@ func (s *scaler) rows(dst []int8, symbols, depth []uint8, g grid) []int8 {
 	return dst
 }
 
-// columns estimates the shifts of columns, given those of rows, from up to 256
-// whole rows.
-func (s *scaler) columns(dst []int8, symbols, ctx []uint8, g grid) []int8 {
-	first := 0
-	if g.phase > 0 {
-		first = g.row - g.phase
-	}
+// columns estimates the shifts of columns from one whole row in every.
+func (s *scaler) columns(dst []int8, symbols, ctx []uint8, g grid, every int) []int8 {
+	first, _ := g.span(g.firstWhole(), len(ctx))
 	symbols, ctx = symbols[first:], ctx[first:]
 	rows := len(ctx) / g.row
-	every := (rows + maxRows - 1) / maxRows
 	used := (rows + every - 1) / every
 	dst = dst[:0]
 	s.sums = grow(s.sums, 3*g.row)
@@ -360,3 +368,9 @@ func (s *scaler) columns(dst []int8, symbols, ctx []uint8, g grid) []int8 {
 // maxRows is from how many rows the shifts of columns are estimated; 256 bytes
 // add up to no more than a word holds.
 const maxRows = 256
+
+// rowsApart returns of how many whole rows of count elements one is looked at.
+func rowsApart(count int, g grid) int {
+	first, _ := g.span(g.firstWhole(), count)
+	return ((count-first)/g.row + maxRows - 1) / maxRows
+}

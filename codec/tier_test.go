@@ -33,7 +33,8 @@ func testTiers[Z step](t *testing.T, r *rand.Rand, n, width int, best tier) {
 		counts[ctx[i]][s]++
 	}
 	var st stepTables
-	cs, _ := st.cluster(make([]cluster, contexts), &counts, 0)
+	totals := counts.totals()
+	cs, _ := st.cluster(make([]cluster, contexts), &counts, &totals, 0)
 	for t := range cs {
 		st.fit(t, &cs[t].h, 0)
 	}

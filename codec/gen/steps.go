@@ -29,44 +29,45 @@ func steps512() {
 	leaf := Load(Param("leaf"), GP64())
 	base := Load(Param("base"), GP64())
 	n := Load(Param("n"), GP64())
-	top, a, b, t := zmm[31], zmm[0], zmm[1], zmm[2]
-	c28, one, ones := zmm[30], zmm[29], zmm[28]
-	words(0x8000, top)
-	dwords(28, c28)
+	low, one, seven, bias, odd := zmm[31], zmm[30], zmm[29], zmm[28], zmm[27]
+	zero := zmm[26]
+	words(0x7fff, low)
 	words(1, one)
-	VPTERNLOGD(U8(0xff), ones, ones, ones)
+	words(7, seven)
+	words(8*(127+2)+1, bias)
+	VPXORQ(zero, zero, zero)
+	VMOVDQU64(unpackedWords(1), odd)
 	Label("loop")
 	SUBQ(U8(32), n)
 	JL(LabelRef("done"))
+	a, b, t, v := zmm[0], zmm[1], zmm[2], zmm[3]
 	VMOVDQU64(Mem{Base: leaf}, a)
 	VMOVDQU64(Mem{Base: base}, b)
-	order512(a, t, top)
-	order512(b, t, top)
+	// In both orders the highest bit is wrong, which makes no difference.
+	for _, x := range []reg.VecPhysical{a, b} {
+		VPSRAW(U8(15), x, t)
+		VPTERNLOGD(U8(0x78), low, t, x) // x ^ t & low
+	}
 	VPSUBW(b, a, a)
 	VPSRAW(U8(15), a, t)
 	VPADDW(a, a, a)
 	VPXORQ(t, a, a)
 	VMOVDQU64(a, Mem{Base: z})
-	// symbol = 8·raw + v>>raw - 1 with v = z+1, raw = max(length of v, 4) - 4 = 28 - min(lzcnt, 28)
-	VPADDW(one, a, a)
-	for h := range 2 {
-		v, l := zmm[4+2*h], zmm[5+2*h]
-		if h == 0 {
-			VPMOVZXWD(a.AsY(), v)
-		} else {
-			VEXTRACTI64X4(U8(1), a, v.AsY())
-			VPMOVZXWD(v.AsY(), v)
-		}
-		VPLZCNTD(v, l)
-		VPMINUD(c28, l, l)
-		VPSUBD(l, c28, l)
-		VPSRLVD(l, v, v)
-		VPSLLD(U8(3), l, l)
-		VPADDD(l, v, v)
-		VPADDD(ones, v, v)
-		VPMOVDB(v, v.AsX())
-		VMOVDQU32(v.AsX(), Mem{Base: symbols, Disp: 16 * h})
-	}
+	// The symbol of v = z+1 is v - 1 up to 8; above, the exponent of v as a float
+	// and three bits of its mantissa. No z is taken for -1.
+	VPADDW(one, a, v)
+	VPUNPCKLWD(zero, v, t)
+	VPUNPCKHWD(zero, v, v)
+	VCVTDQ2PS(t, t)
+	VCVTDQ2PS(v, v)
+	VMOVDQA64(odd, b)
+	VPERMI2W(v, t, b)
+	VPSRLW(U8(4), b, b)
+	VPSUBW(bias, b, b)
+	VPMINSW(seven, a, a)
+	VPMAXSW(a, b, b)
+	VPMOVWB(b, b.AsY())
+	VMOVDQU32(b.AsY(), Mem{Base: symbols})
 	ADDQ(U8(64), leaf)
 	ADDQ(U8(64), base)
 	ADDQ(U8(64), z)
