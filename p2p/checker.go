@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ipfs/go-cid"
 
@@ -14,13 +15,19 @@ import (
 // two at a time where two are there, which takes little longer than one. Half of
 // the cores may hash.
 type checker struct {
-	most int
-	run  func(func()) // starts a goroutine
+	most   int
+	run    func(func()) // starts a goroutine
+	second chan struct{}
 
 	mu      sync.Mutex
 	busy    int // goroutines
 	waiting []check
+	vain    bool // the last block that waited for a second one was left alone
 }
+
+// pairTime is how long a block waits for another to be hashed with. Where blocks
+// come fast enough for this to matter, they come in less.
+const pairTime = 2 * time.Millisecond
 
 // A check is a block that waits for its verdict.
 type check struct {
@@ -31,7 +38,7 @@ type check struct {
 
 // newChecker returns a checker whose goroutines run starts.
 func newChecker(run func(func())) *checker {
-	return &checker{most: max(1, runtime.GOMAXPROCS(0)/2), run: run}
+	return &checker{most: max(1, runtime.GOMAXPROCS(0)/2), run: run, second: make(chan struct{}, 1)}
 }
 
 // check calls done with a *dag.CorruptError if data does not hash to c, and else
@@ -47,7 +54,14 @@ func (k *checker) check(c cid.Cid, data []byte, done func(error)) {
 	if start {
 		k.busy++
 	}
+	two := len(k.waiting) > 1
 	k.mu.Unlock()
+	if two {
+		select {
+		case k.second <- struct{}{}:
+		default:
+		}
+	}
 	if start {
 		k.run(k.work)
 	}
@@ -56,7 +70,7 @@ func (k *checker) check(c cid.Cid, data []byte, done func(error)) {
 // work checks what waits until nothing does.
 func (k *checker) work() {
 	for {
-		runtime.Gosched() // a stream that has read its block comes first, and makes it two
+		k.wait()
 		switch list := k.take(); len(list) {
 		case 0:
 			return
@@ -71,12 +85,37 @@ func (k *checker) work() {
 	}
 }
 
+// wait gives a block that is alone some time for another, unless that was in vain
+// the last time and two have not met since.
+func (k *checker) wait() {
+	k.mu.Lock()
+	alone := len(k.waiting) == 1 && !k.vain
+	select {
+	case <-k.second: // of blocks that are gone
+	default:
+	}
+	k.mu.Unlock()
+	if !alone {
+		return
+	}
+	timer := time.NewTimer(pairTime)
+	defer timer.Stop()
+	select {
+	case <-k.second:
+	case <-timer.C:
+		k.mu.Lock()
+		k.vain = len(k.waiting) < 2
+		k.mu.Unlock()
+	}
+}
+
 // take returns the two blocks that wait longest, or as many as there are. With
 // none the goroutine is over.
 func (k *checker) take() []check {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	n := min(2, len(k.waiting))
+	k.vain = k.vain && n < 2
 	list := slices.Clone(k.waiting[:n])
 	k.waiting = slices.Delete(k.waiting, 0, n)
 	if n == 0 {
