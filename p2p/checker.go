@@ -4,7 +4,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/ipfs/go-cid"
 
@@ -15,19 +14,13 @@ import (
 // two at a time where two are there, which takes little longer than one. Half of
 // the cores may hash.
 type checker struct {
-	most   int
-	run    func(func()) // starts a goroutine
-	second chan struct{}
+	most int
+	run  func(func()) // starts a goroutine
 
 	mu      sync.Mutex
 	busy    int // goroutines
 	waiting []check
-	vain    bool // the last block that waited for a second one was left alone
 }
-
-// pairTime is how long a block waits for another to be hashed with. Where blocks
-// come fast enough for this to matter, they come in less.
-const pairTime = 2 * time.Millisecond
 
 // A check is a block that waits for its verdict.
 type check struct {
@@ -38,7 +31,7 @@ type check struct {
 
 // newChecker returns a checker whose goroutines run starts.
 func newChecker(run func(func())) *checker {
-	return &checker{most: max(1, runtime.GOMAXPROCS(0)/2), run: run, second: make(chan struct{}, 1)}
+	return &checker{most: max(1, runtime.GOMAXPROCS(0)/2), run: run}
 }
 
 // check calls done with a *dag.CorruptError if data does not hash to c, and else
@@ -54,14 +47,7 @@ func (k *checker) check(c cid.Cid, data []byte, done func(error)) {
 	if start {
 		k.busy++
 	}
-	two := len(k.waiting) > 1
 	k.mu.Unlock()
-	if two {
-		select {
-		case k.second <- struct{}{}:
-		default:
-		}
-	}
 	if start {
 		k.run(k.work)
 	}
@@ -70,7 +56,7 @@ func (k *checker) check(c cid.Cid, data []byte, done func(error)) {
 // work checks what waits until nothing does.
 func (k *checker) work() {
 	for {
-		k.wait()
+		runtime.Gosched() // a stream that has read its block comes first, and makes it two
 		switch list := k.take(); len(list) {
 		case 0:
 			return
@@ -85,37 +71,12 @@ func (k *checker) work() {
 	}
 }
 
-// wait gives a block that is alone some time for another, unless that was in vain
-// the last time and two have not met since.
-func (k *checker) wait() {
-	k.mu.Lock()
-	alone := len(k.waiting) == 1 && !k.vain
-	select {
-	case <-k.second: // of blocks that are gone
-	default:
-	}
-	k.mu.Unlock()
-	if !alone {
-		return
-	}
-	timer := time.NewTimer(pairTime)
-	defer timer.Stop()
-	select {
-	case <-k.second:
-	case <-timer.C:
-		k.mu.Lock()
-		k.vain = len(k.waiting) < 2
-		k.mu.Unlock()
-	}
-}
-
 // take returns the two blocks that wait longest, or as many as there are. With
 // none the goroutine is over.
 func (k *checker) take() []check {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	n := min(2, len(k.waiting))
-	k.vain = k.vain && n < 2
 	list := slices.Clone(k.waiting[:n])
 	k.waiting = slices.Delete(k.waiting, 0, n)
 	if n == 0 {
