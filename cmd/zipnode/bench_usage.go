@@ -68,16 +68,35 @@ func watchWith(pid int, api *gateway.Client) *watcher {
 	w.began, _ = cpuOf(pid)
 	go func() {
 		defer close(w.ended)
-		for {
+		for n := 0; ; n++ {
 			w.look()
+			if n%heapEvery == 0 {
+				w.ask()
+			}
 			select {
 			case <-w.end:
+				w.ask()
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(lookEvery):
 			}
 		}
 	}()
 	return w
+}
+
+// Asking a daemon costs it, and this process, half a millisecond each: at every
+// look that would be a twentieth of two cores.
+const (
+	lookEvery = 20 * time.Millisecond
+	heapEvery = 5 // looks
+)
+
+// ask asks a daemon for its heap.
+func (w *watcher) ask() {
+	var m node.MemoryResult
+	if w.api != nil && w.api.Call(context.Background(), "memory", nil, 0, &m, nil) == nil {
+		w.most.Heap = max(w.most.Heap, m.Heap)
+	}
 }
 
 // stop returns what the process took, or nil where the system does not tell.
@@ -96,12 +115,6 @@ func (w *watcher) stop() *usage {
 }
 
 func (w *watcher) look() {
-	if w.api != nil {
-		var m node.MemoryResult
-		if w.api.Call(context.Background(), "memory", nil, 0, &m, nil) == nil {
-			w.most.Heap = max(w.most.Heap, m.Heap)
-		}
-	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.pid))
 	if err != nil {
 		return
