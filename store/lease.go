@@ -23,11 +23,11 @@ const leaseFor = 24 * time.Hour
 // A Lease keeps from being collected all that an operation found or wrote,
 // until Commit or Release. A crash leaves it for 24 hours.
 type Lease struct {
-	s    *Store
-	id   uint64
-	from place // what lies here or behind is kept
+	s  *Store
+	id uint64
 
 	mu      sync.Mutex
+	from    place                 // what lies here or behind is kept
 	kept    map[tensorID]struct{} // found: blocks, tensors
 	uses    []useEntry
 	written int64
@@ -69,17 +69,23 @@ func (s *Store) loadLeases() error {
 
 func leaseKey(id uint64) []byte { return key(tabLease, binary.BigEndian.AppendUint64(nil, id)) }
 
+// leaveLease notes a lease that begins at from, for 24 hours. leases.mu is held.
 func (s *Store) leaveLease(id uint64, from place) {
-	until := time.Now().Add(leaseFor)
-	s.index.put(leaseKey(id), append(binary.BigEndian.AppendUint64(nil, uint64(until.Unix())), from.encode()...))
-	s.leases.left[id] = leftLease{until: until, from: from}
+	s.putLease(id, leftLease{until: time.Now().Add(leaseFor), from: from})
+}
+
+// putLease notes what is left of lease id should it be interrupted. leases.mu is
+// held.
+func (s *Store) putLease(id uint64, l leftLease) {
+	s.index.put(leaseKey(id), append(binary.BigEndian.AppendUint64(nil, uint64(l.until.Unix())), l.from.encode()...))
+	s.leases.left[id] = l
 }
 
 // NewLease opens a lease.
 func (s *Store) NewLease() (*Lease, error) {
-	s.appendMu.Lock()
+	s.appendMu.Lock() // until the lease is known: where the packs end may move back
+	defer s.appendMu.Unlock()
 	from, err := s.end()
-	s.appendMu.Unlock()
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +95,25 @@ func (s *Store) NewLease() (*Lease, error) {
 	s.leaveLease(l.id, from)
 	s.leases.open[l.id] = l
 	return l, nil
+}
+
+// rewind makes every lease keep what lies at end or behind: the packs end there
+// again, and what is appended from here on would lie before where leases began.
+// appendMu is held.
+func (s *Store) rewind(end place) {
+	s.leases.mu.Lock()
+	defer s.leases.mu.Unlock()
+	for id, left := range s.leases.left {
+		if !end.less(left.from) {
+			continue
+		}
+		s.putLease(id, leftLease{until: left.until, from: end})
+		if l := s.leases.open[id]; l != nil {
+			l.mu.Lock()
+			l.from = end
+			l.mu.Unlock()
+		}
+	}
 }
 
 // Put stores b, and tells whether it was new. Its bytes must be checked.
@@ -131,6 +156,8 @@ func (l *Lease) put(b blocks.Block, spent bool) (bool, error) {
 func (l *Lease) keepsByPlace(d digest, ended uint64) (bool, error) {
 	at, ok, err := l.s.find(d)
 	quiet := l.s.rewritesBegun.Load() == ended
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return ok && quiet && !at.less(l.from), err
 }
 

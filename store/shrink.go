@@ -110,6 +110,7 @@ func (s *Store) cutTail(ctx context.Context) error {
 	if err := s.index.writeOne(key(tabMeta, []byte("end")), place{pack: p.number, offset: uint64(end)}.encode()); err != nil {
 		return err
 	}
+	s.rewind(place{pack: p.number, offset: uint64(end)})
 	cutErr := errors.Join(p.file.Truncate(end), p.file.Sync())
 	now, err := p.size() // it may be cut although there was an error
 	if err == nil {
@@ -246,6 +247,7 @@ func (s *Store) moveBack(blocks []located, start place, flushes int) error {
 	for _, b := range moved {
 		s.index.put(key(tabBlock, b.d[:]), b.at.encode())
 	}
+	s.rewind(start)
 	p := s.pack(end.pack)
 	s.packMu.Lock()
 	defer s.packMu.Unlock()

@@ -369,6 +369,32 @@ func TestLostIndexAndJournal(t *testing.T) {
 	wantTensor(t, s, fine)
 }
 
+// TestCollectBehindLease cuts what an interrupted operation wrote while another
+// runs, which began behind it: what that one puts from then on lies before where it
+// began, and is kept all the same.
+func TestCollectBehindLease(t *testing.T) {
+	each(t, func(t *testing.T, fs store.FS) {
+		s := open(t, fs)
+		defer closeStore(t, s)
+		given := lease(t, s)
+		put(t, given, weights(1, 20_000))
+		if err := given.Release(); err != nil {
+			t.Fatal(err)
+		}
+		runs := lease(t, s)
+		if res := collect(t, s, store.CollectOptions{Interrupted: true}); res.Blocks != 1 {
+			t.Fatalf("%d blocks collected, want the one of the lease that ended", res.Blocks)
+		}
+		c := put(t, runs, weights(2, 4_000))
+		if res := collect(t, s, store.CollectOptions{Interrupted: true}); res.Blocks != 0 {
+			t.Errorf("%d blocks collected, want none", res.Blocks)
+		}
+		if _, err := s.Get(t.Context(), c); err != nil {
+			t.Errorf("what an open lease put: %v", err)
+		}
+	})
+}
+
 // A process that dies between writing and flushing leaves bytes behind the
 // index's end, the last of them torn.
 func TestTornTail(t *testing.T) {
