@@ -140,20 +140,36 @@ func (s *scratch) decodePlanes(dst, body, base []byte, c *Context) error {
 			return err
 		}
 	}
-	room := s.planesOf(len(dst))
-	n := len(dst) / l.width()
-	var planes planeSet
-	var err error
-	for i := range l.width() {
-		if planes[i], body, err = s.readPlane(room[i*n:(i+1)*n], body); err != nil {
-			return err
-		}
+	planes, body, err := s.readPlanes(body, len(dst)/l.width(), l)
+	if err != nil {
+		return err
 	}
 	if len(body) != 0 {
 		return corrupt("%d bytes after the planes", len(body))
 	}
 	l.join(dst, &planes, base)
 	return nil
+}
+
+// readPlanes reads the planes of n elements that body begins with, and returns
+// them and what follows. Those of one byte again and again may be the same memory.
+func (s *scratch) readPlanes(body []byte, n int, l layout) (planes planeSet, rest []byte, err error) {
+	room := s.planesOf(n * l.width())
+	var filled []byte
+	for i := range l.width() {
+		fills := len(body) > 1 && body[0] == planeFill
+		if fills && len(filled) > 0 && filled[0] == body[1] {
+			planes[i], body = filled, body[2:]
+			continue
+		}
+		if planes[i], body, err = s.readPlane(room[i*n:(i+1)*n], body); err != nil {
+			return planes, nil, err
+		}
+		if fills {
+			filled = planes[i]
+		}
+	}
+	return planes, body, nil
 }
 
 func (s *scratch) decodeSegments(dst, body []byte, c *Context) error {

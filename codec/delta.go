@@ -193,17 +193,20 @@ func (d *deltaCoder) gatherMoved(dst, src []byte, g grid, width int) []byte {
 }
 
 // scatterMoved fills dst with the rows of d.target that moved, and those of base
-// that did not.
+// that did not, rows that follow each other at once.
 func (d *deltaCoder) scatterMoved(dst, base []byte, g grid, width int) {
 	n := len(dst) / width
 	moved := d.target
-	for r, still := range d.still {
+	for r := 0; r < len(d.still); {
 		from, to := g.span(r, n)
-		row := dst[from*width : to*width]
-		if still {
-			copy(row, base[from*width:])
+		still := d.still[r]
+		for r++; r < len(d.still) && d.still[r] == still; r++ {
+			_, to = g.span(r, n)
+		}
+		if rows := dst[from*width : to*width]; still {
+			copy(rows, base[from*width:])
 		} else {
-			moved = moved[copy(row, moved):]
+			moved = moved[copy(rows, moved):]
 		}
 	}
 }

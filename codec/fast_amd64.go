@@ -99,11 +99,11 @@ func decodeRoundsFast[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, la
 	})
 }
 
-// decodeFloatsFast fills dst with as many elements in whole rounds as it can: those
+// decodeFusedFast fills dst with as many elements in whole rounds as it can: those
 // that are steps from base's, in contexts that are shifts, of each element or
 // of all, and twice the depth. It returns how many elements that were and the
 // words that are left.
-func decodeFloatsFast(d *laneDecoder, n number, dst, base []byte, shifts []int8, top uint32, src []byte, lanes int) (int, []byte) {
+func decodeFusedFast(d *laneDecoder, n number, dst, base []byte, shifts []int8, top uint32, src []byte, lanes int) (int, []byte) {
 	return decodeInTwo(d, len(dst)/n.width, src, lanes, func(at int, src []byte, rounds int) (done, read int) {
 		stride, from := lanes, at
 		if len(shifts) == maxLanes {
@@ -111,6 +111,10 @@ func decodeFloatsFast(d *laneDecoder, n number, dst, base []byte, shifts []int8,
 		}
 		_ = shifts[from+(rounds-1)*stride+lanes-1]
 		state, to, b, sh := (*byte)(unsafe.Pointer(d)), bytesOf(dst[at*n.width:]), bytesOf(base[at*n.width:]), bytesOf(shifts[from:])
+		if n.width == 1 {
+			kind := n.byteKind(top)
+			return decode8AVX512(state, to, b, sh, (*byte)(unsafe.Pointer(&kind)), bytesOf(src), len(src), rounds, lanes, stride)
+		}
 		kernel := decodeBF16AVX512
 		switch f32, f16 := n.width == 4, n.exponent == 10; {
 		case f32 && use == avx2:
@@ -485,9 +489,33 @@ func countFast(c, other *stepCounts, keys []uint16) int {
 	return k
 }
 
-// fused tells whether decodeFloatsFast can do anything.
+// fused tells whether decodeFusedFast can do anything.
 func fused(n number, lanes int) bool {
-	return use != portable && n.float && n.width > 1 && lanes >= 16
+	switch {
+	case use == portable || lanes < 16:
+		return false
+	case n.width == 1:
+		return use == avx512
+	}
+	return n.float
+}
+
+// A byteKind is how elements of a byte make contexts and an order, by bytes as
+// the kernel uses them, which knows where the fields are.
+type byteKind struct {
+	shift          [2]uint64
+	mask, top, low [maxLanes]uint8
+}
+
+func (n number) byteKind(top uint32) (k byteKind) {
+	if !n.float {
+		return k // as if all exponents were the top
+	}
+	k.shift[0] = uint64(n.exponent)
+	fill(k.mask[:], []byte{uint8(n.mask)})
+	fill(k.top[:], []byte{uint8(top)})
+	fill(k.low[:], []byte{uint8(n.ordering().low)})
+	return k
 }
 
 // addFast adds the counts of the first contexts, and returns how many.
@@ -511,4 +539,18 @@ func belowFast(ctx, symbols []uint8, most *[contexts]uint8) int {
 		kernel = belowAVX2
 	}
 	return kernel(bytesOf(ctx), bytesOf(symbols), &most[0], k)
+}
+
+// decodeShortFast decodes pairs of steps of states x and y up to the first that has
+// raw bits or is the escape. It returns how many, and the bytes of words that were
+// read.
+func decodeShortFast[Z step](all *shortSet, x, y *uint32, z []Z, ctx []uint8, words []byte) (pairs, read int) {
+	if use == portable || unsafe.Sizeof(z[0]) != 2 {
+		return 0, 0
+	}
+	states := [2]uint32{*x, *y}
+	_ = ctx[len(z)-1]
+	pairs, read = decodeShort((*byte)(unsafe.Pointer(&states)), bytesOf(z), bytesOf(ctx), (*byte)(unsafe.Pointer(&all.of)), &all.raw[0], bytesOf(words), len(words), len(z)/2)
+	*x, *y = states[0], states[1]
+	return pairs, read
 }

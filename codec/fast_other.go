@@ -66,7 +66,7 @@ func countFast(_, _ *stepCounts, _ []uint16) int { return 0 }
 
 func join16Fast(layout, []byte, []byte, []byte) int { return 0 }
 
-func decodeFloatsFast(_ *laneDecoder, _ number, _, _ []byte, _ []int8, _ uint32, src []byte, _ int) (int, []byte) {
+func decodeFusedFast(_ *laneDecoder, _ number, _, _ []byte, _ []int8, _ uint32, src []byte, _ int) (int, []byte) {
 	return 0, src
 }
 
@@ -77,3 +77,7 @@ func fused(number, int) bool { return false }
 func addFast(_, _ *stepCounts) int { return 0 }
 
 func belowFast(_, _ []uint8, _ *[contexts]uint8) int { return 0 }
+
+func decodeShortFast[Z step](_ *shortSet, _, _ *uint32, _ []Z, _ []uint8, _ []byte) (pairs, read int) {
+	return 0, 0
+}

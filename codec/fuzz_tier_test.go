@@ -46,6 +46,20 @@ func FuzzDeltaTiers(f *testing.F) {
 	})
 }
 
+// FuzzShortTiers decodes any steps of a short delta by every tier.
+func FuzzShortTiers(f *testing.F) {
+	for _, v := range corners() {
+		if v.chunk[1] == methodShort {
+			f.Add(v.chunk[3:], dtypeByte(v.c.DType), len(v.leaf))
+		}
+	}
+	f.Fuzz(func(t *testing.T, steps []byte, dtype byte, size int) {
+		size &= 1<<12 - 1
+		c := against(cornerDTypes[int(dtype)%len(cornerDTypes)], 0, fuzzBase(size))
+		sameFrame(t, append([]byte{methodShort, 0}, steps...), size, c)
+	})
+}
+
 // FuzzTiers encodes any leaf by every method that has kernels, by every tier,
 // which must give the same bytes; then damages these, and decodes them by every
 // tier.

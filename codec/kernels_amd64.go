@@ -29,6 +29,11 @@ func decodeF16AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, siz
 //go:noescape
 func decodeF32AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 
+// decode8AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+//
+//go:noescape
+func decode8AVX512(d *byte, dst *byte, base *byte, shift *byte, kind *byte, src *byte, size int, rounds int, lanes int, stride int) (done int, read int)
+
 // rowShiftsAVX512 fills dst with shift + cols for any n; cols may be nil for zeros.
 //
 //go:noescape
@@ -98,6 +103,11 @@ func keysAVX512(keys *byte, ctx *byte, symbols *byte, n int)
 //
 //go:noescape
 func countKeys(counts *byte, other *byte, keys *byte, n int)
+
+// decodeShort decodes up to so many pairs of steps without raw bits, to words at z, while four of the size bytes at words are left. Tables are pointers to those of contexts, which begin with 1024 slots, and raw tells how many raw bits contexts have.
+//
+//go:noescape
+func decodeShort(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, words *byte, size int, pairs int) (done int, read int)
 
 // columnSumsAVX512 fills three arrays of n words at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has. n is a multiple of 32.
 //

@@ -117,38 +117,27 @@ round64:
 	VPTERNLOGD $0xea, Z11, Z29, Z8
 	VPANDQ     Z29, Z7, Z11
 	VPSUBW     Z11, Z1, Z1
-	VPSHRDVW   Z3, Z19, Z17
-	VPSRLVW    Z3, Z19, Z10
-	VPMULLW    Z8, Z10, Z10
-	VPMULHUW   Z8, Z17, Z19
-	VPMULLW    Z8, Z17, Z17
-	VPADDW     Z10, Z19, Z19
-	VPADDW     Z17, Z1, Z10
-	VPANDNQ    Z17, Z10, Z17
-	VPSRLW     $0x0f, Z17, Z17
-	VPADDW     Z17, Z19, Z19
-	VMOVDQA64  Z10, Z17
-	VPSRLW     $0x08, Z5, Z8
-	VPTERNLOGD $0xf4, Z29, Z6, Z8
+	VPSRLW     $0x08, Z5, Z11
+	VPTERNLOGD $0xdc, Z29, Z11, Z6
 	VPSRLW     $0x08, Z7, Z11
 	VPSUBW     Z11, Z2, Z2
-	VPSHRDVW   Z4, Z20, Z18
-	VPSRLVW    Z4, Z20, Z10
-	VPMULLW    Z8, Z10, Z10
-	VPMULHUW   Z8, Z18, Z20
-	VPMULLW    Z8, Z18, Z18
-	VPADDW     Z10, Z20, Z20
-	VPADDW     Z18, Z2, Z10
-	VPANDNQ    Z18, Z10, Z18
-	VPSRLW     $0x0f, Z18, Z18
-	VPADDW     Z18, Z20, Z20
-	VMOVDQA64  Z10, Z18
 	VPSUBB     Z12, Z25, Z11
 	VPSRLW     $0x03, Z9, Z12
 	VPANDQ     Z26, Z12, Z12
 	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB    $0x06, Z11, Z12, K6, K5
 	VPMINUB    Z12, Z11, Z11
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z9
+	VPMULLW    Z8, Z9, Z9
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z9, Z19, Z19
+	VPADDW     Z17, Z1, Z9
+	VPANDNQ    Z17, Z9, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z9, Z17
 	VPANDQ     Z29, Z12, Z0
 	VPANDQ     Z29, Z11, Z3
 	VPANDQ     Z29, Z10, Z5
@@ -158,6 +147,25 @@ round64:
 	VPSHRDVW   Z3, Z19, Z17
 	VPSRLVW    Z3, Z19, Z19
 	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (BX), Z0
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z0, K1, Z17
+	KMOVD      K1, R8
+	POPCNTL    R8, R8
+	LEAQ       (BX)(R8*2), BX
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z9
+	VPMULLW    Z6, Z9, Z9
+	VPMULHUW   Z6, Z18, Z20
+	VPMULLW    Z6, Z18, Z18
+	VPADDW     Z9, Z20, Z20
+	VPADDW     Z18, Z2, Z9
+	VPANDNQ    Z18, Z9, Z18
+	VPSRLW     $0x0f, Z18, Z18
+	VPADDW     Z18, Z20, Z20
+	VMOVDQA64  Z9, Z18
 	VPSRLW     $0x08, Z12, Z0
 	VPSRLW     $0x08, Z11, Z4
 	VPSRLW     $0x08, Z10, Z6
@@ -167,19 +175,11 @@ round64:
 	VPSHRDVW   Z4, Z20, Z18
 	VPSRLVW    Z4, Z20, Z20
 	VPSUBW     Z4, Z0, Z2
-	VMOVDQU64  (BX), Z10
-	VPSHLDW    $0x01, Z17, Z19, Z9
-	VPTESTNMW  Z9, Z9, K7, K1
-	VMOVDQU16  Z17, K1, Z19
-	VPEXPANDW  Z10, K1, Z17
-	KMOVD      K1, R8
-	POPCNTL    R8, R8
-	LEAQ       (BX)(R8*2), BX
-	VMOVDQU64  (BX), Z10
+	VMOVDQU64  (BX), Z0
 	VPSHLDW    $0x01, Z18, Z20, Z9
 	VPTESTNMW  Z9, Z9, K7, K1
 	VMOVDQU16  Z18, K1, Z20
-	VPEXPANDW  Z10, K1, Z18
+	VPEXPANDW  Z0, K1, Z18
 	KMOVD      K1, R8
 	POPCNTL    R8, R8
 	LEAQ       (BX)(R8*2), BX
@@ -207,11 +207,11 @@ more64:
 	VPSRLVW      Z10, Z19, Z19
 	VPSLLVW      Z3, Z12, Z10
 	VPORQ        Z10, Z5, Z5
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -225,11 +225,11 @@ more64:
 	VPSRLVW      Z10, Z20, Z20
 	VPSLLVW      Z4, Z12, Z10
 	VPORQ        Z10, Z6, Z6
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z18, Z20, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z18, K1, Z20
-	VPEXPANDW    Z10, K1, Z18
+	VPEXPANDW    Z0, K1, Z18
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -318,23 +318,23 @@ round32:
 	VPTERNLOGD $0xea, Z11, Z29, Z8
 	VPANDQ     Z29, Z7, Z11
 	VPSUBW     Z11, Z1, Z1
-	VPSHRDVW   Z3, Z19, Z17
-	VPSRLVW    Z3, Z19, Z10
-	VPMULLW    Z8, Z10, Z10
-	VPMULHUW   Z8, Z17, Z19
-	VPMULLW    Z8, Z17, Z17
-	VPADDW     Z10, Z19, Z19
-	VPADDW     Z17, Z1, Z10
-	VPANDNQ    Z17, Z10, Z17
-	VPSRLW     $0x0f, Z17, Z17
-	VPADDW     Z17, Z19, Z19
-	VMOVDQA64  Z10, Z17
 	VPSUBB     Z12, Z25, Z11
 	VPSRLW     $0x03, Z9, Z12
 	VPANDQ     Z26, Z12, Z12
 	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB    $0x06, Z11, Z12, K6, K5
 	VPMINUB    Z12, Z11, Z11
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z9
+	VPMULLW    Z8, Z9, Z9
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z9, Z19, Z19
+	VPADDW     Z17, Z1, Z9
+	VPANDNQ    Z17, Z9, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z9, Z17
 	VPANDQ     Z29, Z12, Z0
 	VPANDQ     Z29, Z11, Z3
 	VPANDQ     Z29, Z10, Z5
@@ -344,11 +344,11 @@ round32:
 	VPSHRDVW   Z3, Z19, Z17
 	VPSRLVW    Z3, Z19, Z19
 	VPSUBW     Z3, Z0, Z1
-	VMOVDQU64  (BX), Z10
+	VMOVDQU64  (BX), Z0
 	VPSHLDW    $0x01, Z17, Z19, Z9
 	VPTESTNMW  Z9, Z9, K7, K1
 	VMOVDQU16  Z17, K1, Z19
-	VPEXPANDW  Z10, K1, Z17
+	VPEXPANDW  Z0, K1, Z17
 	KMOVD      K1, R8
 	POPCNTL    R8, R8
 	LEAQ       (BX)(R8*2), BX
@@ -374,11 +374,11 @@ more32:
 	VPSRLVW      Z10, Z19, Z19
 	VPSLLVW      Z3, Z12, Z10
 	VPORQ        Z10, Z5, Z5
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -461,23 +461,23 @@ round16:
 	VPTERNLOGD $0xea, Z11, Z29, Z8
 	VPANDQ     Z29, Z7, Z11
 	VPSUBW     Z11, Z1, Z1
-	VPSHRDVW   Z3, Z19, Z17
-	VPSRLVW    Z3, Z19, Z10
-	VPMULLW    Z8, Z10, Z10
-	VPMULHUW   Z8, Z17, Z19
-	VPMULLW    Z8, Z17, Z17
-	VPADDW     Z10, Z19, Z19
-	VPADDW     Z17, Z1, Z10
-	VPANDNQ    Z17, Z10, Z17
-	VPSRLW     $0x0f, Z17, Z17
-	VPADDW     Z17, Z19, Z19
-	VMOVDQA64  Z10, Z17
 	VPSUBB     Z12, Z25, Z11
 	VPSRLW     $0x03, Z9, Z12
 	VPANDQ     Z26, Z12, Z12
 	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB    $0x06, Z11, Z12, K6, K5
 	VPMINUB    Z12, Z11, Z11
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z9
+	VPMULLW    Z8, Z9, Z9
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z9, Z19, Z19
+	VPADDW     Z17, Z1, Z9
+	VPANDNQ    Z17, Z9, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z9, Z17
 	VPANDQ     Z29, Z12, Z0
 	VPANDQ     Z29, Z11, Z3
 	VPANDQ     Z29, Z10, Z5
@@ -487,11 +487,11 @@ round16:
 	VPSHRDVW   Z3, Z19, Z17
 	VPSRLVW    Z3, Z19, Z19
 	VPSUBW     Z3, Z0, Z1
-	VMOVDQU64  (BX), Z10
+	VMOVDQU64  (BX), Z0
 	VPSHLDW    $0x01, Z17, Z19, Z9
 	VPTESTNMW  Z9, Z9, K7, K1
 	VMOVDQU16  Z17, K1, Z19
-	VPEXPANDW  Z10, K1, Z17
+	VPEXPANDW  Z0, K1, Z17
 	KMOVD      K1, R8
 	POPCNTL    R8, R8
 	LEAQ       (BX)(R8*2), BX
@@ -517,11 +517,11 @@ more16:
 	VPSRLVW      Z10, Z19, Z19
 	VPSLLVW      Z3, Z12, Z10
 	VPORQ        Z10, Z5, Z5
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -1050,38 +1050,27 @@ round64:
 	VPTERNLOGD   $0xea, Z11, Z29, Z8
 	VPANDQ       Z29, Z7, Z11
 	VPSUBW       Z11, Z1, Z1
-	VPSHRDVW     Z3, Z19, Z17
-	VPSRLVW      Z3, Z19, Z10
-	VPMULLW      Z8, Z10, Z10
-	VPMULHUW     Z8, Z17, Z19
-	VPMULLW      Z8, Z17, Z17
-	VPADDW       Z10, Z19, Z19
-	VPADDW       Z17, Z1, Z10
-	VPANDNQ      Z17, Z10, Z17
-	VPSRLW       $0x0f, Z17, Z17
-	VPADDW       Z17, Z19, Z19
-	VMOVDQA64    Z10, Z17
-	VPSRLW       $0x08, Z5, Z8
-	VPTERNLOGD   $0xf4, Z29, Z6, Z8
+	VPSRLW       $0x08, Z5, Z11
+	VPTERNLOGD   $0xdc, Z29, Z11, Z6
 	VPSRLW       $0x08, Z7, Z11
 	VPSUBW       Z11, Z2, Z2
-	VPSHRDVW     Z4, Z20, Z18
-	VPSRLVW      Z4, Z20, Z10
-	VPMULLW      Z8, Z10, Z10
-	VPMULHUW     Z8, Z18, Z20
-	VPMULLW      Z8, Z18, Z18
-	VPADDW       Z10, Z20, Z20
-	VPADDW       Z18, Z2, Z10
-	VPANDNQ      Z18, Z10, Z18
-	VPSRLW       $0x0f, Z18, Z18
-	VPADDW       Z18, Z20, Z20
-	VMOVDQA64    Z10, Z18
 	VPSUBB       Z12, Z25, Z11
 	VPSRLW       $0x03, Z9, Z12
 	VPANDQ       Z26, Z12, Z12
 	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB      $0x06, Z11, Z12, K6, K5
 	VPMINUB      Z12, Z11, Z11
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z9
+	VPMULLW      Z8, Z9, Z9
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z9, Z19, Z19
+	VPADDW       Z17, Z1, Z9
+	VPANDNQ      Z17, Z9, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z9, Z17
 	VPANDQ       Z29, Z12, Z0
 	VPANDQ       Z29, Z11, Z3
 	VPANDQ       Z29, Z10, Z5
@@ -1098,6 +1087,25 @@ round64:
 	VPSHRDVW     Z3, Z19, Z17
 	VPSRLVW      Z3, Z19, Z19
 	VPSUBW       Z3, Z0, Z1
+	VMOVDQU64    (BX), Z0
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z0, K1, Z17
+	KMOVD        K1, R8
+	POPCNTL      R8, R8
+	LEAQ         (BX)(R8*2), BX
+	VPSHRDVW     Z4, Z20, Z18
+	VPSRLVW      Z4, Z20, Z9
+	VPMULLW      Z6, Z9, Z9
+	VPMULHUW     Z6, Z18, Z20
+	VPMULLW      Z6, Z18, Z18
+	VPADDW       Z9, Z20, Z20
+	VPADDW       Z18, Z2, Z9
+	VPANDNQ      Z18, Z9, Z18
+	VPSRLW       $0x0f, Z18, Z18
+	VPADDW       Z18, Z20, Z20
+	VMOVDQA64    Z9, Z18
 	VPSRLW       $0x08, Z12, Z0
 	VPSRLW       $0x08, Z11, Z4
 	VPSRLW       $0x08, Z10, Z6
@@ -1114,19 +1122,11 @@ round64:
 	VPSHRDVW     Z4, Z20, Z18
 	VPSRLVW      Z4, Z20, Z20
 	VPSUBW       Z4, Z0, Z2
-	VMOVDQU64    (BX), Z10
-	VPSHLDW      $0x01, Z17, Z19, Z9
-	VPTESTNMW    Z9, Z9, K7, K1
-	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
-	KMOVD        K1, R8
-	POPCNTL      R8, R8
-	LEAQ         (BX)(R8*2), BX
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z18, Z20, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z18, K1, Z20
-	VPEXPANDW    Z10, K1, Z18
+	VPEXPANDW    Z0, K1, Z18
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -1171,11 +1171,11 @@ more64:
 	VPSUBW       Z3, Z10, Z10
 	VPSRLVW      Z10, Z12, Z12
 	VPORQ        Z12, Z7, Z7
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -1194,11 +1194,11 @@ more64:
 	VPSUBW       Z4, Z10, Z10
 	VPSRLVW      Z10, Z12, Z12
 	VPORQ        Z12, Z8, Z8
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z18, Z20, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z18, K1, Z20
-	VPEXPANDW    Z10, K1, Z18
+	VPEXPANDW    Z0, K1, Z18
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -1220,11 +1220,11 @@ more64:
 	VPADDW       Z30, Z3, Z3
 	VPSLLVW      Z3, Z12, Z12
 	VPORQ        Z12, Z7, Z7
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -1239,11 +1239,11 @@ more64:
 	VPADDW       Z30, Z4, Z4
 	VPSLLVW      Z4, Z12, Z12
 	VPORQ        Z12, Z8, Z8
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z18, Z20, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z18, K1, Z20
-	VPEXPANDW    Z10, K1, Z18
+	VPEXPANDW    Z0, K1, Z18
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -1332,23 +1332,23 @@ round32:
 	VPTERNLOGD   $0xea, Z11, Z29, Z8
 	VPANDQ       Z29, Z7, Z11
 	VPSUBW       Z11, Z1, Z1
-	VPSHRDVW     Z3, Z19, Z17
-	VPSRLVW      Z3, Z19, Z10
-	VPMULLW      Z8, Z10, Z10
-	VPMULHUW     Z8, Z17, Z19
-	VPMULLW      Z8, Z17, Z17
-	VPADDW       Z10, Z19, Z19
-	VPADDW       Z17, Z1, Z10
-	VPANDNQ      Z17, Z10, Z17
-	VPSRLW       $0x0f, Z17, Z17
-	VPADDW       Z17, Z19, Z19
-	VMOVDQA64    Z10, Z17
 	VPSUBB       Z12, Z25, Z11
 	VPSRLW       $0x03, Z9, Z12
 	VPANDQ       Z26, Z12, Z12
 	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB      $0x06, Z11, Z12, K6, K5
 	VPMINUB      Z12, Z11, Z11
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z9
+	VPMULLW      Z8, Z9, Z9
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z9, Z19, Z19
+	VPADDW       Z17, Z1, Z9
+	VPANDNQ      Z17, Z9, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z9, Z17
 	VPANDQ       Z29, Z12, Z0
 	VPANDQ       Z29, Z11, Z3
 	VPANDQ       Z29, Z10, Z5
@@ -1365,11 +1365,11 @@ round32:
 	VPSHRDVW     Z3, Z19, Z17
 	VPSRLVW      Z3, Z19, Z19
 	VPSUBW       Z3, Z0, Z1
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -1406,11 +1406,11 @@ more32:
 	VPSUBW       Z3, Z10, Z10
 	VPSRLVW      Z10, Z12, Z12
 	VPORQ        Z12, Z7, Z7
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -1431,11 +1431,11 @@ more32:
 	VPADDW       Z30, Z3, Z3
 	VPSLLVW      Z3, Z12, Z12
 	VPORQ        Z12, Z7, Z7
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -1518,23 +1518,23 @@ round16:
 	VPTERNLOGD   $0xea, Z11, Z29, Z8
 	VPANDQ       Z29, Z7, Z11
 	VPSUBW       Z11, Z1, Z1
-	VPSHRDVW     Z3, Z19, Z17
-	VPSRLVW      Z3, Z19, Z10
-	VPMULLW      Z8, Z10, Z10
-	VPMULHUW     Z8, Z17, Z19
-	VPMULLW      Z8, Z17, Z17
-	VPADDW       Z10, Z19, Z19
-	VPADDW       Z17, Z1, Z10
-	VPANDNQ      Z17, Z10, Z17
-	VPSRLW       $0x0f, Z17, Z17
-	VPADDW       Z17, Z19, Z19
-	VMOVDQA64    Z10, Z17
 	VPSUBB       Z12, Z25, Z11
 	VPSRLW       $0x03, Z9, Z12
 	VPANDQ       Z26, Z12, Z12
 	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB      $0x06, Z11, Z12, K6, K5
 	VPMINUB      Z12, Z11, Z11
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z9
+	VPMULLW      Z8, Z9, Z9
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z9, Z19, Z19
+	VPADDW       Z17, Z1, Z9
+	VPANDNQ      Z17, Z9, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z9, Z17
 	VPANDQ       Z29, Z12, Z0
 	VPANDQ       Z29, Z11, Z3
 	VPANDQ       Z29, Z10, Z5
@@ -1551,11 +1551,11 @@ round16:
 	VPSHRDVW     Z3, Z19, Z17
 	VPSRLVW      Z3, Z19, Z19
 	VPSUBW       Z3, Z0, Z1
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -1588,11 +1588,11 @@ more16:
 	VPSUBW       Z3, Z10, Z10
 	VPSRLVW      Z10, Z12, Z12
 	VPORQ        Z12, Z7, Z7
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -1613,11 +1613,11 @@ more16:
 	VPADDW       Z30, Z3, Z3
 	VPSLLVW      Z3, Z12, Z12
 	VPORQ        Z12, Z7, Z7
-	VMOVDQU64    (BX), Z10
+	VMOVDQU64    (BX), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R8
 	POPCNTL      R8, R8
 	LEAQ         (BX)(R8*2), BX
@@ -1665,7 +1665,7 @@ TEXT ·decodeBF16AVX512(SB), NOSPLIT, $0-96
 	MOVQ         shift+24(FP), BX
 	MOVQ         stride+64(FP), SI
 	MOVQ         top+72(FP), DI
-	VPBROADCASTW DI, Z16
+	VPBROADCASTB DI, Z16
 	MOVQ         src+32(FP), DI
 	MOVQ         size+40(FP), R8
 	ADDQ         DI, R8
@@ -1701,16 +1701,13 @@ round64:
 	JA         finish64
 	VMOVDQU64  (BX), Z0
 	VPERMB     Z0, Z31, Z0
-	VPSRLW     $0x07, (DX), Z1
-	VPANDQ     repeated00ff00ff<>+0(SB), Z1, Z1
-	VPSUBUSW   Z1, Z16, Z1
-	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
-	VPSRLW     $0x07, 64(DX), Z2
-	VPANDQ     repeated00ff00ff<>+0(SB), Z2, Z2
-	VPSUBUSW   Z2, Z16, Z2
-	VPMINUW    repeated001f001f<>+0(SB), Z2, Z2
-	VPSLLW     $0x08, Z2, Z2
-	VPORQ      Z2, Z1, Z1
+	VMOVDQU64  (DX), Z1
+	VMOVDQU64  64(DX), Z2
+	VPSRLW     $0x07, Z1, Z1
+	VPSLLW     $0x01, Z2, Z2
+	VPTERNLOGD $0xe4, Z29, Z2, Z1
+	VPSUBUSB   Z1, Z16, Z1
+	VPMINUB    repeated1f1f1f1f<>+0(SB), Z1, Z1
 	VPADDB     Z1, Z1, Z1
 	VPADDB     Z1, Z0, Z0
 	VPXORQ     Z1, Z1, Z1
@@ -1769,38 +1766,27 @@ round64:
 	VPTERNLOGD $0xea, Z11, Z29, Z8
 	VPANDQ     Z29, Z7, Z11
 	VPSUBW     Z11, Z1, Z1
-	VPSHRDVW   Z3, Z19, Z17
-	VPSRLVW    Z3, Z19, Z10
-	VPMULLW    Z8, Z10, Z10
-	VPMULHUW   Z8, Z17, Z19
-	VPMULLW    Z8, Z17, Z17
-	VPADDW     Z10, Z19, Z19
-	VPADDW     Z17, Z1, Z10
-	VPANDNQ    Z17, Z10, Z17
-	VPSRLW     $0x0f, Z17, Z17
-	VPADDW     Z17, Z19, Z19
-	VMOVDQA64  Z10, Z17
-	VPSRLW     $0x08, Z5, Z8
-	VPTERNLOGD $0xf4, Z29, Z6, Z8
+	VPSRLW     $0x08, Z5, Z11
+	VPTERNLOGD $0xdc, Z29, Z11, Z6
 	VPSRLW     $0x08, Z7, Z11
 	VPSUBW     Z11, Z2, Z2
-	VPSHRDVW   Z4, Z20, Z18
-	VPSRLVW    Z4, Z20, Z10
-	VPMULLW    Z8, Z10, Z10
-	VPMULHUW   Z8, Z18, Z20
-	VPMULLW    Z8, Z18, Z18
-	VPADDW     Z10, Z20, Z20
-	VPADDW     Z18, Z2, Z10
-	VPANDNQ    Z18, Z10, Z18
-	VPSRLW     $0x0f, Z18, Z18
-	VPADDW     Z18, Z20, Z20
-	VMOVDQA64  Z10, Z18
 	VPSUBB     Z12, Z25, Z11
 	VPSRLW     $0x03, Z9, Z12
 	VPANDQ     Z26, Z12, Z12
 	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB    $0x06, Z11, Z12, K6, K5
 	VPMINUB    Z12, Z11, Z11
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z9
+	VPMULLW    Z8, Z9, Z9
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z9, Z19, Z19
+	VPADDW     Z17, Z1, Z9
+	VPANDNQ    Z17, Z9, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z9, Z17
 	VPANDQ     Z29, Z12, Z0
 	VPANDQ     Z29, Z11, Z3
 	VPANDQ     Z29, Z10, Z5
@@ -1810,6 +1796,25 @@ round64:
 	VPSHRDVW   Z3, Z19, Z17
 	VPSRLVW    Z3, Z19, Z19
 	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (DI), Z0
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z0, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z9
+	VPMULLW    Z6, Z9, Z9
+	VPMULHUW   Z6, Z18, Z20
+	VPMULLW    Z6, Z18, Z18
+	VPADDW     Z9, Z20, Z20
+	VPADDW     Z18, Z2, Z9
+	VPANDNQ    Z18, Z9, Z18
+	VPSRLW     $0x0f, Z18, Z18
+	VPADDW     Z18, Z20, Z20
+	VMOVDQA64  Z9, Z18
 	VPSRLW     $0x08, Z12, Z0
 	VPSRLW     $0x08, Z11, Z4
 	VPSRLW     $0x08, Z10, Z6
@@ -1819,19 +1824,11 @@ round64:
 	VPSHRDVW   Z4, Z20, Z18
 	VPSRLVW    Z4, Z20, Z20
 	VPSUBW     Z4, Z0, Z2
-	VMOVDQU64  (DI), Z10
-	VPSHLDW    $0x01, Z17, Z19, Z9
-	VPTESTNMW  Z9, Z9, K7, K1
-	VMOVDQU16  Z17, K1, Z19
-	VPEXPANDW  Z10, K1, Z17
-	KMOVD      K1, R10
-	POPCNTL    R10, R10
-	LEAQ       (DI)(R10*2), DI
-	VMOVDQU64  (DI), Z10
+	VMOVDQU64  (DI), Z0
 	VPSHLDW    $0x01, Z18, Z20, Z9
 	VPTESTNMW  Z9, Z9, K7, K1
 	VMOVDQU16  Z18, K1, Z20
-	VPEXPANDW  Z10, K1, Z18
+	VPEXPANDW  Z0, K1, Z18
 	KMOVD      K1, R10
 	POPCNTL    R10, R10
 	LEAQ       (DI)(R10*2), DI
@@ -1840,10 +1837,9 @@ round64:
 
 store64:
 	VPADDW     Z30, Z5, Z5
-	VPSLLW     $0x0f, Z5, Z10
-	VPSRAW     $0x0f, Z10, Z10
+	VPTESTMW   repeated00010001<>+0(SB), Z5, K1
 	VPSRLW     $0x01, Z5, Z5
-	VPXORQ     Z10, Z5, Z5
+	VPSUBW     Z5, Z30, K1, Z5
 	VMOVDQU64  (DX), Z9
 	VPSRAW     $0x0f, Z9, Z10
 	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
@@ -1852,10 +1848,9 @@ store64:
 	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
 	VMOVDQU64  Z5, (CX)
 	VPADDW     Z30, Z6, Z6
-	VPSLLW     $0x0f, Z6, Z10
-	VPSRAW     $0x0f, Z10, Z10
+	VPTESTMW   repeated00010001<>+0(SB), Z6, K1
 	VPSRLW     $0x01, Z6, Z6
-	VPXORQ     Z10, Z6, Z6
+	VPSUBW     Z6, Z30, K1, Z6
 	VMOVDQU64  64(DX), Z9
 	VPSRAW     $0x0f, Z9, Z10
 	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
@@ -1880,11 +1875,11 @@ more64:
 	VPSRLVW      Z10, Z19, Z19
 	VPSLLVW      Z3, Z12, Z10
 	VPORQ        Z10, Z5, Z5
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -1898,11 +1893,11 @@ more64:
 	VPSRLVW      Z10, Z20, Z20
 	VPSLLVW      Z4, Z12, Z10
 	VPORQ        Z10, Z6, Z6
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z18, Z20, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z18, K1, Z20
-	VPEXPANDW    Z10, K1, Z18
+	VPEXPANDW    Z0, K1, Z18
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -1944,10 +1939,10 @@ round32:
 	JA         finish32
 	VMOVDQU32  (BX), Y0
 	VPERMB     Z0, Z31, Z0
-	VPSRLW     $0x07, (DX), Z1
-	VPANDQ     repeated00ff00ff<>+0(SB), Z1, Z1
-	VPSUBUSW   Z1, Z16, Z1
-	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VMOVDQU64  (DX), Z1
+	VPSRLW     $0x07, Z1, Z1
+	VPSUBUSB   Z1, Z16, Z1
+	VPMINUB    repeated1f1f1f1f<>+0(SB), Z1, Z1
 	VPADDB     Z1, Z1, Z1
 	VPADDB     Z1, Z0, Z0
 	VPXORQ     Z1, Z1, Z1
@@ -2000,23 +1995,23 @@ round32:
 	VPTERNLOGD $0xea, Z11, Z29, Z8
 	VPANDQ     Z29, Z7, Z11
 	VPSUBW     Z11, Z1, Z1
-	VPSHRDVW   Z3, Z19, Z17
-	VPSRLVW    Z3, Z19, Z10
-	VPMULLW    Z8, Z10, Z10
-	VPMULHUW   Z8, Z17, Z19
-	VPMULLW    Z8, Z17, Z17
-	VPADDW     Z10, Z19, Z19
-	VPADDW     Z17, Z1, Z10
-	VPANDNQ    Z17, Z10, Z17
-	VPSRLW     $0x0f, Z17, Z17
-	VPADDW     Z17, Z19, Z19
-	VMOVDQA64  Z10, Z17
 	VPSUBB     Z12, Z25, Z11
 	VPSRLW     $0x03, Z9, Z12
 	VPANDQ     Z26, Z12, Z12
 	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB    $0x06, Z11, Z12, K6, K5
 	VPMINUB    Z12, Z11, Z11
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z9
+	VPMULLW    Z8, Z9, Z9
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z9, Z19, Z19
+	VPADDW     Z17, Z1, Z9
+	VPANDNQ    Z17, Z9, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z9, Z17
 	VPANDQ     Z29, Z12, Z0
 	VPANDQ     Z29, Z11, Z3
 	VPANDQ     Z29, Z10, Z5
@@ -2026,11 +2021,11 @@ round32:
 	VPSHRDVW   Z3, Z19, Z17
 	VPSRLVW    Z3, Z19, Z19
 	VPSUBW     Z3, Z0, Z1
-	VMOVDQU64  (DI), Z10
+	VMOVDQU64  (DI), Z0
 	VPSHLDW    $0x01, Z17, Z19, Z9
 	VPTESTNMW  Z9, Z9, K7, K1
 	VMOVDQU16  Z17, K1, Z19
-	VPEXPANDW  Z10, K1, Z17
+	VPEXPANDW  Z0, K1, Z17
 	KMOVD      K1, R10
 	POPCNTL    R10, R10
 	LEAQ       (DI)(R10*2), DI
@@ -2039,10 +2034,9 @@ round32:
 
 store32:
 	VPADDW     Z30, Z5, Z5
-	VPSLLW     $0x0f, Z5, Z10
-	VPSRAW     $0x0f, Z10, Z10
+	VPTESTMW   repeated00010001<>+0(SB), Z5, K1
 	VPSRLW     $0x01, Z5, Z5
-	VPXORQ     Z10, Z5, Z5
+	VPSUBW     Z5, Z30, K1, Z5
 	VMOVDQU64  (DX), Z9
 	VPSRAW     $0x0f, Z9, Z10
 	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
@@ -2067,11 +2061,11 @@ more32:
 	VPSRLVW      Z10, Z19, Z19
 	VPSLLVW      Z3, Z12, Z10
 	VPORQ        Z10, Z5, Z5
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -2107,10 +2101,10 @@ round16:
 	JA         finish16
 	VMOVDQU32  (BX), X0
 	VPERMB     Z0, Z31, Z0
-	VPSRLW     $0x07, (DX), Y1
-	VPANDQ     repeated00ff00ff<>+0(SB), Z1, Z1
-	VPSUBUSW   Z1, Z16, Z1
-	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VMOVDQU32  (DX), Y1
+	VPSRLW     $0x07, Z1, Z1
+	VPSUBUSB   Z1, Z16, Z1
+	VPMINUB    repeated1f1f1f1f<>+0(SB), Z1, Z1
 	VPADDB     Z1, Z1, Z1
 	VPADDB     Z1, Z0, Z0
 	VPXORQ     Z1, Z1, Z1
@@ -2163,23 +2157,23 @@ round16:
 	VPTERNLOGD $0xea, Z11, Z29, Z8
 	VPANDQ     Z29, Z7, Z11
 	VPSUBW     Z11, Z1, Z1
-	VPSHRDVW   Z3, Z19, Z17
-	VPSRLVW    Z3, Z19, Z10
-	VPMULLW    Z8, Z10, Z10
-	VPMULHUW   Z8, Z17, Z19
-	VPMULLW    Z8, Z17, Z17
-	VPADDW     Z10, Z19, Z19
-	VPADDW     Z17, Z1, Z10
-	VPANDNQ    Z17, Z10, Z17
-	VPSRLW     $0x0f, Z17, Z17
-	VPADDW     Z17, Z19, Z19
-	VMOVDQA64  Z10, Z17
 	VPSUBB     Z12, Z25, Z11
 	VPSRLW     $0x03, Z9, Z12
 	VPANDQ     Z26, Z12, Z12
 	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB    $0x06, Z11, Z12, K6, K5
 	VPMINUB    Z12, Z11, Z11
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z9
+	VPMULLW    Z8, Z9, Z9
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z9, Z19, Z19
+	VPADDW     Z17, Z1, Z9
+	VPANDNQ    Z17, Z9, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z9, Z17
 	VPANDQ     Z29, Z12, Z0
 	VPANDQ     Z29, Z11, Z3
 	VPANDQ     Z29, Z10, Z5
@@ -2189,11 +2183,11 @@ round16:
 	VPSHRDVW   Z3, Z19, Z17
 	VPSRLVW    Z3, Z19, Z19
 	VPSUBW     Z3, Z0, Z1
-	VMOVDQU64  (DI), Z10
+	VMOVDQU64  (DI), Z0
 	VPSHLDW    $0x01, Z17, Z19, Z9
 	VPTESTNMW  Z9, Z9, K7, K1
 	VMOVDQU16  Z17, K1, Z19
-	VPEXPANDW  Z10, K1, Z17
+	VPEXPANDW  Z0, K1, Z17
 	KMOVD      K1, R10
 	POPCNTL    R10, R10
 	LEAQ       (DI)(R10*2), DI
@@ -2202,10 +2196,9 @@ round16:
 
 store16:
 	VPADDW     Z30, Z5, Z5
-	VPSLLW     $0x0f, Z5, Z10
-	VPSRAW     $0x0f, Z10, Z10
+	VPTESTMW   repeated00010001<>+0(SB), Z5, K1
 	VPSRLW     $0x01, Z5, Z5
-	VPXORQ     Z10, Z5, Z5
+	VPSUBW     Z5, Z30, K1, Z5
 	VMOVDQU32  (DX), Y9
 	VPSRAW     $0x0f, Z9, Z10
 	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
@@ -2230,11 +2223,11 @@ more16:
 	VPSRLVW      Z10, Z19, Z19
 	VPSLLVW      Z3, Z12, Z10
 	VPORQ        Z10, Z5, Z5
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -2254,137 +2247,71 @@ finish:
 	VZEROUPPER
 	RET
 
-DATA repeated00ff00ff<>+0(SB)/1, $0xff
-DATA repeated00ff00ff<>+1(SB)/1, $0x00
-DATA repeated00ff00ff<>+2(SB)/1, $0xff
-DATA repeated00ff00ff<>+3(SB)/1, $0x00
-DATA repeated00ff00ff<>+4(SB)/1, $0xff
-DATA repeated00ff00ff<>+5(SB)/1, $0x00
-DATA repeated00ff00ff<>+6(SB)/1, $0xff
-DATA repeated00ff00ff<>+7(SB)/1, $0x00
-DATA repeated00ff00ff<>+8(SB)/1, $0xff
-DATA repeated00ff00ff<>+9(SB)/1, $0x00
-DATA repeated00ff00ff<>+10(SB)/1, $0xff
-DATA repeated00ff00ff<>+11(SB)/1, $0x00
-DATA repeated00ff00ff<>+12(SB)/1, $0xff
-DATA repeated00ff00ff<>+13(SB)/1, $0x00
-DATA repeated00ff00ff<>+14(SB)/1, $0xff
-DATA repeated00ff00ff<>+15(SB)/1, $0x00
-DATA repeated00ff00ff<>+16(SB)/1, $0xff
-DATA repeated00ff00ff<>+17(SB)/1, $0x00
-DATA repeated00ff00ff<>+18(SB)/1, $0xff
-DATA repeated00ff00ff<>+19(SB)/1, $0x00
-DATA repeated00ff00ff<>+20(SB)/1, $0xff
-DATA repeated00ff00ff<>+21(SB)/1, $0x00
-DATA repeated00ff00ff<>+22(SB)/1, $0xff
-DATA repeated00ff00ff<>+23(SB)/1, $0x00
-DATA repeated00ff00ff<>+24(SB)/1, $0xff
-DATA repeated00ff00ff<>+25(SB)/1, $0x00
-DATA repeated00ff00ff<>+26(SB)/1, $0xff
-DATA repeated00ff00ff<>+27(SB)/1, $0x00
-DATA repeated00ff00ff<>+28(SB)/1, $0xff
-DATA repeated00ff00ff<>+29(SB)/1, $0x00
-DATA repeated00ff00ff<>+30(SB)/1, $0xff
-DATA repeated00ff00ff<>+31(SB)/1, $0x00
-DATA repeated00ff00ff<>+32(SB)/1, $0xff
-DATA repeated00ff00ff<>+33(SB)/1, $0x00
-DATA repeated00ff00ff<>+34(SB)/1, $0xff
-DATA repeated00ff00ff<>+35(SB)/1, $0x00
-DATA repeated00ff00ff<>+36(SB)/1, $0xff
-DATA repeated00ff00ff<>+37(SB)/1, $0x00
-DATA repeated00ff00ff<>+38(SB)/1, $0xff
-DATA repeated00ff00ff<>+39(SB)/1, $0x00
-DATA repeated00ff00ff<>+40(SB)/1, $0xff
-DATA repeated00ff00ff<>+41(SB)/1, $0x00
-DATA repeated00ff00ff<>+42(SB)/1, $0xff
-DATA repeated00ff00ff<>+43(SB)/1, $0x00
-DATA repeated00ff00ff<>+44(SB)/1, $0xff
-DATA repeated00ff00ff<>+45(SB)/1, $0x00
-DATA repeated00ff00ff<>+46(SB)/1, $0xff
-DATA repeated00ff00ff<>+47(SB)/1, $0x00
-DATA repeated00ff00ff<>+48(SB)/1, $0xff
-DATA repeated00ff00ff<>+49(SB)/1, $0x00
-DATA repeated00ff00ff<>+50(SB)/1, $0xff
-DATA repeated00ff00ff<>+51(SB)/1, $0x00
-DATA repeated00ff00ff<>+52(SB)/1, $0xff
-DATA repeated00ff00ff<>+53(SB)/1, $0x00
-DATA repeated00ff00ff<>+54(SB)/1, $0xff
-DATA repeated00ff00ff<>+55(SB)/1, $0x00
-DATA repeated00ff00ff<>+56(SB)/1, $0xff
-DATA repeated00ff00ff<>+57(SB)/1, $0x00
-DATA repeated00ff00ff<>+58(SB)/1, $0xff
-DATA repeated00ff00ff<>+59(SB)/1, $0x00
-DATA repeated00ff00ff<>+60(SB)/1, $0xff
-DATA repeated00ff00ff<>+61(SB)/1, $0x00
-DATA repeated00ff00ff<>+62(SB)/1, $0xff
-DATA repeated00ff00ff<>+63(SB)/1, $0x00
-GLOBL repeated00ff00ff<>(SB), RODATA|NOPTR, $64
-
-DATA repeated001f001f<>+0(SB)/1, $0x1f
-DATA repeated001f001f<>+1(SB)/1, $0x00
-DATA repeated001f001f<>+2(SB)/1, $0x1f
-DATA repeated001f001f<>+3(SB)/1, $0x00
-DATA repeated001f001f<>+4(SB)/1, $0x1f
-DATA repeated001f001f<>+5(SB)/1, $0x00
-DATA repeated001f001f<>+6(SB)/1, $0x1f
-DATA repeated001f001f<>+7(SB)/1, $0x00
-DATA repeated001f001f<>+8(SB)/1, $0x1f
-DATA repeated001f001f<>+9(SB)/1, $0x00
-DATA repeated001f001f<>+10(SB)/1, $0x1f
-DATA repeated001f001f<>+11(SB)/1, $0x00
-DATA repeated001f001f<>+12(SB)/1, $0x1f
-DATA repeated001f001f<>+13(SB)/1, $0x00
-DATA repeated001f001f<>+14(SB)/1, $0x1f
-DATA repeated001f001f<>+15(SB)/1, $0x00
-DATA repeated001f001f<>+16(SB)/1, $0x1f
-DATA repeated001f001f<>+17(SB)/1, $0x00
-DATA repeated001f001f<>+18(SB)/1, $0x1f
-DATA repeated001f001f<>+19(SB)/1, $0x00
-DATA repeated001f001f<>+20(SB)/1, $0x1f
-DATA repeated001f001f<>+21(SB)/1, $0x00
-DATA repeated001f001f<>+22(SB)/1, $0x1f
-DATA repeated001f001f<>+23(SB)/1, $0x00
-DATA repeated001f001f<>+24(SB)/1, $0x1f
-DATA repeated001f001f<>+25(SB)/1, $0x00
-DATA repeated001f001f<>+26(SB)/1, $0x1f
-DATA repeated001f001f<>+27(SB)/1, $0x00
-DATA repeated001f001f<>+28(SB)/1, $0x1f
-DATA repeated001f001f<>+29(SB)/1, $0x00
-DATA repeated001f001f<>+30(SB)/1, $0x1f
-DATA repeated001f001f<>+31(SB)/1, $0x00
-DATA repeated001f001f<>+32(SB)/1, $0x1f
-DATA repeated001f001f<>+33(SB)/1, $0x00
-DATA repeated001f001f<>+34(SB)/1, $0x1f
-DATA repeated001f001f<>+35(SB)/1, $0x00
-DATA repeated001f001f<>+36(SB)/1, $0x1f
-DATA repeated001f001f<>+37(SB)/1, $0x00
-DATA repeated001f001f<>+38(SB)/1, $0x1f
-DATA repeated001f001f<>+39(SB)/1, $0x00
-DATA repeated001f001f<>+40(SB)/1, $0x1f
-DATA repeated001f001f<>+41(SB)/1, $0x00
-DATA repeated001f001f<>+42(SB)/1, $0x1f
-DATA repeated001f001f<>+43(SB)/1, $0x00
-DATA repeated001f001f<>+44(SB)/1, $0x1f
-DATA repeated001f001f<>+45(SB)/1, $0x00
-DATA repeated001f001f<>+46(SB)/1, $0x1f
-DATA repeated001f001f<>+47(SB)/1, $0x00
-DATA repeated001f001f<>+48(SB)/1, $0x1f
-DATA repeated001f001f<>+49(SB)/1, $0x00
-DATA repeated001f001f<>+50(SB)/1, $0x1f
-DATA repeated001f001f<>+51(SB)/1, $0x00
-DATA repeated001f001f<>+52(SB)/1, $0x1f
-DATA repeated001f001f<>+53(SB)/1, $0x00
-DATA repeated001f001f<>+54(SB)/1, $0x1f
-DATA repeated001f001f<>+55(SB)/1, $0x00
-DATA repeated001f001f<>+56(SB)/1, $0x1f
-DATA repeated001f001f<>+57(SB)/1, $0x00
-DATA repeated001f001f<>+58(SB)/1, $0x1f
-DATA repeated001f001f<>+59(SB)/1, $0x00
-DATA repeated001f001f<>+60(SB)/1, $0x1f
-DATA repeated001f001f<>+61(SB)/1, $0x00
-DATA repeated001f001f<>+62(SB)/1, $0x1f
-DATA repeated001f001f<>+63(SB)/1, $0x00
-GLOBL repeated001f001f<>(SB), RODATA|NOPTR, $64
+DATA repeated1f1f1f1f<>+0(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+1(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+2(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+3(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+4(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+5(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+6(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+7(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+8(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+9(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+10(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+11(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+12(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+13(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+14(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+15(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+16(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+17(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+18(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+19(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+20(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+21(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+22(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+23(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+24(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+25(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+26(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+27(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+28(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+29(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+30(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+31(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+32(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+33(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+34(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+35(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+36(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+37(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+38(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+39(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+40(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+41(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+42(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+43(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+44(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+45(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+46(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+47(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+48(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+49(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+50(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+51(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+52(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+53(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+54(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+55(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+56(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+57(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+58(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+59(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+60(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+61(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+62(SB)/1, $0x1f
+DATA repeated1f1f1f1f<>+63(SB)/1, $0x1f
+GLOBL repeated1f1f1f1f<>(SB), RODATA|NOPTR, $64
 
 DATA repeated3f3f3f3f<>+0(SB)/1, $0x3f
 DATA repeated3f3f3f3f<>+1(SB)/1, $0x3f
@@ -2451,6 +2378,72 @@ DATA repeated3f3f3f3f<>+61(SB)/1, $0x3f
 DATA repeated3f3f3f3f<>+62(SB)/1, $0x3f
 DATA repeated3f3f3f3f<>+63(SB)/1, $0x3f
 GLOBL repeated3f3f3f3f<>(SB), RODATA|NOPTR, $64
+
+DATA repeated00010001<>+0(SB)/1, $0x01
+DATA repeated00010001<>+1(SB)/1, $0x00
+DATA repeated00010001<>+2(SB)/1, $0x01
+DATA repeated00010001<>+3(SB)/1, $0x00
+DATA repeated00010001<>+4(SB)/1, $0x01
+DATA repeated00010001<>+5(SB)/1, $0x00
+DATA repeated00010001<>+6(SB)/1, $0x01
+DATA repeated00010001<>+7(SB)/1, $0x00
+DATA repeated00010001<>+8(SB)/1, $0x01
+DATA repeated00010001<>+9(SB)/1, $0x00
+DATA repeated00010001<>+10(SB)/1, $0x01
+DATA repeated00010001<>+11(SB)/1, $0x00
+DATA repeated00010001<>+12(SB)/1, $0x01
+DATA repeated00010001<>+13(SB)/1, $0x00
+DATA repeated00010001<>+14(SB)/1, $0x01
+DATA repeated00010001<>+15(SB)/1, $0x00
+DATA repeated00010001<>+16(SB)/1, $0x01
+DATA repeated00010001<>+17(SB)/1, $0x00
+DATA repeated00010001<>+18(SB)/1, $0x01
+DATA repeated00010001<>+19(SB)/1, $0x00
+DATA repeated00010001<>+20(SB)/1, $0x01
+DATA repeated00010001<>+21(SB)/1, $0x00
+DATA repeated00010001<>+22(SB)/1, $0x01
+DATA repeated00010001<>+23(SB)/1, $0x00
+DATA repeated00010001<>+24(SB)/1, $0x01
+DATA repeated00010001<>+25(SB)/1, $0x00
+DATA repeated00010001<>+26(SB)/1, $0x01
+DATA repeated00010001<>+27(SB)/1, $0x00
+DATA repeated00010001<>+28(SB)/1, $0x01
+DATA repeated00010001<>+29(SB)/1, $0x00
+DATA repeated00010001<>+30(SB)/1, $0x01
+DATA repeated00010001<>+31(SB)/1, $0x00
+DATA repeated00010001<>+32(SB)/1, $0x01
+DATA repeated00010001<>+33(SB)/1, $0x00
+DATA repeated00010001<>+34(SB)/1, $0x01
+DATA repeated00010001<>+35(SB)/1, $0x00
+DATA repeated00010001<>+36(SB)/1, $0x01
+DATA repeated00010001<>+37(SB)/1, $0x00
+DATA repeated00010001<>+38(SB)/1, $0x01
+DATA repeated00010001<>+39(SB)/1, $0x00
+DATA repeated00010001<>+40(SB)/1, $0x01
+DATA repeated00010001<>+41(SB)/1, $0x00
+DATA repeated00010001<>+42(SB)/1, $0x01
+DATA repeated00010001<>+43(SB)/1, $0x00
+DATA repeated00010001<>+44(SB)/1, $0x01
+DATA repeated00010001<>+45(SB)/1, $0x00
+DATA repeated00010001<>+46(SB)/1, $0x01
+DATA repeated00010001<>+47(SB)/1, $0x00
+DATA repeated00010001<>+48(SB)/1, $0x01
+DATA repeated00010001<>+49(SB)/1, $0x00
+DATA repeated00010001<>+50(SB)/1, $0x01
+DATA repeated00010001<>+51(SB)/1, $0x00
+DATA repeated00010001<>+52(SB)/1, $0x01
+DATA repeated00010001<>+53(SB)/1, $0x00
+DATA repeated00010001<>+54(SB)/1, $0x01
+DATA repeated00010001<>+55(SB)/1, $0x00
+DATA repeated00010001<>+56(SB)/1, $0x01
+DATA repeated00010001<>+57(SB)/1, $0x00
+DATA repeated00010001<>+58(SB)/1, $0x01
+DATA repeated00010001<>+59(SB)/1, $0x00
+DATA repeated00010001<>+60(SB)/1, $0x01
+DATA repeated00010001<>+61(SB)/1, $0x00
+DATA repeated00010001<>+62(SB)/1, $0x01
+DATA repeated00010001<>+63(SB)/1, $0x00
+GLOBL repeated00010001<>(SB), RODATA|NOPTR, $64
 
 DATA repeated80008000<>+0(SB)/1, $0x00
 DATA repeated80008000<>+1(SB)/1, $0x80
@@ -2546,7 +2539,7 @@ TEXT ·decodeF16AVX512(SB), NOSPLIT, $0-96
 	MOVQ         shift+24(FP), BX
 	MOVQ         stride+64(FP), SI
 	MOVQ         top+72(FP), DI
-	VPBROADCASTW DI, Z16
+	VPBROADCASTB DI, Z16
 	MOVQ         src+32(FP), DI
 	MOVQ         size+40(FP), R8
 	ADDQ         DI, R8
@@ -2582,16 +2575,14 @@ round64:
 	JA         finish64
 	VMOVDQU64  (BX), Z0
 	VPERMB     Z0, Z31, Z0
-	VPSRLW     $0x0a, (DX), Z1
-	VPANDQ     repeated001f001f<>+0(SB), Z1, Z1
-	VPSUBUSW   Z1, Z16, Z1
-	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
-	VPSRLW     $0x0a, 64(DX), Z2
-	VPANDQ     repeated001f001f<>+0(SB), Z2, Z2
-	VPSUBUSW   Z2, Z16, Z2
-	VPMINUW    repeated001f001f<>+0(SB), Z2, Z2
-	VPSLLW     $0x08, Z2, Z2
-	VPORQ      Z2, Z1, Z1
+	VMOVDQU64  (DX), Z1
+	VMOVDQU64  64(DX), Z2
+	VPSRLW     $0x0a, Z1, Z1
+	VPSRLW     $0x02, Z2, Z2
+	VPTERNLOGD $0xe4, Z29, Z2, Z1
+	VPANDQ     repeated1f1f1f1f<>+0(SB), Z1, Z1
+	VPSUBUSB   Z1, Z16, Z1
+	VPMINUB    repeated1f1f1f1f<>+0(SB), Z1, Z1
 	VPADDB     Z1, Z1, Z1
 	VPADDB     Z1, Z0, Z0
 	VPXORQ     Z1, Z1, Z1
@@ -2650,38 +2641,27 @@ round64:
 	VPTERNLOGD $0xea, Z11, Z29, Z8
 	VPANDQ     Z29, Z7, Z11
 	VPSUBW     Z11, Z1, Z1
-	VPSHRDVW   Z3, Z19, Z17
-	VPSRLVW    Z3, Z19, Z10
-	VPMULLW    Z8, Z10, Z10
-	VPMULHUW   Z8, Z17, Z19
-	VPMULLW    Z8, Z17, Z17
-	VPADDW     Z10, Z19, Z19
-	VPADDW     Z17, Z1, Z10
-	VPANDNQ    Z17, Z10, Z17
-	VPSRLW     $0x0f, Z17, Z17
-	VPADDW     Z17, Z19, Z19
-	VMOVDQA64  Z10, Z17
-	VPSRLW     $0x08, Z5, Z8
-	VPTERNLOGD $0xf4, Z29, Z6, Z8
+	VPSRLW     $0x08, Z5, Z11
+	VPTERNLOGD $0xdc, Z29, Z11, Z6
 	VPSRLW     $0x08, Z7, Z11
 	VPSUBW     Z11, Z2, Z2
-	VPSHRDVW   Z4, Z20, Z18
-	VPSRLVW    Z4, Z20, Z10
-	VPMULLW    Z8, Z10, Z10
-	VPMULHUW   Z8, Z18, Z20
-	VPMULLW    Z8, Z18, Z18
-	VPADDW     Z10, Z20, Z20
-	VPADDW     Z18, Z2, Z10
-	VPANDNQ    Z18, Z10, Z18
-	VPSRLW     $0x0f, Z18, Z18
-	VPADDW     Z18, Z20, Z20
-	VMOVDQA64  Z10, Z18
 	VPSUBB     Z12, Z25, Z11
 	VPSRLW     $0x03, Z9, Z12
 	VPANDQ     Z26, Z12, Z12
 	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB    $0x06, Z11, Z12, K6, K5
 	VPMINUB    Z12, Z11, Z11
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z9
+	VPMULLW    Z8, Z9, Z9
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z9, Z19, Z19
+	VPADDW     Z17, Z1, Z9
+	VPANDNQ    Z17, Z9, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z9, Z17
 	VPANDQ     Z29, Z12, Z0
 	VPANDQ     Z29, Z11, Z3
 	VPANDQ     Z29, Z10, Z5
@@ -2691,6 +2671,25 @@ round64:
 	VPSHRDVW   Z3, Z19, Z17
 	VPSRLVW    Z3, Z19, Z19
 	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (DI), Z0
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z0, K1, Z17
+	KMOVD      K1, R10
+	POPCNTL    R10, R10
+	LEAQ       (DI)(R10*2), DI
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z9
+	VPMULLW    Z6, Z9, Z9
+	VPMULHUW   Z6, Z18, Z20
+	VPMULLW    Z6, Z18, Z18
+	VPADDW     Z9, Z20, Z20
+	VPADDW     Z18, Z2, Z9
+	VPANDNQ    Z18, Z9, Z18
+	VPSRLW     $0x0f, Z18, Z18
+	VPADDW     Z18, Z20, Z20
+	VMOVDQA64  Z9, Z18
 	VPSRLW     $0x08, Z12, Z0
 	VPSRLW     $0x08, Z11, Z4
 	VPSRLW     $0x08, Z10, Z6
@@ -2700,19 +2699,11 @@ round64:
 	VPSHRDVW   Z4, Z20, Z18
 	VPSRLVW    Z4, Z20, Z20
 	VPSUBW     Z4, Z0, Z2
-	VMOVDQU64  (DI), Z10
-	VPSHLDW    $0x01, Z17, Z19, Z9
-	VPTESTNMW  Z9, Z9, K7, K1
-	VMOVDQU16  Z17, K1, Z19
-	VPEXPANDW  Z10, K1, Z17
-	KMOVD      K1, R10
-	POPCNTL    R10, R10
-	LEAQ       (DI)(R10*2), DI
-	VMOVDQU64  (DI), Z10
+	VMOVDQU64  (DI), Z0
 	VPSHLDW    $0x01, Z18, Z20, Z9
 	VPTESTNMW  Z9, Z9, K7, K1
 	VMOVDQU16  Z18, K1, Z20
-	VPEXPANDW  Z10, K1, Z18
+	VPEXPANDW  Z0, K1, Z18
 	KMOVD      K1, R10
 	POPCNTL    R10, R10
 	LEAQ       (DI)(R10*2), DI
@@ -2721,10 +2712,9 @@ round64:
 
 store64:
 	VPADDW     Z30, Z5, Z5
-	VPSLLW     $0x0f, Z5, Z10
-	VPSRAW     $0x0f, Z10, Z10
+	VPTESTMW   repeated00010001<>+0(SB), Z5, K1
 	VPSRLW     $0x01, Z5, Z5
-	VPXORQ     Z10, Z5, Z5
+	VPSUBW     Z5, Z30, K1, Z5
 	VMOVDQU64  (DX), Z9
 	VPSRAW     $0x0f, Z9, Z10
 	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
@@ -2733,10 +2723,9 @@ store64:
 	VPTERNLOGD $0x4b, repeated80008000<>+0(SB), Z10, Z5
 	VMOVDQU64  Z5, (CX)
 	VPADDW     Z30, Z6, Z6
-	VPSLLW     $0x0f, Z6, Z10
-	VPSRAW     $0x0f, Z10, Z10
+	VPTESTMW   repeated00010001<>+0(SB), Z6, K1
 	VPSRLW     $0x01, Z6, Z6
-	VPXORQ     Z10, Z6, Z6
+	VPSUBW     Z6, Z30, K1, Z6
 	VMOVDQU64  64(DX), Z9
 	VPSRAW     $0x0f, Z9, Z10
 	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
@@ -2761,11 +2750,11 @@ more64:
 	VPSRLVW      Z10, Z19, Z19
 	VPSLLVW      Z3, Z12, Z10
 	VPORQ        Z10, Z5, Z5
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -2779,11 +2768,11 @@ more64:
 	VPSRLVW      Z10, Z20, Z20
 	VPSLLVW      Z4, Z12, Z10
 	VPORQ        Z10, Z6, Z6
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z18, Z20, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z18, K1, Z20
-	VPEXPANDW    Z10, K1, Z18
+	VPEXPANDW    Z0, K1, Z18
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -2825,10 +2814,11 @@ round32:
 	JA         finish32
 	VMOVDQU32  (BX), Y0
 	VPERMB     Z0, Z31, Z0
-	VPSRLW     $0x0a, (DX), Z1
-	VPANDQ     repeated001f001f<>+0(SB), Z1, Z1
-	VPSUBUSW   Z1, Z16, Z1
-	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VMOVDQU64  (DX), Z1
+	VPSRLW     $0x0a, Z1, Z1
+	VPANDQ     repeated1f1f1f1f<>+0(SB), Z1, Z1
+	VPSUBUSB   Z1, Z16, Z1
+	VPMINUB    repeated1f1f1f1f<>+0(SB), Z1, Z1
 	VPADDB     Z1, Z1, Z1
 	VPADDB     Z1, Z0, Z0
 	VPXORQ     Z1, Z1, Z1
@@ -2881,23 +2871,23 @@ round32:
 	VPTERNLOGD $0xea, Z11, Z29, Z8
 	VPANDQ     Z29, Z7, Z11
 	VPSUBW     Z11, Z1, Z1
-	VPSHRDVW   Z3, Z19, Z17
-	VPSRLVW    Z3, Z19, Z10
-	VPMULLW    Z8, Z10, Z10
-	VPMULHUW   Z8, Z17, Z19
-	VPMULLW    Z8, Z17, Z17
-	VPADDW     Z10, Z19, Z19
-	VPADDW     Z17, Z1, Z10
-	VPANDNQ    Z17, Z10, Z17
-	VPSRLW     $0x0f, Z17, Z17
-	VPADDW     Z17, Z19, Z19
-	VMOVDQA64  Z10, Z17
 	VPSUBB     Z12, Z25, Z11
 	VPSRLW     $0x03, Z9, Z12
 	VPANDQ     Z26, Z12, Z12
 	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB    $0x06, Z11, Z12, K6, K5
 	VPMINUB    Z12, Z11, Z11
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z9
+	VPMULLW    Z8, Z9, Z9
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z9, Z19, Z19
+	VPADDW     Z17, Z1, Z9
+	VPANDNQ    Z17, Z9, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z9, Z17
 	VPANDQ     Z29, Z12, Z0
 	VPANDQ     Z29, Z11, Z3
 	VPANDQ     Z29, Z10, Z5
@@ -2907,11 +2897,11 @@ round32:
 	VPSHRDVW   Z3, Z19, Z17
 	VPSRLVW    Z3, Z19, Z19
 	VPSUBW     Z3, Z0, Z1
-	VMOVDQU64  (DI), Z10
+	VMOVDQU64  (DI), Z0
 	VPSHLDW    $0x01, Z17, Z19, Z9
 	VPTESTNMW  Z9, Z9, K7, K1
 	VMOVDQU16  Z17, K1, Z19
-	VPEXPANDW  Z10, K1, Z17
+	VPEXPANDW  Z0, K1, Z17
 	KMOVD      K1, R10
 	POPCNTL    R10, R10
 	LEAQ       (DI)(R10*2), DI
@@ -2920,10 +2910,9 @@ round32:
 
 store32:
 	VPADDW     Z30, Z5, Z5
-	VPSLLW     $0x0f, Z5, Z10
-	VPSRAW     $0x0f, Z10, Z10
+	VPTESTMW   repeated00010001<>+0(SB), Z5, K1
 	VPSRLW     $0x01, Z5, Z5
-	VPXORQ     Z10, Z5, Z5
+	VPSUBW     Z5, Z30, K1, Z5
 	VMOVDQU64  (DX), Z9
 	VPSRAW     $0x0f, Z9, Z10
 	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
@@ -2948,11 +2937,11 @@ more32:
 	VPSRLVW      Z10, Z19, Z19
 	VPSLLVW      Z3, Z12, Z10
 	VPORQ        Z10, Z5, Z5
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -2988,10 +2977,11 @@ round16:
 	JA         finish16
 	VMOVDQU32  (BX), X0
 	VPERMB     Z0, Z31, Z0
-	VPSRLW     $0x0a, (DX), Y1
-	VPANDQ     repeated001f001f<>+0(SB), Z1, Z1
-	VPSUBUSW   Z1, Z16, Z1
-	VPMINUW    repeated001f001f<>+0(SB), Z1, Z1
+	VMOVDQU32  (DX), Y1
+	VPSRLW     $0x0a, Z1, Z1
+	VPANDQ     repeated1f1f1f1f<>+0(SB), Z1, Z1
+	VPSUBUSB   Z1, Z16, Z1
+	VPMINUB    repeated1f1f1f1f<>+0(SB), Z1, Z1
 	VPADDB     Z1, Z1, Z1
 	VPADDB     Z1, Z0, Z0
 	VPXORQ     Z1, Z1, Z1
@@ -3044,23 +3034,23 @@ round16:
 	VPTERNLOGD $0xea, Z11, Z29, Z8
 	VPANDQ     Z29, Z7, Z11
 	VPSUBW     Z11, Z1, Z1
-	VPSHRDVW   Z3, Z19, Z17
-	VPSRLVW    Z3, Z19, Z10
-	VPMULLW    Z8, Z10, Z10
-	VPMULHUW   Z8, Z17, Z19
-	VPMULLW    Z8, Z17, Z17
-	VPADDW     Z10, Z19, Z19
-	VPADDW     Z17, Z1, Z10
-	VPANDNQ    Z17, Z10, Z17
-	VPSRLW     $0x0f, Z17, Z17
-	VPADDW     Z17, Z19, Z19
-	VMOVDQA64  Z10, Z17
 	VPSUBB     Z12, Z25, Z11
 	VPSRLW     $0x03, Z9, Z12
 	VPANDQ     Z26, Z12, Z12
 	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB    $0x06, Z11, Z12, K6, K5
 	VPMINUB    Z12, Z11, Z11
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z9
+	VPMULLW    Z8, Z9, Z9
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z9, Z19, Z19
+	VPADDW     Z17, Z1, Z9
+	VPANDNQ    Z17, Z9, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z9, Z17
 	VPANDQ     Z29, Z12, Z0
 	VPANDQ     Z29, Z11, Z3
 	VPANDQ     Z29, Z10, Z5
@@ -3070,11 +3060,11 @@ round16:
 	VPSHRDVW   Z3, Z19, Z17
 	VPSRLVW    Z3, Z19, Z19
 	VPSUBW     Z3, Z0, Z1
-	VMOVDQU64  (DI), Z10
+	VMOVDQU64  (DI), Z0
 	VPSHLDW    $0x01, Z17, Z19, Z9
 	VPTESTNMW  Z9, Z9, K7, K1
 	VMOVDQU16  Z17, K1, Z19
-	VPEXPANDW  Z10, K1, Z17
+	VPEXPANDW  Z0, K1, Z17
 	KMOVD      K1, R10
 	POPCNTL    R10, R10
 	LEAQ       (DI)(R10*2), DI
@@ -3083,10 +3073,9 @@ round16:
 
 store16:
 	VPADDW     Z30, Z5, Z5
-	VPSLLW     $0x0f, Z5, Z10
-	VPSRAW     $0x0f, Z10, Z10
+	VPTESTMW   repeated00010001<>+0(SB), Z5, K1
 	VPSRLW     $0x01, Z5, Z5
-	VPXORQ     Z10, Z5, Z5
+	VPSUBW     Z5, Z30, K1, Z5
 	VMOVDQU32  (DX), Y9
 	VPSRAW     $0x0f, Z9, Z10
 	VPTERNLOGD $0x1e, repeated80008000<>+0(SB), Z10, Z9
@@ -3111,11 +3100,11 @@ more16:
 	VPSRLVW      Z10, Z19, Z19
 	VPSLLVW      Z3, Z12, Z10
 	VPORQ        Z10, Z5, Z5
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -3163,7 +3152,7 @@ TEXT ·decodeF32AVX512(SB), NOSPLIT, $0-96
 	MOVQ         shift+24(FP), BX
 	MOVQ         stride+64(FP), SI
 	MOVQ         top+72(FP), DI
-	VPBROADCASTD DI, Z16
+	VPBROADCASTB DI, Z16
 	MOVQ         src+32(FP), DI
 	MOVQ         size+40(FP), R8
 	ADDQ         DI, R8
@@ -3199,28 +3188,17 @@ round64:
 	JA           finish64
 	VMOVDQU64    (BX), Z0
 	VPERMB       Z0, Z31, Z0
-	VPSRLD       $0x17, (DX), Z3
-	VPANDD       repeated000000ff<>+0(SB), Z3, Z3
-	VPSUBUSW     Z3, Z16, Z3
-	VPMINUD      repeated0000001f<>+0(SB), Z3, Z3
-	VPSRLD       $0x17, 64(DX), Z4
-	VPANDD       repeated000000ff<>+0(SB), Z4, Z4
-	VPSUBUSW     Z4, Z16, Z4
-	VPMINUD      repeated0000001f<>+0(SB), Z4, Z4
-	VMOVDQU64    evenWords<>+0(SB), Z1
-	VPERMI2W     Z4, Z3, Z1
-	VPSRLD       $0x17, 128(DX), Z3
-	VPANDD       repeated000000ff<>+0(SB), Z3, Z3
-	VPSUBUSW     Z3, Z16, Z3
-	VPMINUD      repeated0000001f<>+0(SB), Z3, Z3
-	VPSRLD       $0x17, 192(DX), Z4
-	VPANDD       repeated000000ff<>+0(SB), Z4, Z4
-	VPSUBUSW     Z4, Z16, Z4
-	VPMINUD      repeated0000001f<>+0(SB), Z4, Z4
-	VMOVDQU64    evenWords<>+0(SB), Z2
-	VPERMI2W     Z4, Z3, Z2
-	VPSLLW       $0x08, Z2, Z2
-	VPORQ        Z2, Z1, Z1
+	VMOVDQU64    oddWords<>+0(SB), Z1
+	VMOVDQU64    (DX), Z3
+	VPERMI2W     64(DX), Z3, Z1
+	VMOVDQU64    oddWords<>+0(SB), Z2
+	VMOVDQU64    128(DX), Z3
+	VPERMI2W     192(DX), Z3, Z2
+	VPSRLW       $0x07, Z1, Z1
+	VPSLLW       $0x01, Z2, Z2
+	VPTERNLOGD   $0xe4, Z29, Z2, Z1
+	VPSUBUSB     Z1, Z16, Z1
+	VPMINUB      repeated1f1f1f1f<>+0(SB), Z1, Z1
 	VPADDB       Z1, Z1, Z1
 	VPADDB       Z1, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
@@ -3279,38 +3257,27 @@ round64:
 	VPTERNLOGD   $0xea, Z11, Z29, Z8
 	VPANDQ       Z29, Z7, Z11
 	VPSUBW       Z11, Z1, Z1
-	VPSHRDVW     Z3, Z19, Z17
-	VPSRLVW      Z3, Z19, Z10
-	VPMULLW      Z8, Z10, Z10
-	VPMULHUW     Z8, Z17, Z19
-	VPMULLW      Z8, Z17, Z17
-	VPADDW       Z10, Z19, Z19
-	VPADDW       Z17, Z1, Z10
-	VPANDNQ      Z17, Z10, Z17
-	VPSRLW       $0x0f, Z17, Z17
-	VPADDW       Z17, Z19, Z19
-	VMOVDQA64    Z10, Z17
-	VPSRLW       $0x08, Z5, Z8
-	VPTERNLOGD   $0xf4, Z29, Z6, Z8
+	VPSRLW       $0x08, Z5, Z11
+	VPTERNLOGD   $0xdc, Z29, Z11, Z6
 	VPSRLW       $0x08, Z7, Z11
 	VPSUBW       Z11, Z2, Z2
-	VPSHRDVW     Z4, Z20, Z18
-	VPSRLVW      Z4, Z20, Z10
-	VPMULLW      Z8, Z10, Z10
-	VPMULHUW     Z8, Z18, Z20
-	VPMULLW      Z8, Z18, Z18
-	VPADDW       Z10, Z20, Z20
-	VPADDW       Z18, Z2, Z10
-	VPANDNQ      Z18, Z10, Z18
-	VPSRLW       $0x0f, Z18, Z18
-	VPADDW       Z18, Z20, Z20
-	VMOVDQA64    Z10, Z18
 	VPSUBB       Z12, Z25, Z11
 	VPSRLW       $0x03, Z9, Z12
 	VPANDQ       Z26, Z12, Z12
 	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB      $0x06, Z11, Z12, K6, K5
 	VPMINUB      Z12, Z11, Z11
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z9
+	VPMULLW      Z8, Z9, Z9
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z9, Z19, Z19
+	VPADDW       Z17, Z1, Z9
+	VPANDNQ      Z17, Z9, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z9, Z17
 	VPANDQ       Z29, Z12, Z0
 	VPANDQ       Z29, Z11, Z3
 	VPANDQ       Z29, Z10, Z5
@@ -3327,6 +3294,25 @@ round64:
 	VPSHRDVW     Z3, Z19, Z17
 	VPSRLVW      Z3, Z19, Z19
 	VPSUBW       Z3, Z0, Z1
+	VMOVDQU64    (DI), Z0
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z0, K1, Z17
+	KMOVD        K1, R10
+	POPCNTL      R10, R10
+	LEAQ         (DI)(R10*2), DI
+	VPSHRDVW     Z4, Z20, Z18
+	VPSRLVW      Z4, Z20, Z9
+	VPMULLW      Z6, Z9, Z9
+	VPMULHUW     Z6, Z18, Z20
+	VPMULLW      Z6, Z18, Z18
+	VPADDW       Z9, Z20, Z20
+	VPADDW       Z18, Z2, Z9
+	VPANDNQ      Z18, Z9, Z18
+	VPSRLW       $0x0f, Z18, Z18
+	VPADDW       Z18, Z20, Z20
+	VMOVDQA64    Z9, Z18
 	VPSRLW       $0x08, Z12, Z0
 	VPSRLW       $0x08, Z11, Z4
 	VPSRLW       $0x08, Z10, Z6
@@ -3343,19 +3329,11 @@ round64:
 	VPSHRDVW     Z4, Z20, Z18
 	VPSRLVW      Z4, Z20, Z20
 	VPSUBW       Z4, Z0, Z2
-	VMOVDQU64    (DI), Z10
-	VPSHLDW      $0x01, Z17, Z19, Z9
-	VPTESTNMW    Z9, Z9, K7, K1
-	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
-	KMOVD        K1, R10
-	POPCNTL      R10, R10
-	LEAQ         (DI)(R10*2), DI
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z18, Z20, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z18, K1, Z20
-	VPEXPANDW    Z10, K1, Z18
+	VPEXPANDW    Z0, K1, Z18
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -3366,10 +3344,9 @@ store64:
 	VMOVDQU64  pairedWords0<>+0(SB), Z9
 	VPERMI2W   Z7, Z5, Z9
 	VPADDD     Z30, Z9, Z9
-	VPSLLD     $0x1f, Z9, Z11
-	VPSRAD     $0x1f, Z11, Z11
+	VPTESTMD   repeated00000001<>+0(SB), Z9, K1
 	VPSRLD     $0x01, Z9, Z9
-	VPXORQ     Z11, Z9, Z9
+	VPSUBD     Z9, Z30, K1, Z9
 	VMOVDQU64  (DX), Z10
 	VPSRAD     $0x1f, Z10, Z11
 	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
@@ -3380,10 +3357,9 @@ store64:
 	VMOVDQU64  pairedWords1<>+0(SB), Z9
 	VPERMI2W   Z7, Z5, Z9
 	VPADDD     Z30, Z9, Z9
-	VPSLLD     $0x1f, Z9, Z11
-	VPSRAD     $0x1f, Z11, Z11
+	VPTESTMD   repeated00000001<>+0(SB), Z9, K1
 	VPSRLD     $0x01, Z9, Z9
-	VPXORQ     Z11, Z9, Z9
+	VPSUBD     Z9, Z30, K1, Z9
 	VMOVDQU64  64(DX), Z10
 	VPSRAD     $0x1f, Z10, Z11
 	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
@@ -3394,10 +3370,9 @@ store64:
 	VMOVDQU64  pairedWords0<>+0(SB), Z9
 	VPERMI2W   Z8, Z6, Z9
 	VPADDD     Z30, Z9, Z9
-	VPSLLD     $0x1f, Z9, Z11
-	VPSRAD     $0x1f, Z11, Z11
+	VPTESTMD   repeated00000001<>+0(SB), Z9, K1
 	VPSRLD     $0x01, Z9, Z9
-	VPXORQ     Z11, Z9, Z9
+	VPSUBD     Z9, Z30, K1, Z9
 	VMOVDQU64  128(DX), Z10
 	VPSRAD     $0x1f, Z10, Z11
 	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
@@ -3408,10 +3383,9 @@ store64:
 	VMOVDQU64  pairedWords1<>+0(SB), Z9
 	VPERMI2W   Z8, Z6, Z9
 	VPADDD     Z30, Z9, Z9
-	VPSLLD     $0x1f, Z9, Z11
-	VPSRAD     $0x1f, Z11, Z11
+	VPTESTMD   repeated00000001<>+0(SB), Z9, K1
 	VPSRLD     $0x01, Z9, Z9
-	VPXORQ     Z11, Z9, Z9
+	VPSUBD     Z9, Z30, K1, Z9
 	VMOVDQU64  192(DX), Z10
 	VPSRAD     $0x1f, Z10, Z11
 	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
@@ -3441,11 +3415,11 @@ more64:
 	VPSUBW       Z3, Z10, Z10
 	VPSRLVW      Z10, Z12, Z12
 	VPORQ        Z12, Z7, Z7
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -3464,11 +3438,11 @@ more64:
 	VPSUBW       Z4, Z10, Z10
 	VPSRLVW      Z10, Z12, Z12
 	VPORQ        Z12, Z8, Z8
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z18, Z20, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z18, K1, Z20
-	VPEXPANDW    Z10, K1, Z18
+	VPEXPANDW    Z0, K1, Z18
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -3490,11 +3464,11 @@ more64:
 	VPADDW       Z30, Z3, Z3
 	VPSLLVW      Z3, Z12, Z12
 	VPORQ        Z12, Z7, Z7
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -3509,11 +3483,11 @@ more64:
 	VPADDW       Z30, Z4, Z4
 	VPSLLVW      Z4, Z12, Z12
 	VPORQ        Z12, Z8, Z8
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z18, Z20, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z18, K1, Z20
-	VPEXPANDW    Z10, K1, Z18
+	VPEXPANDW    Z0, K1, Z18
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -3555,16 +3529,12 @@ round32:
 	JA           finish32
 	VMOVDQU32    (BX), Y0
 	VPERMB       Z0, Z31, Z0
-	VPSRLD       $0x17, (DX), Z3
-	VPANDD       repeated000000ff<>+0(SB), Z3, Z3
-	VPSUBUSW     Z3, Z16, Z3
-	VPMINUD      repeated0000001f<>+0(SB), Z3, Z3
-	VPSRLD       $0x17, 64(DX), Z4
-	VPANDD       repeated000000ff<>+0(SB), Z4, Z4
-	VPSUBUSW     Z4, Z16, Z4
-	VPMINUD      repeated0000001f<>+0(SB), Z4, Z4
-	VMOVDQU64    evenWords<>+0(SB), Z1
-	VPERMI2W     Z4, Z3, Z1
+	VMOVDQU64    oddWords<>+0(SB), Z1
+	VMOVDQU64    (DX), Z3
+	VPERMI2W     64(DX), Z3, Z1
+	VPSRLW       $0x07, Z1, Z1
+	VPSUBUSB     Z1, Z16, Z1
+	VPMINUB      repeated1f1f1f1f<>+0(SB), Z1, Z1
 	VPADDB       Z1, Z1, Z1
 	VPADDB       Z1, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
@@ -3617,23 +3587,23 @@ round32:
 	VPTERNLOGD   $0xea, Z11, Z29, Z8
 	VPANDQ       Z29, Z7, Z11
 	VPSUBW       Z11, Z1, Z1
-	VPSHRDVW     Z3, Z19, Z17
-	VPSRLVW      Z3, Z19, Z10
-	VPMULLW      Z8, Z10, Z10
-	VPMULHUW     Z8, Z17, Z19
-	VPMULLW      Z8, Z17, Z17
-	VPADDW       Z10, Z19, Z19
-	VPADDW       Z17, Z1, Z10
-	VPANDNQ      Z17, Z10, Z17
-	VPSRLW       $0x0f, Z17, Z17
-	VPADDW       Z17, Z19, Z19
-	VMOVDQA64    Z10, Z17
 	VPSUBB       Z12, Z25, Z11
 	VPSRLW       $0x03, Z9, Z12
 	VPANDQ       Z26, Z12, Z12
 	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB      $0x06, Z11, Z12, K6, K5
 	VPMINUB      Z12, Z11, Z11
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z9
+	VPMULLW      Z8, Z9, Z9
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z9, Z19, Z19
+	VPADDW       Z17, Z1, Z9
+	VPANDNQ      Z17, Z9, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z9, Z17
 	VPANDQ       Z29, Z12, Z0
 	VPANDQ       Z29, Z11, Z3
 	VPANDQ       Z29, Z10, Z5
@@ -3650,11 +3620,11 @@ round32:
 	VPSHRDVW     Z3, Z19, Z17
 	VPSRLVW      Z3, Z19, Z19
 	VPSUBW       Z3, Z0, Z1
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -3665,10 +3635,9 @@ store32:
 	VMOVDQU64  pairedWords0<>+0(SB), Z9
 	VPERMI2W   Z7, Z5, Z9
 	VPADDD     Z30, Z9, Z9
-	VPSLLD     $0x1f, Z9, Z11
-	VPSRAD     $0x1f, Z11, Z11
+	VPTESTMD   repeated00000001<>+0(SB), Z9, K1
 	VPSRLD     $0x01, Z9, Z9
-	VPXORQ     Z11, Z9, Z9
+	VPSUBD     Z9, Z30, K1, Z9
 	VMOVDQU64  (DX), Z10
 	VPSRAD     $0x1f, Z10, Z11
 	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
@@ -3679,10 +3648,9 @@ store32:
 	VMOVDQU64  pairedWords1<>+0(SB), Z9
 	VPERMI2W   Z7, Z5, Z9
 	VPADDD     Z30, Z9, Z9
-	VPSLLD     $0x1f, Z9, Z11
-	VPSRAD     $0x1f, Z11, Z11
+	VPTESTMD   repeated00000001<>+0(SB), Z9, K1
 	VPSRLD     $0x01, Z9, Z9
-	VPXORQ     Z11, Z9, Z9
+	VPSUBD     Z9, Z30, K1, Z9
 	VMOVDQU64  64(DX), Z10
 	VPSRAD     $0x1f, Z10, Z11
 	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
@@ -3712,11 +3680,11 @@ more32:
 	VPSUBW       Z3, Z10, Z10
 	VPSRLVW      Z10, Z12, Z12
 	VPORQ        Z12, Z7, Z7
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -3737,11 +3705,11 @@ more32:
 	VPADDW       Z30, Z3, Z3
 	VPSLLVW      Z3, Z12, Z12
 	VPORQ        Z12, Z7, Z7
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -3777,13 +3745,11 @@ round16:
 	JA           finish16
 	VMOVDQU32    (BX), X0
 	VPERMB       Z0, Z31, Z0
-	VPSRLD       $0x17, (DX), Z3
-	VPANDD       repeated000000ff<>+0(SB), Z3, Z3
-	VPSUBUSW     Z3, Z16, Z3
-	VPMINUD      repeated0000001f<>+0(SB), Z3, Z3
-	VPXORQ       Z4, Z4, Z4
-	VMOVDQU64    evenWords<>+0(SB), Z1
-	VPERMI2W     Z4, Z3, Z1
+	VMOVDQU64    oddWords<>+0(SB), Z1
+	VPERMW       (DX), Z1, Z1
+	VPSRLW       $0x07, Z1, Z1
+	VPSUBUSB     Z1, Z16, Z1
+	VPMINUB      repeated1f1f1f1f<>+0(SB), Z1, Z1
 	VPADDB       Z1, Z1, Z1
 	VPADDB       Z1, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
@@ -3836,23 +3802,23 @@ round16:
 	VPTERNLOGD   $0xea, Z11, Z29, Z8
 	VPANDQ       Z29, Z7, Z11
 	VPSUBW       Z11, Z1, Z1
-	VPSHRDVW     Z3, Z19, Z17
-	VPSRLVW      Z3, Z19, Z10
-	VPMULLW      Z8, Z10, Z10
-	VPMULHUW     Z8, Z17, Z19
-	VPMULLW      Z8, Z17, Z17
-	VPADDW       Z10, Z19, Z19
-	VPADDW       Z17, Z1, Z10
-	VPANDNQ      Z17, Z10, Z17
-	VPSRLW       $0x0f, Z17, Z17
-	VPADDW       Z17, Z19, Z19
-	VMOVDQA64    Z10, Z17
 	VPSUBB       Z12, Z25, Z11
 	VPSRLW       $0x03, Z9, Z12
 	VPANDQ       Z26, Z12, Z12
 	VPANDQ       repeated07070707<>+0(SB), Z9, Z10
 	VPCMPUB      $0x06, Z11, Z12, K6, K5
 	VPMINUB      Z12, Z11, Z11
+	VPSHRDVW     Z3, Z19, Z17
+	VPSRLVW      Z3, Z19, Z9
+	VPMULLW      Z8, Z9, Z9
+	VPMULHUW     Z8, Z17, Z19
+	VPMULLW      Z8, Z17, Z17
+	VPADDW       Z9, Z19, Z19
+	VPADDW       Z17, Z1, Z9
+	VPANDNQ      Z17, Z9, Z17
+	VPSRLW       $0x0f, Z17, Z17
+	VPADDW       Z17, Z19, Z19
+	VMOVDQA64    Z9, Z17
 	VPANDQ       Z29, Z12, Z0
 	VPANDQ       Z29, Z11, Z3
 	VPANDQ       Z29, Z10, Z5
@@ -3869,11 +3835,11 @@ round16:
 	VPSHRDVW     Z3, Z19, Z17
 	VPSRLVW      Z3, Z19, Z19
 	VPSUBW       Z3, Z0, Z1
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -3884,10 +3850,9 @@ store16:
 	VMOVDQU64  pairedWords0<>+0(SB), Z9
 	VPERMI2W   Z7, Z5, Z9
 	VPADDD     Z30, Z9, Z9
-	VPSLLD     $0x1f, Z9, Z11
-	VPSRAD     $0x1f, Z11, Z11
+	VPTESTMD   repeated00000001<>+0(SB), Z9, K1
 	VPSRLD     $0x01, Z9, Z9
-	VPXORQ     Z11, Z9, Z9
+	VPSUBD     Z9, Z30, K1, Z9
 	VMOVDQU64  (DX), Z10
 	VPSRAD     $0x1f, Z10, Z11
 	VPTERNLOGD $0x1e, repeated80000000<>+0(SB), Z11, Z10
@@ -3917,11 +3882,11 @@ more16:
 	VPSUBW       Z3, Z10, Z10
 	VPSRLVW      Z10, Z12, Z12
 	VPORQ        Z12, Z7, Z7
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -3942,11 +3907,11 @@ more16:
 	VPADDW       Z30, Z3, Z3
 	VPSLLVW      Z3, Z12, Z12
 	VPORQ        Z12, Z7, Z7
-	VMOVDQU64    (DI), Z10
+	VMOVDQU64    (DI), Z0
 	VPSHLDW      $0x01, Z17, Z19, Z9
 	VPTESTNMW    Z9, Z9, K7, K1
 	VMOVDQU16    Z17, K1, Z19
-	VPEXPANDW    Z10, K1, Z17
+	VPEXPANDW    Z0, K1, Z17
 	KMOVD        K1, R10
 	POPCNTL      R10, R10
 	LEAQ         (DI)(R10*2), DI
@@ -3966,137 +3931,71 @@ finish:
 	VZEROUPPER
 	RET
 
-DATA repeated000000ff<>+0(SB)/1, $0xff
-DATA repeated000000ff<>+1(SB)/1, $0x00
-DATA repeated000000ff<>+2(SB)/1, $0x00
-DATA repeated000000ff<>+3(SB)/1, $0x00
-DATA repeated000000ff<>+4(SB)/1, $0xff
-DATA repeated000000ff<>+5(SB)/1, $0x00
-DATA repeated000000ff<>+6(SB)/1, $0x00
-DATA repeated000000ff<>+7(SB)/1, $0x00
-DATA repeated000000ff<>+8(SB)/1, $0xff
-DATA repeated000000ff<>+9(SB)/1, $0x00
-DATA repeated000000ff<>+10(SB)/1, $0x00
-DATA repeated000000ff<>+11(SB)/1, $0x00
-DATA repeated000000ff<>+12(SB)/1, $0xff
-DATA repeated000000ff<>+13(SB)/1, $0x00
-DATA repeated000000ff<>+14(SB)/1, $0x00
-DATA repeated000000ff<>+15(SB)/1, $0x00
-DATA repeated000000ff<>+16(SB)/1, $0xff
-DATA repeated000000ff<>+17(SB)/1, $0x00
-DATA repeated000000ff<>+18(SB)/1, $0x00
-DATA repeated000000ff<>+19(SB)/1, $0x00
-DATA repeated000000ff<>+20(SB)/1, $0xff
-DATA repeated000000ff<>+21(SB)/1, $0x00
-DATA repeated000000ff<>+22(SB)/1, $0x00
-DATA repeated000000ff<>+23(SB)/1, $0x00
-DATA repeated000000ff<>+24(SB)/1, $0xff
-DATA repeated000000ff<>+25(SB)/1, $0x00
-DATA repeated000000ff<>+26(SB)/1, $0x00
-DATA repeated000000ff<>+27(SB)/1, $0x00
-DATA repeated000000ff<>+28(SB)/1, $0xff
-DATA repeated000000ff<>+29(SB)/1, $0x00
-DATA repeated000000ff<>+30(SB)/1, $0x00
-DATA repeated000000ff<>+31(SB)/1, $0x00
-DATA repeated000000ff<>+32(SB)/1, $0xff
-DATA repeated000000ff<>+33(SB)/1, $0x00
-DATA repeated000000ff<>+34(SB)/1, $0x00
-DATA repeated000000ff<>+35(SB)/1, $0x00
-DATA repeated000000ff<>+36(SB)/1, $0xff
-DATA repeated000000ff<>+37(SB)/1, $0x00
-DATA repeated000000ff<>+38(SB)/1, $0x00
-DATA repeated000000ff<>+39(SB)/1, $0x00
-DATA repeated000000ff<>+40(SB)/1, $0xff
-DATA repeated000000ff<>+41(SB)/1, $0x00
-DATA repeated000000ff<>+42(SB)/1, $0x00
-DATA repeated000000ff<>+43(SB)/1, $0x00
-DATA repeated000000ff<>+44(SB)/1, $0xff
-DATA repeated000000ff<>+45(SB)/1, $0x00
-DATA repeated000000ff<>+46(SB)/1, $0x00
-DATA repeated000000ff<>+47(SB)/1, $0x00
-DATA repeated000000ff<>+48(SB)/1, $0xff
-DATA repeated000000ff<>+49(SB)/1, $0x00
-DATA repeated000000ff<>+50(SB)/1, $0x00
-DATA repeated000000ff<>+51(SB)/1, $0x00
-DATA repeated000000ff<>+52(SB)/1, $0xff
-DATA repeated000000ff<>+53(SB)/1, $0x00
-DATA repeated000000ff<>+54(SB)/1, $0x00
-DATA repeated000000ff<>+55(SB)/1, $0x00
-DATA repeated000000ff<>+56(SB)/1, $0xff
-DATA repeated000000ff<>+57(SB)/1, $0x00
-DATA repeated000000ff<>+58(SB)/1, $0x00
-DATA repeated000000ff<>+59(SB)/1, $0x00
-DATA repeated000000ff<>+60(SB)/1, $0xff
-DATA repeated000000ff<>+61(SB)/1, $0x00
-DATA repeated000000ff<>+62(SB)/1, $0x00
-DATA repeated000000ff<>+63(SB)/1, $0x00
-GLOBL repeated000000ff<>(SB), RODATA|NOPTR, $64
-
-DATA repeated0000001f<>+0(SB)/1, $0x1f
-DATA repeated0000001f<>+1(SB)/1, $0x00
-DATA repeated0000001f<>+2(SB)/1, $0x00
-DATA repeated0000001f<>+3(SB)/1, $0x00
-DATA repeated0000001f<>+4(SB)/1, $0x1f
-DATA repeated0000001f<>+5(SB)/1, $0x00
-DATA repeated0000001f<>+6(SB)/1, $0x00
-DATA repeated0000001f<>+7(SB)/1, $0x00
-DATA repeated0000001f<>+8(SB)/1, $0x1f
-DATA repeated0000001f<>+9(SB)/1, $0x00
-DATA repeated0000001f<>+10(SB)/1, $0x00
-DATA repeated0000001f<>+11(SB)/1, $0x00
-DATA repeated0000001f<>+12(SB)/1, $0x1f
-DATA repeated0000001f<>+13(SB)/1, $0x00
-DATA repeated0000001f<>+14(SB)/1, $0x00
-DATA repeated0000001f<>+15(SB)/1, $0x00
-DATA repeated0000001f<>+16(SB)/1, $0x1f
-DATA repeated0000001f<>+17(SB)/1, $0x00
-DATA repeated0000001f<>+18(SB)/1, $0x00
-DATA repeated0000001f<>+19(SB)/1, $0x00
-DATA repeated0000001f<>+20(SB)/1, $0x1f
-DATA repeated0000001f<>+21(SB)/1, $0x00
-DATA repeated0000001f<>+22(SB)/1, $0x00
-DATA repeated0000001f<>+23(SB)/1, $0x00
-DATA repeated0000001f<>+24(SB)/1, $0x1f
-DATA repeated0000001f<>+25(SB)/1, $0x00
-DATA repeated0000001f<>+26(SB)/1, $0x00
-DATA repeated0000001f<>+27(SB)/1, $0x00
-DATA repeated0000001f<>+28(SB)/1, $0x1f
-DATA repeated0000001f<>+29(SB)/1, $0x00
-DATA repeated0000001f<>+30(SB)/1, $0x00
-DATA repeated0000001f<>+31(SB)/1, $0x00
-DATA repeated0000001f<>+32(SB)/1, $0x1f
-DATA repeated0000001f<>+33(SB)/1, $0x00
-DATA repeated0000001f<>+34(SB)/1, $0x00
-DATA repeated0000001f<>+35(SB)/1, $0x00
-DATA repeated0000001f<>+36(SB)/1, $0x1f
-DATA repeated0000001f<>+37(SB)/1, $0x00
-DATA repeated0000001f<>+38(SB)/1, $0x00
-DATA repeated0000001f<>+39(SB)/1, $0x00
-DATA repeated0000001f<>+40(SB)/1, $0x1f
-DATA repeated0000001f<>+41(SB)/1, $0x00
-DATA repeated0000001f<>+42(SB)/1, $0x00
-DATA repeated0000001f<>+43(SB)/1, $0x00
-DATA repeated0000001f<>+44(SB)/1, $0x1f
-DATA repeated0000001f<>+45(SB)/1, $0x00
-DATA repeated0000001f<>+46(SB)/1, $0x00
-DATA repeated0000001f<>+47(SB)/1, $0x00
-DATA repeated0000001f<>+48(SB)/1, $0x1f
-DATA repeated0000001f<>+49(SB)/1, $0x00
-DATA repeated0000001f<>+50(SB)/1, $0x00
-DATA repeated0000001f<>+51(SB)/1, $0x00
-DATA repeated0000001f<>+52(SB)/1, $0x1f
-DATA repeated0000001f<>+53(SB)/1, $0x00
-DATA repeated0000001f<>+54(SB)/1, $0x00
-DATA repeated0000001f<>+55(SB)/1, $0x00
-DATA repeated0000001f<>+56(SB)/1, $0x1f
-DATA repeated0000001f<>+57(SB)/1, $0x00
-DATA repeated0000001f<>+58(SB)/1, $0x00
-DATA repeated0000001f<>+59(SB)/1, $0x00
-DATA repeated0000001f<>+60(SB)/1, $0x1f
-DATA repeated0000001f<>+61(SB)/1, $0x00
-DATA repeated0000001f<>+62(SB)/1, $0x00
-DATA repeated0000001f<>+63(SB)/1, $0x00
-GLOBL repeated0000001f<>(SB), RODATA|NOPTR, $64
+DATA repeated00000001<>+0(SB)/1, $0x01
+DATA repeated00000001<>+1(SB)/1, $0x00
+DATA repeated00000001<>+2(SB)/1, $0x00
+DATA repeated00000001<>+3(SB)/1, $0x00
+DATA repeated00000001<>+4(SB)/1, $0x01
+DATA repeated00000001<>+5(SB)/1, $0x00
+DATA repeated00000001<>+6(SB)/1, $0x00
+DATA repeated00000001<>+7(SB)/1, $0x00
+DATA repeated00000001<>+8(SB)/1, $0x01
+DATA repeated00000001<>+9(SB)/1, $0x00
+DATA repeated00000001<>+10(SB)/1, $0x00
+DATA repeated00000001<>+11(SB)/1, $0x00
+DATA repeated00000001<>+12(SB)/1, $0x01
+DATA repeated00000001<>+13(SB)/1, $0x00
+DATA repeated00000001<>+14(SB)/1, $0x00
+DATA repeated00000001<>+15(SB)/1, $0x00
+DATA repeated00000001<>+16(SB)/1, $0x01
+DATA repeated00000001<>+17(SB)/1, $0x00
+DATA repeated00000001<>+18(SB)/1, $0x00
+DATA repeated00000001<>+19(SB)/1, $0x00
+DATA repeated00000001<>+20(SB)/1, $0x01
+DATA repeated00000001<>+21(SB)/1, $0x00
+DATA repeated00000001<>+22(SB)/1, $0x00
+DATA repeated00000001<>+23(SB)/1, $0x00
+DATA repeated00000001<>+24(SB)/1, $0x01
+DATA repeated00000001<>+25(SB)/1, $0x00
+DATA repeated00000001<>+26(SB)/1, $0x00
+DATA repeated00000001<>+27(SB)/1, $0x00
+DATA repeated00000001<>+28(SB)/1, $0x01
+DATA repeated00000001<>+29(SB)/1, $0x00
+DATA repeated00000001<>+30(SB)/1, $0x00
+DATA repeated00000001<>+31(SB)/1, $0x00
+DATA repeated00000001<>+32(SB)/1, $0x01
+DATA repeated00000001<>+33(SB)/1, $0x00
+DATA repeated00000001<>+34(SB)/1, $0x00
+DATA repeated00000001<>+35(SB)/1, $0x00
+DATA repeated00000001<>+36(SB)/1, $0x01
+DATA repeated00000001<>+37(SB)/1, $0x00
+DATA repeated00000001<>+38(SB)/1, $0x00
+DATA repeated00000001<>+39(SB)/1, $0x00
+DATA repeated00000001<>+40(SB)/1, $0x01
+DATA repeated00000001<>+41(SB)/1, $0x00
+DATA repeated00000001<>+42(SB)/1, $0x00
+DATA repeated00000001<>+43(SB)/1, $0x00
+DATA repeated00000001<>+44(SB)/1, $0x01
+DATA repeated00000001<>+45(SB)/1, $0x00
+DATA repeated00000001<>+46(SB)/1, $0x00
+DATA repeated00000001<>+47(SB)/1, $0x00
+DATA repeated00000001<>+48(SB)/1, $0x01
+DATA repeated00000001<>+49(SB)/1, $0x00
+DATA repeated00000001<>+50(SB)/1, $0x00
+DATA repeated00000001<>+51(SB)/1, $0x00
+DATA repeated00000001<>+52(SB)/1, $0x01
+DATA repeated00000001<>+53(SB)/1, $0x00
+DATA repeated00000001<>+54(SB)/1, $0x00
+DATA repeated00000001<>+55(SB)/1, $0x00
+DATA repeated00000001<>+56(SB)/1, $0x01
+DATA repeated00000001<>+57(SB)/1, $0x00
+DATA repeated00000001<>+58(SB)/1, $0x00
+DATA repeated00000001<>+59(SB)/1, $0x00
+DATA repeated00000001<>+60(SB)/1, $0x01
+DATA repeated00000001<>+61(SB)/1, $0x00
+DATA repeated00000001<>+62(SB)/1, $0x00
+DATA repeated00000001<>+63(SB)/1, $0x00
+GLOBL repeated00000001<>(SB), RODATA|NOPTR, $64
 
 DATA repeated80000000<>+0(SB)/1, $0x00
 DATA repeated80000000<>+1(SB)/1, $0x00
@@ -4163,6 +4062,701 @@ DATA repeated80000000<>+61(SB)/1, $0x00
 DATA repeated80000000<>+62(SB)/1, $0x00
 DATA repeated80000000<>+63(SB)/1, $0x80
 GLOBL repeated80000000<>(SB), RODATA|NOPTR, $64
+
+// func decode8AVX512(d *byte, dst *byte, base *byte, shift *byte, kind *byte, src *byte, size int, rounds int, lanes int, stride int) (done int, read int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, POPCNT
+TEXT ·decode8AVX512(SB), NOSPLIT, $0-96
+	MOVQ         d+0(FP), AX
+	VMOVDQU64    weaveBytes<>+0(SB), Z31
+	VPTERNLOGD   $0xff, Z30, Z30, Z30
+	MOVL         $0x000000ff, CX
+	VPBROADCASTW CX, Z29
+	MOVL         $0x00000303, CX
+	VPBROADCASTW CX, Z28
+	MOVL         $0x00000101, CX
+	VPBROADCASTW CX, Z27
+	MOVL         $0x00001f1f, CX
+	VPBROADCASTW CX, Z26
+	MOVL         $0x00000f0f, CX
+	VPBROADCASTW CX, Z25
+	VMOVDQU64    576(AX), Z24
+	VMOVDQU64    1088(AX), Z23
+	VMOVDQU64    1216(AX), Z22
+	VMOVDQU64    1344(AX), Z21
+	VMOVDQU64    704(AX), Z13
+	VMOVDQU64    832(AX), Z14
+	VMOVDQU64    960(AX), Z15
+	MOVQ         dst+8(FP), CX
+	MOVQ         base+16(FP), DX
+	MOVQ         shift+24(FP), BX
+	MOVQ         kind+32(FP), SI
+	MOVQ         stride+72(FP), DI
+	VMOVDQU64    80(SI), Z16
+	MOVQ         src+40(FP), R8
+	MOVQ         size+48(FP), R9
+	ADDQ         R8, R9
+	MOVQ         rounds+56(FP), R10
+	MOVQ         lanes+64(FP), R11
+	MOVQ         R8, R12
+	XORQ         R13, R13
+	SUBQ         $0x00000200, R9
+	CMPQ         R11, $0x20
+	JEQ          lanes32
+	JL           lanes16
+	MOVQ         $0x00000000ffffffff, R11
+	KMOVQ        R11, K7
+	MOVQ         $0xffffffffffffffff, R11
+	KMOVQ        R11, K6
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z18
+	VMOVDQU64    oddWords<>+0(SB), Z20
+	VPERMI2W     Z1, Z0, Z18
+	VPERMI2W     Z1, Z0, Z20
+
+round64:
+	CMPQ       R10, R13
+	JLE        finish64
+	CMPQ       R8, R9
+	JA         finish64
+	VMOVDQU64  (DX), Z0
+	VPERMB     Z0, Z31, Z0
+	VMOVDQA64  Z0, Z1
+	VPSRLW     (SI), Z1, Z1
+	VPANDQ     16(SI), Z1, Z1
+	VPSUBUSB   Z1, Z16, Z1
+	VPMINUB    repeated1f1f1f1f<>+0(SB), Z1, Z1
+	VMOVDQU64  (BX), Z0
+	VPERMB     Z0, Z31, Z0
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSRLW     $0x08, Z12, Z4
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPSLLVW    Z4, Z30, Z2
+	VPANDNQ    Z18, Z2, Z2
+	VPMINUW    Z29, Z1, Z10
+	VPMINUW    Z29, Z2, Z11
+	VPSLLW     $0x08, Z11, Z11
+	VPORQ      Z11, Z10, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSRLW     $0x08, Z5, Z11
+	VPTERNLOGD $0xdc, Z29, Z11, Z6
+	VPSRLW     $0x08, Z7, Z11
+	VPSUBW     Z11, Z2, Z2
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z9
+	VPMULLW    Z8, Z9, Z9
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z9, Z19, Z19
+	VPADDW     Z17, Z1, Z9
+	VPANDNQ    Z17, Z9, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z9, Z17
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (R8), Z0
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z0, K1, Z17
+	KMOVD      K1, R11
+	POPCNTL    R11, R11
+	LEAQ       (R8)(R11*2), R8
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z9
+	VPMULLW    Z6, Z9, Z9
+	VPMULHUW   Z6, Z18, Z20
+	VPMULLW    Z6, Z18, Z18
+	VPADDW     Z9, Z20, Z20
+	VPADDW     Z18, Z2, Z9
+	VPANDNQ    Z18, Z9, Z18
+	VPSRLW     $0x0f, Z18, Z18
+	VPADDW     Z18, Z20, Z20
+	VMOVDQA64  Z9, Z18
+	VPSRLW     $0x08, Z12, Z0
+	VPSRLW     $0x08, Z11, Z4
+	VPSRLW     $0x08, Z10, Z6
+	VPSLLVW    Z0, Z6, Z6
+	VPSLLVW    Z4, Z30, Z9
+	VPTERNLOGD $0xf2, Z18, Z9, Z6
+	VPSHRDVW   Z4, Z20, Z18
+	VPSRLVW    Z4, Z20, Z20
+	VPSUBW     Z4, Z0, Z2
+	VMOVDQU64  (R8), Z0
+	VPSHLDW    $0x01, Z18, Z20, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z18, K1, Z20
+	VPEXPANDW  Z0, K1, Z18
+	KMOVD      K1, R11
+	POPCNTL    R11, R11
+	LEAQ       (R8)(R11*2), R8
+	KORTESTQ   K5, K5
+	JNE        more64
+
+store64:
+	VPADDW     Z30, Z5, Z5
+	VPTESTMW   repeated00010001<>+0(SB), Z5, K1
+	VPSRLW     $0x01, Z5, Z5
+	VPSUBW     Z5, Z30, K1, Z5
+	VPADDW     Z30, Z6, Z6
+	VPTESTMW   repeated00010001<>+0(SB), Z6, K1
+	VPSRLW     $0x01, Z6, Z6
+	VPSUBW     Z6, Z30, K1, Z6
+	VPANDQ     Z29, Z5, Z5
+	VPSLLW     $0x08, Z6, Z6
+	VPORQ      Z6, Z5, Z5
+	VMOVDQU64  (DX), Z0
+	VPERMB     Z0, Z31, Z0
+	VPMOVB2M   Z0, K1
+	VMOVDQU8.Z 144(SI), K1, Z10
+	VPXORQ     Z10, Z0, Z0
+	VPADDB     Z5, Z0, Z0
+	VPMOVB2M   Z0, K1
+	VMOVDQU8.Z 144(SI), K1, Z10
+	VPXORQ     Z10, Z0, Z0
+	VMOVDQU64  unweaveBytes<>+0(SB), Z10
+	VPERMB     Z0, Z10, Z0
+	VMOVDQU64  Z0, (CX)
+	ADDQ       DI, BX
+	ADDQ       $0x40, DX
+	ADDQ       $0x40, CX
+	INCQ       R13
+	JMP        round64
+
+more64:
+	MOVL         $0x0000000f, R11
+	VPBROADCASTW R11, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (R8), Z0
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z0, K1, Z17
+	KMOVD        K1, R11
+	POPCNTL      R11, R11
+	LEAQ         (R8)(R11*2), R8
+	MOVL         $0x0000000f, R11
+	VPBROADCASTW R11, Z11
+	VPMINUW      Z11, Z2, Z10
+	VPSUBW       Z10, Z2, Z2
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z18, Z12, Z12
+	VPSHRDVW     Z10, Z20, Z18
+	VPSRLVW      Z10, Z20, Z20
+	VPSLLVW      Z4, Z12, Z10
+	VPORQ        Z10, Z6, Z6
+	VMOVDQU64    (R8), Z0
+	VPSHLDW      $0x01, Z18, Z20, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z18, K1, Z20
+	VPEXPANDW    Z0, K1, Z18
+	KMOVD        K1, R11
+	POPCNTL      R11, R11
+	LEAQ         (R8)(R11*2), R8
+	MOVL         $0x0000000f, R11
+	VPBROADCASTW R11, Z11
+	JMP          store64
+
+finish64:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z20, Z18, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z20, Z18, Z1
+	VMOVDQU64 Z1, 192(AX)
+	JMP       finish
+
+lanes32:
+	MOVQ      $0x00000000ffffffff, R11
+	KMOVQ     R11, K7
+	MOVQ      $0x5555555555555555, R11
+	KMOVQ     R11, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round32:
+	CMPQ       R10, R13
+	JLE        finish32
+	CMPQ       R8, R9
+	JA         finish32
+	VMOVDQU32  (DX), Y0
+	VPERMB     Z0, Z31, Z0
+	VMOVDQA64  Z0, Z1
+	VPSRLW     (SI), Z1, Z1
+	VPANDQ     16(SI), Z1, Z1
+	VPSUBUSB   Z1, Z16, Z1
+	VPMINUB    repeated1f1f1f1f<>+0(SB), Z1, Z1
+	VMOVDQU32  (BX), Y0
+	VPERMB     Z0, Z31, Z0
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPMINUW    Z29, Z1, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z9
+	VPMULLW    Z8, Z9, Z9
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z9, Z19, Z19
+	VPADDW     Z17, Z1, Z9
+	VPANDNQ    Z17, Z9, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z9, Z17
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (R8), Z0
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z0, K1, Z17
+	KMOVD      K1, R11
+	POPCNTL    R11, R11
+	LEAQ       (R8)(R11*2), R8
+	KORTESTQ   K5, K5
+	JNE        more32
+
+store32:
+	VPADDW     Z30, Z5, Z5
+	VPTESTMW   repeated00010001<>+0(SB), Z5, K1
+	VPSRLW     $0x01, Z5, Z5
+	VPSUBW     Z5, Z30, K1, Z5
+	VPANDQ     Z29, Z5, Z5
+	VMOVDQU32  (DX), Y0
+	VPERMB     Z0, Z31, Z0
+	VPMOVB2M   Z0, K1
+	VMOVDQU8.Z 144(SI), K1, Z10
+	VPXORQ     Z10, Z0, Z0
+	VPADDB     Z5, Z0, Z0
+	VPMOVB2M   Z0, K1
+	VMOVDQU8.Z 144(SI), K1, Z10
+	VPXORQ     Z10, Z0, Z0
+	VMOVDQU64  unweaveBytes<>+0(SB), Z10
+	VPERMB     Z0, Z10, Z0
+	VMOVDQU32  Y0, (CX)
+	ADDQ       DI, BX
+	ADDQ       $0x20, DX
+	ADDQ       $0x20, CX
+	INCQ       R13
+	JMP        round32
+
+more32:
+	MOVL         $0x0000000f, R11
+	VPBROADCASTW R11, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (R8), Z0
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z0, K1, Z17
+	KMOVD        K1, R11
+	POPCNTL      R11, R11
+	LEAQ         (R8)(R11*2), R8
+	MOVL         $0x0000000f, R11
+	VPBROADCASTW R11, Z11
+	JMP          store32
+
+finish32:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 64(AX)
+	JMP       finish
+
+lanes16:
+	MOVQ      $0x000000000000ffff, R11
+	KMOVQ     R11, K7
+	MOVQ      $0x0000000055555555, R11
+	KMOVQ     R11, K6
+	VMOVDQU64 (AX), Z0
+	VMOVDQU64 64(AX), Z1
+	VMOVDQU64 evenWords<>+0(SB), Z17
+	VMOVDQU64 oddWords<>+0(SB), Z19
+	VPERMI2W  Z1, Z0, Z17
+	VPERMI2W  Z1, Z0, Z19
+
+round16:
+	CMPQ       R10, R13
+	JLE        finish16
+	CMPQ       R8, R9
+	JA         finish16
+	VMOVDQU32  (DX), X0
+	VPERMB     Z0, Z31, Z0
+	VMOVDQA64  Z0, Z1
+	VPSRLW     (SI), Z1, Z1
+	VPANDQ     16(SI), Z1, Z1
+	VPSUBUSB   Z1, Z16, Z1
+	VPMINUB    repeated1f1f1f1f<>+0(SB), Z1, Z1
+	VMOVDQU32  (BX), X0
+	VPERMB     Z0, Z31, Z0
+	VPADDB     Z1, Z1, Z1
+	VPADDB     Z1, Z0, Z0
+	VPXORQ     Z1, Z1, Z1
+	VPMAXSB    Z1, Z0, Z0
+	VPMINSB    repeated3f3f3f3f<>+0(SB), Z0, Z0
+	VPERMB     320(AX), Z0, Z12
+	VPERMB     256(AX), Z0, Z9
+	VPANDQ     Z29, Z12, Z3
+	VPSLLVW    Z3, Z30, Z1
+	VPANDNQ    Z17, Z1, Z1
+	VPMINUW    Z29, Z1, Z10
+	VPERMB     384(AX), Z0, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VPERMB     448(AX), Z0, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VPERMB     512(AX), Z0, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z5, Z6, Z6
+	VPADDB     Z6, Z7, Z7
+	VPSLLW     $0x02, Z7, Z7
+	VPSUBB     Z7, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VPERMI2B   768(AX), Z13, Z5
+	VPSUBUSB   Z10, Z5, Z5
+	VPMINUB    Z27, Z5, Z5
+	VMOVDQA64  Z9, Z6
+	VPERMI2B   896(AX), Z14, Z6
+	VPSUBUSB   Z10, Z6, Z6
+	VPMINUB    Z27, Z6, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1024(AX), Z15, Z7
+	VPSUBUSB   Z10, Z7, Z7
+	VPMINUB    Z27, Z7, Z7
+	VPADDB     Z28, Z9, Z9
+	VPADDB     Z5, Z6, Z6
+	VPSUBB     Z7, Z9, Z9
+	VPSUBB     Z6, Z9, Z9
+	VMOVDQA64  Z9, Z5
+	VMOVDQA64  Z9, Z6
+	VMOVDQA64  Z9, Z7
+	VPERMI2B   1152(AX), Z23, Z5
+	VPERMI2B   1280(AX), Z22, Z6
+	VPERMI2B   640(AX), Z24, Z7
+	VPERMI2B   1408(AX), Z21, Z9
+	VPSLLW     $0x08, Z6, Z11
+	VMOVDQA64  Z5, Z8
+	VPTERNLOGD $0xea, Z11, Z29, Z8
+	VPANDQ     Z29, Z7, Z11
+	VPSUBW     Z11, Z1, Z1
+	VPSUBB     Z12, Z25, Z11
+	VPSRLW     $0x03, Z9, Z12
+	VPANDQ     Z26, Z12, Z12
+	VPANDQ     repeated07070707<>+0(SB), Z9, Z10
+	VPCMPUB    $0x06, Z11, Z12, K6, K5
+	VPMINUB    Z12, Z11, Z11
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z9
+	VPMULLW    Z8, Z9, Z9
+	VPMULHUW   Z8, Z17, Z19
+	VPMULLW    Z8, Z17, Z17
+	VPADDW     Z9, Z19, Z19
+	VPADDW     Z17, Z1, Z9
+	VPANDNQ    Z17, Z9, Z17
+	VPSRLW     $0x0f, Z17, Z17
+	VPADDW     Z17, Z19, Z19
+	VMOVDQA64  Z9, Z17
+	VPANDQ     Z29, Z12, Z0
+	VPANDQ     Z29, Z11, Z3
+	VPANDQ     Z29, Z10, Z5
+	VPSLLVW    Z0, Z5, Z5
+	VPSLLVW    Z3, Z30, Z9
+	VPTERNLOGD $0xf2, Z17, Z9, Z5
+	VPSHRDVW   Z3, Z19, Z17
+	VPSRLVW    Z3, Z19, Z19
+	VPSUBW     Z3, Z0, Z1
+	VMOVDQU64  (R8), Z0
+	VPSHLDW    $0x01, Z17, Z19, Z9
+	VPTESTNMW  Z9, Z9, K7, K1
+	VMOVDQU16  Z17, K1, Z19
+	VPEXPANDW  Z0, K1, Z17
+	KMOVD      K1, R11
+	POPCNTL    R11, R11
+	LEAQ       (R8)(R11*2), R8
+	KORTESTQ   K5, K5
+	JNE        more16
+
+store16:
+	VPADDW     Z30, Z5, Z5
+	VPTESTMW   repeated00010001<>+0(SB), Z5, K1
+	VPSRLW     $0x01, Z5, Z5
+	VPSUBW     Z5, Z30, K1, Z5
+	VPANDQ     Z29, Z5, Z5
+	VMOVDQU32  (DX), X0
+	VPERMB     Z0, Z31, Z0
+	VPMOVB2M   Z0, K1
+	VMOVDQU8.Z 144(SI), K1, Z10
+	VPXORQ     Z10, Z0, Z0
+	VPADDB     Z5, Z0, Z0
+	VPMOVB2M   Z0, K1
+	VMOVDQU8.Z 144(SI), K1, Z10
+	VPXORQ     Z10, Z0, Z0
+	VMOVDQU64  unweaveBytes<>+0(SB), Z10
+	VPERMB     Z0, Z10, Z0
+	VMOVDQU32  X0, (CX)
+	ADDQ       DI, BX
+	ADDQ       $0x10, DX
+	ADDQ       $0x10, CX
+	INCQ       R13
+	JMP        round16
+
+more16:
+	MOVL         $0x0000000f, R11
+	VPBROADCASTW R11, Z11
+	VPMINUW      Z11, Z1, Z10
+	VPSUBW       Z10, Z1, Z1
+	VPSLLVW      Z10, Z30, Z12
+	VPANDNQ      Z17, Z12, Z12
+	VPSHRDVW     Z10, Z19, Z17
+	VPSRLVW      Z10, Z19, Z19
+	VPSLLVW      Z3, Z12, Z10
+	VPORQ        Z10, Z5, Z5
+	VMOVDQU64    (R8), Z0
+	VPSHLDW      $0x01, Z17, Z19, Z9
+	VPTESTNMW    Z9, Z9, K7, K1
+	VMOVDQU16    Z17, K1, Z19
+	VPEXPANDW    Z0, K1, Z17
+	KMOVD        K1, R11
+	POPCNTL      R11, R11
+	LEAQ         (R8)(R11*2), R8
+	MOVL         $0x0000000f, R11
+	VPBROADCASTW R11, Z11
+	JMP          store16
+
+finish16:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, (AX)
+
+finish:
+	SUBQ R12, R8
+	MOVQ R13, done+80(FP)
+	MOVQ R8, read+88(FP)
+	VZEROUPPER
+	RET
+
+DATA unweaveBytes<>+0(SB)/1, $0x00
+DATA unweaveBytes<>+1(SB)/1, $0x02
+DATA unweaveBytes<>+2(SB)/1, $0x04
+DATA unweaveBytes<>+3(SB)/1, $0x06
+DATA unweaveBytes<>+4(SB)/1, $0x08
+DATA unweaveBytes<>+5(SB)/1, $0x0a
+DATA unweaveBytes<>+6(SB)/1, $0x0c
+DATA unweaveBytes<>+7(SB)/1, $0x0e
+DATA unweaveBytes<>+8(SB)/1, $0x10
+DATA unweaveBytes<>+9(SB)/1, $0x12
+DATA unweaveBytes<>+10(SB)/1, $0x14
+DATA unweaveBytes<>+11(SB)/1, $0x16
+DATA unweaveBytes<>+12(SB)/1, $0x18
+DATA unweaveBytes<>+13(SB)/1, $0x1a
+DATA unweaveBytes<>+14(SB)/1, $0x1c
+DATA unweaveBytes<>+15(SB)/1, $0x1e
+DATA unweaveBytes<>+16(SB)/1, $0x20
+DATA unweaveBytes<>+17(SB)/1, $0x22
+DATA unweaveBytes<>+18(SB)/1, $0x24
+DATA unweaveBytes<>+19(SB)/1, $0x26
+DATA unweaveBytes<>+20(SB)/1, $0x28
+DATA unweaveBytes<>+21(SB)/1, $0x2a
+DATA unweaveBytes<>+22(SB)/1, $0x2c
+DATA unweaveBytes<>+23(SB)/1, $0x2e
+DATA unweaveBytes<>+24(SB)/1, $0x30
+DATA unweaveBytes<>+25(SB)/1, $0x32
+DATA unweaveBytes<>+26(SB)/1, $0x34
+DATA unweaveBytes<>+27(SB)/1, $0x36
+DATA unweaveBytes<>+28(SB)/1, $0x38
+DATA unweaveBytes<>+29(SB)/1, $0x3a
+DATA unweaveBytes<>+30(SB)/1, $0x3c
+DATA unweaveBytes<>+31(SB)/1, $0x3e
+DATA unweaveBytes<>+32(SB)/1, $0x01
+DATA unweaveBytes<>+33(SB)/1, $0x03
+DATA unweaveBytes<>+34(SB)/1, $0x05
+DATA unweaveBytes<>+35(SB)/1, $0x07
+DATA unweaveBytes<>+36(SB)/1, $0x09
+DATA unweaveBytes<>+37(SB)/1, $0x0b
+DATA unweaveBytes<>+38(SB)/1, $0x0d
+DATA unweaveBytes<>+39(SB)/1, $0x0f
+DATA unweaveBytes<>+40(SB)/1, $0x11
+DATA unweaveBytes<>+41(SB)/1, $0x13
+DATA unweaveBytes<>+42(SB)/1, $0x15
+DATA unweaveBytes<>+43(SB)/1, $0x17
+DATA unweaveBytes<>+44(SB)/1, $0x19
+DATA unweaveBytes<>+45(SB)/1, $0x1b
+DATA unweaveBytes<>+46(SB)/1, $0x1d
+DATA unweaveBytes<>+47(SB)/1, $0x1f
+DATA unweaveBytes<>+48(SB)/1, $0x21
+DATA unweaveBytes<>+49(SB)/1, $0x23
+DATA unweaveBytes<>+50(SB)/1, $0x25
+DATA unweaveBytes<>+51(SB)/1, $0x27
+DATA unweaveBytes<>+52(SB)/1, $0x29
+DATA unweaveBytes<>+53(SB)/1, $0x2b
+DATA unweaveBytes<>+54(SB)/1, $0x2d
+DATA unweaveBytes<>+55(SB)/1, $0x2f
+DATA unweaveBytes<>+56(SB)/1, $0x31
+DATA unweaveBytes<>+57(SB)/1, $0x33
+DATA unweaveBytes<>+58(SB)/1, $0x35
+DATA unweaveBytes<>+59(SB)/1, $0x37
+DATA unweaveBytes<>+60(SB)/1, $0x39
+DATA unweaveBytes<>+61(SB)/1, $0x3b
+DATA unweaveBytes<>+62(SB)/1, $0x3d
+DATA unweaveBytes<>+63(SB)/1, $0x3f
+GLOBL unweaveBytes<>(SB), RODATA|NOPTR, $64
 
 // func rowShiftsAVX512(dst *byte, cols *byte, n int, shift int)
 // Requires: AVX, AVX512BW, AVX512F, BMI2
@@ -4468,10 +5062,10 @@ round:
 	VPMULHUW   Z3, Z18, Z18
 	VPADDW     Z16, Z5, Z5
 	VPADDW     Z4, Z5, Z16
-	VPTESTNMW  Z18, Z18, K1
 	VMOVDQA64  Z16, Z6
 	VPTERNLOGD $0xfe, Z4, Z5, Z6
-	VPTESTNMW  Z22, Z6, K1, K1
+	VPTERNLOGD $0xec, Z22, Z18, Z6
+	VPTESTNMW  Z6, Z6, K1
 	VPTERNLOGD $0xd4, Z16, Z4, Z5
 	VPSRLW     $0x0f, Z5, Z5
 	VPADDW     Z5, Z18, Z18
@@ -4504,10 +5098,10 @@ round:
 	VPMULHUW   Z11, Z19, Z19
 	VPADDW     Z17, Z13, Z13
 	VPADDW     Z12, Z13, Z17
-	VPTESTNMW  Z19, Z19, K1
 	VMOVDQA64  Z17, Z14
 	VPTERNLOGD $0xfe, Z12, Z13, Z14
-	VPTESTNMW  Z22, Z14, K1, K1
+	VPTERNLOGD $0xec, Z22, Z19, Z14
+	VPTESTNMW  Z14, Z14, K1
 	VPTERNLOGD $0xd4, Z17, Z12, Z13
 	VPSRLW     $0x0f, Z13, Z13
 	VPADDW     Z13, Z19, Z19
@@ -4610,10 +5204,10 @@ round:
 	VPMULHUW   Z3, Z18, Z18
 	VPADDW     Z16, Z5, Z5
 	VPADDW     Z4, Z5, Z16
-	VPTESTNMW  Z18, Z18, K1
 	VMOVDQA64  Z16, Z6
 	VPTERNLOGD $0xfe, Z4, Z5, Z6
-	VPTESTNMW  Z22, Z6, K1, K1
+	VPTERNLOGD $0xec, Z22, Z18, Z6
+	VPTESTNMW  Z6, Z6, K1
 	VPTERNLOGD $0xd4, Z16, Z4, Z5
 	VPSRLW     $0x0f, Z5, Z5
 	VPADDW     Z5, Z18, Z18
@@ -4649,10 +5243,10 @@ round:
 	VPMULHUW   Z11, Z19, Z19
 	VPADDW     Z17, Z13, Z13
 	VPADDW     Z12, Z13, Z17
-	VPTESTNMW  Z19, Z19, K1
 	VMOVDQA64  Z17, Z14
 	VPTERNLOGD $0xfe, Z12, Z13, Z14
-	VPTESTNMW  Z22, Z14, K1, K1
+	VPTERNLOGD $0xec, Z22, Z19, Z14
+	VPTESTNMW  Z14, Z14, K1
 	VPTERNLOGD $0xd4, Z17, Z12, Z13
 	VPSRLW     $0x0f, Z13, Z13
 	VPADDW     Z13, Z19, Z19
@@ -6468,72 +7062,6 @@ finish:
 	VZEROUPPER
 	RET
 
-DATA repeated00000001<>+0(SB)/1, $0x01
-DATA repeated00000001<>+1(SB)/1, $0x00
-DATA repeated00000001<>+2(SB)/1, $0x00
-DATA repeated00000001<>+3(SB)/1, $0x00
-DATA repeated00000001<>+4(SB)/1, $0x01
-DATA repeated00000001<>+5(SB)/1, $0x00
-DATA repeated00000001<>+6(SB)/1, $0x00
-DATA repeated00000001<>+7(SB)/1, $0x00
-DATA repeated00000001<>+8(SB)/1, $0x01
-DATA repeated00000001<>+9(SB)/1, $0x00
-DATA repeated00000001<>+10(SB)/1, $0x00
-DATA repeated00000001<>+11(SB)/1, $0x00
-DATA repeated00000001<>+12(SB)/1, $0x01
-DATA repeated00000001<>+13(SB)/1, $0x00
-DATA repeated00000001<>+14(SB)/1, $0x00
-DATA repeated00000001<>+15(SB)/1, $0x00
-DATA repeated00000001<>+16(SB)/1, $0x01
-DATA repeated00000001<>+17(SB)/1, $0x00
-DATA repeated00000001<>+18(SB)/1, $0x00
-DATA repeated00000001<>+19(SB)/1, $0x00
-DATA repeated00000001<>+20(SB)/1, $0x01
-DATA repeated00000001<>+21(SB)/1, $0x00
-DATA repeated00000001<>+22(SB)/1, $0x00
-DATA repeated00000001<>+23(SB)/1, $0x00
-DATA repeated00000001<>+24(SB)/1, $0x01
-DATA repeated00000001<>+25(SB)/1, $0x00
-DATA repeated00000001<>+26(SB)/1, $0x00
-DATA repeated00000001<>+27(SB)/1, $0x00
-DATA repeated00000001<>+28(SB)/1, $0x01
-DATA repeated00000001<>+29(SB)/1, $0x00
-DATA repeated00000001<>+30(SB)/1, $0x00
-DATA repeated00000001<>+31(SB)/1, $0x00
-DATA repeated00000001<>+32(SB)/1, $0x01
-DATA repeated00000001<>+33(SB)/1, $0x00
-DATA repeated00000001<>+34(SB)/1, $0x00
-DATA repeated00000001<>+35(SB)/1, $0x00
-DATA repeated00000001<>+36(SB)/1, $0x01
-DATA repeated00000001<>+37(SB)/1, $0x00
-DATA repeated00000001<>+38(SB)/1, $0x00
-DATA repeated00000001<>+39(SB)/1, $0x00
-DATA repeated00000001<>+40(SB)/1, $0x01
-DATA repeated00000001<>+41(SB)/1, $0x00
-DATA repeated00000001<>+42(SB)/1, $0x00
-DATA repeated00000001<>+43(SB)/1, $0x00
-DATA repeated00000001<>+44(SB)/1, $0x01
-DATA repeated00000001<>+45(SB)/1, $0x00
-DATA repeated00000001<>+46(SB)/1, $0x00
-DATA repeated00000001<>+47(SB)/1, $0x00
-DATA repeated00000001<>+48(SB)/1, $0x01
-DATA repeated00000001<>+49(SB)/1, $0x00
-DATA repeated00000001<>+50(SB)/1, $0x00
-DATA repeated00000001<>+51(SB)/1, $0x00
-DATA repeated00000001<>+52(SB)/1, $0x01
-DATA repeated00000001<>+53(SB)/1, $0x00
-DATA repeated00000001<>+54(SB)/1, $0x00
-DATA repeated00000001<>+55(SB)/1, $0x00
-DATA repeated00000001<>+56(SB)/1, $0x01
-DATA repeated00000001<>+57(SB)/1, $0x00
-DATA repeated00000001<>+58(SB)/1, $0x00
-DATA repeated00000001<>+59(SB)/1, $0x00
-DATA repeated00000001<>+60(SB)/1, $0x01
-DATA repeated00000001<>+61(SB)/1, $0x00
-DATA repeated00000001<>+62(SB)/1, $0x00
-DATA repeated00000001<>+63(SB)/1, $0x00
-GLOBL repeated00000001<>(SB), RODATA|NOPTR, $64
-
 DATA repeated0f0f0f0f<>+0(SB)/1, $0x0f
 DATA repeated0f0f0f0f<>+1(SB)/1, $0x0f
 DATA repeated0f0f0f0f<>+2(SB)/1, $0x0f
@@ -7311,6 +7839,94 @@ loop:
 	JMP     loop
 
 done:
+	RET
+
+// func decodeShort(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, words *byte, size int, pairs int) (done int, read int)
+// Requires: CMOV
+TEXT ·decodeShort(SB), NOSPLIT, $0-80
+	MOVQ z+8(FP), AX
+	MOVQ ctx+16(FP), CX
+	MOVQ tables+24(FP), DX
+	MOVQ raw+32(FP), BX
+	MOVQ words+40(FP), SI
+	MOVQ size+48(FP), DI
+	ADDQ SI, DI
+	SUBQ $0x04, DI
+	MOVQ states+0(FP), R11
+	MOVL (R11), R8
+	MOVL 4(R11), R9
+	XORQ R10, R10
+
+pair:
+	CMPQ    R10, pairs+56(FP)
+	JGE     finish
+	CMPQ    SI, DI
+	JG      finish
+	MOVBQZX (CX)(R10*2), R11
+	MOVBQZX 1(CX)(R10*2), R12
+	MOVBQZX (BX)(R11*1), R13
+	ORB     (BX)(R12*1), R13
+	JNE     finish
+	MOVQ    (DX)(R11*8), R11
+	MOVQ    (DX)(R12*8), R12
+	MOVQ    R8, R13
+	ANDL    $0x000003ff, R13
+	MOVL    (R11)(R13*4), R11
+	MOVQ    R9, R13
+	ANDL    $0x000003ff, R13
+	MOVL    (R12)(R13*4), R12
+	MOVQ    R11, R13
+	SHRL    $0x0a, R13
+	MOVBLZX R13, R13
+	CMPL    R13, $0x000000ff
+	JEQ     finish
+	MOVQ    R12, R14
+	SHRL    $0x0a, R14
+	MOVBLZX R14, R14
+	CMPL    R14, $0x000000ff
+	JEQ     finish
+	MOVW    R13, (AX)(R10*4)
+	MOVW    R14, 2(AX)(R10*4)
+	MOVQ    R11, R13
+	SHRL    $0x12, R13
+	ANDL    $0x000003ff, R11
+	SHRL    $0x0a, R8
+	IMULL   R13, R8
+	ADDL    R11, R8
+	MOVQ    R12, R11
+	SHRL    $0x12, R11
+	ANDL    $0x000003ff, R12
+	SHRL    $0x0a, R9
+	IMULL   R11, R9
+	ADDL    R12, R9
+	MOVWLZX (SI), R13
+	MOVWLZX 2(SI), R14
+	MOVQ    R8, R11
+	SHLL    $0x10, R11
+	ORL     R13, R11
+	LEAQ    2(SI), R12
+	CMPL    R8, $0x00008000
+	CMOVLCS R11, R8
+	CMOVLCS R14, R13
+	CMOVQCS R12, SI
+	MOVQ    R9, R11
+	SHLL    $0x10, R11
+	ORL     R13, R11
+	LEAQ    2(SI), R12
+	CMPL    R9, $0x00008000
+	CMOVLCS R11, R9
+	CMOVQCS R12, SI
+	INCQ    R10
+	JMP     pair
+
+finish:
+	MOVQ states+0(FP), R11
+	MOVL R8, (R11)
+	MOVL R9, 4(R11)
+	MOVQ words+40(FP), AX
+	SUBQ AX, SI
+	MOVQ R10, done+64(FP)
+	MOVQ SI, read+72(FP)
 	RET
 
 // func columnSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, stride int, rows int, n int)
@@ -17189,72 +17805,6 @@ DATA repeated00000000<>+62(SB)/1, $0x00
 DATA repeated00000000<>+63(SB)/1, $0x00
 GLOBL repeated00000000<>(SB), RODATA|NOPTR, $64
 
-DATA repeated1f1f1f1f<>+0(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+1(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+2(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+3(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+4(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+5(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+6(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+7(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+8(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+9(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+10(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+11(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+12(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+13(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+14(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+15(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+16(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+17(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+18(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+19(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+20(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+21(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+22(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+23(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+24(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+25(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+26(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+27(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+28(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+29(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+30(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+31(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+32(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+33(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+34(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+35(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+36(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+37(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+38(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+39(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+40(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+41(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+42(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+43(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+44(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+45(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+46(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+47(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+48(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+49(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+50(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+51(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+52(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+53(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+54(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+55(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+56(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+57(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+58(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+59(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+60(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+61(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+62(SB)/1, $0x1f
-DATA repeated1f1f1f1f<>+63(SB)/1, $0x1f
-GLOBL repeated1f1f1f1f<>(SB), RODATA|NOPTR, $64
-
 DATA scaleDown<>+0(SB)/1, $0x00
 DATA scaleDown<>+1(SB)/1, $0x80
 DATA scaleDown<>+2(SB)/1, $0x40
@@ -17322,72 +17872,6 @@ DATA lowBits<>+29(SB)/1, $0xff
 DATA lowBits<>+30(SB)/1, $0xff
 DATA lowBits<>+31(SB)/1, $0xff
 GLOBL lowBits<>(SB), RODATA|NOPTR, $32
-
-DATA repeated00010001<>+0(SB)/1, $0x01
-DATA repeated00010001<>+1(SB)/1, $0x00
-DATA repeated00010001<>+2(SB)/1, $0x01
-DATA repeated00010001<>+3(SB)/1, $0x00
-DATA repeated00010001<>+4(SB)/1, $0x01
-DATA repeated00010001<>+5(SB)/1, $0x00
-DATA repeated00010001<>+6(SB)/1, $0x01
-DATA repeated00010001<>+7(SB)/1, $0x00
-DATA repeated00010001<>+8(SB)/1, $0x01
-DATA repeated00010001<>+9(SB)/1, $0x00
-DATA repeated00010001<>+10(SB)/1, $0x01
-DATA repeated00010001<>+11(SB)/1, $0x00
-DATA repeated00010001<>+12(SB)/1, $0x01
-DATA repeated00010001<>+13(SB)/1, $0x00
-DATA repeated00010001<>+14(SB)/1, $0x01
-DATA repeated00010001<>+15(SB)/1, $0x00
-DATA repeated00010001<>+16(SB)/1, $0x01
-DATA repeated00010001<>+17(SB)/1, $0x00
-DATA repeated00010001<>+18(SB)/1, $0x01
-DATA repeated00010001<>+19(SB)/1, $0x00
-DATA repeated00010001<>+20(SB)/1, $0x01
-DATA repeated00010001<>+21(SB)/1, $0x00
-DATA repeated00010001<>+22(SB)/1, $0x01
-DATA repeated00010001<>+23(SB)/1, $0x00
-DATA repeated00010001<>+24(SB)/1, $0x01
-DATA repeated00010001<>+25(SB)/1, $0x00
-DATA repeated00010001<>+26(SB)/1, $0x01
-DATA repeated00010001<>+27(SB)/1, $0x00
-DATA repeated00010001<>+28(SB)/1, $0x01
-DATA repeated00010001<>+29(SB)/1, $0x00
-DATA repeated00010001<>+30(SB)/1, $0x01
-DATA repeated00010001<>+31(SB)/1, $0x00
-DATA repeated00010001<>+32(SB)/1, $0x01
-DATA repeated00010001<>+33(SB)/1, $0x00
-DATA repeated00010001<>+34(SB)/1, $0x01
-DATA repeated00010001<>+35(SB)/1, $0x00
-DATA repeated00010001<>+36(SB)/1, $0x01
-DATA repeated00010001<>+37(SB)/1, $0x00
-DATA repeated00010001<>+38(SB)/1, $0x01
-DATA repeated00010001<>+39(SB)/1, $0x00
-DATA repeated00010001<>+40(SB)/1, $0x01
-DATA repeated00010001<>+41(SB)/1, $0x00
-DATA repeated00010001<>+42(SB)/1, $0x01
-DATA repeated00010001<>+43(SB)/1, $0x00
-DATA repeated00010001<>+44(SB)/1, $0x01
-DATA repeated00010001<>+45(SB)/1, $0x00
-DATA repeated00010001<>+46(SB)/1, $0x01
-DATA repeated00010001<>+47(SB)/1, $0x00
-DATA repeated00010001<>+48(SB)/1, $0x01
-DATA repeated00010001<>+49(SB)/1, $0x00
-DATA repeated00010001<>+50(SB)/1, $0x01
-DATA repeated00010001<>+51(SB)/1, $0x00
-DATA repeated00010001<>+52(SB)/1, $0x01
-DATA repeated00010001<>+53(SB)/1, $0x00
-DATA repeated00010001<>+54(SB)/1, $0x01
-DATA repeated00010001<>+55(SB)/1, $0x00
-DATA repeated00010001<>+56(SB)/1, $0x01
-DATA repeated00010001<>+57(SB)/1, $0x00
-DATA repeated00010001<>+58(SB)/1, $0x01
-DATA repeated00010001<>+59(SB)/1, $0x00
-DATA repeated00010001<>+60(SB)/1, $0x01
-DATA repeated00010001<>+61(SB)/1, $0x00
-DATA repeated00010001<>+62(SB)/1, $0x01
-DATA repeated00010001<>+63(SB)/1, $0x00
-GLOBL repeated00010001<>(SB), RODATA|NOPTR, $64
 
 DATA repeated70707070<>+0(SB)/1, $0x70
 DATA repeated70707070<>+1(SB)/1, $0x70
@@ -21573,6 +22057,72 @@ finish:
 	VZEROUPPER
 	RET
 
+DATA repeated00ff00ff<>+0(SB)/1, $0xff
+DATA repeated00ff00ff<>+1(SB)/1, $0x00
+DATA repeated00ff00ff<>+2(SB)/1, $0xff
+DATA repeated00ff00ff<>+3(SB)/1, $0x00
+DATA repeated00ff00ff<>+4(SB)/1, $0xff
+DATA repeated00ff00ff<>+5(SB)/1, $0x00
+DATA repeated00ff00ff<>+6(SB)/1, $0xff
+DATA repeated00ff00ff<>+7(SB)/1, $0x00
+DATA repeated00ff00ff<>+8(SB)/1, $0xff
+DATA repeated00ff00ff<>+9(SB)/1, $0x00
+DATA repeated00ff00ff<>+10(SB)/1, $0xff
+DATA repeated00ff00ff<>+11(SB)/1, $0x00
+DATA repeated00ff00ff<>+12(SB)/1, $0xff
+DATA repeated00ff00ff<>+13(SB)/1, $0x00
+DATA repeated00ff00ff<>+14(SB)/1, $0xff
+DATA repeated00ff00ff<>+15(SB)/1, $0x00
+DATA repeated00ff00ff<>+16(SB)/1, $0xff
+DATA repeated00ff00ff<>+17(SB)/1, $0x00
+DATA repeated00ff00ff<>+18(SB)/1, $0xff
+DATA repeated00ff00ff<>+19(SB)/1, $0x00
+DATA repeated00ff00ff<>+20(SB)/1, $0xff
+DATA repeated00ff00ff<>+21(SB)/1, $0x00
+DATA repeated00ff00ff<>+22(SB)/1, $0xff
+DATA repeated00ff00ff<>+23(SB)/1, $0x00
+DATA repeated00ff00ff<>+24(SB)/1, $0xff
+DATA repeated00ff00ff<>+25(SB)/1, $0x00
+DATA repeated00ff00ff<>+26(SB)/1, $0xff
+DATA repeated00ff00ff<>+27(SB)/1, $0x00
+DATA repeated00ff00ff<>+28(SB)/1, $0xff
+DATA repeated00ff00ff<>+29(SB)/1, $0x00
+DATA repeated00ff00ff<>+30(SB)/1, $0xff
+DATA repeated00ff00ff<>+31(SB)/1, $0x00
+DATA repeated00ff00ff<>+32(SB)/1, $0xff
+DATA repeated00ff00ff<>+33(SB)/1, $0x00
+DATA repeated00ff00ff<>+34(SB)/1, $0xff
+DATA repeated00ff00ff<>+35(SB)/1, $0x00
+DATA repeated00ff00ff<>+36(SB)/1, $0xff
+DATA repeated00ff00ff<>+37(SB)/1, $0x00
+DATA repeated00ff00ff<>+38(SB)/1, $0xff
+DATA repeated00ff00ff<>+39(SB)/1, $0x00
+DATA repeated00ff00ff<>+40(SB)/1, $0xff
+DATA repeated00ff00ff<>+41(SB)/1, $0x00
+DATA repeated00ff00ff<>+42(SB)/1, $0xff
+DATA repeated00ff00ff<>+43(SB)/1, $0x00
+DATA repeated00ff00ff<>+44(SB)/1, $0xff
+DATA repeated00ff00ff<>+45(SB)/1, $0x00
+DATA repeated00ff00ff<>+46(SB)/1, $0xff
+DATA repeated00ff00ff<>+47(SB)/1, $0x00
+DATA repeated00ff00ff<>+48(SB)/1, $0xff
+DATA repeated00ff00ff<>+49(SB)/1, $0x00
+DATA repeated00ff00ff<>+50(SB)/1, $0xff
+DATA repeated00ff00ff<>+51(SB)/1, $0x00
+DATA repeated00ff00ff<>+52(SB)/1, $0xff
+DATA repeated00ff00ff<>+53(SB)/1, $0x00
+DATA repeated00ff00ff<>+54(SB)/1, $0xff
+DATA repeated00ff00ff<>+55(SB)/1, $0x00
+DATA repeated00ff00ff<>+56(SB)/1, $0xff
+DATA repeated00ff00ff<>+57(SB)/1, $0x00
+DATA repeated00ff00ff<>+58(SB)/1, $0xff
+DATA repeated00ff00ff<>+59(SB)/1, $0x00
+DATA repeated00ff00ff<>+60(SB)/1, $0xff
+DATA repeated00ff00ff<>+61(SB)/1, $0x00
+DATA repeated00ff00ff<>+62(SB)/1, $0xff
+DATA repeated00ff00ff<>+63(SB)/1, $0x00
+GLOBL repeated00ff00ff<>(SB), RODATA|NOPTR, $64
+
 DATA repeated7fff7fff<>+0(SB)/1, $0xff
 DATA repeated7fff7fff<>+1(SB)/1, $0x7f
 DATA repeated7fff7fff<>+2(SB)/1, $0xff
@@ -23490,6 +24040,72 @@ finish:
 	MOVQ       CX, read+88(FP)
 	VZEROUPPER
 	RET
+
+DATA repeated001f001f<>+0(SB)/1, $0x1f
+DATA repeated001f001f<>+1(SB)/1, $0x00
+DATA repeated001f001f<>+2(SB)/1, $0x1f
+DATA repeated001f001f<>+3(SB)/1, $0x00
+DATA repeated001f001f<>+4(SB)/1, $0x1f
+DATA repeated001f001f<>+5(SB)/1, $0x00
+DATA repeated001f001f<>+6(SB)/1, $0x1f
+DATA repeated001f001f<>+7(SB)/1, $0x00
+DATA repeated001f001f<>+8(SB)/1, $0x1f
+DATA repeated001f001f<>+9(SB)/1, $0x00
+DATA repeated001f001f<>+10(SB)/1, $0x1f
+DATA repeated001f001f<>+11(SB)/1, $0x00
+DATA repeated001f001f<>+12(SB)/1, $0x1f
+DATA repeated001f001f<>+13(SB)/1, $0x00
+DATA repeated001f001f<>+14(SB)/1, $0x1f
+DATA repeated001f001f<>+15(SB)/1, $0x00
+DATA repeated001f001f<>+16(SB)/1, $0x1f
+DATA repeated001f001f<>+17(SB)/1, $0x00
+DATA repeated001f001f<>+18(SB)/1, $0x1f
+DATA repeated001f001f<>+19(SB)/1, $0x00
+DATA repeated001f001f<>+20(SB)/1, $0x1f
+DATA repeated001f001f<>+21(SB)/1, $0x00
+DATA repeated001f001f<>+22(SB)/1, $0x1f
+DATA repeated001f001f<>+23(SB)/1, $0x00
+DATA repeated001f001f<>+24(SB)/1, $0x1f
+DATA repeated001f001f<>+25(SB)/1, $0x00
+DATA repeated001f001f<>+26(SB)/1, $0x1f
+DATA repeated001f001f<>+27(SB)/1, $0x00
+DATA repeated001f001f<>+28(SB)/1, $0x1f
+DATA repeated001f001f<>+29(SB)/1, $0x00
+DATA repeated001f001f<>+30(SB)/1, $0x1f
+DATA repeated001f001f<>+31(SB)/1, $0x00
+DATA repeated001f001f<>+32(SB)/1, $0x1f
+DATA repeated001f001f<>+33(SB)/1, $0x00
+DATA repeated001f001f<>+34(SB)/1, $0x1f
+DATA repeated001f001f<>+35(SB)/1, $0x00
+DATA repeated001f001f<>+36(SB)/1, $0x1f
+DATA repeated001f001f<>+37(SB)/1, $0x00
+DATA repeated001f001f<>+38(SB)/1, $0x1f
+DATA repeated001f001f<>+39(SB)/1, $0x00
+DATA repeated001f001f<>+40(SB)/1, $0x1f
+DATA repeated001f001f<>+41(SB)/1, $0x00
+DATA repeated001f001f<>+42(SB)/1, $0x1f
+DATA repeated001f001f<>+43(SB)/1, $0x00
+DATA repeated001f001f<>+44(SB)/1, $0x1f
+DATA repeated001f001f<>+45(SB)/1, $0x00
+DATA repeated001f001f<>+46(SB)/1, $0x1f
+DATA repeated001f001f<>+47(SB)/1, $0x00
+DATA repeated001f001f<>+48(SB)/1, $0x1f
+DATA repeated001f001f<>+49(SB)/1, $0x00
+DATA repeated001f001f<>+50(SB)/1, $0x1f
+DATA repeated001f001f<>+51(SB)/1, $0x00
+DATA repeated001f001f<>+52(SB)/1, $0x1f
+DATA repeated001f001f<>+53(SB)/1, $0x00
+DATA repeated001f001f<>+54(SB)/1, $0x1f
+DATA repeated001f001f<>+55(SB)/1, $0x00
+DATA repeated001f001f<>+56(SB)/1, $0x1f
+DATA repeated001f001f<>+57(SB)/1, $0x00
+DATA repeated001f001f<>+58(SB)/1, $0x1f
+DATA repeated001f001f<>+59(SB)/1, $0x00
+DATA repeated001f001f<>+60(SB)/1, $0x1f
+DATA repeated001f001f<>+61(SB)/1, $0x00
+DATA repeated001f001f<>+62(SB)/1, $0x1f
+DATA repeated001f001f<>+63(SB)/1, $0x00
+GLOBL repeated001f001f<>(SB), RODATA|NOPTR, $64
 
 // func decodeF32AVX2(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 // Requires: AVX, AVX2, POPCNT
@@ -25994,6 +26610,72 @@ finish:
 	MOVQ       CX, read+88(FP)
 	VZEROUPPER
 	RET
+
+DATA repeated000000ff<>+0(SB)/1, $0xff
+DATA repeated000000ff<>+1(SB)/1, $0x00
+DATA repeated000000ff<>+2(SB)/1, $0x00
+DATA repeated000000ff<>+3(SB)/1, $0x00
+DATA repeated000000ff<>+4(SB)/1, $0xff
+DATA repeated000000ff<>+5(SB)/1, $0x00
+DATA repeated000000ff<>+6(SB)/1, $0x00
+DATA repeated000000ff<>+7(SB)/1, $0x00
+DATA repeated000000ff<>+8(SB)/1, $0xff
+DATA repeated000000ff<>+9(SB)/1, $0x00
+DATA repeated000000ff<>+10(SB)/1, $0x00
+DATA repeated000000ff<>+11(SB)/1, $0x00
+DATA repeated000000ff<>+12(SB)/1, $0xff
+DATA repeated000000ff<>+13(SB)/1, $0x00
+DATA repeated000000ff<>+14(SB)/1, $0x00
+DATA repeated000000ff<>+15(SB)/1, $0x00
+DATA repeated000000ff<>+16(SB)/1, $0xff
+DATA repeated000000ff<>+17(SB)/1, $0x00
+DATA repeated000000ff<>+18(SB)/1, $0x00
+DATA repeated000000ff<>+19(SB)/1, $0x00
+DATA repeated000000ff<>+20(SB)/1, $0xff
+DATA repeated000000ff<>+21(SB)/1, $0x00
+DATA repeated000000ff<>+22(SB)/1, $0x00
+DATA repeated000000ff<>+23(SB)/1, $0x00
+DATA repeated000000ff<>+24(SB)/1, $0xff
+DATA repeated000000ff<>+25(SB)/1, $0x00
+DATA repeated000000ff<>+26(SB)/1, $0x00
+DATA repeated000000ff<>+27(SB)/1, $0x00
+DATA repeated000000ff<>+28(SB)/1, $0xff
+DATA repeated000000ff<>+29(SB)/1, $0x00
+DATA repeated000000ff<>+30(SB)/1, $0x00
+DATA repeated000000ff<>+31(SB)/1, $0x00
+DATA repeated000000ff<>+32(SB)/1, $0xff
+DATA repeated000000ff<>+33(SB)/1, $0x00
+DATA repeated000000ff<>+34(SB)/1, $0x00
+DATA repeated000000ff<>+35(SB)/1, $0x00
+DATA repeated000000ff<>+36(SB)/1, $0xff
+DATA repeated000000ff<>+37(SB)/1, $0x00
+DATA repeated000000ff<>+38(SB)/1, $0x00
+DATA repeated000000ff<>+39(SB)/1, $0x00
+DATA repeated000000ff<>+40(SB)/1, $0xff
+DATA repeated000000ff<>+41(SB)/1, $0x00
+DATA repeated000000ff<>+42(SB)/1, $0x00
+DATA repeated000000ff<>+43(SB)/1, $0x00
+DATA repeated000000ff<>+44(SB)/1, $0xff
+DATA repeated000000ff<>+45(SB)/1, $0x00
+DATA repeated000000ff<>+46(SB)/1, $0x00
+DATA repeated000000ff<>+47(SB)/1, $0x00
+DATA repeated000000ff<>+48(SB)/1, $0xff
+DATA repeated000000ff<>+49(SB)/1, $0x00
+DATA repeated000000ff<>+50(SB)/1, $0x00
+DATA repeated000000ff<>+51(SB)/1, $0x00
+DATA repeated000000ff<>+52(SB)/1, $0xff
+DATA repeated000000ff<>+53(SB)/1, $0x00
+DATA repeated000000ff<>+54(SB)/1, $0x00
+DATA repeated000000ff<>+55(SB)/1, $0x00
+DATA repeated000000ff<>+56(SB)/1, $0xff
+DATA repeated000000ff<>+57(SB)/1, $0x00
+DATA repeated000000ff<>+58(SB)/1, $0x00
+DATA repeated000000ff<>+59(SB)/1, $0x00
+DATA repeated000000ff<>+60(SB)/1, $0xff
+DATA repeated000000ff<>+61(SB)/1, $0x00
+DATA repeated000000ff<>+62(SB)/1, $0x00
+DATA repeated000000ff<>+63(SB)/1, $0x00
+GLOBL repeated000000ff<>(SB), RODATA|NOPTR, $64
 
 DATA packedDwords<>+0(SB)/1, $0x00
 DATA packedDwords<>+1(SB)/1, $0x00
@@ -34307,6 +34989,72 @@ DATA repeated0000000f<>+61(SB)/1, $0x00
 DATA repeated0000000f<>+62(SB)/1, $0x00
 DATA repeated0000000f<>+63(SB)/1, $0x00
 GLOBL repeated0000000f<>(SB), RODATA|NOPTR, $64
+
+DATA repeated0000001f<>+0(SB)/1, $0x1f
+DATA repeated0000001f<>+1(SB)/1, $0x00
+DATA repeated0000001f<>+2(SB)/1, $0x00
+DATA repeated0000001f<>+3(SB)/1, $0x00
+DATA repeated0000001f<>+4(SB)/1, $0x1f
+DATA repeated0000001f<>+5(SB)/1, $0x00
+DATA repeated0000001f<>+6(SB)/1, $0x00
+DATA repeated0000001f<>+7(SB)/1, $0x00
+DATA repeated0000001f<>+8(SB)/1, $0x1f
+DATA repeated0000001f<>+9(SB)/1, $0x00
+DATA repeated0000001f<>+10(SB)/1, $0x00
+DATA repeated0000001f<>+11(SB)/1, $0x00
+DATA repeated0000001f<>+12(SB)/1, $0x1f
+DATA repeated0000001f<>+13(SB)/1, $0x00
+DATA repeated0000001f<>+14(SB)/1, $0x00
+DATA repeated0000001f<>+15(SB)/1, $0x00
+DATA repeated0000001f<>+16(SB)/1, $0x1f
+DATA repeated0000001f<>+17(SB)/1, $0x00
+DATA repeated0000001f<>+18(SB)/1, $0x00
+DATA repeated0000001f<>+19(SB)/1, $0x00
+DATA repeated0000001f<>+20(SB)/1, $0x1f
+DATA repeated0000001f<>+21(SB)/1, $0x00
+DATA repeated0000001f<>+22(SB)/1, $0x00
+DATA repeated0000001f<>+23(SB)/1, $0x00
+DATA repeated0000001f<>+24(SB)/1, $0x1f
+DATA repeated0000001f<>+25(SB)/1, $0x00
+DATA repeated0000001f<>+26(SB)/1, $0x00
+DATA repeated0000001f<>+27(SB)/1, $0x00
+DATA repeated0000001f<>+28(SB)/1, $0x1f
+DATA repeated0000001f<>+29(SB)/1, $0x00
+DATA repeated0000001f<>+30(SB)/1, $0x00
+DATA repeated0000001f<>+31(SB)/1, $0x00
+DATA repeated0000001f<>+32(SB)/1, $0x1f
+DATA repeated0000001f<>+33(SB)/1, $0x00
+DATA repeated0000001f<>+34(SB)/1, $0x00
+DATA repeated0000001f<>+35(SB)/1, $0x00
+DATA repeated0000001f<>+36(SB)/1, $0x1f
+DATA repeated0000001f<>+37(SB)/1, $0x00
+DATA repeated0000001f<>+38(SB)/1, $0x00
+DATA repeated0000001f<>+39(SB)/1, $0x00
+DATA repeated0000001f<>+40(SB)/1, $0x1f
+DATA repeated0000001f<>+41(SB)/1, $0x00
+DATA repeated0000001f<>+42(SB)/1, $0x00
+DATA repeated0000001f<>+43(SB)/1, $0x00
+DATA repeated0000001f<>+44(SB)/1, $0x1f
+DATA repeated0000001f<>+45(SB)/1, $0x00
+DATA repeated0000001f<>+46(SB)/1, $0x00
+DATA repeated0000001f<>+47(SB)/1, $0x00
+DATA repeated0000001f<>+48(SB)/1, $0x1f
+DATA repeated0000001f<>+49(SB)/1, $0x00
+DATA repeated0000001f<>+50(SB)/1, $0x00
+DATA repeated0000001f<>+51(SB)/1, $0x00
+DATA repeated0000001f<>+52(SB)/1, $0x1f
+DATA repeated0000001f<>+53(SB)/1, $0x00
+DATA repeated0000001f<>+54(SB)/1, $0x00
+DATA repeated0000001f<>+55(SB)/1, $0x00
+DATA repeated0000001f<>+56(SB)/1, $0x1f
+DATA repeated0000001f<>+57(SB)/1, $0x00
+DATA repeated0000001f<>+58(SB)/1, $0x00
+DATA repeated0000001f<>+59(SB)/1, $0x00
+DATA repeated0000001f<>+60(SB)/1, $0x1f
+DATA repeated0000001f<>+61(SB)/1, $0x00
+DATA repeated0000001f<>+62(SB)/1, $0x00
+DATA repeated0000001f<>+63(SB)/1, $0x00
+GLOBL repeated0000001f<>(SB), RODATA|NOPTR, $64
 
 DATA repeatedffffffff<>+0(SB)/1, $0xff
 DATA repeatedffffffff<>+1(SB)/1, $0xff

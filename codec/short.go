@@ -367,30 +367,33 @@ func decodeShortSteps[Z step](z []Z, ctx []uint8, src []byte, n number) error {
 	words, p := src[states:], 0
 	ctx = ctx[:len(z)]
 	i := 0
-	if states == 8 {
-		for ; i+2 <= len(z) && p+4 <= len(words); i += 2 {
-			w := le.Uint32(words[p:])
-			var s, low uint32
-			c := ctx[i] & (contexts - 1)
-			s, x = all.of[c].take(x)
-			low = (x - laneLow) >> 31 // as in decodeRound
-			x = x<<(low<<4&31) | w&0xffff&-low
-			w >>= low << 4 & 31
-			p += int(2 * low)
-			if raw := all.raw[c]; raw != 0 || s == shortEscape {
-				s = raws.rest(s, raw, n)
-			}
-			z[i] = Z(s)
-			c = ctx[i+1] & (contexts - 1)
-			s, y = all.of[c].take(y)
-			low = (y - laneLow) >> 31
-			y = y<<(low<<4&31) | w&0xffff&-low
-			p += int(2 * low)
-			if raw := all.raw[c]; raw != 0 || s == shortEscape {
-				s = raws.rest(s, raw, n)
-			}
-			z[i+1] = Z(s)
+	for states == 8 && i+2 <= len(z) && p+4 <= len(words) {
+		k, read := decodeShortFast(all, &x, &y, z[i:], ctx[i:], words[p:])
+		if i, p = i+2*k, p+read; i+2 > len(z) || p+4 > len(words) {
+			break
 		}
+		w := le.Uint32(words[p:])
+		var s, low uint32
+		c := ctx[i] & (contexts - 1)
+		s, x = all.of[c].take(x)
+		low = (x - laneLow) >> 31 // as in decodeRound
+		x = x<<(low<<4&31) | w&0xffff&-low
+		w >>= low << 4 & 31
+		p += int(2 * low)
+		if raw := all.raw[c]; raw != 0 || s == shortEscape {
+			s = raws.rest(s, raw, n)
+		}
+		z[i] = Z(s)
+		c = ctx[i+1] & (contexts - 1)
+		s, y = all.of[c].take(y)
+		low = (y - laneLow) >> 31
+		y = y<<(low<<4&31) | w&0xffff&-low
+		p += int(2 * low)
+		if raw := all.raw[c]; raw != 0 || s == shortEscape {
+			s = raws.rest(s, raw, n)
+		}
+		z[i+1] = Z(s)
+		i += 2
 	}
 	for ; i < len(z); i++ {
 		c := ctx[i] & (contexts - 1)

@@ -96,7 +96,7 @@ func (d *deltaCoder) decodeBlock(dst, base []byte, sc *scaling, n number, g grid
 	done := 0
 	if fused(n, lanes) {
 		d.shifts = sc.shifts(d.shifts, k, g)
-		done, words = decodeFloatsFast(&d.dec, n, dst, base, d.shifts, top, words, lanes)
+		done, words = decodeFusedFast(&d.dec, n, dst, base, d.shifts, top, words, lanes)
 		if done == k {
 			return words, nil
 		}

@@ -150,10 +150,10 @@ func (f *few) take(g int, src reg.Register) {
 	// them and the sum has not. So a state is low if none of the three has it, nor
 	// its high word, yet without the carry, any bit.
 	any := v[6]
-	VPTESTNMW(hi, hi, reg.K1)
 	VMOVDQA64(lo, any)
 	VPTERNLOGD(U8(0xfe), a, c, any)
-	VPTESTNMW(f.sign, any, reg.K1, reg.K1)
+	VPTERNLOGD(U8(0xec), f.sign, hi, any) // any & sign | hi
+	VPTESTNMW(any, any, reg.K1)
 	VPTERNLOGD(U8(0xd4), lo, a, c) // a & c | (a | c) &^ lo
 	VPSRLW(U8(15), c, c)
 	VPADDW(c, hi, hi)

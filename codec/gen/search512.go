@@ -82,11 +82,7 @@ func searchFloat512(f floatKind) {
 	stride := Load(Param("stride"), GP64())
 	topv := GP64()
 	Load(Param("top"), topv)
-	if f.width == 16 {
-		VPBROADCASTW(topv.As32(), s.top)
-	} else {
-		VPBROADCASTD(topv.As32(), s.top)
-	}
+	VPBROADCASTB(topv.As32(), s.top)
 	s.rounds(f.width, func(groups, lanes int) reg.VecPhysical {
 		return s.contexts(f, groups, lanes, base, shift)
 	}, func(groups, lanes int) {
@@ -101,6 +97,84 @@ func searchFloat512(f floatKind) {
 		ADDQ(U32(lanes*f.width/8), base)
 		ADDQ(U32(lanes*f.width/8), dst)
 	})
+}
+
+// Offsets in byteKind.
+const (
+	byteShift = 0
+	byteMask  = 16
+	byteTop   = byteMask + 64
+	byteLow   = byteTop + 64
+)
+
+// search512b is searchFloat512 to elements of one byte, of whatever kind.
+func search512b() {
+	name := "decode8AVX512"
+	TEXT(name, NOSPLIT, "func(d, dst, base, shift, kind, src *byte, size, rounds, lanes, stride int) (done, read int)")
+	Pragma("noescape")
+	Doc(name + " decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.")
+	d := Load(Param("d"), GP64())
+	s := newSearcher(d)
+	dst := Load(Param("dst"), GP64())
+	base := Load(Param("base"), GP64())
+	shift := Load(Param("shift"), GP64())
+	kind := Load(Param("kind"), GP64())
+	stride := Load(Param("stride"), GP64())
+	VMOVDQU64(Mem{Base: kind, Disp: byteTop}, s.top)
+	s.rounds(16, func(_, lanes int) reg.VecPhysical {
+		e := zmm[1]
+		VMOVDQA64(s.woven(base, lanes), e)
+		VPSRLW(Mem{Base: kind, Disp: byteShift}, e, e)
+		VPANDQ(Mem{Base: kind, Disp: byteMask}, e, e) // without what comes from the byte above
+		VPSUBUSB(e, s.top, e)
+		VPMINUB(repeated(0x1f1f1f1f), e, e)
+		return s.bounded(s.woven(shift, lanes), e)
+	}, func(groups, lanes int) {
+		s.walk8(groups, lanes, dst, base, kind)
+		ADDQ(stride, shift)
+		ADDQ(U8(lanes), base)
+		ADDQ(U8(lanes), dst)
+	})
+}
+
+// walk8 writes the elements that are steps from base's.
+func (s *searcher) walk8(groups, lanes int, dst, base, kind reg.Register) {
+	z, t := s.value, zmm[10]
+	for g := range groups {
+		s.unzigzag16(z[g])
+	}
+	VPANDQ(s.low, z[0], z[0])
+	if groups == 2 {
+		VPSLLW(U8(8), z[1], z[1])
+		VPORQ(z[1], z[0], z[0])
+	}
+	b := s.woven(base, lanes)
+	order := func() { // what is its own inverse, but for the highest bit
+		VPMOVB2M(b, reg.K1)
+		VMOVDQU8_Z(Mem{Base: kind, Disp: byteLow}, reg.K1, t)
+		VPXORQ(t, b, b)
+	}
+	order()
+	VPADDB(z[0], b, b)
+	order()
+	VMOVDQU64(unweaveBytes(), t)
+	VPERMB(b, t, b)
+	switch lanes {
+	case 64:
+		VMOVDQU64(b, Mem{Base: dst})
+	case 32:
+		VMOVDQU32(b.AsY(), Mem{Base: dst})
+	case 16:
+		VMOVDQU32(b.AsX(), Mem{Base: dst})
+	}
+}
+
+// unzigzag16 makes differences of values that are one more than steps.
+func (s *searcher) unzigzag16(z reg.VecPhysical) {
+	VPADDW(s.ones, z, z)
+	VPTESTMW(repeated(0x00010001), z, reg.K1)
+	VPSRLW(U8(1), z, z)
+	VPSUBW(z, s.ones, reg.K1, z) // ^z
 }
 
 // rounds is the body of a decoder: next gives a round's contexts, put takes its
@@ -132,10 +206,7 @@ func (s *searcher) rounds(width int, next func(groups, lanes int) reg.VecPhysica
 		JLE(LabelRef("finish" + suffix))
 		CMPQ(src, end)
 		JA(LabelRef("finish" + suffix))
-		s.symbols(groups, next(groups, lanes), width)
-		for g := range groups {
-			s.renorm(g, src)
-		}
+		s.symbols(groups, next(groups, lanes), width, src)
 		KORTESTQ(reg.K5, reg.K5)
 		JNE(LabelRef("more" + suffix))
 		Label("store" + suffix)
@@ -178,63 +249,62 @@ func (s *searcher) woven(at reg.Register, lanes int) reg.VecPhysical {
 // contexts returns clamp(shift + 2·depth, 0, 63) for each lane, where depth is
 // min(31, top - the exponent of base), at least 0.
 func (s *searcher) contexts(f floatKind, groups, lanes int, base, shift reg.Register) reg.VecPhysical {
-	c := s.woven(shift, lanes)
+	c, e := s.woven(shift, lanes), [2]reg.VecPhysical{zmm[1], zmm[2]}
 	for g := range groups {
-		e := zmm[1+g]
-		if f.width == 16 {
-			s.depths16(f, lanes, Mem{Base: base, Disp: 64 * g}, e)
+		if f.width == 32 {
+			s.highWords(lanes, base, 128*g, e[g])
+		} else if lanes == 16 {
+			VMOVDQU32(Mem{Base: base}, e[g].AsY())
 		} else {
-			s.depths32(f, lanes, base, 128*g, e)
+			VMOVDQU64(Mem{Base: base, Disp: 64 * g}, e[g])
 		}
 	}
+	// A word's exponent goes to its low byte, or of the second group to the high one.
+	down := f.exponent & 15
+	VPSRLW(U8(down), e[0], e[0])
 	if groups == 2 {
-		VPSLLW(U8(8), zmm[2], zmm[2])
-		VPORQ(zmm[2], zmm[1], zmm[1])
+		if down < 8 {
+			VPSLLW(U8(8-down), e[1], e[1])
+		} else {
+			VPSRLW(U8(down-8), e[1], e[1])
+		}
+		VPTERNLOGD(U8(0xe4), s.low, e[1], e[0]) // low ? e[0] : e[1]
 	}
-	VPADDB(zmm[1], zmm[1], zmm[1])
-	VPADDB(zmm[1], c, c)
-	VPXORQ(zmm[1], zmm[1], zmm[1])
-	VPMAXSB(zmm[1], c, c)
+	if f.mask != 0xff {
+		VPANDQ(repeated(f.mask*0x01010101), e[0], e[0])
+	}
+	VPSUBUSB(e[0], s.top, e[0])
+	VPMINUB(repeated(0x1f1f1f1f), e[0], e[0])
+	return s.bounded(c, e[0])
+}
+
+// highWords loads the high words of 32 elements, or of 16, to e.
+func (s *searcher) highWords(lanes int, base reg.Register, at int, e reg.VecPhysical) {
+	VMOVDQU64(oddWords(), e)
+	if lanes == 16 {
+		VPERMW(Mem{Base: base, Disp: at}, e, e)
+		return
+	}
+	x := zmm[3]
+	VMOVDQU64(Mem{Base: base, Disp: at}, x)
+	VPERMI2W(Mem{Base: base, Disp: at + 64}, x, e)
+}
+
+// bounded returns clamp(c + 2·depth, 0, 63), in c.
+func (s *searcher) bounded(c, depth reg.VecPhysical) reg.VecPhysical {
+	VPADDB(depth, depth, depth)
+	VPADDB(depth, c, c)
+	VPXORQ(depth, depth, depth)
+	VPMAXSB(depth, c, c)
 	VPMINSB(repeated(0x3f3f3f3f), c, c)
 	return c
-}
-
-func (s *searcher) depths16(f floatKind, lanes int, base Mem, e reg.VecPhysical) {
-	if lanes == 16 {
-		VPSRLW(U8(f.exponent), base, e.AsY())
-	} else {
-		VPSRLW(U8(f.exponent), base, e)
-	}
-	VPANDQ(repeated(f.mask<<16|f.mask), e, e)
-	VPSUBUSW(e, s.top, e)
-	VPMINUW(repeated(31<<16|31), e, e)
-}
-
-func (s *searcher) depths32(f floatKind, lanes int, base reg.Register, at int, e reg.VecPhysical) {
-	for h := range 2 {
-		x := zmm[3+h]
-		if lanes == 16 && h == 1 {
-			VPXORQ(x, x, x)
-			continue
-		}
-		VPSRLD(U8(f.exponent), Mem{Base: base, Disp: at + 64*h}, x)
-		VPANDD(repeated(f.mask), x, x)
-		VPSUBUSW(x, s.top, x)
-		VPMINUD(repeated(31), x, x)
-	}
-	VMOVDQU64(evenWords(), e)
-	VPERMI2W(zmm[4], zmm[3], e)
 }
 
 // walk16 writes the elements that are steps from base's. What it computes is in
 // number.go.
 func (s *searcher) walk16(g, lanes int, dst, base reg.Register) {
 	z, b, t := s.value[g], zmm[9], zmm[10]
-	VPADDW(s.ones, z, z)
-	VPSLLW(U8(15), z, t)
-	VPSRAW(U8(15), t, t)
-	VPSRLW(U8(1), z, z)
-	VPXORQ(t, z, z)
+	s.unzigzag16(z)
 	if lanes == 16 {
 		VMOVDQU32(Mem{Base: base}, b.AsY())
 	} else {
@@ -261,10 +331,9 @@ func (s *searcher) walk32(g, lanes int, dst, base reg.Register) {
 		VMOVDQU64(pairedWords(h), z)
 		VPERMI2W(s.valueHi[g], s.value[g], z)
 		VPADDD(s.ones, z, z)
-		VPSLLD(U8(31), z, t)
-		VPSRAD(U8(31), t, t)
+		VPTESTMD(repeated(1), z, reg.K1)
 		VPSRLD(U8(1), z, z)
-		VPXORQ(t, z, z)
+		VPSUBD(z, s.ones, reg.K1, z) // ^z
 		VMOVDQU64(Mem{Base: base, Disp: 128*g + 64*h}, b)
 		VPSRAD(U8(31), b, t)
 		VPTERNLOGD(U8(0x1e), repeated(0x80000000), t, b)
@@ -387,9 +456,9 @@ func (s *searcher) lookup(lo reg.VecPhysical, at int, index reg.VecPhysical) {
 }
 
 // symbols takes a symbol and its first raw bits from each state, in the contexts
-// c. Value is then one more than the step, but for further raw bits; the lanes
-// that have some are in K5.
-func (s *searcher) symbols(groups int, c reg.VecPhysical, width int) {
+// c, and a word into each that is low then. Value is then one more than the step,
+// but for further raw bits; the lanes that have some are in K5.
+func (s *searcher) symbols(groups int, c reg.VecPhysical, width int, src reg.Register) {
 	index, sat, t, bits := zmm[9], zmm[10], zmm[11], zmm[12]
 	VPERMB(Mem{Base: s.d, Disp: decBits}, c, bits)
 	VPERMB(Mem{Base: s.d, Disp: decOf}, c, index)
@@ -436,32 +505,18 @@ func (s *searcher) symbols(groups int, c reg.VecPhysical, width int) {
 	s.lookup(s.freqHi, decFreqHi, freqHi)
 	s.lookup(s.start, decStart, first)
 	s.lookup(s.code, decCode, code)
-	// x = frequency * (x >> bits) + slot - start
-	for g := range groups {
-		f, y, t, hi := zmm[8], zmm[10], zmm[11], s.hi[g]
-		if g == 0 {
-			VPSLLW(U8(8), freqHi, t)
-			VMOVDQA64(freqLo, f)
-			VPTERNLOGD(U8(0xea), t, s.low, f) // f & low | t
-			VPANDQ(s.low, first, t)
-		} else {
-			VPSRLW(U8(8), freqLo, f)
-			VPTERNLOGD(U8(0xf4), s.low, freqHi, f) // f | freqHi &^ low
-			VPSRLW(U8(8), first, t)
-		}
-		VPSUBW(t, s.slot[g], s.slot[g])
-		VPSHRDVW(s.bits[g], hi, s.lo[g])
-		VPSRLVW(s.bits[g], hi, y)
-		VPMULLW(f, y, y)
-		VPMULHUW(f, s.lo[g], hi)
-		VPMULLW(f, s.lo[g], s.lo[g])
-		VPADDW(y, hi, hi)
-		// The carry: slot - start is small, so only the highest bits tell.
-		VPADDW(s.lo[g], s.slot[g], y)
-		VPANDNQ(s.lo[g], y, s.lo[g])
-		VPSRLW(U8(15), s.lo[g], s.lo[g])
-		VPADDW(s.lo[g], hi, hi)
-		VMOVDQA64(y, s.lo[g])
+	// What is a byte for each lane as words: frequencies, slots less the first.
+	f, t := [2]reg.VecPhysical{zmm[8], freqHi}, zmm[11]
+	VPSLLW(U8(8), freqHi, t)
+	VMOVDQA64(freqLo, f[0])
+	VPTERNLOGD(U8(0xea), t, s.low, f[0]) // f & low | t
+	VPANDQ(s.low, first, t)
+	VPSUBW(t, s.slot[0], s.slot[0])
+	if groups == 2 {
+		VPSRLW(U8(8), freqLo, t)
+		VPTERNLOGD(U8(0xdc), s.low, t, f[1]) // f &^ low | t
+		VPSRLW(U8(8), first, t)
+		VPSUBW(t, s.slot[1], s.slot[1])
 	}
 	// Raw bits, all and those that are taken here.
 	raw, head, n := zmm[12], zmm[10], zmm[11]
@@ -471,38 +526,67 @@ func (s *searcher) symbols(groups int, c reg.VecPhysical, width int) {
 	VPANDQ(repeated(0x07070707), code, head)
 	VPCMPUB(U8(6), n, raw, s.bytes, reg.K5)
 	VPMINUB(raw, n, n)
+	// The second group waits for where its words begin, so the first is done at
+	// once.
 	for g := range groups {
-		all, m := zmm[0], zmm[9]
-		if g == 0 {
-			VPANDQ(s.low, raw, all)
-			VPANDQ(s.low, n, s.bits[0]) // from here on these are the raw bits
-			VPANDQ(s.low, head, s.value[0])
-		} else {
-			VPSRLW(U8(8), raw, all)
-			VPSRLW(U8(8), n, s.bits[1])
-			VPSRLW(U8(8), head, s.value[1])
-		}
-		if width == 32 {
-			// The high word: head << (all - 16), or head >> (16 - all).
-			words(16, m)
-			VPSUBW(all, m, s.slot[g])
-			VPSRLVW(s.slot[g], s.value[g], s.valueHi[g])
-			VPSUBW(m, all, s.slot[g])
-			VPSLLVW(s.slot[g], s.value[g], s.slot[g])
-			VPORQ(s.slot[g], s.valueHi[g], s.valueHi[g])
-		}
-		VPSLLVW(all, s.value[g], s.value[g])
-		VPSLLVW(s.bits[g], s.ones, m)
-		VPTERNLOGD(U8(0xf2), s.lo[g], m, s.value[g]) // value | ^m & lo
-		VPSHRDVW(s.bits[g], s.hi[g], s.lo[g])
-		VPSRLVW(s.bits[g], s.hi[g], s.hi[g])
-		VPSUBW(s.bits[g], all, s.slot[g]) // and these how many are left
+		s.advance(g, f[g])
+		s.take(g, raw, head, n, width)
+		s.renorm(g, src)
 	}
+}
+
+// advance takes a symbol from the states of 32 lanes:
+// x = frequency * (x >> bits) + slot, where slot is less the symbol's first.
+func (s *searcher) advance(g int, f reg.VecPhysical) {
+	y, lo, hi := zmm[9], s.lo[g], s.hi[g]
+	VPSHRDVW(s.bits[g], hi, lo)
+	VPSRLVW(s.bits[g], hi, y)
+	VPMULLW(f, y, y)
+	VPMULHUW(f, lo, hi)
+	VPMULLW(f, lo, lo)
+	VPADDW(y, hi, hi)
+	// The carry: what is added is small, so only the highest bits tell.
+	VPADDW(lo, s.slot[g], y)
+	VPANDNQ(lo, y, lo)
+	VPSRLW(U8(15), lo, lo)
+	VPADDW(lo, hi, hi)
+	VMOVDQA64(y, lo)
+}
+
+// take takes n of the symbols' raw bits from the states of 32 lanes, and makes
+// values of these and head. What is a byte for each of all lanes is in raw, head
+// and n.
+func (s *searcher) take(g int, raw, head, n reg.VecPhysical, width int) {
+	all, m := zmm[0], zmm[9]
+	if g == 0 {
+		VPANDQ(s.low, raw, all)
+		VPANDQ(s.low, n, s.bits[0]) // from here on these are the raw bits
+		VPANDQ(s.low, head, s.value[0])
+	} else {
+		VPSRLW(U8(8), raw, all)
+		VPSRLW(U8(8), n, s.bits[1])
+		VPSRLW(U8(8), head, s.value[1])
+	}
+	if width == 32 {
+		// The high word: head << (all - 16), or head >> (16 - all).
+		words(16, m)
+		VPSUBW(all, m, s.slot[g])
+		VPSRLVW(s.slot[g], s.value[g], s.valueHi[g])
+		VPSUBW(m, all, s.slot[g])
+		VPSLLVW(s.slot[g], s.value[g], s.slot[g])
+		VPORQ(s.slot[g], s.valueHi[g], s.valueHi[g])
+	}
+	VPSLLVW(all, s.value[g], s.value[g])
+	VPSLLVW(s.bits[g], s.ones, m)
+	VPTERNLOGD(U8(0xf2), s.lo[g], m, s.value[g]) // value | ^m & lo
+	VPSHRDVW(s.bits[g], s.hi[g], s.lo[g])
+	VPSRLVW(s.bits[g], s.hi[g], s.hi[g])
+	VPSUBW(s.bits[g], all, s.slot[g]) // and these how many are left
 }
 
 // renorm moves a word into each lane that is low.
 func (s *searcher) renorm(g int, src reg.Register) {
-	t, w := zmm[9], zmm[10]
+	t, w := zmm[9], zmm[0]
 	n := GP64()
 	VMOVDQU64(Mem{Base: src}, w)
 	VPSHLDW(U8(1), s.lo[g], s.hi[g], t)
@@ -585,6 +669,15 @@ func weaveBytes() Mem {
 		b[2*i], b[2*i+1] = byte(i), byte(32+i)
 	}
 	return constant("weaveBytes", b)
+}
+
+// unweaveBytes undoes weaveBytes.
+func unweaveBytes() Mem {
+	b := make([]byte, 64)
+	for i := range 32 {
+		b[i], b[32+i] = byte(2*i), byte(2*i+1)
+	}
+	return constant("unweaveBytes", b)
 }
 
 // oddWords picks the odd words of two vectors.
