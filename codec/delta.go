@@ -258,8 +258,8 @@ func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
 	} else {
 		d.z16 = grow(d.z16, count)
 	}
-	for at := 0; at < count; at += block {
-		end := min(at+block, count)
+	for at := 0; at < count; at += stepBlock {
+		end := min(at+stepBlock, count)
 		x, b, symbols := leaf[at*n.width:end*n.width], base[at*n.width:end*n.width], d.symbols[at:end]
 		n.depths(d.depth[at:end], b, top)
 		switch n.width {
@@ -272,6 +272,10 @@ func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
 		}
 	}
 }
+
+// stepBlock is how many elements' steps are found together: these, the elements and
+// all else that is found of them stay near the processor.
+const stepBlock = 2 << 10
 
 // fitScale finds shifts of rows, and of columns if wanted, fills ctx, and returns the flags.
 func (d *deltaCoder) fitScale(count int, g grid, columns bool, level Level) byte {

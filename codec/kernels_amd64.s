@@ -7529,7 +7529,7 @@ DATA iotaWords<>+31(SB)/1, $0x00
 GLOBL iotaWords<>(SB), RODATA|NOPTR, $32
 
 // func stepsFloat16AVX512(z *byte, symbols *byte, leaf *byte, base *byte, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
 TEXT ·stepsFloat16AVX512(SB), NOSPLIT, $0-40
 	MOVQ         z+0(FP), AX
 	MOVQ         symbols+8(FP), CX
@@ -7552,6 +7552,8 @@ loop:
 	JL         done
 	VMOVDQU64  (DX), Z0
 	VMOVDQU64  (BX), Z1
+	PREFETCHT0 4096(DX)
+	PREFETCHT0 4096(BX)
 	VPSRAW     $0x0f, Z0, Z2
 	VPTERNLOGD $0x78, Z31, Z2, Z0
 	VPSRAW     $0x0f, Z1, Z2
@@ -7984,7 +7986,7 @@ done:
 	RET
 
 // func stepsFloat32AVX512(z *byte, symbols *byte, leaf *byte, base *byte, n int)
-// Requires: AVX, AVX512CD, AVX512F, AVX512VL
+// Requires: AVX, AVX512CD, AVX512F, AVX512VL, MMX+
 TEXT ·stepsFloat32AVX512(SB), NOSPLIT, $0-40
 	MOVQ         z+0(FP), AX
 	MOVQ         symbols+8(FP), CX
@@ -7998,36 +8000,38 @@ TEXT ·stepsFloat32AVX512(SB), NOSPLIT, $0-40
 	VPTERNLOGD   $0xff, Z29, Z29, Z29
 
 loop:
-	SUBQ      $0x10, SI
-	JL        done
-	VMOVDQU32 (DX), Z0
-	VMOVDQU32 (BX), Z1
-	VPSRAD    $0x1f, Z0, Z2
-	VPORD     Z31, Z2, Z2
-	VPXORD    Z2, Z0, Z0
-	VPSRAD    $0x1f, Z1, Z2
-	VPORD     Z31, Z2, Z2
-	VPXORD    Z2, Z1, Z1
-	VPSUBD    Z1, Z0, Z0
-	VPSRAD    $0x1f, Z0, Z2
-	VPADDD    Z0, Z0, Z0
-	VPXORD    Z2, Z0, Z0
-	VMOVDQU32 Z0, (AX)
-	VPSUBD    Z29, Z0, Z0
-	VPLZCNTD  Z0, Z2
-	VPMINUD   Z30, Z2, Z2
-	VPSUBD    Z2, Z30, Z2
-	VPSRLVD   Z2, Z0, Z0
-	VPSLLD    $0x03, Z2, Z2
-	VPADDD    Z2, Z0, Z0
-	VPADDD    Z29, Z0, Z0
-	VPMOVDB   Z0, X0
-	VMOVDQU32 X0, (CX)
-	ADDQ      $0x40, DX
-	ADDQ      $0x40, BX
-	ADDQ      $0x40, AX
-	ADDQ      $0x10, CX
-	JMP       loop
+	SUBQ       $0x10, SI
+	JL         done
+	VMOVDQU32  (DX), Z0
+	VMOVDQU32  (BX), Z1
+	PREFETCHT0 8192(DX)
+	PREFETCHT0 8192(BX)
+	VPSRAD     $0x1f, Z0, Z2
+	VPORD      Z31, Z2, Z2
+	VPXORD     Z2, Z0, Z0
+	VPSRAD     $0x1f, Z1, Z2
+	VPORD      Z31, Z2, Z2
+	VPXORD     Z2, Z1, Z1
+	VPSUBD     Z1, Z0, Z0
+	VPSRAD     $0x1f, Z0, Z2
+	VPADDD     Z0, Z0, Z0
+	VPXORD     Z2, Z0, Z0
+	VMOVDQU32  Z0, (AX)
+	VPSUBD     Z29, Z0, Z0
+	VPLZCNTD   Z0, Z2
+	VPMINUD    Z30, Z2, Z2
+	VPSUBD     Z2, Z30, Z2
+	VPSRLVD    Z2, Z0, Z0
+	VPSLLD     $0x03, Z2, Z2
+	VPADDD     Z2, Z0, Z0
+	VPADDD     Z29, Z0, Z0
+	VPMOVDB    Z0, X0
+	VMOVDQU32  X0, (CX)
+	ADDQ       $0x40, DX
+	ADDQ       $0x40, BX
+	ADDQ       $0x40, AX
+	ADDQ       $0x10, CX
+	JMP        loop
 
 done:
 	VZEROUPPER

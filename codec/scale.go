@@ -126,6 +126,9 @@ func rowShifts(dst, cols []int8, shift int) {
 // nil.
 func rowContexts(ctx, depth []uint8, cols []int8, shift int) {
 	k := contextFast(ctx, depth, cols, shift)
+	if k == len(ctx) {
+		return
+	}
 	if cols == nil {
 		k += plainContexts(ctx[k:], depth[k:], shift)
 	} else {
@@ -333,8 +336,11 @@ func (s *scaler) rows(dst []int8, symbols, depth []uint8, g grid) []int8 {
 	for r := range g.rows(n) {
 		from, to := g.span(r, n)
 		k, sum, expected := rowSumsFast(symbols[from:to], depth[from:to], &s.plain.bytes)
-		left, right := s.plain.rowSums(symbols[from+k:to], depth[from+k:to])
-		last = s.shift(sum+left, expected+right, last)
+		if from+k < to {
+			left, right := s.plain.rowSums(symbols[from+k:to], depth[from+k:to])
+			sum, expected = sum+left, expected+right
+		}
+		last = s.shift(sum, expected, last)
 		dst = append(dst, last)
 	}
 	return dst

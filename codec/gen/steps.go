@@ -19,6 +19,9 @@ func order512(x, t, top reg.VecPhysical) {
 	VPXORQ(t, x, x)
 }
 
+// stepBlock is how many elements steps are computed of at a time.
+const stepBlock = 2 << 10
+
 // steps512 computes the steps and symbols of floats of 16 bits.
 func steps512() {
 	TEXT("stepsFloat16AVX512", NOSPLIT, "func(z, symbols, leaf, base *byte, n int)")
@@ -43,6 +46,9 @@ func steps512() {
 	a, b, t, v := zmm[0], zmm[1], zmm[2], zmm[3]
 	VMOVDQU64(Mem{Base: leaf}, a)
 	VMOVDQU64(Mem{Base: base}, b)
+	// The next block is asked for early: it comes from far.
+	PREFETCHT0(Mem{Base: leaf, Disp: 2 * stepBlock})
+	PREFETCHT0(Mem{Base: base, Disp: 2 * stepBlock})
 	// In both orders the highest bit is wrong, which makes no difference.
 	for _, x := range []reg.VecPhysical{a, b} {
 		VPSRAW(U8(15), x, t)
@@ -372,6 +378,8 @@ func steps512d() {
 	JL(LabelRef("done"))
 	VMOVDQU32(Mem{Base: leaf}, a)
 	VMOVDQU32(Mem{Base: base}, b)
+	PREFETCHT0(Mem{Base: leaf, Disp: 4 * stepBlock})
+	PREFETCHT0(Mem{Base: base, Disp: 4 * stepBlock})
 	order512d(a, t, top)
 	order512d(b, t, top)
 	VPSUBD(b, a, a)
