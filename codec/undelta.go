@@ -101,6 +101,12 @@ func (d *deltaCoder) decodeBlock(dst, base []byte, sc *scaling, n number, g grid
 			return words, nil
 		}
 	}
+	if n.float && n.width > 1 && lanes == maxLanes && len(sc.cols) == 0 && done == 0 {
+		var err error
+		if done, words, err = d.dec.decodeFloats(dst, base, n, sc.rows, g, top, words); err != nil || done == k {
+			return words, err
+		}
+	}
 	d.depth, d.ctx = grow(d.depth, k), grow(d.ctx, k)
 	n.depths(d.depth, base, top)
 	sc.contexts(d.ctx, d.depth, g)
