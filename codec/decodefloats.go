@@ -42,16 +42,21 @@ func (f *floatTable) fill(shift int, depth *depthTable, t *roundTables) {
 
 // decodeFloats fills dst with floats of 16 or 32 bits in as many whole rounds of
 // all lanes as there are, given the base's, the largest of which has exponent top,
-// and the shifts of their rows, if any. It returns how many that were, and the
+// and the shifts of their rows, if any, or their contexts if columns have shifts. It returns how many that were, and the
 // words that are left.
-func (d *laneDecoder) decodeFloats(dst, base []byte, n number, rows []int8, g grid, top uint32, src []byte) (done int, rest []byte, err error) {
+func (d *laneDecoder) decodeFloats(dst, base []byte, n number, rows []int8, ctx []uint8, g grid, top uint32, src []byte) (done int, rest []byte, err error) {
 	d.fill()
 	if d.floats.filled == 0 {
 		d.depth = n.depthTable(top)
 	}
 	in := rowReader{rows, g.row, g.row - g.phase}
 	for size := maxLanes * n.width; len(dst) >= size && len(base) >= size; done += maxLanes {
-		fours := d.findRound(base[:size], n, &in)
+		var fours uint64
+		if ctx != nil {
+			fours = d.round.findAll(&d.states, (*[maxLanes]uint8)(ctx[done:]), maxLanes)
+		} else {
+			fours = d.findRound(base[:size], n, &in)
+		}
 		if n.width == 2 {
 			src, err = d.decodeFound16(maxLanes, fours, src)
 		} else {
