@@ -2,48 +2,74 @@ package codec
 
 import "math/bits"
 
-// Rounds decoded by portable code. Which symbol a lane has depends on no other
+// Rounds decoded by portable code. What a lane decodes to depends on no other
 // lane, only which word it takes does: so there are loops over all lanes without a
 // branch that depends on what is decoded, that note low lanes as bits, and one
 // over low lanes. Loops are short, as what a CPU has waiting is: one loop for all
-// takes 1.3 times as long, though it is of fewer instructions.
+// takes 1.2 times as long, though it is of fewer instructions.
 
-// A roundTables is a laneDecoder's tables as portable code looks symbols up. No
-// index is compared with a length: arrays are as long as their index is wide.
+// A roundTables is a laneDecoder's tables as portable code looks steps up, and
+// what it has of the round that is decoded. No index is compared with a length:
+// arrays are as long as their index is wide.
 type roundTables struct {
 	// By context: one less than how many slots its table has, and where they begin
-	// in symbol.
+	// in entry.
 	mask, row [256]uint32
 
-	// symbol is by table and slot. The number of a symbol is that of its table and
+	// entry is by table and slot: the number of the symbol, and from entryShift on
+	// the bias of its slot. A state times freq and the bias is, times 2^freqBits,
+	// the state without the symbol. The number of a symbol is that of its table and
 	// its place in it, and restFlag if it has portions of raw bits after the first.
-	symbol [maxTables << maxBits]uint8
 
-	// By symbol. others is 2^maxBits less its part of that, high masks what of a
-	// state is not its slot, step is the first step that it stands for.
-	start, others, high, step [256]uint32
-	first                     portions
+	// By symbol. freq is its part of 2^freqBits, first its first portion of raw
+	// bits: how many, and freqBits, in the lowest bits, and as a mask from freqBits
+	// on. step is the first step that it stands for, at the top of 32 bits if steps
+	// have 16.
+	freq, first, step, step16 [256]uint32
 	rest                      [2]portions
+
+	ctx   [maxLanes]uint8 // contexts of the round
+	found [maxLanes]int64 // and entries
+	// steps of the round, if they have 16 bits: four in each.
+	steps16 [maxLanes / 4]uint64
+	steps32 [maxLanes]uint32
+	symbol  [maxLanes]uint8 // if they have 32
+	entry   [maxTables << maxBits]int64
 }
 
 // The portions of raw bits that symbols have: how many bits, as a mask, what they
 // are multiplied by in the step, and how many bits come after them.
 type portions struct {
-	n, mask, scale, after [256]uint32
+	n, mask, scale [256]uint32
 }
 
-const restFlag = tableSymbols
+const (
+	restBit    = 7
+	restFlag   = 1 << restBit // above all tableSymbols
+	entryShift = 9
+	freqBits   = 16
+)
+
+// Of each four lanes two bits tell if any has a second portion, and a third.
+const (
+	foursRest  = 0x55555555
+	foursThird = 0xaaaaaaaa
+)
 
 // fill fills t with the tables of a stream.
 func (t *roundTables) fill(st *stepTables) {
-	for c, number := range st.of {
-		t.mask[c], t.row[c] = 1<<st.table[number].bits-1, uint32(number)<<maxBits
-	}
+	row := uint32(0)
+	var rows [maxTables]uint32
 	for number := range st.n {
 		table := &st.table[number]
+		rows[number] = row
 		table.inSlots(func(i, start int) {
-			t.set(number, i, start, table.symbol[i], table.bits)
+			t.set(symbolNumber(number, i, table.symbol[i].raw, table.bits), row, uint32(start), table.symbol[i], table.bits)
 		})
+		row += 1 << table.bits
+	}
+	for c, number := range st.of {
+		t.mask[c], t.row[c] = 1<<st.table[number].bits-1, rows[number]
 	}
 }
 
@@ -64,39 +90,43 @@ func symbolNumber(table, i int, raw, width uint8) uint8 {
 	return number
 }
 
-// set makes slots from start on what the i'th symbol of a table decodes
-// from.
-func (t *roundTables) set(table, i, start int, s stepSymbol, width uint8) {
+// set makes slots from start on of the table whose entries begin at row what
+// symbol number decodes from.
+func (t *roundTables) set(number uint8, row, start uint32, s stepSymbol, width uint8) {
 	first, second, third := portionsOf(s.raw, width)
-	number := symbolNumber(table, i, s.raw, width)
-	t.start[number], t.high[number] = uint32(start), ^uint32(1<<width-1)
-	t.others[number] = 1<<maxBits - uint32(s.freq)<<(maxBits-width)
+	f := uint32(s.freq) << (freqBits - width)
+	t.freq[number], t.first[number] = f, uint32(1<<first-1)<<freqBits|freqBits+uint32(first)
 	t.step[number] = uint32(s.head)<<s.raw - 1
-	t.first.set(number, first, 0, second+third)
-	t.rest[0].set(number, second, first, third)
-	t.rest[1].set(number, third, first+second, 0)
-	fill(t.symbol[table<<maxBits+start:][:s.freq], []byte{number})
+	t.step16[number] = t.step[number] << 16
+	t.rest[0].set(number, second, first)
+	t.rest[1].set(number, third, first+second)
+	entry := -int64(start)*int64(f)<<entryShift + int64(number)
+	if third > 0 {
+		entry |= 2 << restBit
+	}
+	for i := range t.entry[row+start:][:s.freq] {
+		t.entry[int(row+start)+i] = entry
+		entry += (1<<freqBits - int64(f)) << entryShift
+	}
 }
 
 // set gives symbol a portion of n bits, between others of before and after bits.
-func (p *portions) set(symbol, n, before, after uint8) {
-	p.n[symbol], p.mask[symbol], p.scale[symbol], p.after[symbol] = uint32(n), 1<<n-1, 1<<before, uint32(after)
+func (p *portions) set(symbol, n, before uint8) {
+	p.n[symbol], p.mask[symbol], p.scale[symbol] = uint32(n), 1<<n-1, 1<<before
 }
 
-// find returns the symbol of state x in context c.
-func (t *roundTables) find(x uint32, c uint8) uint8 {
-	return t.symbol[(t.row[c]+x&t.mask[c])&(maxTables<<maxBits-1)]
+// find returns the entry of state x in context c.
+func (t *roundTables) find(x uint32, c uint8) int64 {
+	return t.entry[(t.row[c]+x&t.mask[c])&(maxTables<<maxBits-1)]
 }
 
-// take takes symbol s and its first portion from state x: it returns the step so
-// far, and the state.
-//
-// The state without the slot is a multiple of the table's slots, so that it may
-// be divided after it was multiplied; and by a constant, as all tables are scaled
-// to maxBits.
-func (t *roundTables) take(x uint32, s uint8) (z, rest uint32) {
-	x -= t.start[s] + uint32(uint64(x&t.high[s])*uint64(t.others[s])>>maxBits)
-	return x&t.first.mask[s] + t.step[s], x >> (t.first.n[s] & 31)
+// take takes entry e and its first portion from state x. It returns the state,
+// and the portion times 2^freqBits.
+func (t *roundTables) take(x uint32, e int64) (rest uint64, raw uint32) {
+	s := uint8(e)
+	p := uint64(x)*uint64(t.freq[s]) + uint64(e>>entryShift)
+	first := t.first[s]
+	return p >> (first & 63), uint32(p) & first
 }
 
 // take takes symbol s's portion from state x: it returns what it adds to the
@@ -105,127 +135,18 @@ func (p *portions) take(x uint32, s uint8) (z, rest uint32) {
 	return x & p.mask[s] * p.scale[s], x >> (p.n[s] & 31)
 }
 
-// decodeRound decodes one round.
-func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte, error) {
-	t, symbols := &d.round, &d.symbols
-	var low uint64
-	if len(z) == maxLanes && len(ctx) >= maxLanes {
-		low = takeAll(t, &d.states, symbols, (*[maxLanes]Z)(z), (*[maxLanes]uint8)(ctx))
-	} else {
-		clear(symbols[:])
-		low = takeSome(t, &d.states, symbols, z, ctx)
+// findAll finds the entries of the first k lanes, a multiple of four, and returns
+// which four have further portions among them.
+func (t *roundTables) findAll(states *[maxLanes]uint32, ctx *[maxLanes]uint8, k int) (fours uint64) {
+	_, _, _ = t.mask[0], states[0], ctx[0] // nil is looked for here, not in loops
+	for j := min(k, maxLanes) - 1; j >= 3; j -= 4 {
+		e0, e1 := t.find(states[j], ctx[j]), t.find(states[j-1], ctx[j-1])
+		t.found[j], t.found[j-1] = e0, e1
+		e2, e3 := t.find(states[j-2], ctx[j-2]), t.find(states[j-3], ctx[j-3])
+		t.found[j-2], t.found[j-3] = e2, e3
+		fours = fours<<2 | uint64(e0|e1|e2|e3)>>restBit&3
 	}
-	src, err := d.renormalise(src, low)
-	if err != nil {
-		return nil, err
-	}
-	lanes := withRest(symbols)
-	for i := 0; lanes != 0; i++ {
-		low, lanes = takeRest(&t.rest[i&1], &d.states, symbols, z, lanes)
-		if src, err = d.renormalise(src, low); err != nil {
-			return nil, err
-		}
-	}
-	return src, nil
-}
-
-// takeAll takes a symbol and its first portion from each of all lanes, and
-// returns which are low.
-func takeAll[Z step](t *roundTables, states *[maxLanes]uint32, symbols *[maxLanes]uint8, z *[maxLanes]Z, ctx *[maxLanes]uint8) (low uint64) {
-	_, _, _, _, _ = t.mask[0], states[0], symbols[0], z[0], ctx[0] // nil is looked for here, not in loops
-	for j := maxLanes - 1; j > 0; j -= 2 {
-		symbols[j] = t.find(states[j], ctx[j])
-		symbols[j-1] = t.find(states[j-1], ctx[j-1])
-	}
-	for j := maxLanes - 1; j > 0; j -= 2 {
-		step, x := t.take(states[j], symbols[j])
-		z[j], states[j] = Z(step), x
-		low = low*2 + uint64((x-laneLow)>>31)
-		step, x = t.take(states[j-1], symbols[j-1])
-		z[j-1], states[j-1] = Z(step), x
-		low = low*2 + uint64((x-laneLow)>>31)
-	}
-	return low
-}
-
-// takeSome is takeAll for fewer lanes.
-func takeSome[Z step](t *roundTables, states *[maxLanes]uint32, symbols *[maxLanes]uint8, z []Z, ctx []uint8) (low uint64) {
-	_, _, _ = t.mask[0], states[0], symbols[0]
-	ctx = ctx[:len(z)]
-	for j, c := range ctx {
-		symbols[j&(maxLanes-1)] = t.find(states[j&(maxLanes-1)], c)
-	}
-	for j := len(z) - 1; j >= 0; j-- {
-		step, x := t.take(states[j&(maxLanes-1)], symbols[j&(maxLanes-1)])
-		z[j], states[j&(maxLanes-1)] = Z(step), x
-		low = low*2 + uint64((x-laneLow)>>31)
-	}
-	return low
-}
-
-// takeRest takes a further portion from each of lanes, and none from others. It
-// returns which lanes are low, and if there are further portions, lanes.
-func takeRest[Z step](t *portions, states *[maxLanes]uint32, symbols *[maxLanes]uint8, z []Z, lanes uint64) (low, more uint64) {
-	if len(z) == maxLanes && bits.OnesCount64(lanes) > maxLanes/4 {
-		low, after := takeRestAll(t, states, symbols, (*[maxLanes]Z)(z))
-		if after == 0 {
-			lanes = 0
-		}
-		return low, lanes
-	}
-	_, _, _ = t.n[0], states[0], symbols[0]
-	after := uint32(0)
-	for left := lanes; left != 0; left &= left - 1 {
-		j := bits.TrailingZeros64(left) & (maxLanes - 1)
-		s := symbols[j]
-		add, x := t.take(states[j], s)
-		z[j] += Z(add)
-		states[j] = x
-		after |= t.after[s]
-		low |= uint64((x-laneLow)>>31) << j
-	}
-	if after == 0 {
-		lanes = 0
-	}
-	return low, lanes
-}
-
-// takeRestAll takes the portion from all lanes, which is faster if many have it.
-// It returns which are low, and not 0 if there are further portions.
-func takeRestAll[Z step](t *portions, states *[maxLanes]uint32, symbols *[maxLanes]uint8, z *[maxLanes]Z) (low uint64, after uint32) {
-	_, _, _, _ = t.n[0], states[0], symbols[0], z[0]
-	for j := maxLanes - 1; j > 0; j -= 2 {
-		s := symbols[j]
-		add, x := t.take(states[j], s)
-		z[j] += Z(add)
-		states[j] = x
-		after |= t.after[s]
-		low = low*2 + uint64((x-laneLow)>>31)
-		s = symbols[j-1]
-		add, x = t.take(states[j-1], s)
-		z[j-1] += Z(add)
-		states[j-1] = x
-		after |= t.after[s]
-		low = low*2 + uint64((x-laneLow)>>31)
-	}
-	return low, after
-}
-
-// withRest returns which of symbols have restFlag.
-func withRest(symbols *[maxLanes]uint8) (lanes uint64) {
-	const ones = 0x0101010101010101
-	var all uint64
-	for i := 0; i < maxLanes; i += 8 {
-		all |= le.Uint64(symbols[i:])
-	}
-	if all&(restFlag*ones) == 0 {
-		return 0
-	}
-	for i := 0; i < maxLanes; i += 8 {
-		// The multiplication gathers the lowest bits of eight bytes in the highest.
-		lanes |= (le.Uint64(symbols[i:]) >> 7 & ones * 0x0102040810204080) >> 56 << i
-	}
-	return lanes
+	return fours
 }
 
 // renormalise gives a word of src to each of the lanes low, and returns the words
@@ -241,4 +162,67 @@ func (d *laneDecoder) renormalise(src []byte, low uint64) ([]byte, error) {
 		return nil, corrupt("lanes: out of words")
 	}
 	return src[at:], nil
+}
+
+// decodeRound decodes one round.
+func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte, error) {
+	t := &d.round
+	var fours uint64
+	if len(ctx)%4 == 0 {
+		copy(t.ctx[:], ctx)
+		fours = t.findAll(&d.states, &t.ctx, len(ctx))
+	} else {
+		fours = t.findSome(&d.states, ctx)
+	}
+	wide := uint64(^Z(0)) > 1<<16
+	var err error
+	if wide {
+		src, err = d.decodeFound32(len(z), fours, src)
+	} else {
+		src, err = d.decodeFound16(len(z), fours, src)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !wide && len(z)%4 == 0 {
+		for i := range t.steps16 {
+			if 4*i+4 > len(z) {
+				break
+			}
+			w, z := t.steps16[i], z[4*i:4*i+4]
+			z[0], z[1], z[2], z[3] = Z(w), Z(w>>16), Z(w>>32), Z(w>>48)
+		}
+		return src, nil
+	}
+	for j := range z {
+		if wide {
+			z[j] = Z(t.steps32[j&(maxLanes-1)])
+		} else {
+			z[j] = Z(t.stepAt(j))
+		}
+	}
+	return src, nil
+}
+
+// findSome is findAll for any number of lanes.
+func (t *roundTables) findSome(states *[maxLanes]uint32, ctx []uint8) (fours uint64) {
+	_, _ = t.mask[0], states[0]
+	clear(t.found[:])
+	for j, c := range ctx {
+		e := t.find(states[j&(maxLanes-1)], c)
+		t.found[j&(maxLanes-1)] = e
+		fours |= uint64(e) >> restBit & 3 << (j / 4 * 2)
+	}
+	return fours
+}
+
+// withRest returns which lanes found a symbol with restFlag, given which four.
+func (t *roundTables) withRest(fours uint64) (lanes uint64) {
+	_ = t.found[0]
+	for fours &= foursRest; fours != 0; fours &= fours - 1 {
+		j := 2 * bits.TrailingZeros64(fours) & (maxLanes - 1)
+		e0, e1, e2, e3 := uint64(t.found[j]), uint64(t.found[j|1]), uint64(t.found[j|2]), uint64(t.found[j|3])
+		lanes |= (e0>>restBit&1 | e1>>restBit&1<<1 | e2>>restBit&1<<2 | e3>>restBit&1<<3) << j
+	}
+	return lanes
 }

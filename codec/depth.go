@@ -39,11 +39,13 @@ const fewDepths = 128
 
 // A depthTable is depths by the highest nine bits of an element, which in all
 // floats hold its exponent.
-type depthTable [512]uint8
+type depthTable [1 << depthBits]uint8
+
+const depthBits = 9
 
 func (n number) depthTable(top uint32) (t depthTable) {
 	const half = len(t) / 2 // the others are negative
-	shift := n.exponent + 9 - n.bits()
+	shift := n.exponent + depthBits - n.bits()
 	from := min(int(top-min(top, maxDepth))<<shift, half)
 	fill(t[:from], []byte{maxDepth})
 	for i := from; i < min(int(top+1)<<shift, half); i++ {

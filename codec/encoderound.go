@@ -126,7 +126,7 @@ func (t *encodeTables) findAll(symbols, ctx, fine *[maxLanes]uint8) (third uint3
 // encodeRest encodes further portions, words below e.words[p], and returns where
 // they begin.
 func encodeRest[Z step](e *laneEncoder, z []Z, p int, third uint32) int {
-	lanes := withRest(&e.symbols)
+	lanes := restOf(&e.symbols)
 	if third != 0 {
 		p -= putRest(&e.round.rest[1], e.room(p), &e.states, &e.symbols, z, lanes)
 	}
@@ -206,4 +206,21 @@ func putRestAll[Z step](t *encodePortions, words *[maxLanes]uint16, states *[max
 		states[j] = t.put(x>>(full<<4&31), s, uint32(z[j]))
 	}
 	return int(n)
+}
+
+// withRest returns which of symbols have restFlag.
+func restOf(symbols *[maxLanes]uint8) (lanes uint64) {
+	const ones = 0x0101010101010101
+	var all uint64
+	for i := 0; i < maxLanes; i += 8 {
+		all |= le.Uint64(symbols[i:])
+	}
+	if all&(restFlag*ones) == 0 {
+		return 0
+	}
+	for i := 0; i < maxLanes; i += 8 {
+		// The multiplication gathers the lowest bits of eight bytes in the highest.
+		lanes |= (le.Uint64(symbols[i:]) >> 7 & ones * 0x0102040810204080) >> 56 << i
+	}
+	return lanes
 }

@@ -95,9 +95,10 @@ type laneDecoder struct {
 	tail  [1 << 10]byte
 	few   fewTables
 
-	round   roundTables
-	stale   *stepTables     // what round is to be filled from; nil if it is
-	symbols [maxLanes]uint8 // of the round that is decoded
+	round  roundTables
+	floats floatTables
+	depth  depthTable
+	stale  *stepTables // what round is to be filled from; nil if it is
 }
 
 // tableSymbols are the symbols of all tables.
@@ -175,6 +176,7 @@ func decodeLanes[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes i
 func (d *laneDecoder) fill() {
 	if d.stale != nil {
 		d.round.fill(d.stale)
+		d.floats.filled = 0
 		d.stale = nil
 	}
 }

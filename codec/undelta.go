@@ -101,11 +101,23 @@ func (d *deltaCoder) decodeBlock(dst, base []byte, sc *scaling, n number, g grid
 			return words, nil
 		}
 	}
+	rounds := n.float && n.width > 1 && lanes == maxLanes && done == 0 // of floats
+	var err error
+	if rounds && len(sc.cols) == 0 {
+		if done, words, err = d.dec.decodeFloats(dst, base, n, sc.rows, nil, g, top, words); err != nil || done == k {
+			return words, err
+		}
+		rounds = false
+	}
 	d.depth, d.ctx = grow(d.depth, k), grow(d.ctx, k)
 	n.depths(d.depth, base, top)
 	sc.contexts(d.ctx, d.depth, g)
+	if rounds {
+		if done, words, err = d.dec.decodeFloats(dst, base, n, nil, d.ctx, g, top, words); err != nil || done == k {
+			return words, err
+		}
+	}
 	ctx, out, b := d.ctx[done:], dst[done*n.width:], base[done*n.width:]
-	var err error
 	if n.width == 4 {
 		d.z32 = grow(d.z32, k-done)
 		if words, err = decodeLanes(&d.dec, d.z32, ctx, words, lanes); err == nil {
