@@ -276,10 +276,16 @@ func (r *random) agrees(ctx context.Context, l ledger) error {
 			}
 		}
 	}
-	for name := range names {
-		if _, ok := got.names[name]; !ok { // unpinned: it may have been collected, and must not be asked for
-			got.names[name] = l.names[name]
+	for name, of := range names {
+		if _, ok := got.names[name]; ok {
+			continue
 		}
+		// Unpinned: it may have been collected, and must not be asked for. That it is
+		// none of those that are pinned is known.
+		if want := l.names[name]; l.pinned[want] {
+			return fmt.Errorf("%s names %s, which is not pinned, want contents that are", name, of)
+		}
+		got.names[name] = l.names[name]
 	}
 	if !got.equal(l) {
 		return fmt.Errorf("the store has %v, want %v", got, l)
