@@ -42,19 +42,22 @@ func (f *floatTable) fill(shift int, depth *depthTable, t *roundTables) {
 
 // decodeFloats fills dst with floats of 16 or 32 bits in as many whole rounds of
 // all lanes as there are, given the base's, the largest of which has exponent top,
-// and the shifts of their rows, if any, or their contexts if columns have shifts. It returns how many that were, and the
-// words that are left.
-func (d *laneDecoder) decodeFloats(dst, base []byte, n number, rows []int8, ctx []uint8, g grid, top uint32, src []byte) (done int, rest []byte, err error) {
+// and the shifts of their rows. If columns have shifts too, paired is not nil, or
+// ctx is the elements' contexts. It returns how many that were, and the words that
+// are left.
+func (d *laneDecoder) decodeFloats(dst, base []byte, n number, in rowReader, paired *pairing, ctx []uint8, top uint32, src []byte) (done int, rest []byte, err error) {
 	d.fill()
 	if d.floats.filled == 0 {
 		d.depth = n.depthTable(top)
 	}
-	in := rowReader{rows, g.row, g.row - g.phase}
 	for size := maxLanes * n.width; len(dst) >= size && len(base) >= size; done += maxLanes {
 		var fours uint64
-		if ctx != nil {
+		switch {
+		case paired != nil:
+			fours = d.findPaired((*[2 * maxLanes]byte)(base), paired, &in)
+		case ctx != nil:
 			fours = d.round.findAll(&d.states, (*[maxLanes]uint8)(ctx[done:]), maxLanes)
-		} else {
+		default:
 			fours = d.findRound(base[:size], n, &in)
 		}
 		if n.width == 2 {
@@ -81,6 +84,9 @@ type rowReader struct {
 	row  int    // elements of a row
 	left int    // of the current one
 }
+
+// reader returns a reader of rows, whose first element is the grid's.
+func (g grid) reader(rows []int8) rowReader { return rowReader{rows, g.row, g.row - g.phase} }
 
 // next returns the shift of the next elements, and how many have it, at most n.
 func (r *rowReader) next(n int) (shift int8, k int) {

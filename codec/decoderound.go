@@ -15,6 +15,8 @@ type roundTables struct {
 	// By context: one less than how many slots its table has, and where they begin
 	// in entry.
 	mask, row [256]uint32
+	// And by paired context.
+	pairedMask, pairedRow [256]uint32
 
 	// entry is by table and slot: the number of the symbol, and from entryShift on
 	// the bias of its slot. A state times freq and the bias is, times 2^freqBits,
@@ -70,6 +72,10 @@ func (t *roundTables) fill(st *stepTables) {
 	}
 	for c, number := range st.of {
 		t.mask[c], t.row[c] = 1<<st.table[number].bits-1, rows[number]
+	}
+	for i := range pairedHighest + 1 {
+		c := min(max(i-lowestContext, 0), contexts-1)
+		t.pairedMask[i], t.pairedRow[i] = t.mask[c], t.row[c]
 	}
 }
 

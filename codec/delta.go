@@ -56,6 +56,7 @@ type deltaCoder struct {
 	depth   []uint8
 	ctx     []uint8
 	shifts  []int8
+	paired  []uint8  // shifts of columns, for decoding
 	refiner *refiner // nil until it is needed
 	side    adaptiveEncoder
 	buf     []byte

@@ -102,9 +102,13 @@ func (d *deltaCoder) decodeBlock(dst, base []byte, sc *scaling, n number, g grid
 		}
 	}
 	rounds := n.float && n.width > 1 && lanes == maxLanes && done == 0 // of floats
+	var paired *pairing
+	if rounds {
+		paired = d.pairing(sc.cols, n, g, top)
+	}
 	var err error
-	if rounds && len(sc.cols) == 0 {
-		if done, words, err = d.dec.decodeFloats(dst, base, n, sc.rows, nil, g, top, words); err != nil || done == k {
+	if rounds && (paired != nil || len(sc.cols) == 0) {
+		if done, words, err = d.dec.decodeFloats(dst, base, n, g.reader(sc.rows), paired, nil, top, words); err != nil || done == k {
 			return words, err
 		}
 		rounds = false
@@ -113,7 +117,7 @@ func (d *deltaCoder) decodeBlock(dst, base []byte, sc *scaling, n number, g grid
 	n.depths(d.depth, base, top)
 	sc.contexts(d.ctx, d.depth, g)
 	if rounds {
-		if done, words, err = d.dec.decodeFloats(dst, base, n, nil, d.ctx, g, top, words); err != nil || done == k {
+		if done, words, err = d.dec.decodeFloats(dst, base, n, rowReader{}, nil, d.ctx, top, words); err != nil || done == k {
 			return words, err
 		}
 	}
@@ -148,7 +152,7 @@ func (d *deltaCoder) readStill(in *adaptiveDecoder, rows int) {
 }
 
 func (d *deltaCoder) readScale(in *adaptiveDecoder, flags byte, g grid, count int) (err error) {
-	d.scale.rows, d.scale.cols = d.scale.rows[:0], d.scale.cols[:0]
+	d.scale.rows, d.scale.cols, d.paired = d.scale.rows[:0], d.scale.cols[:0], d.paired[:0]
 	if flags&flagRows != 0 {
 		d.scale.rows = grow(d.scale.rows, g.rows(count))
 		if err := readShifts(in, d.scale.rows); err != nil {
