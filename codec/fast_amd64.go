@@ -554,3 +554,18 @@ func decodeShortFast[Z step](all *shortSet, x, y *uint32, z []Z, ctx []uint8, wo
 	*x, *y = states[0], states[1]
 	return pairs, read
 }
+
+// encodeShortFast encodes the last pairs of steps z in states x and y, down to one
+// that has raw bits or is the escape, to words below words[at]. It returns how many
+// steps are left, and where the words begin.
+func encodeShortFast[Z step](all *shortSet, x, y *uint32, z []Z, ctx []uint8, words []uint16, at int) (left, to int) {
+	if use == portable || len(z) == 0 || unsafe.Sizeof(z[0]) != 2 {
+		return len(z), at
+	}
+	states := [2]uint32{*x, *y}
+	_ = ctx[len(z)-1]
+	_ = words[at-len(z)-1]
+	left, to = encodeShortAMD64((*byte)(unsafe.Pointer(&states)), bytesOf(z), bytesOf(ctx), (*byte)(unsafe.Pointer(&all.of)), &all.raw[0], bytesOf(words), at, len(z)/2)
+	*x, *y = states[0], states[1]
+	return 2 * left, to
+}

@@ -78,6 +78,10 @@ func addFast(_, _ *stepCounts) int { return 0 }
 
 func belowFast(_, _ []uint8, _ *[contexts]uint8) int { return 0 }
 
+func encodeShortFast[Z step](_ *shortSet, _, _ *uint32, z []Z, _ []uint8, _ []uint16, at int) (left, to int) {
+	return len(z), at
+}
+
 func decodeShortFast[Z step](_ *shortSet, _, _ *uint32, _ []Z, _ []uint8, _ []byte) (pairs, read int) {
 	return 0, 0
 }

@@ -109,6 +109,11 @@ func countKeys(counts *byte, other *byte, keys *byte, n int)
 //go:noescape
 func decodeShort(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, words *byte, size int, pairs int) (done int, read int)
 
+// encodeShortAMD64 encodes the last of so many pairs of steps, words at z, to words below the one numbered at, and returns how many pairs are left and the first word's number. Tables are pointers to those of contexts, and raw tells how many raw bits contexts have.
+//
+//go:noescape
+func encodeShortAMD64(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, words *byte, at int, pairs int) (left int, to int)
+
 // columnSumsAVX512 fills three arrays of n words at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has. n is a multiple of 32.
 //
 //go:noescape

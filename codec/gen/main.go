@@ -36,6 +36,7 @@ func main() {
 	keys512()
 	count()
 	short()
+	shortEncoder()
 	columnSums512()
 	steps512d()
 	walk512d()
