@@ -430,10 +430,10 @@ func (d *deltaCoder) count(count int, level Level) (last int) {
 	shift := countPart(count, level)
 	d.countKeys(count, shift)
 	totals := d.counts.totals()
-	if shift > 0 && d.counts.still(&totals) {
-		shift = 0
-		d.countKeys(count, shift)
-		totals = d.counts.totals()
+	still := shift > 0 && d.counts.still(&totals)
+	if still {
+		d.countMoved(count, shift)
+		shift, totals = 0, d.counts.totals()
 	}
 	if d.cs == nil {
 		d.cs = make([]cluster, contexts)
@@ -447,10 +447,37 @@ func (d *deltaCoder) count(count int, level Level) (last int) {
 		d.countAbove(cs, count)
 	}
 	for t := range cs {
+		if still { // none of those that did not move may have been counted
+			cs[t].h[0] = max(cs[t].h[0], 1)
+		}
 		d.tables.fit(t, &cs[t].h, sampled[t])
 	}
 	return last
 }
+
+// countMoved makes counts of one of each 2^shift elements those of all: where
+// hardly anything moved, what did is counted anew, all of it, and what did not is
+// as the part says.
+func (d *deltaCoder) countMoved(count, shift int) {
+	for c := range d.counts {
+		still := d.counts[c][0] << shift
+		clear(d.counts[c][:])
+		d.counts[c][0] = still
+	}
+	d.keys = grow(d.keys, movedWindow+32)
+	for at := 0; at < count; at += movedWindow {
+		end := min(at+movedWindow, count)
+		ctx, symbols := d.ctx[at:end], d.symbols[at:end]
+		n, k := movedKeysFast(d.keys, ctx, symbols)
+		for _, key := range d.keys[:n] {
+			d.counts[key>>8&(contexts-1)][key&(maxSymbols-1)]++
+		}
+		d.counts.countMoved(ctx[k:], symbols[k:])
+	}
+}
+
+// movedWindow is how many elements' keys are made together.
+const movedWindow = 4 << 10
 
 // countAbove counts all symbols that are above those of their tables.
 func (d *deltaCoder) countAbove(cs []cluster, count int) {

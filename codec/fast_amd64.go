@@ -353,6 +353,17 @@ func keysFast(keys []uint16, ctx, symbols []uint8) int {
 	return k
 }
 
+// movedKeysFast fills keys with those of the first symbols that are not 0. It
+// returns how many those are, and how far it came.
+func movedKeysFast(keys []uint16, ctx, symbols []uint8) (moved, done int) {
+	k := len(ctx) &^ 31
+	if use != avx512 || k == 0 {
+		return 0, 0
+	}
+	_, _ = symbols[k-1], keys[k+30]
+	return movedKeysAVX512(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k), k
+}
+
 // columnSumsFast fills sums, expected-low and expected-high of the first done
 // columns over whole rows of row elements, every so many of them.
 func columnSumsFast(sums []uint16, symbols, ctx []uint8, curve *[2][contexts]uint8, row, every, rows int) (done int) {

@@ -99,6 +99,11 @@ func rowSumsAVX512(symbols *byte, ctx *byte, curve *byte, n int) (sum int, expec
 //go:noescape
 func keysAVX512(keys *byte, ctx *byte, symbols *byte, n int)
 
+// movedKeysAVX512 fills keys with ctx<<8 | symbols of those symbols that are not 0, and returns how many; n is a multiple of 32, and there is room for 31 keys more.
+//
+//go:noescape
+func movedKeysAVX512(keys *byte, ctx *byte, symbols *byte, n int) (moved int)
+
 // countKeys adds one to the dword of counts or other that each of n keys, words below 2^14, names; n is a multiple of 4.
 //
 //go:noescape

@@ -7815,6 +7815,37 @@ done:
 	VZEROUPPER
 	RET
 
+// func movedKeysAVX512(keys *byte, ctx *byte, symbols *byte, n int) (moved int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512_VBMI2, POPCNT
+TEXT ·movedKeysAVX512(SB), NOSPLIT, $0-40
+	MOVQ keys+0(FP), AX
+	MOVQ ctx+8(FP), CX
+	MOVQ symbols+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+
+loop:
+	SUBQ          $0x20, BX
+	JL            done
+	VPMOVZXBW     (CX), Z0
+	VPMOVZXBW     (DX), Z1
+	VPTESTMW      Z1, Z1, K1
+	VPSLLW        $0x08, Z0, Z0
+	VPORQ         Z1, Z0, Z0
+	VPCOMPRESSW.Z Z0, K1, Z0
+	KMOVD         K1, DI
+	POPCNTL       DI, DI
+	VMOVDQU64     Z0, (AX)(SI*2)
+	ADDQ          DI, SI
+	ADDQ          $0x20, CX
+	ADDQ          $0x20, DX
+	JMP           loop
+
+done:
+	MOVQ SI, moved+32(FP)
+	VZEROUPPER
+	RET
+
 // func countKeys(counts *byte, other *byte, keys *byte, n int)
 TEXT ·countKeys(SB), NOSPLIT, $0-32
 	MOVQ counts+0(FP), AX

@@ -34,6 +34,7 @@ func main() {
 	context512()
 	rowSums512()
 	keys512()
+	movedKeys512()
 	count()
 	short()
 	shortEncoder()
