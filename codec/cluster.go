@@ -1,5 +1,7 @@
 package codec
 
+import "math/bits"
+
 // A stepCounts counts symbols by context.
 type stepCounts [contexts][maxSymbols]uint32
 
@@ -16,6 +18,24 @@ func (c *stepCounts) count(ctx, symbols []uint8, other *stepCounts) {
 	}
 	for i, s := range symbols {
 		c[ctx[i]&(contexts-1)][s]++
+	}
+}
+
+// countMoved adds the counts of symbols that are not 0.
+func (c *stepCounts) countMoved(ctx, symbols []uint8) {
+	for len(ctx) > 8 && len(symbols) > 8 { // as in walkFloat16
+		for x := le.Uint64(symbols); x != 0; {
+			i := bits.TrailingZeros64(x) >> 3
+			s := uint8(x >> (8 * i))
+			c[ctx[i]&(contexts-1)][s]++
+			x &^= 0xff << (8 * i)
+		}
+		ctx, symbols = ctx[8:len(ctx):len(ctx)], symbols[8:len(symbols):len(symbols)]
+	}
+	for i, s := range symbols {
+		if s != 0 {
+			c[ctx[i]&(contexts-1)][s]++
+		}
 	}
 }
 

@@ -220,11 +220,7 @@ func (n number) largest(base []byte) uint32 {
 	top := uint32(0)
 	count := len(base) / n.width
 	if n.width == 2 && count <= 1<<10 {
-		base = base[:2*count]
-		for ; len(base) >= 2; base = base[2:] {
-			top = max(top, uint32(le.Uint16(base))&(1<<15-1))
-		}
-		return top >> n.exponent
+		return largest16(base[:2*count]) >> n.exponent
 	}
 	// Elements that lie together: each that is far from others may be far from the
 	// processor.
@@ -235,6 +231,34 @@ func (n number) largest(base []byte) uint32 {
 		}
 	}
 	return top
+}
+
+// largest16 returns the largest magnitude of floats of 16 bits, four at a time in
+// each of two words, which do not wait for each other.
+func largest16(base []byte) uint32 {
+	a, b := uint64(0), uint64(0)
+	for len(base) > 16 {
+		a = larger16(a, le.Uint64(base))
+		b = larger16(b, le.Uint64(base[8:]))
+		base = base[16:len(base):len(base)]
+	}
+	top := uint32(0)
+	for a = larger16(a, b); a != 0; a >>= 16 {
+		top = max(top, uint32(a&(1<<15-1)))
+	}
+	for ; len(base) >= 2; base = base[2:] {
+		top = max(top, uint32(le.Uint16(base))&(1<<15-1))
+	}
+	return top
+}
+
+// larger16 returns the larger of each of four magnitudes and those of x.
+func larger16(most, x uint64) uint64 {
+	const sign = 1 << 15 * lanes16
+	more := (x | sign) - most&^sign // the sign is left where x is not less
+	more &= sign
+	more -= more >> 15
+	return most ^ (most^x)&more
 }
 
 func (n number) load(p []byte, i int) uint32 {
@@ -407,10 +431,10 @@ func (d *deltaCoder) count(count int, level Level) (last int) {
 	shift := countPart(count, level)
 	d.countKeys(count, shift)
 	totals := d.counts.totals()
-	if shift > 0 && d.counts.still(&totals) {
-		shift = 0
-		d.countKeys(count, shift)
-		totals = d.counts.totals()
+	still := shift > 0 && d.counts.still(&totals)
+	if still {
+		d.countMoved(count, shift)
+		shift, totals = 0, d.counts.totals()
 	}
 	if d.cs == nil {
 		d.cs = make([]cluster, contexts)
@@ -424,10 +448,37 @@ func (d *deltaCoder) count(count int, level Level) (last int) {
 		d.countAbove(cs, count)
 	}
 	for t := range cs {
+		if still { // none of those that did not move may have been counted
+			cs[t].h[0] = max(cs[t].h[0], 1)
+		}
 		d.tables.fit(t, &cs[t].h, sampled[t])
 	}
 	return last
 }
+
+// countMoved makes counts of one of each 2^shift elements those of all: where
+// hardly anything moved, what did is counted anew, all of it, and what did not is
+// as the part says.
+func (d *deltaCoder) countMoved(count, shift int) {
+	for c := range d.counts {
+		still := d.counts[c][0] << shift
+		clear(d.counts[c][:])
+		d.counts[c][0] = still
+	}
+	d.keys = grow(d.keys, movedWindow+32)
+	for at := 0; at < count; at += movedWindow {
+		end := min(at+movedWindow, count)
+		ctx, symbols := d.ctx[at:end], d.symbols[at:end]
+		n, k := movedKeysFast(d.keys, ctx, symbols)
+		for _, key := range d.keys[:n] {
+			d.counts[key>>8&(contexts-1)][key&(maxSymbols-1)]++
+		}
+		d.counts.countMoved(ctx[k:], symbols[k:])
+	}
+}
+
+// movedWindow is how many elements' keys are made together.
+const movedWindow = 4 << 10
 
 // countAbove counts all symbols that are above those of their tables.
 func (d *deltaCoder) countAbove(cs []cluster, count int) {

@@ -353,6 +353,17 @@ func keysFast(keys []uint16, ctx, symbols []uint8) int {
 	return k
 }
 
+// movedKeysFast fills keys with those of the first symbols that are not 0. It
+// returns how many those are, and how far it came.
+func movedKeysFast(keys []uint16, ctx, symbols []uint8) (moved, done int) {
+	k := len(ctx) &^ 31
+	if use != avx512 || k == 0 {
+		return 0, 0
+	}
+	_, _ = symbols[k-1], keys[k+30]
+	return movedKeysAVX512(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k), k
+}
+
 // columnSumsFast fills sums, expected-low and expected-high of the first done
 // columns over whole rows of row elements, every so many of them.
 func columnSumsFast(sums []uint16, symbols, ctx []uint8, curve *[2][contexts]uint8, row, every, rows int) (done int) {
@@ -553,4 +564,19 @@ func decodeShortFast[Z step](all *shortSet, x, y *uint32, z []Z, ctx []uint8, wo
 	pairs, read = decodeShort((*byte)(unsafe.Pointer(&states)), bytesOf(z), bytesOf(ctx), (*byte)(unsafe.Pointer(&all.of)), &all.raw[0], bytesOf(words), len(words), len(z)/2)
 	*x, *y = states[0], states[1]
 	return pairs, read
+}
+
+// encodeShortFast encodes the last pairs of steps z in states x and y, down to one
+// that has raw bits or is the escape, to words below words[at]. It returns how many
+// steps are left, and where the words begin.
+func encodeShortFast[Z step](all *shortSet, x, y *uint32, z []Z, ctx []uint8, words []uint16, at int) (left, to int) {
+	if use == portable || len(z) == 0 || unsafe.Sizeof(z[0]) != 2 {
+		return len(z), at
+	}
+	states := [2]uint32{*x, *y}
+	_ = ctx[len(z)-1]
+	_ = words[at-len(z)-1]
+	left, to = encodeShortAMD64((*byte)(unsafe.Pointer(&states)), bytesOf(z), bytesOf(ctx), (*byte)(unsafe.Pointer(&all.of)), &all.raw[0], bytesOf(words), at, len(z)/2)
+	*x, *y = states[0], states[1]
+	return 2 * left, to
 }

@@ -36,6 +36,8 @@ func contextFast([]uint8, []uint8, []int8, int) int { return 0 }
 
 func rowSumsFast(_, _ []uint8, _ *[2][contexts]uint8) (int, uint32, uint64) { return 0, 0, 0 }
 
+func movedKeysFast(_ []uint16, _, _ []uint8) (moved, done int) { return 0, 0 }
+
 func keysFast([]uint16, []uint8, []uint8) int { return 0 }
 
 func columnSumsFast([]uint16, []uint8, []uint8, *[2][contexts]uint8, int, int, int) int { return 0 }
@@ -77,6 +79,10 @@ func fused(number, int) bool { return false }
 func addFast(_, _ *stepCounts) int { return 0 }
 
 func belowFast(_, _ []uint8, _ *[contexts]uint8) int { return 0 }
+
+func encodeShortFast[Z step](_ *shortSet, _, _ *uint32, z []Z, _ []uint8, _ []uint16, at int) (left, to int) {
+	return len(z), at
+}
 
 func decodeShortFast[Z step](_ *shortSet, _, _ *uint32, _ []Z, _ []uint8, _ []byte) (pairs, read int) {
 	return 0, 0

@@ -99,6 +99,11 @@ func rowSumsAVX512(symbols *byte, ctx *byte, curve *byte, n int) (sum int, expec
 //go:noescape
 func keysAVX512(keys *byte, ctx *byte, symbols *byte, n int)
 
+// movedKeysAVX512 fills keys with ctx<<8 | symbols of those symbols that are not 0, and returns how many; n is a multiple of 32, and there is room for 31 keys more.
+//
+//go:noescape
+func movedKeysAVX512(keys *byte, ctx *byte, symbols *byte, n int) (moved int)
+
 // countKeys adds one to the dword of counts or other that each of n keys, words below 2^14, names; n is a multiple of 4.
 //
 //go:noescape
@@ -108,6 +113,11 @@ func countKeys(counts *byte, other *byte, keys *byte, n int)
 //
 //go:noescape
 func decodeShort(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, words *byte, size int, pairs int) (done int, read int)
+
+// encodeShortAMD64 encodes the last of so many pairs of steps, words at z, to words below the one numbered at, and returns how many pairs are left and the first word's number. Tables are pointers to those of contexts, and raw tells how many raw bits contexts have.
+//
+//go:noescape
+func encodeShortAMD64(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, words *byte, at int, pairs int) (left int, to int)
 
 // columnSumsAVX512 fills three arrays of n words at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has. n is a multiple of 32.
 //

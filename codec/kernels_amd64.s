@@ -7815,6 +7815,37 @@ done:
 	VZEROUPPER
 	RET
 
+// func movedKeysAVX512(keys *byte, ctx *byte, symbols *byte, n int) (moved int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512_VBMI2, POPCNT
+TEXT ·movedKeysAVX512(SB), NOSPLIT, $0-40
+	MOVQ keys+0(FP), AX
+	MOVQ ctx+8(FP), CX
+	MOVQ symbols+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+
+loop:
+	SUBQ          $0x20, BX
+	JL            done
+	VPMOVZXBW     (CX), Z0
+	VPMOVZXBW     (DX), Z1
+	VPTESTMW      Z1, Z1, K1
+	VPSLLW        $0x08, Z0, Z0
+	VPORQ         Z1, Z0, Z0
+	VPCOMPRESSW.Z Z0, K1, Z0
+	KMOVD         K1, DI
+	POPCNTL       DI, DI
+	VMOVDQU64     Z0, (AX)(SI*2)
+	ADDQ          DI, SI
+	ADDQ          $0x20, CX
+	ADDQ          $0x20, DX
+	JMP           loop
+
+done:
+	MOVQ SI, moved+32(FP)
+	VZEROUPPER
+	RET
+
 // func countKeys(counts *byte, other *byte, keys *byte, n int)
 TEXT ·countKeys(SB), NOSPLIT, $0-32
 	MOVQ counts+0(FP), AX
@@ -7929,6 +7960,83 @@ finish:
 	SUBQ AX, SI
 	MOVQ R10, done+64(FP)
 	MOVQ SI, read+72(FP)
+	RET
+
+// func encodeShortAMD64(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, words *byte, at int, pairs int) (left int, to int)
+// Requires: BMI2, CMOV
+TEXT ·encodeShortAMD64(SB), NOSPLIT, $0-80
+	MOVQ z+8(FP), AX
+	MOVQ ctx+16(FP), CX
+	MOVQ tables+24(FP), BX
+	MOVQ raw+32(FP), SI
+	MOVQ pairs+56(FP), DI
+	MOVQ words+40(FP), R8
+	MOVQ at+48(FP), DX
+	LEAQ (R8)(DX*2), R8
+	MOVQ states+0(FP), DX
+	MOVL (DX), R9
+	MOVL 4(DX), R10
+
+pair:
+	TESTQ   DI, DI
+	JEQ     finish
+	MOVBQZX -2(CX)(DI*2), R11
+	MOVBQZX -1(CX)(DI*2), R12
+	MOVBQZX (SI)(R11*1), DX
+	ORB     (SI)(R12*1), DL
+	JNE     finish
+	MOVQ    (BX)(R11*8), R11
+	MOVQ    (BX)(R12*8), R12
+	MOVWQZX -4(AX)(DI*4), DX
+	MOVWQZX -2(AX)(DI*4), R13
+	CMPL    DX, 4096(R11)
+	JCC     finish
+	SHLL    $0x04, DX
+	ADDQ    DX, R11
+	CMPL    R13, 4096(R12)
+	JCC     finish
+	SHLL    $0x04, R13
+	ADDQ    R13, R12
+	DECQ    DI
+	MOVW    R10, -2(R8)
+	LEAQ    -2(R8), DX
+	MOVL    R10, R13
+	SHRL    $0x10, R13
+	CMPL    R10, 4112(R12)
+	CMOVLCC R13, R10
+	CMOVQCC DX, R8
+	MOVL    R10, DX
+	MULXQ   4104(R12), DX, R13
+	MOVWLZX 4116(R12), DX
+	ADDL    DX, R10
+	MOVWLZX 4118(R12), DX
+	IMULL   DX, R13
+	ADDL    R13, R10
+	MOVW    R9, -2(R8)
+	LEAQ    -2(R8), R12
+	MOVL    R9, DX
+	SHRL    $0x10, DX
+	CMPL    R9, 4112(R11)
+	CMOVLCC DX, R9
+	CMOVQCC R12, R8
+	MOVL    R9, DX
+	MULXQ   4104(R11), R12, DX
+	MOVWLZX 4116(R11), R12
+	ADDL    R12, R9
+	MOVWLZX 4118(R11), R12
+	IMULL   R12, DX
+	ADDL    DX, R9
+	JMP     pair
+
+finish:
+	MOVQ states+0(FP), DX
+	MOVL R9, (DX)
+	MOVL R10, 4(DX)
+	MOVQ words+40(FP), AX
+	SUBQ AX, R8
+	SHRQ $0x01, R8
+	MOVQ DI, left+64(FP)
+	MOVQ R8, to+72(FP)
 	RET
 
 // func columnSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, stride int, rows int, n int)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/zipnode/zipnode/tensor"
@@ -121,7 +122,18 @@ func TestCountKernels(t *testing.T) {
 			for _, c := range cs {
 				got = append(got, c.h)
 			}
-			return got
+			d.countMoved(count, 2)
+			for i, s := range d.symbols {
+				if s != 0 {
+					d.counts[d.ctx[i]][s]--
+				}
+			}
+			for c := range d.counts {
+				if slices.Max(d.counts[c][1:]) != 0 { // or below 0
+					t.Fatalf("context %d: what moved is not counted once", c)
+				}
+			}
+			return append(got, d.counts)
 		})
 	}
 }

@@ -26,17 +26,26 @@ const stillRun = 96
 // stillRuns returns where leaf is to be cut: the end of each run of elements of
 // width bytes that are the base's, and of what lies between.
 func stillRuns(leaf, base []byte, width int) (cuts []int) {
-	for at := 0; at < len(leaf); {
-		end := at
-		for end+8 <= len(leaf) && le.Uint64(leaf[end:]) == le.Uint64(base[end:]) {
+	same := func(i int) bool { return le.Uint64(leaf[i:]) == le.Uint64(base[i:]) }
+	least := stillRun * width
+	for at := 0; at+least <= len(leaf); {
+		// Backwards, since most runs are short: what follows one that is, is skipped.
+		end := at + least - 8
+		for end >= at && same(end) {
+			end -= 8
+		}
+		if end >= at {
+			at = end + 8
+			continue
+		}
+		end = at + least
+		for end+8 <= len(leaf) && same(end) {
 			end += 8
 		}
-		if end-at >= stillRun*width {
-			if at > 0 {
-				cuts = append(cuts, at)
-			}
-			cuts = append(cuts, end)
+		if at > 0 {
+			cuts = append(cuts, at)
 		}
+		cuts = append(cuts, end)
 		at = end + 8
 	}
 	if n := len(cuts); n == 0 || cuts[n-1] < len(leaf) {

@@ -81,17 +81,42 @@ const (
 
 // A shortEntry is how a symbol is encoded.
 type shortEntry struct {
-	reciprocal uint64 // 2^63 over the frequency, rounded up
-	freq       uint32
-	start      uint32
+	reciprocal uint64 // 2^64 over the frequency, rounded up; of 1, all ones
+	full       uint32 // states from here on give up a word: the frequency, shifted
+	start      uint16 // and for a frequency of 1, what the reciprocal lacks
+	comp       uint16 // 2^shortBits less the frequency
 }
+
+// newShortEntry returns how the symbol of slots from start on is encoded.
+func newShortEntry(start, freq uint32) shortEntry {
+	e := shortEntry{full: freq << (31 - shortBits), start: uint16(start), comp: uint16(1<<shortBits - freq)}
+	if freq == 1 {
+		e.reciprocal = ^uint64(0)
+		e.start += e.comp
+		return e
+	}
+	e.reciprocal = ^uint64(0)/uint64(freq) + 1
+	return e
+}
+
+// freq returns the frequency.
+func (e *shortEntry) freq() uint32 { return e.full >> (31 - shortBits) }
 
 // A shortSet is all tables, and which of them contexts have.
 type shortSet struct {
 	tables [shortTables]shortTable
 	of     [contexts]*shortTable
 	raw    [contexts]uint8 // bits of a step that are raw
+	// few is prices of small steps in contexts from -2·maxDepth on, before they are
+	// clamped: those without a symbol are marked, and lack their raw bits, and others
+	// are 0.
+	few [4*maxDepth + contexts][2 * shortFew]uint32
 }
+
+const (
+	shortFew  = 64      // steps below have their prices in one table
+	fewEscape = 1 << 20 // marks those without a symbol
+)
 
 // allShort returns the tables.
 var allShort = sync.OnceValue(func() *shortSet {
@@ -105,6 +130,15 @@ var allShort = sync.OnceValue(func() *shortSet {
 			t, all.raw[c] = lastShort+c&1, uint8(c-lastShort)>>1
 		}
 		all.of[c] = &all.tables[t]
+	}
+	for i := range all.few {
+		c := min(max(i-2*maxDepth, 0), contexts-1)
+		for z := range uint32(shortFew) {
+			all.few[i][z] = all.price(z, c, number{})
+			if z>>all.raw[c] >= all.of[c].symbols {
+				all.few[i][z] += fewEscape
+			}
+		}
 	}
 	return all
 })
@@ -133,7 +167,7 @@ func (t *shortTable) make(c int) {
 
 func (t *shortTable) put(symbol, start, end uint32) {
 	f := end - start
-	t.enc[symbol] = shortEntry{(1<<63 + uint64(f) - 1) / uint64(f), f, start}
+	t.enc[symbol] = newShortEntry(start, f)
 	t.price[symbol] = shortBits<<logBits - log2[f]
 	for i := range f {
 		t.slots[start+i] = f<<18 | symbol<<10 | i
@@ -144,6 +178,12 @@ func (t *shortTable) put(symbol, start, end uint32) {
 type shortCoder struct {
 	words []uint16
 	raws  bitStack
+
+	// A sample of steps, and what it costs at those scales that were tried.
+	z          []uint32
+	few, depth []uint8 // the least of z and shortFew
+	many       []int32 // which steps are not below
+	costs      [2*maxDepth + contexts]uint64
 }
 
 // appendShort appends the body of a short delta of leaf against base to dst.
@@ -154,28 +194,33 @@ func (s *scratch) appendShort(dst, leaf, base []byte, b int, n number, c *Contex
 	top := n.largest(base[head:end])
 	d.steps(leaf[head:end], base[head:end], n, top)
 	count := (end - head) / n.width
-	z := d.z32
-	if n.width < 4 {
-		z = grow(d.z32, count)
-		for i, x := range d.z16[:count] {
-			z[i] = uint32(x)
-		}
-		d.z32 = z
+	dst = append(dst, byte(b))
+	if n.width == 4 {
+		return appendShortSteps(s, dst, d.z32[:count], leaf, base, n, top, c)
 	}
-	z = z[:count]
-	every := 1 + count/scaleSample
+	return appendShortSteps(s, dst, d.z16[:count], leaf, base, n, top, c)
+}
+
+// appendShortSteps appends what follows the base's number: z is the steps that
+// s.delta has last.
+func appendShortSteps[Z step](s *scratch, dst []byte, z []Z, leaf, base []byte, n number, top uint32, c *Context) []byte {
+	d := s.delta
+	every := 1 + len(z)/scaleSample
 	if c.Level == Best {
 		every = 1
 	}
-	scale := bestScale(z, d.depth[:count], n, every)
-	dst = append(dst, byte(b), byte(scale))
+	sampleShort(&s.shorts, z, d.depth, every)
+	scale := s.shorts.bestScale(n)
+	dst = append(dst, byte(scale))
 	if n.float {
 		dst = append(dst, byte(top))
 	}
+	head, tail := edgesOf(n.width, c.Offset, len(leaf))
+	end := len(leaf) - tail
 	dst = appendXOR(dst, leaf[:head], base)
 	dst = appendXOR(dst, leaf[end:], base[end:])
-	rowContexts(d.ctx[:count], d.depth[:count], nil, scale)
-	return s.shorts.encode(dst, z, d.ctx[:count], n)
+	rowContexts(d.ctx, d.depth, nil, scale)
+	return encodeShort(&s.shorts, dst, z, d.ctx, n)
 }
 
 // odd tells whether a short delta of size bytes, of the steps that d has last, is
@@ -183,26 +228,25 @@ func (s *scratch) appendShort(dst, leaf, base []byte, b int, n number, c *Contex
 // are then distributed in some other way.
 func (d *deltaCoder) odd(size int) bool {
 	var h histogram
+	h.count(d.symbols)
 	raw := 0
-	z := d.z32[:len(d.symbols)]
-	for i, s := range d.symbols {
-		h[s]++
-		raw += max(bits.Len32(z[i]), 4) - 4
+	for s := 15; s < len(h); s++ {
+		raw += int(h[s]) * ((s+1)>>3 - 1) // bits below a symbol's mantissa
 	}
 	own := (int(h.cost()>>logBits) + raw) >> 3
 	return size > own+own/32+shortFrame
 }
 
-// bestScale returns a scale at which a sample of steps costs little.
-func bestScale(z []uint32, depth []uint8, n number, every int) int {
+// bestScale returns a scale at which the sample costs little.
+func (k *shortCoder) bestScale(n number) int {
 	scale := -2 * maxDepth
-	for i := 0; i < len(z); i += every {
-		if z[i] != 0 {
-			scale = max(scale, 2*bits.Len32(z[i])-2*int(depth[i]))
+	for i, z := range k.z {
+		if z != 0 {
+			scale = max(scale, 2*bits.Len32(z)-2*int(k.depth[i]))
 		}
 	}
 	scale = min(scale, contexts-1)
-	least := scaleCost(z, depth, n, scale, every)
+	least := k.scaleCost(n, scale)
 	for step := 4; step > 0; step /= 2 {
 		for _, by := range [2]int{-step, step} {
 			for moved := false; ; moved = true {
@@ -210,7 +254,7 @@ func bestScale(z []uint32, depth []uint8, n number, every int) int {
 				if to < -2*maxDepth || to >= contexts {
 					break
 				}
-				cost := scaleCost(z, depth, n, to, every)
+				cost := k.scaleCost(n, to)
 				if cost >= least {
 					if moved {
 						step = max(step/2, 1) // what is beyond is dearer
@@ -224,30 +268,63 @@ func bestScale(z []uint32, depth []uint8, n number, every int) int {
 	return scale
 }
 
-// scaleCost returns what a sample of steps costs at scale.
-func scaleCost(z []uint32, depth []uint8, n number, scale, every int) uint64 {
-	cost := uint64(0)
-	all := allShort()
-	for i := 0; i < len(z); i += every {
-		c := min(max(scale+2*int(depth[i]), 0), contexts-1)
-		t, raw := all.of[c], all.raw[c]
-		if s := z[i] >> raw; s < t.symbols {
-			cost += uint64(t.price[s&shortEscape]) + uint64(raw)<<logBits
-		} else {
-			cost += uint64(t.price[shortEscape]) + uint64(n.bits())<<logBits
+// sampleShort keeps one of so many steps and their depths, and forgets what scales
+// cost.
+func sampleShort[Z step](k *shortCoder, z []Z, depth []uint8, every int) {
+	count := (len(z) + every - 1) / every
+	k.z, k.depth, k.few = grow(k.z, count), grow(k.depth, count), grow(k.few, count)
+	depth = depth[:len(z)]
+	k.many = k.many[:0]
+	for i, at := 0, 0; at < len(z); i, at = i+1, at+every {
+		x := uint32(z[at])
+		if x >= shortFew {
+			k.many = append(k.many, int32(i))
 		}
+		k.z[i], k.depth[i], k.few[i] = x, depth[at], uint8(min(x, shortFew))
 	}
+	clear(k.costs[:])
+}
+
+// scaleCost returns what the sample costs at scale.
+func (k *shortCoder) scaleCost(n number, scale int) uint64 {
+	known := &k.costs[scale+2*maxDepth]
+	if *known != 0 {
+		return *known
+	}
+	all := allShort()
+	rows := all.few[scale+2*maxDepth:][:2*maxDepth+1]
+	few, depth := k.few, k.depth[:len(k.few)]
+	cost, escapes := uint64(0), uint64(0)
+	for i, z := range few {
+		price := rows[2*(depth[i]&maxDepth)][z&(2*shortFew-1)]
+		cost += uint64(price & (fewEscape - 1))
+		escapes += uint64(price / fewEscape)
+	}
+	cost += escapes * uint64(n.bits()) << logBits
+	for _, i := range k.many {
+		cost += uint64(all.price(k.z[i], min(max(scale+2*int(depth[i]), 0), contexts-1), n))
+	}
+	*known = cost
 	return cost
+}
+
+// price returns what step z costs in context c, in 2^-logBits bits.
+func (all *shortSet) price(z uint32, c int, n number) uint32 {
+	t, raw := all.of[c], all.raw[c]
+	if s := z >> raw; s < t.symbols {
+		return t.price[s&shortEscape] + uint32(raw)<<logBits
+	}
+	return t.price[shortEscape] + uint32(n.bits())<<logBits
 }
 
 // put encodes e's symbol in state x, whose words lie from words[at] on.
 func (e *shortEntry) put(x uint32, words []uint16, at int) (uint32, int) {
 	words[at-1] = uint16(x)
-	full := (e.freq<<(31-shortBits) - 1 - x) >> 31 // as in encodeRound
+	full := (e.full - 1 - x) >> 31 // as in encodeRound
 	at -= int(full)
 	x >>= full << 4 & 31
-	q, _ := bits.Mul64(uint64(x)<<1, e.reciprocal)
-	return uint32(q)<<shortBits + x - uint32(q)*e.freq + e.start, at
+	q, _ := bits.Mul64(uint64(x), e.reciprocal)
+	return x + uint32(e.start) + uint32(q)*uint32(e.comp), at
 }
 
 // entry returns how step z is encoded in context c, and puts its raw bits on raws.
@@ -264,27 +341,36 @@ func (all *shortSet) entry(raws *bitStack, z uint32, c uint8, n number) *shortEn
 	return &t.enc[s&shortEscape]
 }
 
-// encode appends steps z in the contexts ctx to dst, from the last to the first.
-func (k *shortCoder) encode(dst []byte, z []uint32, ctx []uint8, n number) []byte {
+// encodeShort appends steps z in the contexts ctx to dst, from the last to the
+// first.
+func encodeShort[Z step](k *shortCoder, dst []byte, z []Z, ctx []uint8, n number) []byte {
 	all := allShort()
 	k.words = grow(k.words, len(z)+1)
 	k.raws.reset()
 	words, at := k.words, len(k.words)
+	ctx = ctx[:len(z)]
 	x, y := uint32(laneLow), uint32(laneLow)
-	i := len(z) - 1
+	i := len(z)
 	if len(z) < oneState {
-		for ; i >= 0; i-- {
-			x, at = all.entry(&k.raws, z[i], ctx[i], n).put(x, words, at)
+		for ; i > 0; i-- {
+			x, at = all.entry(&k.raws, uint32(z[i-1]), ctx[i-1], n).put(x, words, at)
 		}
 		dst = le.AppendUint32(dst, x)
 	} else {
 		if len(z)&1 == 1 {
-			x, at = all.entry(&k.raws, z[i], ctx[i], n).put(x, words, at)
 			i--
+			x, at = all.entry(&k.raws, uint32(z[i]), ctx[i], n).put(x, words, at)
 		}
-		for ; i > 0; i -= 2 {
-			y, at = all.entry(&k.raws, z[i], ctx[i], n).put(y, words, at)
-			x, at = all.entry(&k.raws, z[i-1], ctx[i-1], n).put(x, words, at)
+		for {
+			i, at = encodeShortFast(all, &x, &y, z[:i], ctx, words, at)
+			if i == 0 {
+				break
+			}
+			y, at = all.entry(&k.raws, uint32(z[i-1]), ctx[i-1], n).put(y, words, at)
+			x, at = all.entry(&k.raws, uint32(z[i-2]), ctx[i-2], n).put(x, words, at)
+			if i -= 2; i == 0 {
+				break
+			}
 		}
 		dst = le.AppendUint32(le.AppendUint32(dst, x), y)
 	}

@@ -16,12 +16,12 @@ func TestShortTables(t *testing.T) {
 		table := &allShort().tables[c]
 		used := uint32(0)
 		for _, e := range table.enc {
-			used += e.freq
+			used += e.freq()
 		}
-		if used != 1<<shortBits || table.symbols < 3 || table.symbols < last || table.enc[shortEscape].freq == 0 {
+		if used != 1<<shortBits || table.symbols < 3 || table.symbols < last || table.enc[shortEscape].freq() == 0 {
 			t.Errorf("table %d: %d slots, %d symbols after %d", c, used, table.symbols, last)
 		}
-		if z := table.symbols; z > 0 && table.enc[z-1].freq == 0 {
+		if z := table.symbols; z > 0 && table.enc[z-1].freq() == 0 {
 			t.Errorf("table %d: step %d has no slot", c, z-1)
 		}
 		last = table.symbols

@@ -53,6 +53,9 @@ func differing(dst []int32, a, b []byte, width, most int) ([]int32, bool) {
 				dst = append(dst, int32(i/width+e))
 				x &^= (1<<(8*width) - 1) << (8 * width * e)
 			}
+			if len(dst) > most {
+				return dst, false
+			}
 		}
 		for ; i < end; i += width {
 			if !bytes.Equal(a[i:i+width], b[i:i+width]) {

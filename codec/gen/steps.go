@@ -297,6 +297,39 @@ func keys512() {
 	RET()
 }
 
+// movedKeys512 is keys512 of elements that moved only.
+func movedKeys512() {
+	TEXT("movedKeysAVX512", NOSPLIT, "func(keys, ctx, symbols *byte, n int) (moved int)")
+	Pragma("noescape")
+	Doc("movedKeysAVX512 fills keys with ctx<<8 | symbols of those symbols that are not 0, and returns how many; n is a multiple of 32, and there is room for 31 keys more.")
+	keys := Load(Param("keys"), GP64())
+	ctx := Load(Param("ctx"), GP64())
+	symbols := Load(Param("symbols"), GP64())
+	n := Load(Param("n"), GP64())
+	moved, count := GP64(), GP64()
+	XORQ(moved, moved)
+	Label("loop")
+	SUBQ(U8(32), n)
+	JL(LabelRef("done"))
+	VPMOVZXBW(Mem{Base: ctx}, zmm[0])
+	VPMOVZXBW(Mem{Base: symbols}, zmm[1])
+	VPTESTMW(zmm[1], zmm[1], reg.K1)
+	VPSLLW(U8(8), zmm[0], zmm[0])
+	VPORQ(zmm[1], zmm[0], zmm[0])
+	VPCOMPRESSWZ(zmm[0], reg.K1, zmm[0])
+	KMOVD(reg.K1, count.As32())
+	POPCNTL(count.As32(), count.As32())
+	VMOVDQU64(zmm[0], Mem{Base: keys, Index: moved, Scale: 2})
+	ADDQ(count, moved)
+	ADDQ(U8(32), ctx)
+	ADDQ(U8(32), symbols)
+	JMP(LabelRef("loop"))
+	Label("done")
+	Store(moved, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
 // columnSums512 is rowSums512 for columns.
 func columnSums512() {
 	TEXT("columnSumsAVX512", NOSPLIT, "func(sums, symbols, ctx, curve *byte, stride, rows, n int)")
