@@ -153,8 +153,11 @@ func (d *deltaCoder) markStill(leaf, base []byte, g grid, width int) bool {
 	if rows > manyRows {
 		// Where few rows are still, nearly all leaves show none in every eighth row.
 		any := false
-		for r := 0; r < rows && !any; r += 8 {
-			any = isStill(r)
+		for r := g.firstWhole(); r < rows-1 && !any; r += 8 {
+			at := (r*g.row - g.phase) * width
+			// Of what is far from the processor, eight bytes come while others are
+			// awaited, and nearly always tell.
+			any = le.Uint64(leaf[at:]) == le.Uint64(base[at:]) && isStill(r)
 		}
 		if !any {
 			return false
@@ -219,21 +222,35 @@ func (n number) largest(base []byte) uint32 {
 	top := uint32(0)
 	count := len(base) / n.width
 	if n.width == 2 && count <= 1<<10 {
-		base = base[:2*count]
-		for ; len(base) >= 2; base = base[2:] {
-			top = max(top, uint32(le.Uint16(base))&(1<<15-1))
-		}
-		return top >> n.exponent
+		return largest16(base[:2*count]) >> n.exponent
 	}
 	// Elements that lie together: each that is far from others may be far from the
 	// processor.
 	const most, together = 1 << 10, 32
 	for i := 0; i < count; i += max(1, count/most) * together {
-		for k := i; k < min(i+together, count); k++ {
+		end := min(i+together, count)
+		if n.width == 2 {
+			top = max(top, largest16(base[2*i:2*end])>>n.exponent)
+			continue
+		}
+		for k := i; k < end; k++ {
 			top = max(top, n.exponentOf(n.load(base, k)))
 		}
 	}
 	return top
+}
+
+// largest16 returns the largest of elements of 16 bits, without their signs.
+func largest16(p []byte) uint32 {
+	var a, b uint32
+	for ; len(p) >= 4; p = p[4:] {
+		x := le.Uint32(p)
+		a, b = max(a, x&(1<<15-1)), max(b, x>>16&(1<<15-1))
+	}
+	if len(p) >= 2 {
+		a = max(a, uint32(le.Uint16(p))&(1<<15-1))
+	}
+	return max(a, b)
 }
 
 func (n number) load(p []byte, i int) uint32 {

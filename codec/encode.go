@@ -128,6 +128,9 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout, nested bool)
 
 // alone tries the methods that use no base.
 func (s *scratch) alone(leaf []byte, c *Context, l layout, known, nested bool) {
+	if known && s.size < len(leaf)/3 && s.hopeless(leaf, l, c.Offset) {
+		return
+	}
 	worth := len(leaf) / 16
 	if len(leaf) <= sampleSize {
 		worth = len(leaf) / 3 // the sample is all of it, and would cost as much
