@@ -87,8 +87,9 @@ func phaseOf(offset int64, row int) int {
 	return phase
 }
 
-// appendDelta appends the body of a delta of leaf against base to dst.
-func (s *scratch) appendDelta(dst, leaf, base []byte, b int, n number, c *Context) []byte {
+// appendDelta appends the body of a delta of leaf against base to dst, but for its
+// last words, which it returns. They lie in s until lanes are encoded again.
+func (s *scratch) appendDelta(dst, leaf, base []byte, b int, n number, c *Context) ([]byte, []uint16) {
 	d := s.deltas()
 	head, tail := edgesOf(n.width, c.Offset, len(leaf))
 	end := len(leaf) - tail
