@@ -92,6 +92,7 @@ type cluster struct {
 	total uint32
 	cost  uint64 // of coding by a table of its own, and of the table, in 2^-logBits bits
 	merge uint64 // cost of this and the next as one
+	more  int64  // by how much that is more than what they cost apart
 }
 
 // price returns the cost of coding by a table of its own what c counts, of 2^shift
@@ -132,17 +133,28 @@ func mergedPrice(a, b *cluster, shift int) uint64 {
 func (st *stepTables) cluster(cs []cluster, counts *stepCounts, totals *stepTotals, shift int) (_ []cluster, last int) {
 	cs = counted(cs[:0], counts, totals, shift)
 	last = cs[len(cs)-1].first
-	for len(cs) > 1 {
+	var room [contexts]*cluster
+	left := room[:len(cs)]
+	for i := range cs {
+		left[i] = &cs[i]
+	}
+	for len(left) > 1 {
 		best, least := 0, int64(1<<62)
-		for i := range len(cs) - 1 {
-			if d := int64(cs[i].merge - cs[i].cost - cs[i+1].cost); d < least {
-				best, least = i, d
+		for i, c := range left[:len(left)-1] {
+			if c.more < least {
+				best, least = i, c.more
 			}
 		}
-		if len(cs) <= maxTables && least >= 0 {
+		if len(left) <= maxTables && least >= 0 {
 			break
 		}
-		cs = mergeAt(cs, best, shift)
+		left = mergeAt(left, best, shift)
+	}
+	cs = cs[:len(left)]
+	for t, c := range left { // the t'th or one after it
+		if c != &cs[t] {
+			cs[t] = *c
+		}
 	}
 	clear(st.of[:cs[0].first])
 	for t := range cs {
@@ -186,14 +198,20 @@ func counted(cs []cluster, counts *stepCounts, totals *stepTotals, shift int) []
 		cs[i].cost = cs[i].price(shift)
 	}
 	for i := range len(cs) - 1 {
-		cs[i].merge = mergedPrice(&cs[i], &cs[i+1], shift)
+		cs[i].tryMerge(&cs[i+1], shift)
 	}
 	return cs
 }
 
+// tryMerge sets what merging c with the next would cost.
+func (c *cluster) tryMerge(next *cluster, shift int) {
+	c.merge = mergedPrice(c, next, shift)
+	c.more = int64(c.merge - c.cost - next.cost)
+}
+
 // mergeAt makes one cluster of the i'th and the next.
-func mergeAt(cs []cluster, i, shift int) []cluster {
-	a, b := &cs[i], &cs[i+1]
+func mergeAt(cs []*cluster, i, shift int) []*cluster {
+	a, b := cs[i], cs[i+1]
 	if a.high < b.high {
 		clear(a.h[a.high:b.high])
 		a.high = b.high
@@ -205,10 +223,10 @@ func mergeAt(cs []cluster, i, shift int) []cluster {
 	a.cost = a.merge
 	cs = append(cs[:i+1], cs[i+2:]...)
 	if i+1 < len(cs) {
-		cs[i].merge = mergedPrice(&cs[i], &cs[i+1], shift)
+		a.tryMerge(cs[i+1], shift)
 	}
 	if i > 0 {
-		cs[i-1].merge = mergedPrice(&cs[i-1], &cs[i], shift)
+		cs[i-1].tryMerge(a, shift)
 	}
 	return cs
 }

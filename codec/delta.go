@@ -226,9 +226,13 @@ func (n number) largest(base []byte) uint32 {
 		return largest16(base[:2*count]) >> n.exponent
 	}
 	// Elements that lie together: each that is far from others may be far from the
-	// processor.
+	// processor. The first and last of all are asked for without waiting for others.
 	const most, together = 1 << 10, 32
-	for i := 0; i < count; i += max(1, count/most) * together {
+	stride := max(1, count/most) * together
+	for i := 0; i < count; i += stride {
+		top = max(top, n.exponentOf(n.load(base, i)), n.exponentOf(n.load(base, min(i+together, count)-1)))
+	}
+	for i := 0; i < count; i += stride {
 		end := min(i+together, count)
 		if n.width == 2 {
 			top = max(top, largest16(base[2*i:2*end])>>n.exponent)
