@@ -49,49 +49,51 @@ func (c *stepCounts) add(other *stepCounts) {
 	}
 }
 
-// totals returns how many elements each context has.
-func (c *stepCounts) totals() (t [contexts]uint32) {
+// A stepTotals is how many elements each context has, and one more than the
+// highest symbol of it, or up to seven more than that.
+type stepTotals struct {
+	n    [contexts]uint32
+	high [contexts]int
+}
+
+func (c *stepCounts) totals() (t stepTotals) {
 	for i := range c {
+		high := len(c[i])
+		for ; high > 0; high -= 8 {
+			if h := (*[8]uint32)(c[i][high-8:]); h[0]|h[1]|h[2]|h[3]|h[4]|h[5]|h[6]|h[7] != 0 {
+				break
+			}
+		}
 		var a, b, d, e uint32
-		for h := c[i][:]; len(h) >= 4; h = h[4:] {
+		for h := c[i][:high]; len(h) >= 4; h = h[4:] {
 			a, b, d, e = a+h[0], b+h[1], d+h[2], e+h[3]
 		}
-		t[i] = a + b + d + e
+		t.n[i], t.high[i] = a+b+d+e, high
 	}
 	return t
 }
 
 // still tells whether so little moves that a sample says too little of it.
-func (c *stepCounts) still(totals *[contexts]uint32) bool {
+func (c *stepCounts) still(totals *stepTotals) bool {
 	var zero, all uint32
 	for i := range c {
 		zero += c[i][0]
-		all += totals[i]
+		all += totals.n[i]
 	}
 	return zero > all-all/16
 }
 
-// high returns one more than the highest symbol of context i.
-func (c *stepCounts) high(i int) int {
-	for s := len(c[i]); s > 0; s-- {
-		if c[i][s-1] != 0 {
-			return s
-		}
-	}
-	return 0
-}
-
 // xlogx[n] of small n are looked up: most counts are small.
-var xlogx = func() (t [1 << 12]uint64) {
+var xlogx = func() (t [1 << 12]uint32) {
 	for n := 1; n < len(t); n++ {
-		t[n] = uint64(n) * uint64(log2of(uint64(n)))
+		t[n] = uint32(n) * log2of(uint64(n))
 	}
 	return t
 }()
 
 func nlogn(n uint32) uint64 {
 	if n < uint32(len(xlogx)) {
-		return xlogx[n]
+		return uint64(xlogx[n])
 	}
 	return nlognMany(n)
 }
@@ -104,58 +106,75 @@ const tableCost = 10 << logBits
 
 // A cluster is a run of contexts that share a table.
 type cluster struct {
-	first int // context
-	h     [maxSymbols]uint32
-	high  int // one more than the highest symbol
+	first int                // context
+	h     [maxSymbols]uint32 // up to high
+	high  int                // one more than the highest symbol
 	total uint32
 	cost  uint64 // of coding by a table of its own, and of the table, in 2^-logBits bits
 	merge uint64 // cost of this and the next as one
+	more  int64  // by how much that is more than what they cost apart
 }
 
-func (c *cluster) price() uint64 {
+// price returns the cost of coding by a table of its own what c counts, of 2^shift
+// elements each.
+func (c *cluster) price(shift int) uint64 {
 	cost := uint64(0)
-	used := 0
+	used := uint32(0)
 	for _, n := range c.h[:c.high] {
-		if n != 0 {
-			cost += nlogn(n)
-			used++
-		}
+		cost += nlogn(n)
+		used += (n | -n) >> 31 // not zero
 	}
-	return nlogn(c.total) - cost + uint64(used)*tableCost
+	return (nlogn(c.total)-cost)<<shift + uint64(used)*tableCost
 }
 
-func mergedPrice(a, b *cluster) uint64 {
+// mergedPrice is price of a and b as one.
+func mergedPrice(a, b *cluster, shift int) uint64 {
 	cost := uint64(0)
-	used := 0
-	high := max(a.high, b.high)
-	x, y := a.h[:high], b.h[:high]
-	for s, n := range x {
-		if n += y[s]; n != 0 {
-			cost += nlogn(n)
-			used++
-		}
+	used := uint32(0)
+	if a.high < b.high {
+		a, b = b, a
 	}
-	return nlogn(a.total+b.total) - cost + uint64(used)*tableCost
+	for s, n := range b.h[:b.high] {
+		n += a.h[s]
+		cost += nlogn(n)
+		used += (n | -n) >> 31
+	}
+	for _, n := range a.h[b.high:a.high] {
+		cost += nlogn(n)
+		used += (n | -n) >> 31
+	}
+	return (nlogn(a.total+b.total)-cost)<<shift + uint64(used)*tableCost
 }
 
 // cluster merges neighbouring contexts, those first whose merging costs least,
 // until at most maxTables are left and merging no longer pays. Each count stands
 // for 2^shift elements. It sets which table a context has, and returns what each
 // is to be made of, and the highest context that was counted.
-func (st *stepTables) cluster(cs []cluster, counts *stepCounts, totals *[contexts]uint32, shift int) (_ []cluster, last int) {
+func (st *stepTables) cluster(cs []cluster, counts *stepCounts, totals *stepTotals, shift int) (_ []cluster, last int) {
 	cs = counted(cs[:0], counts, totals, shift)
 	last = cs[len(cs)-1].first
-	for len(cs) > 1 {
+	var room [contexts]*cluster
+	left := room[:len(cs)]
+	for i := range cs {
+		left[i] = &cs[i]
+	}
+	for len(left) > 1 {
 		best, least := 0, int64(1<<62)
-		for i := range len(cs) - 1 {
-			if d := int64(cs[i].merge - cs[i].cost - cs[i+1].cost); d < least {
-				best, least = i, d
+		for i, c := range left[:len(left)-1] {
+			if c.more < least {
+				best, least = i, c.more
 			}
 		}
-		if len(cs) <= maxTables && least >= 0 {
+		if len(left) <= maxTables && least >= 0 {
 			break
 		}
-		cs = mergeAt(cs, best)
+		left = mergeAt(left, best, shift)
+	}
+	cs = cs[:len(left)]
+	for t, c := range left { // the t'th or one after it
+		if c != &cs[t] {
+			cs[t] = *c
+		}
 	}
 	clear(st.of[:cs[0].first])
 	for t := range cs {
@@ -166,49 +185,68 @@ func (st *stepTables) cluster(cs []cluster, counts *stepCounts, totals *[context
 		for c := cs[t].first; c < end; c++ {
 			st.of[c] = uint8(t)
 		}
+		cs[t].scale(shift)
 	}
 	st.n = len(cs)
 	return cs, last
 }
 
+// scale makes c count elements.
+func (c *cluster) scale(shift int) {
+	for s := range c.h[:c.high] {
+		c.h[s] <<= shift
+	}
+	clear(c.h[c.high:])
+}
+
 // counted fills the first of cs, which has room for all, with a cluster for each
 // context of which counts has any, at least one.
-func counted(cs []cluster, counts *stepCounts, totals *[contexts]uint32, shift int) []cluster {
-	for i, total := range totals {
+func counted(cs []cluster, counts *stepCounts, totals *stepTotals, shift int) []cluster {
+	for i, total := range totals.n {
 		if total == 0 {
 			continue
 		}
 		cs = cs[:len(cs)+1]
 		c := &cs[len(cs)-1]
-		c.first, c.high, c.total, c.h = i, counts.high(i), total<<shift, counts[i]
-		for s := range c.h[:c.high] {
-			c.h[s] <<= shift
+		c.first, c.total, c.high = i, total, totals.high[i]
+		copy(c.h[:c.high], counts[i][:])
+		for c.h[c.high-1] == 0 {
+			c.high--
 		}
 	}
 	for i := range cs {
-		cs[i].cost = cs[i].price()
+		cs[i].cost = cs[i].price(shift)
 	}
 	for i := range len(cs) - 1 {
-		cs[i].merge = mergedPrice(&cs[i], &cs[i+1])
+		cs[i].tryMerge(&cs[i+1], shift)
 	}
 	return cs
 }
 
+// tryMerge sets what merging c with the next would cost.
+func (c *cluster) tryMerge(next *cluster, shift int) {
+	c.merge = mergedPrice(c, next, shift)
+	c.more = int64(c.merge - c.cost - next.cost)
+}
+
 // mergeAt makes one cluster of the i'th and the next.
-func mergeAt(cs []cluster, i int) []cluster {
-	a := &cs[i]
-	a.high = max(a.high, cs[i+1].high)
-	for s, n := range cs[i+1].h[:a.high] {
+func mergeAt(cs []*cluster, i, shift int) []*cluster {
+	a, b := cs[i], cs[i+1]
+	if a.high < b.high {
+		clear(a.h[a.high:b.high])
+		a.high = b.high
+	}
+	for s, n := range b.h[:b.high] {
 		a.h[s] += n
 	}
-	a.total += cs[i+1].total
+	a.total += b.total
 	a.cost = a.merge
 	cs = append(cs[:i+1], cs[i+2:]...)
 	if i+1 < len(cs) {
-		cs[i].merge = mergedPrice(&cs[i], &cs[i+1])
+		a.tryMerge(cs[i+1], shift)
 	}
 	if i > 0 {
-		cs[i-1].merge = mergedPrice(&cs[i-1], &cs[i])
+		cs[i-1].tryMerge(a, shift)
 	}
 	return cs
 }

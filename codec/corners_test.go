@@ -68,15 +68,15 @@ func jitter(r *rand.Rand, size float64) func(int) int64 {
 func deltaIn(leaf []byte, c Context, lanes int) []byte {
 	var s scratch
 	n, _ := numberOf(c.DType)
-	frame := s.appendDelta([]byte{version, methodDelta}, leaf, s.view(&c, 0, len(leaf)), 0, n, &c)
+	frame := appendWords(s.appendDelta([]byte{version, methodDelta}, leaf, s.view(&c, 0, len(leaf)), 0, n, &c))
 	if lanes == 0 {
 		return frame
 	}
 	stream := func(lanes int) []byte {
 		if n.width == 4 {
-			return encodeLanes(&s.delta.enc, nil, s.delta.ctx, s.delta.symbols, s.delta.z32, lanes)
+			return appendWords(encodeLanes(&s.delta.enc, nil, s.delta.ctx, s.delta.symbols, s.delta.z32, lanes))
 		}
-		return encodeLanes(&s.delta.enc, nil, s.delta.ctx, s.delta.symbols, s.delta.z16, lanes)
+		return appendWords(encodeLanes(&s.delta.enc, nil, s.delta.ctx, s.delta.symbols, s.delta.z16, lanes))
 	}
 	old := stream(lanesOf(frame[3]))
 	frame = append(frame[:len(frame)-len(old)], stream(lanes)...)

@@ -88,8 +88,9 @@ func phaseOf(offset int64, row int) int {
 	return phase
 }
 
-// appendDelta appends the body of a delta of leaf against base to dst.
-func (s *scratch) appendDelta(dst, leaf, base []byte, b int, n number, c *Context) []byte {
+// appendDelta appends the body of a delta of leaf against base to dst, but for its
+// last words, which it returns. They lie in s until lanes are encoded again.
+func (s *scratch) appendDelta(dst, leaf, base []byte, b int, n number, c *Context) ([]byte, []uint16) {
 	d := s.deltas()
 	head, tail := edgesOf(n.width, c.Offset, len(leaf))
 	end := len(leaf) - tail
@@ -154,8 +155,11 @@ func (d *deltaCoder) markStill(leaf, base []byte, g grid, width int) bool {
 	if rows > manyRows {
 		// Where few rows are still, nearly all leaves show none in every eighth row.
 		any := false
-		for r := 0; r < rows && !any; r += 8 {
-			any = isStill(r)
+		for r := g.firstWhole(); r < rows-1 && !any; r += 8 {
+			at := (r*g.row - g.phase) * width
+			// Of what is far from the processor, eight bytes come while others are
+			// awaited, and nearly always tell.
+			any = le.Uint64(leaf[at:]) == le.Uint64(base[at:]) && isStill(r)
 		}
 		if !any {
 			return false
@@ -223,10 +227,19 @@ func (n number) largest(base []byte) uint32 {
 		return largest16(base[:2*count]) >> n.exponent
 	}
 	// Elements that lie together: each that is far from others may be far from the
-	// processor.
+	// processor. The first and last of all are asked for without waiting for others.
 	const most, together = 1 << 10, 32
-	for i := 0; i < count; i += max(1, count/most) * together {
-		for k := i; k < min(i+together, count); k++ {
+	stride := max(1, count/most) * together
+	for i := 0; i < count; i += stride {
+		top = max(top, n.exponentOf(n.load(base, i)), n.exponentOf(n.load(base, min(i+together, count)-1)))
+	}
+	for i := 0; i < count; i += stride {
+		end := min(i+together, count)
+		if n.width == 2 {
+			top = max(top, largest16(base[2*i:2*end])>>n.exponent)
+			continue
+		}
+		for k := i; k < end; k++ {
 			top = max(top, n.exponentOf(n.load(base, k)))
 		}
 	}

@@ -26,25 +26,42 @@ func Encode(dst, leaf []byte, c Context) ([]byte, error) {
 	}
 	s := scratches.Get().(*scratch)
 	defer s.release()
-	frame := s.encode(leaf, &c, false)
-	if len(frame)+1 >= len(leaf) {
+	s.find(leaf, &c, false)
+	if s.size+1 >= len(leaf) {
 		return dst, ErrIncompressible
 	}
-	dst = append(dst, version)
-	return append(dst, frame...), nil
+	dst = append(slices.Grow(dst, 1+s.size), version)
+	return s.appendBest(dst), nil
 }
 
 // encode returns the smallest frame of leaf, without its version byte: a raw
 // one if nothing shrinks. It lies in s until the next call.
 func (s *scratch) encode(leaf []byte, c *Context, nested bool) []byte {
-	s.best, s.size = s.best[:0], len(leaf)+1
+	s.find(leaf, c, nested)
+	s.settle()
+	return s.best
+}
+
+// find finds the smallest frame of leaf, and leaves it in s.
+func (s *scratch) find(leaf []byte, c *Context, nested bool) {
+	s.best, s.lying, s.size = s.best[:0], nil, len(leaf)+1
 	if len(leaf) > 0 && !s.same(leaf, c) && !s.fill(leaf) {
 		s.search(leaf, c, nested)
 	}
 	if len(s.best) == 0 {
 		s.best = append(append(s.best, methodRaw), leaf...)
 	}
-	return s.best
+	s.size = len(s.best) + 2*len(s.lying)
+}
+
+// appendBest appends the best frame to dst.
+func (s *scratch) appendBest(dst []byte) []byte {
+	return appendWords(append(dst, s.best...), s.lying)
+}
+
+// settle puts the words of the best frame with it, before lanes are encoded again.
+func (s *scratch) settle() {
+	s.best, s.lying = appendWords(s.best, s.lying), nil
 }
 
 // search tries the methods that have to be tried to know what they give: first
@@ -109,8 +126,9 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout, nested bool)
 			}
 		}
 		if odd || count > shortMost/4 && (n.float || n.width < 4 || s.steps(leaf, base, n, c.Offset) < 2*s.estimate(leaf, base, l, c.Offset)) {
-			s.try = s.appendDelta(append(s.try[:0], methodDelta), leaf, base, b, n, c)
-			s.keep()
+			var words []uint16
+			s.try, words = s.appendDelta(append(s.try[:0], methodDelta), leaf, base, b, n, c)
+			s.keepWith(words)
 		}
 		tryXOR = odd
 	}
@@ -128,6 +146,9 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout, nested bool)
 
 // alone tries the methods that use no base.
 func (s *scratch) alone(leaf []byte, c *Context, l layout, known, nested bool) {
+	if known && s.size < len(leaf)/3 && s.hopeless(leaf, l, c.Offset) {
+		return
+	}
 	worth := len(leaf) / 16
 	if len(leaf) <= sampleSize {
 		worth = len(leaf) / 3 // the sample is all of it, and would cost as much
@@ -165,9 +186,12 @@ func scale(sampled, size int) int {
 }
 
 // keep makes the frame in s.try the best so far if it is.
-func (s *scratch) keep() {
-	if len(s.try) < s.size {
-		s.best, s.try, s.size = s.try, s.best, len(s.try)
+func (s *scratch) keep() { s.keepWith(nil) }
+
+// keepWith is keep of a frame that ends in words which lie elsewhere in s.
+func (s *scratch) keepWith(words []uint16) {
+	if size := len(s.try) + 2*len(words); size < s.size {
+		s.best, s.try, s.size, s.lying = s.try, s.best, size, words
 	}
 }
 
@@ -212,6 +236,7 @@ func (s *scratch) zstd(leaf []byte) {
 
 // appendPlanes appends layout, edges and planes of leaf, or of leaf XOR base.
 func (s *scratch) appendPlanes(dst, leaf, base []byte, l layout, offset int64) []byte {
+	s.settle() // lanes are encoded
 	dst = append(dst, byte(l))
 	head, tail := l.edges(offset, len(leaf))
 	end := len(leaf) - tail

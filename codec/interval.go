@@ -93,14 +93,16 @@ func (st *stepTables) fit(t int, h *[maxSymbols]uint32, sampled int) {
 	in := intervals(st.intervals[:0], h)
 	st.intervals = in
 	for len(in) > 1 {
-		best := 0
-		for i := range len(in) - 1 {
-			if in[i].join < in[best].join {
-				best = i
-			}
+		least := uint64(never)
+		for i := range in[:len(in)-1] {
+			least = min(least, in[i].join)
 		}
-		if len(in) <= stepSymbols && in[best].join > symbolCost {
+		if len(in) <= stepSymbols && least > symbolCost {
 			break
+		}
+		best := 0 // found apart: the least is another one too often for branches
+		for in[best].join != least {
+			best++
 		}
 		in = joinAt(in, best)
 	}
@@ -132,6 +134,9 @@ func (t *stepTable) fit(in []interval, sampled int) {
 			}
 			t.symbol[i].freq = uint16(f)
 			sum += int(f)
+			if (!fits || sum > maxRare) && t.bits > minBits {
+				break
+			}
 		}
 		if fits && sum <= maxRare || t.bits == minBits {
 			break

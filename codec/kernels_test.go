@@ -93,6 +93,7 @@ func TestScaleKernels(t *testing.T) {
 			ctx := make([]uint8, count)
 			sc.contexts(ctx, depth, g)
 			var s scaler
+			s.fit(symbols, depth, &scaling{}, g)
 			s.fit(symbols, depth, &sc, g)
 			d := deltaCoder{ctx: ctx, symbols: symbols}
 			d.countKeys(count, int(seed%3))

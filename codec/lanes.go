@@ -108,8 +108,9 @@ const tableSymbols = maxTables * stepSymbols
 type step interface{ uint16 | uint32 }
 
 // encodeLanes encodes steps z, whose contexts are ctx and whose fine symbols are
-// symbols, and appends states and words to dst.
-func encodeLanes[Z step](e *laneEncoder, dst []byte, ctx, symbols []uint8, z []Z, lanes int) []byte {
+// symbols, appends states to dst, and returns it and words, which lie in e until
+// the next stream.
+func encodeLanes[Z step](e *laneEncoder, dst []byte, ctx, symbols []uint8, z []Z, lanes int) ([]byte, []uint16) {
 	e.start(len(z)*3 + 2*maxLanes) // at most a word for each symbol and each portion
 	p := len(e.words)
 	whole := len(z) - len(z)%lanes
@@ -125,7 +126,7 @@ func encodeLanes[Z step](e *laneEncoder, dst []byte, ctx, symbols []uint8, z []Z
 			p = encodeRound(e, ctx[i-lanes:i], symbols[i-lanes:i], z[i-lanes:i], p)
 		}
 	}
-	return e.appendTo(dst, lanes, p)
+	return e.appendStates(dst, lanes), e.words[p:]
 }
 
 // fill makes round ready.
@@ -148,10 +149,14 @@ func (e *laneEncoder) start(words int) {
 
 // appendTo appends the states of lanes, and the words from p on.
 func (e *laneEncoder) appendTo(dst []byte, lanes, p int) []byte {
+	return appendWords(e.appendStates(dst, lanes), e.words[p:])
+}
+
+func (e *laneEncoder) appendStates(dst []byte, lanes int) []byte {
 	for _, x := range e.states[:lanes] {
 		dst = le.AppendUint32(dst, x)
 	}
-	return appendWords(dst, e.words[p:])
+	return dst
 }
 
 // decodeLanes fills z with steps in the contexts ctx from src, which begins with

@@ -11,16 +11,21 @@ const (
 
 	zstdWindows = 4
 	zstdWindow  = 2 << 10
+
+	glances = 4 // windows
 )
 
 // sample appends to dst evenly spaced windows of src, or src if it is not larger
 // than they are. They begin at multiples of 8.
-func sample(dst, src []byte) []byte {
-	if len(src) <= sampleSize {
+func sample(dst, src []byte) []byte { return windows(dst, src, sampleWindows) }
+
+// windows is sample of that many windows.
+func windows(dst, src []byte, n int) []byte {
+	if len(src) <= n*sampleWindow {
 		return append(dst, src...)
 	}
-	for i := range sampleWindows {
-		at := (len(src) - sampleWindow) * i / (sampleWindows - 1) &^ 7
+	for i := range n {
+		at := (len(src) - sampleWindow) * i / (n - 1) &^ 7
 		dst = append(dst, src[at:at+sampleWindow]...)
 	}
 	return dst
@@ -46,6 +51,26 @@ func (s *scratch) estimate(leaf, base []byte, l layout, offset int64) int {
 		total += estimatePlane(planes[i*n/w : (i+1)*n/w])
 	}
 	return total
+}
+
+// hopeless tells whether leaf is hardly less than half as large without a base, by
+// a glance: where one gave more than that, a sample costs as much as a tenth of
+// what was gained.
+func (s *scratch) hopeless(leaf []byte, l layout, offset int64) bool {
+	if len(leaf) <= sampleSize {
+		return false
+	}
+	head, tail := l.edges(offset, len(leaf))
+	s.sample = windows(s.sample[:0], leaf[head:len(leaf)-tail], glances)
+	n := len(s.sample)
+	planes := s.planesOf(n)
+	l.split(planes, s.sample, nil)
+	w := l.width()
+	total := 0
+	for i := range w {
+		total += estimatePlane(planes[i*n/w : (i+1)*n/w])
+	}
+	return total > n/2 && !s.matches(leaf[head:][:zstdWindow], w, 4)
 }
 
 // steps returns about how many bytes a sample of the steps from base to leaf
@@ -91,14 +116,14 @@ func estimatePlane(p []byte) int {
 // bytes.
 func (s *scratch) zstdPays(p []byte, width, best int, f *freqs) bool {
 	if len(p) <= sampleSize {
-		return s.matches(p, width)
+		return s.matches(p, width, 1)
 	}
 	s.sample = s.sample[:0]
 	for i := range zstdWindows {
 		at := (len(p) - zstdWindow) * i / (zstdWindows - 1)
 		s.sample = append(s.sample, p[at:at+zstdWindow]...)
 	}
-	if !s.matches(s.sample, width) {
+	if !s.matches(s.sample, width, 1) {
 		return f != nil && s.repeats(p, f) > best/64
 	}
 	s.zplane = s.zstdFast().EncodeAll(s.sample, s.zplane[:0])
@@ -108,10 +133,10 @@ func (s *scratch) zstdPays(p []byte, width, best int, f *freqs) bool {
 	return f != nil && s.repeats(p, f) > best/64
 }
 
-// matches tells whether at least one element of p in 64, of width bytes, begins
-// eight bytes that came before: without such, zstd finds nothing that order 0 does
-// not.
-func (s *scratch) matches(p []byte, width int) bool {
+// matches tells whether at least one element of p in 64, times sharper, of width
+// bytes, begins eight bytes that came before: without such, zstd finds nothing that
+// order 0 does not.
+func (s *scratch) matches(p []byte, width, sharper int) bool {
 	clear(s.words[:])
 	n := 0
 	for i := 0; i+8 <= len(p); i += width {
@@ -122,7 +147,7 @@ func (s *scratch) matches(p []byte, width int) bool {
 		}
 		*seen = x
 	}
-	return n*width >= len(p)/64
+	return n*width*sharper >= len(p)/64
 }
 
 // looksRaw tells whether a sample of p, of many bytes, has so flat a histogram

@@ -190,8 +190,7 @@ type scaler struct {
 	curve  curve // by context
 	plain  curve // by depth, of elements whose row and column have no shift
 	depths [maxDepth + 1]uint32
-	seen   [2][contexts]uint64     // how many elements, times 2^32, and the sum of their symbols
-	deep   [2][maxDepth + 1]uint32 // elements by depth
+	seen   [2][contexts]uint64 // how many elements, times 2^32, and the sum of their symbols
 	sum    [contexts]uint64
 	n      [contexts]uint64
 	ratio  [2*maxShift + 1]uint64 // mean symbol after a shift, over all depths
@@ -217,33 +216,25 @@ const (
 )
 
 // fit sets the curves from elements' symbols, and contexts as sc makes them of
-// their depths; contexts with few elements continue their neighbours.
+// their depths; contexts with few elements continue their neighbours. Sc has no
+// shifts, or those of rows that were found by the curves of the same elements
+// without.
 func (s *scaler) fit(symbols, depth []uint8, sc *scaling, g grid) {
-	s.seen, s.deep = [2][contexts]uint64{}, [2][maxDepth + 1]uint32{}
-	const window = 64
-	every := max(window, len(depth)/sampled*window)
-	for i := 0; i < len(depth); i += every {
-		dep := depth[i:min(i+window, len(depth))]
-		sym, w := symbols[i:][:len(dep)], s.window[:len(dep)]
-		sc.from(g, i).contexts(w, dep, g.from(i))
-		for len(w) >= 2 && len(sym) >= 2 && len(dep) >= 2 { // in two tables, as in stepCounts.count
-			s.seen[0][w[0]&(contexts-1)] += 1<<32 | uint64(sym[0])
-			s.seen[1][w[1]&(contexts-1)] += 1<<32 | uint64(sym[1])
-			s.deep[0][dep[0]&maxDepth]++
-			s.deep[1][dep[1]&maxDepth]++
-			w, sym, dep = w[2:], sym[2:], dep[2:]
+	s.sum, s.n = [contexts]uint64{}, [contexts]uint64{}
+	if len(sc.rows) == 0 {
+		s.sample(symbols, depth, nil, g)
+		for d := range s.depths {
+			x := s.seen[0][d] + s.seen[1][d]
+			s.depths[d] = uint32(x >> 32)
+			c := min(anchor+2*d, contexts-1)
+			s.sum[c], s.n[c] = s.sum[c]+x&(1<<32-1), s.n[c]+x>>32
 		}
-		for j, c := range w {
-			s.seen[0][c&(contexts-1)] += 1<<32 | uint64(sym[j])
-			s.deep[0][dep[j]&maxDepth]++
+	} else {
+		s.sample(symbols, depth, sc, g)
+		for c, x := range s.seen[0] {
+			x += s.seen[1][c]
+			s.sum[c], s.n[c] = x&(1<<32-1), x>>32
 		}
-	}
-	for c, x := range s.seen[0] {
-		x += s.seen[1][c]
-		s.sum[c], s.n[c] = x&(1<<32-1), x>>32
-	}
-	for d := range s.depths {
-		s.depths[d] = s.deep[0][d] + s.deep[1][d]
 	}
 	if !s.extend() {
 		// Nothing of the last fit may stay: what a leaf is encoded to depends on
@@ -260,6 +251,31 @@ func (s *scaler) fit(symbols, depth []uint8, sc *scaling, g grid) {
 			total += uint64(n) * uint64(s.curve.mean[min(max(anchor+2*d+k-maxShift, 0), contexts-1)])
 		}
 		s.ratio[k] = total
+	}
+}
+
+// sample sets seen from windows of elements: by the contexts that sc makes of their
+// depths, or by these if sc is nil.
+func (s *scaler) sample(symbols, depth []uint8, sc *scaling, g grid) {
+	s.seen = [2][contexts]uint64{}
+	const window = 64
+	every := max(window, len(depth)/sampled*window)
+	for i := 0; i < len(depth); i += every {
+		by := depth[i:min(i+window, len(depth))]
+		sym := symbols[i:][:len(by)]
+		if sc != nil {
+			w := s.window[:len(by)]
+			sc.from(g, i).contexts(w, by, g.from(i))
+			by = w
+		}
+		for len(by) >= 2 && len(sym) >= 2 { // in two tables, as in stepCounts.count
+			s.seen[0][by[0]&(contexts-1)] += 1<<32 | uint64(sym[0])
+			s.seen[1][by[1]&(contexts-1)] += 1<<32 | uint64(sym[1])
+			by, sym = by[2:], sym[2:]
+		}
+		for j, c := range by {
+			s.seen[0][c&(contexts-1)] += 1<<32 | uint64(sym[j])
+		}
 	}
 }
 

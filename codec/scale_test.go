@@ -53,8 +53,8 @@ func TestEncodeForgets(t *testing.T) {
 		c := against(dtype, int64(r.IntN(500)*n.width), base)
 		c.Row = r.IntN(100)
 		var fresh scratch
-		want := fresh.appendDelta(nil, leaf, base, 0, n, &c)
-		if got := used.appendDelta(nil, leaf, base, 0, n, &c); !bytes.Equal(got, want) {
+		want := appendWords(fresh.appendDelta(nil, leaf, base, 0, n, &c))
+		if got := appendWords(used.appendDelta(nil, leaf, base, 0, n, &c)); !bytes.Equal(got, want) {
 			t.Fatalf("leaf %d, of %d bytes of %s: %d bytes by used memory, %d by fresh, which differ", i, len(leaf), dtype, len(got), len(want))
 		}
 	}

@@ -18,11 +18,12 @@ type scratch struct {
 	base    []byte          // a base put together from spans
 	cast    []byte          // a span, cast
 	planes  []byte
-	entropy []byte // a plane coded by rANS
-	zplane  []byte // a plane coded by zstd
-	best    []byte // the smallest frame so far
-	size    int    // what a frame must stay below to be the next best
-	try     []byte // the frame being tried
+	entropy []byte   // a plane coded by rANS
+	zplane  []byte   // a plane coded by zstd
+	best    []byte   // the smallest frame so far
+	lying   []uint16 // its last words, if they lie where lanes were encoded yet
+	size    int      // what a frame must stay below to be the next best
+	try     []byte   // the frame being tried
 	sub     Context
 	delta   *deltaCoder // nil until it is needed
 	shorts  shortCoder

@@ -40,6 +40,9 @@ func magnitude(z uint32) (m, sign uint32) { return z>>1 + z&1, z & 1 }
 // differing appends the numbers of the elements of width bytes in which a and b
 // differ, and returns false if they are more than most.
 func differing(dst []int32, a, b []byte, width, most int) ([]int32, bool) {
+	if begin := min(len(a), 4*most*width) &^ 7; differ(a[:begin], b[:begin], width) > most {
+		return dst, false
+	}
 	for at := 0; at < len(a); at += sparseBlock {
 		end := min(at+sparseBlock, len(a))
 		if bytes.Equal(a[at:end], b[at:end]) {
@@ -67,6 +70,18 @@ func differing(dst []int32, a, b []byte, width, most int) ([]int32, bool) {
 		}
 	}
 	return dst, true
+}
+
+// differ returns in how many elements of width bytes a and b differ, of whole
+// eights of bytes.
+func differ(a, b []byte, width int) (n int) {
+	low := ^uint64(0) / (1<<(8*width) - 1) // the lowest bit of each element
+	rest := ^(low << (8*width - 1))
+	for ; len(a) >= 8 && len(b) >= 8; a, b = a[8:], b[8:] {
+		x := le.Uint64(a) ^ le.Uint64(b)
+		n += bits.OnesCount64((x&rest + rest | x) &^ rest)
+	}
+	return n
 }
 
 // appendSparse appends the body of a sparse delta of leaf against base to dst,

@@ -44,7 +44,7 @@ func testTiers[Z step](t *testing.T, r *rand.Rand, n, width int, best tier) {
 			use = tr
 			var e laneEncoder
 			st.forEncoding(&e)
-			out := encodeLanes(&e, nil, ctx, symbols, z, lanes)
+			out := appendWords(encodeLanes(&e, nil, ctx, symbols, z, lanes))
 			if tr == portable {
 				first = out
 			} else if !bytes.Equal(first, out) {
