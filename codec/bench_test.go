@@ -7,20 +7,23 @@ import (
 	"github.com/zipnode/zipnode/tensor"
 )
 
-// benchLeaves are leaves of the real pairs: the pair, the tensor, the bytes.
+// benchLeaves are leaves of the real pairs: the pair, the tensor, the bytes, and the
+// elements of a row, where that is told.
 var benchLeaves = []struct {
 	target, base string
 	tensor       string
-	size         int
+	size, row    int
 }{
-	{"finetune", "base", "encoder.layer.1.intermediate.dense.weight", MaxLeaf},
-	{"finetune", "base", "encoder.layer.1.intermediate.dense.weight", 64 << 10},
-	{"finetune", "base", "encoder.layer.1.output.dense.bias", 768},
-	{"run-step50", "base", "encoder.layer.1.intermediate.dense.weight", MaxLeaf},
-	{"finetune-fp16", "base-fp16", "encoder.layer.1.intermediate.dense.weight", MaxLeaf},
-	{"finetune-fp32", "base-fp32", "encoder.layer.0.intermediate.dense.weight", MaxLeaf},
-	{"base", "", "encoder.layer.1.intermediate.dense.weight", MaxLeaf},
-	{"base-fp32", "", "encoder.layer.0.intermediate.dense.weight", MaxLeaf},
+	{"finetune", "base", "encoder.layer.1.intermediate.dense.weight", MaxLeaf, 0},
+	{"finetune", "base", "encoder.layer.1.intermediate.dense.weight", 64 << 10, 0},
+	{"finetune", "base", "encoder.layer.1.output.dense.bias", 768, 0},
+	{"run-step50", "base", "encoder.layer.1.intermediate.dense.weight", MaxLeaf, 0},
+	{"run-step50", "base", "encoder.layer.1.intermediate.dense.weight", MaxLeaf, 384},
+	{"finetune-fp16", "base-fp16", "encoder.layer.1.intermediate.dense.weight", MaxLeaf, 0},
+	{"finetune-fp16", "base-fp16", "encoder.layer.1.intermediate.dense.weight", MaxLeaf, 384},
+	{"finetune-fp32", "base-fp32", "encoder.layer.0.intermediate.dense.weight", MaxLeaf, 0},
+	{"base", "", "encoder.layer.1.intermediate.dense.weight", MaxLeaf, 0},
+	{"base-fp32", "", "encoder.layer.0.intermediate.dense.weight", MaxLeaf, 0},
 }
 
 // benchEach runs fn for each of benchLeaves that the test data has.
@@ -32,6 +35,10 @@ func benchEach(b *testing.B, fn func(b *testing.B, leaf []byte, c Context)) {
 		if bl.base != "" {
 			c = against(target.dtype, 0, readModel(b, bl.base)[bl.tensor].data[:bl.size])
 			kind = "delta"
+		}
+		if bl.row > 0 {
+			c.Row = bl.row
+			kind += "-rows"
 		}
 		b.Run(fmt.Sprintf("%s/%s/%s/%d", target.dtype, kind, bl.target, bl.size), func(b *testing.B) {
 			b.SetBytes(int64(bl.size))

@@ -2,14 +2,6 @@
 
 package codec
 
-// A tier is a set of kernels.
-type tier int
-
-const portable tier = 0
-
-// use is the tier that runs.
-var use = portable
-
 func encodeRoundsFast[Z step](_ *laneEncoder, _, _ []uint8, _ []Z, _, p int) (bool, int) {
 	return false, p
 }
@@ -65,8 +57,6 @@ func splitFast(layout, []byte, []byte, []byte, int) int { return 0 }
 func joinFast(layout, []byte, *planeSet, []byte) int { return 0 }
 
 func countFast(_, _ *stepCounts, _ []uint16) int { return 0 }
-
-func join16Fast(layout, []byte, []byte, []byte) int { return 0 }
 
 func decodeFusedFast(_ *laneDecoder, _ number, _, _ []byte, _ []int8, _ uint32, src []byte, _ int) (int, []byte) {
 	return 0, src
