@@ -67,12 +67,40 @@ func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
 	if len(p) == 0 {
 		return true, at
 	}
+	var few fewEntries
+	if fewFast(lanes) && few.set(e) {
+		written := encodeFewAVX512((*byte)(unsafe.Pointer(e)), (*byte)(unsafe.Pointer(&few)), bytesOf(p), bytesOf(e.words), at, len(p)/lanes)
+		return true, at - written/2
+	}
 	kernel := encodeBytesAVX512
 	if use == avx2 {
 		kernel = encodeBytesAVX2
 	}
 	written := kernel((*byte)(unsafe.Pointer(e)), bytesOf(p), bytesOf(e.words), at, len(p)/lanes, lanes)
 	return true, at - written/2
+}
+
+// fewEntries are the entries of a byte plane of few values, as a kernel looks them
+// up: by a number for each value. The kernel knows where the fields are.
+type fewEntries struct {
+	numbers [256]uint8
+	entries [64]encEntry
+}
+
+// set sets t to what e has for bytes, and returns false if those are too many.
+func (t *fewEntries) set(e *laneEncoder) bool {
+	n := 0
+	for b, entry := range e.table[:256] {
+		if entry < 1<<ransBits { // no frequency
+			continue
+		}
+		if n == len(t.entries) {
+			return false
+		}
+		t.numbers[b], t.entries[n] = uint8(n), entry
+		n++
+	}
+	return true
 }
 
 // appendWords appends words, little-endian.
@@ -156,7 +184,8 @@ func decodeBytesFast(d *laneDecoder, p, src []byte, lanes int) (int, []byte) {
 	})
 }
 
-// fewFast tells whether there are kernels of fewTables for so many lanes.
+// fewFast tells whether there are kernels of fewTables and fewEntries for so many
+// lanes.
 func fewFast(lanes int) bool { return use == avx512 && lanes == maxLanes }
 
 // decodeFewFast is decodeBytesFast by d.few.
@@ -351,6 +380,17 @@ func keysFast(keys []uint16, ctx, symbols []uint8) int {
 		keysAVX512(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
 	}
 	return k
+}
+
+// nonzeroFast fills dst with those of the first bytes of src that are not 0. It
+// returns how many those are, and how far it came.
+func nonzeroFast(dst, src []byte) (nonzero, done int) {
+	k := len(src) &^ 63
+	if use != avx512 || k == 0 {
+		return 0, 0
+	}
+	_ = dst[k+62]
+	return nonzeroAVX512(bytesOf(dst), bytesOf(src), k), k
 }
 
 // movedKeysFast fills keys with those of the first symbols that are not 0. It

@@ -28,6 +28,8 @@ func contextFast([]uint8, []uint8, []int8, int) int { return 0 }
 
 func rowSumsFast(_, _ []uint8, _ *[2][contexts]uint8) (int, uint32, uint64) { return 0, 0, 0 }
 
+func nonzeroFast(_, _ []byte) (nonzero, done int) { return 0, 0 }
+
 func movedKeysFast(_ []uint16, _, _ []uint8) (moved, done int) { return 0, 0 }
 
 func keysFast([]uint16, []uint8, []uint8) int { return 0 }

@@ -5,15 +5,51 @@ import "math/bits"
 // A histogram counts byte values.
 type histogram [256]uint32
 
-// count sets h to the counts of src's bytes. Four tables keep runs of one value
-// from waiting for their own stores.
+// A byteCounts is counts of bytes. Four tables keep runs of one value from waiting for their
+// own stores.
+type byteCounts struct {
+	t     [4]histogram
+	zeros uint32
+}
+
+// count sets h to the counts of src's bytes. Where most are 0, as a XOR leaves
+// them, only the others are looked at, if there is a kernel to put them together.
 func (h *histogram) count(src []byte) {
-	var t [4]histogram
-	zeros := uint32(0)
+	var t byteCounts
+	var few [countBlock + 64]byte
+	for sparse := 0; len(src) > 0; sparse++ {
+		block := src[:min(len(src), countBlock)]
+		src = src[len(block):]
+		if sparse < 0 {
+			t.add(block)
+			continue
+		}
+		n, done := nonzeroFast(few[:], block)
+		t.zeros += uint32(done - n)
+		t.add(few[:n])
+		t.add(block[done:])
+		if n > done/2 {
+			sparse = -countDense
+		}
+	}
+	for i := range h {
+		h[i] = t.t[0][i] + t.t[1][i] + t.t[2][i] + t.t[3][i]
+	}
+	h[0] += t.zeros
+}
+
+const (
+	countBlock = 4 << 10
+	countDense = 16 // how many blocks are counted as they are after one whose bytes are not 0
+)
+
+// add counts src's bytes.
+func (c *byteCounts) add(src []byte) {
+	t := &c.t
 	for len(src) >= 8 {
 		x := le.Uint64(src)
-		if x == 0 { // most of what a XOR leaves
-			zeros += 8
+		if x == 0 {
+			c.zeros += 8
 			src = src[8:]
 			continue
 		}
@@ -30,10 +66,6 @@ func (h *histogram) count(src []byte) {
 	for _, b := range src {
 		t[0][b]++
 	}
-	for i := range h {
-		h[i] = t[0][i] + t[1][i] + t[2][i] + t[3][i]
-	}
-	h[0] += zeros
 }
 
 // log2 holds log2(f) in units of 2^-12, rounded down, for f from 1 to 2^12. It

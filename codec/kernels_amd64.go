@@ -69,6 +69,11 @@ func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at 
 //go:noescape
 func encodeBytesAVX512(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
 
+// encodeFewAVX512 encodes rounds whole rounds of 64 lanes, the last first, words before words[at], and returns the bytes written.
+//
+//go:noescape
+func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int) (written int)
+
 // stepsFloat16AVX512 fills z and symbols with the steps from base to leaf and their symbols; n is a multiple of 32.
 //
 //go:noescape
@@ -103,6 +108,11 @@ func keysAVX512(keys *byte, ctx *byte, symbols *byte, n int)
 //
 //go:noescape
 func movedKeysAVX512(keys *byte, ctx *byte, symbols *byte, n int) (moved int)
+
+// nonzeroAVX512 fills dst with those of n bytes that are not 0, and returns how many; n is a multiple of 64, and there is room for 63 more.
+//
+//go:noescape
+func nonzeroAVX512(dst *byte, src *byte, n int) (nonzero int)
 
 // countKeys adds one to the dword of counts or other that each of n keys, words below 2^14, names; n is a multiple of 4.
 //

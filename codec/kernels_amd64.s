@@ -7195,7 +7195,7 @@ DATA repeated000f000f<>+63(SB)/1, $0x00
 GLOBL repeated000f000f<>(SB), RODATA|NOPTR, $64
 
 // func encodeBytesAVX512(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, POPCNT
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, POPCNT
 TEXT ·encodeBytesAVX512(SB), NOSPLIT, $0-56
 	MOVQ         e+0(FP), AX
 	MOVQ         symbols+8(FP), CX
@@ -7222,267 +7222,246 @@ TEXT ·encodeBytesAVX512(SB), NOSPLIT, $0-56
 	JL           lanes16
 
 lanes64:
-	SUBQ          $0x01, SI
-	JL            finish
-	SUBQ          $0x40, CX
-	VPMOVZXBD     48(CX), Z4
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (BX)(Z4*4), K1, Z31
-	VMOVDQA32     Z31, Z4
-	VPSRLD        $0x0c, Z4, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z3, K2
-	VPCOMPRESSD.Z Z3, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, DI
-	POPCNTL       DI, DI
-	VPBROADCASTW  DI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(DX)
-	NEGQ          DI
-	LEAQ          (DX)(DI*2), DX
-	VPSRLD        $0x10, Z3, K2, Z3
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z3, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z3, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z4, Z18
-	VPADDD        Z18, Z17, Z3
-	VPMOVZXBD     32(CX), Z4
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (BX)(Z4*4), K1, Z31
-	VMOVDQA32     Z31, Z4
-	VPSRLD        $0x0c, Z4, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z2, K2
-	VPCOMPRESSD.Z Z2, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, DI
-	POPCNTL       DI, DI
-	VPBROADCASTW  DI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(DX)
-	NEGQ          DI
-	LEAQ          (DX)(DI*2), DX
-	VPSRLD        $0x10, Z2, K2, Z2
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z2, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z2, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z4, Z18
-	VPADDD        Z18, Z17, Z2
-	VPMOVZXBD     16(CX), Z4
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (BX)(Z4*4), K1, Z31
-	VMOVDQA32     Z31, Z4
-	VPSRLD        $0x0c, Z4, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, DI
-	POPCNTL       DI, DI
-	VPBROADCASTW  DI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(DX)
-	NEGQ          DI
-	LEAQ          (DX)(DI*2), DX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z1, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z4, Z18
-	VPADDD        Z18, Z17, Z1
-	VPMOVZXBD     (CX), Z4
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (BX)(Z4*4), K1, Z31
-	VMOVDQA32     Z31, Z4
-	VPSRLD        $0x0c, Z4, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, DI
-	POPCNTL       DI, DI
-	VPBROADCASTW  DI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(DX)
-	NEGQ          DI
-	LEAQ          (DX)(DI*2), DX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z4, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes64
+	SUBQ             $0x01, SI
+	JL               finish
+	SUBQ             $0x40, CX
+	VPMOVZXBD        48(CX), Z4
+	KXNORW           K1, K1, K1
+	VPXORD           Z31, Z31, Z31
+	VPGATHERDD       (BX)(Z4*4), K1, Z31
+	VMOVDQA32        Z31, Z4
+	VPSRLD           $0x0c, Z4, Z16
+	VPSLLD           $0x13, Z16, Z17
+	VPCMPUD          $0x05, Z17, Z3, K2
+	VPCOMPRESSD.Z    Z3, K2, Z17
+	VPMOVDW          Z17, Y17
+	KMOVW            K2, DI
+	POPCNTL          DI, DI
+	VPBROADCASTW     DI, Y18
+	VPADDW           Y28, Y18, Y18
+	VPERMW           Y17, Y18, Y17
+	VMOVDQU32        Y17, -32(DX)
+	NEGQ             DI
+	LEAQ             (DX)(DI*2), DX
+	VPSRLD           $0x10, Z3, K2, Z3
+	VCVTDQ2PS        Z16, Z31
+	VCVTDQ2PS.RZ_SAE Z3, Z18
+	VDIVPS.RZ_SAE    Z31, Z18, Z18
+	VCVTTPS2DQ       Z18, Z17
+	VPMULLD          Z16, Z17, Z18
+	VPSUBD           Z18, Z3, Z18
+	VPCMPUD          $0x05, Z16, Z18, K2
+	VPSUBD           Z16, Z18, K2, Z18
+	VPSUBD           Z25, Z17, K2, Z17
+	VPSLLD           $0x0c, Z17, Z17
+	VPADDD           Z18, Z17, Z17
+	VPANDD           Z20, Z4, Z18
+	VPADDD           Z18, Z17, Z3
+	VPMOVZXBD        32(CX), Z4
+	KXNORW           K1, K1, K1
+	VPXORD           Z31, Z31, Z31
+	VPGATHERDD       (BX)(Z4*4), K1, Z31
+	VMOVDQA32        Z31, Z4
+	VPSRLD           $0x0c, Z4, Z16
+	VPSLLD           $0x13, Z16, Z17
+	VPCMPUD          $0x05, Z17, Z2, K2
+	VPCOMPRESSD.Z    Z2, K2, Z17
+	VPMOVDW          Z17, Y17
+	KMOVW            K2, DI
+	POPCNTL          DI, DI
+	VPBROADCASTW     DI, Y18
+	VPADDW           Y28, Y18, Y18
+	VPERMW           Y17, Y18, Y17
+	VMOVDQU32        Y17, -32(DX)
+	NEGQ             DI
+	LEAQ             (DX)(DI*2), DX
+	VPSRLD           $0x10, Z2, K2, Z2
+	VCVTDQ2PS        Z16, Z31
+	VCVTDQ2PS.RZ_SAE Z2, Z18
+	VDIVPS.RZ_SAE    Z31, Z18, Z18
+	VCVTTPS2DQ       Z18, Z17
+	VPMULLD          Z16, Z17, Z18
+	VPSUBD           Z18, Z2, Z18
+	VPCMPUD          $0x05, Z16, Z18, K2
+	VPSUBD           Z16, Z18, K2, Z18
+	VPSUBD           Z25, Z17, K2, Z17
+	VPSLLD           $0x0c, Z17, Z17
+	VPADDD           Z18, Z17, Z17
+	VPANDD           Z20, Z4, Z18
+	VPADDD           Z18, Z17, Z2
+	VPMOVZXBD        16(CX), Z4
+	KXNORW           K1, K1, K1
+	VPXORD           Z31, Z31, Z31
+	VPGATHERDD       (BX)(Z4*4), K1, Z31
+	VMOVDQA32        Z31, Z4
+	VPSRLD           $0x0c, Z4, Z16
+	VPSLLD           $0x13, Z16, Z17
+	VPCMPUD          $0x05, Z17, Z1, K2
+	VPCOMPRESSD.Z    Z1, K2, Z17
+	VPMOVDW          Z17, Y17
+	KMOVW            K2, DI
+	POPCNTL          DI, DI
+	VPBROADCASTW     DI, Y18
+	VPADDW           Y28, Y18, Y18
+	VPERMW           Y17, Y18, Y17
+	VMOVDQU32        Y17, -32(DX)
+	NEGQ             DI
+	LEAQ             (DX)(DI*2), DX
+	VPSRLD           $0x10, Z1, K2, Z1
+	VCVTDQ2PS        Z16, Z31
+	VCVTDQ2PS.RZ_SAE Z1, Z18
+	VDIVPS.RZ_SAE    Z31, Z18, Z18
+	VCVTTPS2DQ       Z18, Z17
+	VPMULLD          Z16, Z17, Z18
+	VPSUBD           Z18, Z1, Z18
+	VPCMPUD          $0x05, Z16, Z18, K2
+	VPSUBD           Z16, Z18, K2, Z18
+	VPSUBD           Z25, Z17, K2, Z17
+	VPSLLD           $0x0c, Z17, Z17
+	VPADDD           Z18, Z17, Z17
+	VPANDD           Z20, Z4, Z18
+	VPADDD           Z18, Z17, Z1
+	VPMOVZXBD        (CX), Z4
+	KXNORW           K1, K1, K1
+	VPXORD           Z31, Z31, Z31
+	VPGATHERDD       (BX)(Z4*4), K1, Z31
+	VMOVDQA32        Z31, Z4
+	VPSRLD           $0x0c, Z4, Z16
+	VPSLLD           $0x13, Z16, Z17
+	VPCMPUD          $0x05, Z17, Z0, K2
+	VPCOMPRESSD.Z    Z0, K2, Z17
+	VPMOVDW          Z17, Y17
+	KMOVW            K2, DI
+	POPCNTL          DI, DI
+	VPBROADCASTW     DI, Y18
+	VPADDW           Y28, Y18, Y18
+	VPERMW           Y17, Y18, Y17
+	VMOVDQU32        Y17, -32(DX)
+	NEGQ             DI
+	LEAQ             (DX)(DI*2), DX
+	VPSRLD           $0x10, Z0, K2, Z0
+	VCVTDQ2PS        Z16, Z31
+	VCVTDQ2PS.RZ_SAE Z0, Z18
+	VDIVPS.RZ_SAE    Z31, Z18, Z18
+	VCVTTPS2DQ       Z18, Z17
+	VPMULLD          Z16, Z17, Z18
+	VPSUBD           Z18, Z0, Z18
+	VPCMPUD          $0x05, Z16, Z18, K2
+	VPSUBD           Z16, Z18, K2, Z18
+	VPSUBD           Z25, Z17, K2, Z17
+	VPSLLD           $0x0c, Z17, Z17
+	VPADDD           Z18, Z17, Z17
+	VPANDD           Z20, Z4, Z18
+	VPADDD           Z18, Z17, Z0
+	JMP              lanes64
 
 lanes32:
-	SUBQ          $0x01, SI
-	JL            finish
-	SUBQ          $0x20, CX
-	VPMOVZXBD     16(CX), Z4
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (BX)(Z4*4), K1, Z31
-	VMOVDQA32     Z31, Z4
-	VPSRLD        $0x0c, Z4, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z Z1, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, DI
-	POPCNTL       DI, DI
-	VPBROADCASTW  DI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(DX)
-	NEGQ          DI
-	LEAQ          (DX)(DI*2), DX
-	VPSRLD        $0x10, Z1, K2, Z1
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z1, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z1, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z4, Z18
-	VPADDD        Z18, Z17, Z1
-	VPMOVZXBD     (CX), Z4
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (BX)(Z4*4), K1, Z31
-	VMOVDQA32     Z31, Z4
-	VPSRLD        $0x0c, Z4, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, DI
-	POPCNTL       DI, DI
-	VPBROADCASTW  DI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(DX)
-	NEGQ          DI
-	LEAQ          (DX)(DI*2), DX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z4, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes32
+	SUBQ             $0x01, SI
+	JL               finish
+	SUBQ             $0x20, CX
+	VPMOVZXBD        16(CX), Z4
+	KXNORW           K1, K1, K1
+	VPXORD           Z31, Z31, Z31
+	VPGATHERDD       (BX)(Z4*4), K1, Z31
+	VMOVDQA32        Z31, Z4
+	VPSRLD           $0x0c, Z4, Z16
+	VPSLLD           $0x13, Z16, Z17
+	VPCMPUD          $0x05, Z17, Z1, K2
+	VPCOMPRESSD.Z    Z1, K2, Z17
+	VPMOVDW          Z17, Y17
+	KMOVW            K2, DI
+	POPCNTL          DI, DI
+	VPBROADCASTW     DI, Y18
+	VPADDW           Y28, Y18, Y18
+	VPERMW           Y17, Y18, Y17
+	VMOVDQU32        Y17, -32(DX)
+	NEGQ             DI
+	LEAQ             (DX)(DI*2), DX
+	VPSRLD           $0x10, Z1, K2, Z1
+	VCVTDQ2PS        Z16, Z31
+	VCVTDQ2PS.RZ_SAE Z1, Z18
+	VDIVPS.RZ_SAE    Z31, Z18, Z18
+	VCVTTPS2DQ       Z18, Z17
+	VPMULLD          Z16, Z17, Z18
+	VPSUBD           Z18, Z1, Z18
+	VPCMPUD          $0x05, Z16, Z18, K2
+	VPSUBD           Z16, Z18, K2, Z18
+	VPSUBD           Z25, Z17, K2, Z17
+	VPSLLD           $0x0c, Z17, Z17
+	VPADDD           Z18, Z17, Z17
+	VPANDD           Z20, Z4, Z18
+	VPADDD           Z18, Z17, Z1
+	VPMOVZXBD        (CX), Z4
+	KXNORW           K1, K1, K1
+	VPXORD           Z31, Z31, Z31
+	VPGATHERDD       (BX)(Z4*4), K1, Z31
+	VMOVDQA32        Z31, Z4
+	VPSRLD           $0x0c, Z4, Z16
+	VPSLLD           $0x13, Z16, Z17
+	VPCMPUD          $0x05, Z17, Z0, K2
+	VPCOMPRESSD.Z    Z0, K2, Z17
+	VPMOVDW          Z17, Y17
+	KMOVW            K2, DI
+	POPCNTL          DI, DI
+	VPBROADCASTW     DI, Y18
+	VPADDW           Y28, Y18, Y18
+	VPERMW           Y17, Y18, Y17
+	VMOVDQU32        Y17, -32(DX)
+	NEGQ             DI
+	LEAQ             (DX)(DI*2), DX
+	VPSRLD           $0x10, Z0, K2, Z0
+	VCVTDQ2PS        Z16, Z31
+	VCVTDQ2PS.RZ_SAE Z0, Z18
+	VDIVPS.RZ_SAE    Z31, Z18, Z18
+	VCVTTPS2DQ       Z18, Z17
+	VPMULLD          Z16, Z17, Z18
+	VPSUBD           Z18, Z0, Z18
+	VPCMPUD          $0x05, Z16, Z18, K2
+	VPSUBD           Z16, Z18, K2, Z18
+	VPSUBD           Z25, Z17, K2, Z17
+	VPSLLD           $0x0c, Z17, Z17
+	VPADDD           Z18, Z17, Z17
+	VPANDD           Z20, Z4, Z18
+	VPADDD           Z18, Z17, Z0
+	JMP              lanes32
 
 lanes16:
-	SUBQ          $0x01, SI
-	JL            finish
-	SUBQ          $0x10, CX
-	VPMOVZXBD     (CX), Z4
-	KXNORW        K1, K1, K1
-	VPXORD        Z31, Z31, Z31
-	VPGATHERDD    (BX)(Z4*4), K1, Z31
-	VMOVDQA32     Z31, Z4
-	VPSRLD        $0x0c, Z4, Z16
-	VPSLLD        $0x13, Z16, Z17
-	VPCMPUD       $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z Z0, K2, Z17
-	VPMOVDW       Z17, Y17
-	KMOVW         K2, DI
-	POPCNTL       DI, DI
-	VPBROADCASTW  DI, Y18
-	VPADDW        Y28, Y18, Y18
-	VPERMW        Y17, Y18, Y17
-	VMOVDQU32     Y17, -32(DX)
-	NEGQ          DI
-	LEAQ          (DX)(DI*2), DX
-	VPSRLD        $0x10, Z0, K2, Z0
-	VCVTDQ2PS     Z16, Z31
-	VCVTDQ2PS     Z0, Z18
-	VDIVPS        Z31, Z18, Z18
-	VCVTTPS2DQ    Z18, Z17
-	VPMULLD       Z16, Z17, Z18
-	VPSUBD        Z18, Z0, Z18
-	VPMOVD2M      Z18, K2
-	VPADDD        Z16, Z18, K2, Z18
-	VPADDD        Z25, Z17, K2, Z17
-	VPCMPUD       $0x05, Z16, Z18, K2
-	VPSUBD        Z16, Z18, K2, Z18
-	VPSUBD        Z25, Z17, K2, Z17
-	VPSLLD        $0x0c, Z17, Z17
-	VPADDD        Z18, Z17, Z17
-	VPANDD        Z20, Z4, Z18
-	VPADDD        Z18, Z17, Z0
-	JMP           lanes16
+	SUBQ             $0x01, SI
+	JL               finish
+	SUBQ             $0x10, CX
+	VPMOVZXBD        (CX), Z4
+	KXNORW           K1, K1, K1
+	VPXORD           Z31, Z31, Z31
+	VPGATHERDD       (BX)(Z4*4), K1, Z31
+	VMOVDQA32        Z31, Z4
+	VPSRLD           $0x0c, Z4, Z16
+	VPSLLD           $0x13, Z16, Z17
+	VPCMPUD          $0x05, Z17, Z0, K2
+	VPCOMPRESSD.Z    Z0, K2, Z17
+	VPMOVDW          Z17, Y17
+	KMOVW            K2, DI
+	POPCNTL          DI, DI
+	VPBROADCASTW     DI, Y18
+	VPADDW           Y28, Y18, Y18
+	VPERMW           Y17, Y18, Y17
+	VMOVDQU32        Y17, -32(DX)
+	NEGQ             DI
+	LEAQ             (DX)(DI*2), DX
+	VPSRLD           $0x10, Z0, K2, Z0
+	VCVTDQ2PS        Z16, Z31
+	VCVTDQ2PS.RZ_SAE Z0, Z18
+	VDIVPS.RZ_SAE    Z31, Z18, Z18
+	VCVTTPS2DQ       Z18, Z17
+	VPMULLD          Z16, Z17, Z18
+	VPSUBD           Z18, Z0, Z18
+	VPCMPUD          $0x05, Z16, Z18, K2
+	VPSUBD           Z16, Z18, K2, Z18
+	VPSUBD           Z25, Z17, K2, Z17
+	VPSLLD           $0x0c, Z17, Z17
+	VPADDD           Z18, Z17, Z17
+	VPANDD           Z20, Z4, Z18
+	VPADDD           Z18, Z17, Z0
+	JMP              lanes16
 
 finish:
 	VMOVDQU32 Z0, (AX)
@@ -7527,6 +7506,197 @@ DATA iotaWords<>+29(SB)/1, $0x00
 DATA iotaWords<>+30(SB)/1, $0x0f
 DATA iotaWords<>+31(SB)/1, $0x00
 GLOBL iotaWords<>(SB), RODATA|NOPTR, $32
+
+// func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int) (written int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-56
+	MOVQ         e+0(FP), AX
+	MOVQ         few+8(FP), CX
+	MOVQ         symbols+16(FP), DX
+	MOVQ         words+24(FP), BX
+	MOVQ         at+32(FP), SI
+	LEAQ         (BX)(SI*2), BX
+	MOVQ         rounds+40(FP), DI
+	MOVQ         BX, R8
+	MOVQ         DI, SI
+	SHLQ         $0x06, SI
+	ADDQ         SI, DX
+	MOVL         $0x00000fff, SI
+	VPBROADCASTD SI, Z20
+	MOVL         $0x00000020, SI
+	VPBROADCASTD SI, Z19
+	VPTERNLOGD   $0xff, Z25, Z25, Z25
+	VMOVDQU32    iotaWords<>+0(SB), Y28
+	VMOVDQU32    (AX), Z0
+	VMOVDQU32    (CX), Z5
+	VMOVDQU32    256(CX), Z9
+	VMOVDQU32    64(AX), Z1
+	VMOVDQU32    64(CX), Z6
+	VMOVDQU32    320(CX), Z10
+	VMOVDQU32    128(AX), Z2
+	VMOVDQU32    128(CX), Z7
+	VMOVDQU32    384(CX), Z11
+	VMOVDQU32    192(AX), Z3
+	VMOVDQU32    192(CX), Z8
+	VMOVDQU32    448(CX), Z12
+
+round:
+	SUBQ             $0x01, DI
+	JL               finish
+	SUBQ             $0x40, DX
+	VMOVDQU64        (DX), Z15
+	VPMOVB2M         Z15, K1
+	VMOVDQA64        Z15, Z14
+	VPERMI2B         Z6, Z5, Z15
+	VPERMI2B         Z8, Z7, Z14
+	VMOVDQU8         Z14, K1, Z15
+	VEXTRACTI32X4    $0x03, Z15, X4
+	VPMOVZXBD        X4, Z13
+	VPTESTMD         Z19, Z13, K1
+	VMOVDQA64        Z13, Z14
+	VPERMI2D         Z10, Z9, Z13
+	VPERMI2D         Z12, Z11, Z14
+	VMOVDQA32        Z14, K1, Z13
+	VPSRLD           $0x0c, Z13, Z16
+	VPSLLD           $0x13, Z16, Z17
+	VPCMPUD          $0x05, Z17, Z3, K2
+	VPCOMPRESSD.Z    Z3, K2, Z17
+	VPMOVDW          Z17, Y17
+	KMOVW            K2, CX
+	POPCNTL          CX, CX
+	VPBROADCASTW     CX, Y18
+	VPADDW           Y28, Y18, Y18
+	VPERMW           Y17, Y18, Y17
+	VMOVDQU32        Y17, -32(BX)
+	NEGQ             CX
+	LEAQ             (BX)(CX*2), BX
+	VPSRLD           $0x10, Z3, K2, Z3
+	VCVTDQ2PS        Z16, Z31
+	VCVTDQ2PS.RZ_SAE Z3, Z18
+	VDIVPS.RZ_SAE    Z31, Z18, Z18
+	VCVTTPS2DQ       Z18, Z17
+	VPMULLD          Z16, Z17, Z18
+	VPSUBD           Z18, Z3, Z18
+	VPCMPUD          $0x05, Z16, Z18, K2
+	VPSUBD           Z16, Z18, K2, Z18
+	VPSUBD           Z25, Z17, K2, Z17
+	VPSLLD           $0x0c, Z17, Z17
+	VPADDD           Z18, Z17, Z17
+	VPANDD           Z20, Z13, Z18
+	VPADDD           Z18, Z17, Z3
+	VEXTRACTI32X4    $0x02, Z15, X4
+	VPMOVZXBD        X4, Z13
+	VPTESTMD         Z19, Z13, K1
+	VMOVDQA64        Z13, Z14
+	VPERMI2D         Z10, Z9, Z13
+	VPERMI2D         Z12, Z11, Z14
+	VMOVDQA32        Z14, K1, Z13
+	VPSRLD           $0x0c, Z13, Z16
+	VPSLLD           $0x13, Z16, Z17
+	VPCMPUD          $0x05, Z17, Z2, K2
+	VPCOMPRESSD.Z    Z2, K2, Z17
+	VPMOVDW          Z17, Y17
+	KMOVW            K2, CX
+	POPCNTL          CX, CX
+	VPBROADCASTW     CX, Y18
+	VPADDW           Y28, Y18, Y18
+	VPERMW           Y17, Y18, Y17
+	VMOVDQU32        Y17, -32(BX)
+	NEGQ             CX
+	LEAQ             (BX)(CX*2), BX
+	VPSRLD           $0x10, Z2, K2, Z2
+	VCVTDQ2PS        Z16, Z31
+	VCVTDQ2PS.RZ_SAE Z2, Z18
+	VDIVPS.RZ_SAE    Z31, Z18, Z18
+	VCVTTPS2DQ       Z18, Z17
+	VPMULLD          Z16, Z17, Z18
+	VPSUBD           Z18, Z2, Z18
+	VPCMPUD          $0x05, Z16, Z18, K2
+	VPSUBD           Z16, Z18, K2, Z18
+	VPSUBD           Z25, Z17, K2, Z17
+	VPSLLD           $0x0c, Z17, Z17
+	VPADDD           Z18, Z17, Z17
+	VPANDD           Z20, Z13, Z18
+	VPADDD           Z18, Z17, Z2
+	VEXTRACTI32X4    $0x01, Z15, X4
+	VPMOVZXBD        X4, Z13
+	VPTESTMD         Z19, Z13, K1
+	VMOVDQA64        Z13, Z14
+	VPERMI2D         Z10, Z9, Z13
+	VPERMI2D         Z12, Z11, Z14
+	VMOVDQA32        Z14, K1, Z13
+	VPSRLD           $0x0c, Z13, Z16
+	VPSLLD           $0x13, Z16, Z17
+	VPCMPUD          $0x05, Z17, Z1, K2
+	VPCOMPRESSD.Z    Z1, K2, Z17
+	VPMOVDW          Z17, Y17
+	KMOVW            K2, CX
+	POPCNTL          CX, CX
+	VPBROADCASTW     CX, Y18
+	VPADDW           Y28, Y18, Y18
+	VPERMW           Y17, Y18, Y17
+	VMOVDQU32        Y17, -32(BX)
+	NEGQ             CX
+	LEAQ             (BX)(CX*2), BX
+	VPSRLD           $0x10, Z1, K2, Z1
+	VCVTDQ2PS        Z16, Z31
+	VCVTDQ2PS.RZ_SAE Z1, Z18
+	VDIVPS.RZ_SAE    Z31, Z18, Z18
+	VCVTTPS2DQ       Z18, Z17
+	VPMULLD          Z16, Z17, Z18
+	VPSUBD           Z18, Z1, Z18
+	VPCMPUD          $0x05, Z16, Z18, K2
+	VPSUBD           Z16, Z18, K2, Z18
+	VPSUBD           Z25, Z17, K2, Z17
+	VPSLLD           $0x0c, Z17, Z17
+	VPADDD           Z18, Z17, Z17
+	VPANDD           Z20, Z13, Z18
+	VPADDD           Z18, Z17, Z1
+	VEXTRACTI32X4    $0x00, Z15, X4
+	VPMOVZXBD        X4, Z13
+	VPTESTMD         Z19, Z13, K1
+	VMOVDQA64        Z13, Z14
+	VPERMI2D         Z10, Z9, Z13
+	VPERMI2D         Z12, Z11, Z14
+	VMOVDQA32        Z14, K1, Z13
+	VPSRLD           $0x0c, Z13, Z16
+	VPSLLD           $0x13, Z16, Z17
+	VPCMPUD          $0x05, Z17, Z0, K2
+	VPCOMPRESSD.Z    Z0, K2, Z17
+	VPMOVDW          Z17, Y17
+	KMOVW            K2, CX
+	POPCNTL          CX, CX
+	VPBROADCASTW     CX, Y18
+	VPADDW           Y28, Y18, Y18
+	VPERMW           Y17, Y18, Y17
+	VMOVDQU32        Y17, -32(BX)
+	NEGQ             CX
+	LEAQ             (BX)(CX*2), BX
+	VPSRLD           $0x10, Z0, K2, Z0
+	VCVTDQ2PS        Z16, Z31
+	VCVTDQ2PS.RZ_SAE Z0, Z18
+	VDIVPS.RZ_SAE    Z31, Z18, Z18
+	VCVTTPS2DQ       Z18, Z17
+	VPMULLD          Z16, Z17, Z18
+	VPSUBD           Z18, Z0, Z18
+	VPCMPUD          $0x05, Z16, Z18, K2
+	VPSUBD           Z16, Z18, K2, Z18
+	VPSUBD           Z25, Z17, K2, Z17
+	VPSLLD           $0x0c, Z17, Z17
+	VPADDD           Z18, Z17, Z17
+	VPANDD           Z20, Z13, Z18
+	VPADDD           Z18, Z17, Z0
+	JMP              round
+
+finish:
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z1, 64(AX)
+	VMOVDQU32 Z2, 128(AX)
+	VMOVDQU32 Z3, 192(AX)
+	SUBQ      BX, R8
+	MOVQ      R8, written+48(FP)
+	VZEROUPPER
+	RET
 
 // func stepsFloat16AVX512(z *byte, symbols *byte, leaf *byte, base *byte, n int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
@@ -7843,6 +8013,35 @@ loop:
 
 done:
 	MOVQ SI, moved+32(FP)
+	VZEROUPPER
+	RET
+
+// func nonzeroAVX512(dst *byte, src *byte, n int) (nonzero int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512_VBMI2, POPCNT
+TEXT ·nonzeroAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ AX, BX
+
+loop:
+	SUBQ          $0x40, DX
+	JL            done
+	VMOVDQU64     (CX), Z0
+	VPTESTMB      Z0, Z0, K1
+	ADDQ          $0x40, CX
+	KMOVQ         K1, SI
+	TESTQ         SI, SI
+	JEQ           loop
+	VPCOMPRESSB.Z Z0, K1, Z0
+	POPCNTQ       SI, SI
+	VMOVDQU64     Z0, (AX)
+	ADDQ          SI, AX
+	JMP           loop
+
+done:
+	SUBQ BX, AX
+	MOVQ AX, nonzero+24(FP)
 	VZEROUPPER
 	RET
 

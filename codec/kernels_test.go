@@ -277,3 +277,29 @@ func TestSpareWords(t *testing.T) {
 		})
 	}
 }
+
+// TestBytePlaneKernels compares planes of few and of many values, some of them
+// rare and most of them perhaps zero: what is counted, and how they are coded.
+func TestBytePlaneKernels(t *testing.T) {
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 15))
+		values := randomBytes(r, 1+r.IntN(100))
+		values[0] = 255 * byte(r.IntN(2))
+		p := make([]byte, lanesLeast+r.IntN(4*countBlock))
+		for i := range p {
+			p[i] = values[r.IntN(len(values))>>r.IntN(8)]
+			if i/countBlock&1 == 1 && r.IntN(20) > 0 {
+				p[i] = 0
+			}
+		}
+		eachTier(t, fmt.Sprintf("%d values", len(values)), func() any {
+			var h histogram
+			h.count(p)
+			var f freqs
+			f.fit(&h, len(p))
+			f.widen()
+			var s scratch
+			return []any{h, s.appendLanePlane(nil, p, &f)}
+		})
+	}
+}

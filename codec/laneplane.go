@@ -38,7 +38,10 @@ func (s *scratch) appendOneLane(dst, p []byte, f *freqs) []byte {
 func (e *laneEncoder) setBytes(f *freqs) {
 	start := uint32(0)
 	for b, n := range f.freq {
-		e.table[b] = encEntry(uint32(n)<<ransBits | start)
+		e.table[b] = 0
+		if n > 0 {
+			e.table[b] = encEntry(uint32(n)<<ransBits | start)
+		}
 		start += uint32(n)
 	}
 }

@@ -144,11 +144,27 @@ func (d *deltaCoder) readStill(in *adaptiveDecoder, rows int) {
 	var m [4]model
 	state := 0
 	d.still = grow(d.still, rows)
+	// As bit does, written out: where few rows moved, it is much of the time.
+	size, code := in.size, in.code
 	for r := range d.still {
-		bit := in.bit(&m[state])
-		d.still[r] = bit != 0
-		state = state<<1&3 | int(bit)
+		l := &m[state&3]
+		bound := size >> 16 * l.odds()
+		state <<= 1
+		if code < bound {
+			size = bound
+			d.still[r] = false
+			l.learn(0)
+		} else {
+			size, code = size-bound, code-bound
+			d.still[r] = true
+			l.learn(1)
+			state |= 1
+		}
+		for size < 1<<24 {
+			size, code = size<<8, code<<8|in.next()
+		}
 	}
+	in.size, in.code = size, code
 }
 
 func (d *deltaCoder) readScale(in *adaptiveDecoder, flags byte, g grid, count int) (err error) {

@@ -297,6 +297,37 @@ func keys512() {
 	RET()
 }
 
+// nonzero512 puts bytes together that are not 0.
+func nonzero512() {
+	TEXT("nonzeroAVX512", NOSPLIT, "func(dst, src *byte, n int) (nonzero int)")
+	Pragma("noescape")
+	Doc("nonzeroAVX512 fills dst with those of n bytes that are not 0, and returns how many; n is a multiple of 64, and there is room for 63 more.")
+	dst := Load(Param("dst"), GP64())
+	src := Load(Param("src"), GP64())
+	n := Load(Param("n"), GP64())
+	start, count := GP64(), GP64()
+	MOVQ(dst, start)
+	Label("loop")
+	SUBQ(U8(64), n)
+	JL(LabelRef("done"))
+	VMOVDQU64(Mem{Base: src}, zmm[0])
+	VPTESTMB(zmm[0], zmm[0], reg.K1)
+	ADDQ(U8(64), src)
+	KMOVQ(reg.K1, count)
+	TESTQ(count, count)
+	JEQ(LabelRef("loop"))
+	VPCOMPRESSBZ(zmm[0], reg.K1, zmm[0])
+	POPCNTQ(count, count)
+	VMOVDQU64(zmm[0], Mem{Base: dst})
+	ADDQ(count, dst)
+	JMP(LabelRef("loop"))
+	Label("done")
+	SUBQ(start, dst)
+	Store(dst, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
 // movedKeys512 is keys512 of elements that moved only.
 func movedKeys512() {
 	TEXT("movedKeysAVX512", NOSPLIT, "func(keys, ctx, symbols *byte, n int) (moved int)")

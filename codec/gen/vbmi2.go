@@ -26,6 +26,9 @@ func VPEXPANDW(src, k, dst operand.Op) { vbmi2("VPEXPANDW", src, k, dst) }
 // VPSHLDVW shifts words of dst up by counts, and high bits of low into them.
 func VPSHLDVW(counts, low, dst operand.Op) { vbmi2("VPSHLDVW", counts, low, dst) }
 
+// VPCOMPRESSBZ is VPCOMPRESSWZ of bytes.
+func VPCOMPRESSBZ(src, k, dst operand.Op) { vbmi2("VPCOMPRESSB.Z", src, k, dst) }
+
 // VPCOMPRESSWZ sets the first words of dst to those of src that are in k, in
 // order, and the others to zero.
 func VPCOMPRESSWZ(src, k, dst operand.Op) { vbmi2("VPCOMPRESSW.Z", src, k, dst) }
