@@ -280,9 +280,13 @@ func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
 	} else {
 		d.z16 = grow(d.z16, count)
 	}
-	for at := 0; at < count; at += stepBlock {
-		end := min(at+stepBlock, count)
+	for at, end := 0, 0; at < count; at = end {
+		end = min(at+stepBlock, count)
 		x, b, symbols := leaf[at*n.width:end*n.width], base[at*n.width:end*n.width], d.symbols[at:end]
+		if n.width == 2 {
+			k := floats16Fast(n, d.z16[at:end], symbols, d.depth[at:end], x, b, top)
+			at, x, b, symbols = at+k, x[2*k:], b[2*k:], symbols[k:]
+		}
 		n.depths(d.depth[at:end], b, top)
 		switch n.width {
 		case 1:

@@ -214,11 +214,19 @@ func steps16Fast(n number, z []uint16, symbols []uint8, leaf, base []byte) int {
 		return 0
 	case use == avx2:
 		steps16AVX2(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k, int(n.ordering().low))
-	case use == avx512 && n.float:
-		stepsFloat16AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k)
 	default:
 		return 0
 	}
+	return k
+}
+
+// floats16Fast is steps16Fast of floats, and fills depth too.
+func floats16Fast(n number, z []uint16, symbols, depth []uint8, leaf, base []byte, top uint32) int {
+	k := len(z) &^ 63
+	if use != avx512 || !n.float || k == 0 {
+		return 0
+	}
+	stepsFloat16AVX512(bytesOf(z), bytesOf(symbols), bytesOf(depth), bytesOf(leaf), bytesOf(base), k, int(n.exponent), int(n.mask), int(top))
 	return k
 }
 
@@ -316,7 +324,7 @@ func depthsFast(n number, depth []uint8, base []byte, top uint32) int {
 func contextFast(ctx, depth []uint8, cols []int8, shift int) int {
 	switch use {
 	case avx512:
-		contextAVX512(bytesOf(ctx), bytesOf(depth), bytesOf(cols), len(ctx), shift)
+		contextAVX512(bytesOf(ctx), bytesOf(depth), bytesOf(cols), &noShift, len(ctx), 1, 0, shift)
 		return len(ctx)
 	case avx2:
 		k := len(ctx) &^ 31
@@ -326,17 +334,36 @@ func contextFast(ctx, depth []uint8, cols []int8, shift int) int {
 	return 0
 }
 
+var noShift byte
+
+// rowsContextsFast is contextFast of whole rows, one in every, of which row is, and
+// rows are the shifts.
+func rowsContextsFast(ctx, depth []uint8, rows, cols []int8, row, every int) bool {
+	if use != avx512 {
+		return false
+	}
+	contextAVX512(bytesOf(ctx), bytesOf(depth), bytesOf(cols), bytesOf(rows), row, (len(rows)+every-1)/every, every, anchor)
+	return true
+}
+
 // rowSumsFast is rowSums of the first done elements.
 func rowSumsFast(symbols, ctx []uint8, curve *[2][contexts]uint8) (done int, sum uint32, expected uint64) {
-	k, kernel := len(ctx), rowSumsAVX512
-	if use == avx2 {
-		k, kernel = k&^31, rowSumsAVX2
-	}
-	if use == portable || k == 0 {
+	k := len(ctx) &^ 31
+	if use != avx2 || k == 0 {
 		return 0, 0, 0
 	}
-	s, e := kernel(bytesOf(symbols), bytesOf(ctx), &curve[0][0], k)
+	s, e := rowSumsAVX2(bytesOf(symbols), bytesOf(ctx), &curve[0][0], k)
 	return k, uint32(s), uint64(e)
+}
+
+// rowsSumsFast fills sums with the sums of rows that are whole, of row elements
+// each: two for each row.
+func rowsSumsFast(sums []uint64, symbols, ctx []uint8, curve *[2][contexts]uint8, row int) bool {
+	if use != avx512 {
+		return false
+	}
+	rowSumsAVX512((*byte)(unsafe.Pointer(unsafe.SliceData(sums))), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row, len(sums)/2)
+	return true
 }
 
 // keysFast fills keys as far as it can, and returns how far that is.

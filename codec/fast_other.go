@@ -32,7 +32,13 @@ func walk32Fast(number, []byte, []byte, []uint32) int { return 0 }
 
 func depthsFast(number, []uint8, []byte, uint32) int { return 0 }
 
+func floats16Fast(number, []uint16, []uint8, []uint8, []byte, []byte, uint32) int { return 0 }
+
 func contextFast([]uint8, []uint8, []int8, int) int { return 0 }
+
+func rowsContextsFast(_, _ []uint8, _, _ []int8, _, _ int) bool { return false }
+
+func rowsSumsFast(_ []uint64, _, _ []uint8, _ *[2][contexts]uint8, _ int) bool { return false }
 
 func rowSumsFast(_, _ []uint8, _ *[2][contexts]uint8) (int, uint32, uint64) { return 0, 0, 0 }
 

@@ -37,6 +37,13 @@ func (g grid) span(r, n int) (from, to int) {
 // firstWhole returns the first row that begins in the leaf.
 func (g grid) firstWhole() int { return min(g.phase, 1) }
 
+// wholeRows returns the first whole row of n elements, and how many there are.
+func (g grid) wholeRows(n int) (first, rows int) {
+	first = g.firstWhole()
+	at, _ := g.span(first, n)
+	return first, max(0, n-at) / g.row
+}
+
 // from returns where rows begin in the elements from at on.
 func (g grid) from(at int) grid {
 	if g.row > 0 {
@@ -65,16 +72,35 @@ func (sc *scaling) contexts(ctx, depth []uint8, g grid) {
 		rowContexts(ctx[:n], depth, nil, anchor)
 		return
 	}
+	done := sc.wholeContexts(ctx, depth, g, 1)
 	for r := range g.rows(n) {
-		from, to := g.span(r, n)
-		shift, cols := sc.ofRow(r, from, to, g)
-		rowContexts(ctx[from:to], depth[from:to], cols, shift)
+		if from, to := g.span(r, n); to-from < g.row || !done {
+			shift, cols := sc.ofRow(r, from, to, g)
+			rowContexts(ctx[from:to], depth[from:to], cols, shift)
+		}
 	}
+}
+
+// wholeContexts is contexts of one whole row in every, if kernels have that.
+func (sc *scaling) wholeContexts(ctx, depth []uint8, g grid, every int) bool {
+	first, n := g.wholeRows(len(depth))
+	if len(sc.rows) == 0 || n == 0 {
+		return false
+	}
+	at, _ := g.span(first, len(depth))
+	cols := sc.cols
+	if len(cols) == 0 {
+		cols = nil
+	}
+	return rowsContextsFast(ctx[at:len(depth)], depth[at:], sc.rows[first:first+n], cols, g.row, every)
 }
 
 // contextsOf is contexts of one whole row in every, where there are shifts of rows
 // alone.
 func (sc *scaling) contextsOf(ctx, depth []uint8, g grid, every int) {
+	if sc.wholeContexts(ctx, depth, g, every) {
+		return
+	}
 	for r := g.firstWhole(); r < g.rows(len(depth)); r += every {
 		from, to := g.span(r, len(depth))
 		shift, _ := sc.ofRow(r, from, to, g)
@@ -196,7 +222,7 @@ type scaler struct {
 	ratio  [2*maxShift + 1]uint64 // mean symbol after a shift, over all depths
 	sums   []uint16
 	window [64]uint8 // contexts
-	both   []uint64  // of columns: sums of symbols, and of what is expected, times 2^32
+	both   []uint64  // of columns: sums of symbols, and of what is expected, times 2^32; or of rows, in turn
 }
 
 // A curve is mean symbols, in 2^-curveBits, below 2^16, and their low and high
@@ -348,11 +374,20 @@ const significant = 6
 func (s *scaler) rows(dst []int8, symbols, depth []uint8, g grid) []int8 {
 	n := len(depth)
 	dst = dst[:0]
+	first, whole := g.wholeRows(n)
+	at, _ := g.span(first, n)
+	s.both = grow(s.both, 2*whole)
+	done := rowsSumsFast(s.both, symbols[at:], depth[at:], &s.plain.bytes, g.row)
 	last := int8(0)
 	for r := range g.rows(n) {
-		from, to := g.span(r, n)
-		k, sum, expected := rowSumsFast(symbols[from:to], depth[from:to], &s.plain.bytes)
-		if from+k < to {
+		var sum uint32
+		var expected uint64
+		if i := r - first; done && i >= 0 && i < whole {
+			sum, expected = uint32(s.both[2*i]), s.both[2*i+1]
+		} else {
+			from, to := g.span(r, n)
+			k := 0
+			k, sum, expected = rowSumsFast(symbols[from:to], depth[from:to], &s.plain.bytes)
 			left, right := s.plain.rowSums(symbols[from+k:to], depth[from+k:to])
 			sum, expected = sum+left, expected+right
 		}
