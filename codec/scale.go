@@ -216,7 +216,7 @@ type scaler struct {
 	curve  curve // by context
 	plain  curve // by depth, of elements whose row and column have no shift
 	depths [maxDepth + 1]uint32
-	seen   [2][contexts]uint64 // how many elements, times 2^32, and the sum of their symbols
+	seen   [4][contexts]uint64 // how many elements, times 2^32, and the sum of their symbols
 	sum    [contexts]uint64
 	n      [contexts]uint64
 	ratio  [2*maxShift + 1]uint64 // mean symbol after a shift, over all depths
@@ -250,7 +250,7 @@ func (s *scaler) fit(symbols, depth []uint8, sc *scaling, g grid) {
 	if len(sc.rows) == 0 {
 		s.sample(symbols, depth, nil, g)
 		for d := range s.depths {
-			x := s.seen[0][d] + s.seen[1][d]
+			x := s.seen[0][d] + s.seen[1][d] + s.seen[2][d] + s.seen[3][d]
 			s.depths[d] = uint32(x >> 32)
 			c := min(anchor+2*d, contexts-1)
 			s.sum[c], s.n[c] = s.sum[c]+x&(1<<32-1), s.n[c]+x>>32
@@ -258,7 +258,7 @@ func (s *scaler) fit(symbols, depth []uint8, sc *scaling, g grid) {
 	} else {
 		s.sample(symbols, depth, sc, g)
 		for c, x := range s.seen[0] {
-			x += s.seen[1][c]
+			x += s.seen[1][c] + s.seen[2][c] + s.seen[3][c]
 			s.sum[c], s.n[c] = x&(1<<32-1), x>>32
 		}
 	}
@@ -283,7 +283,7 @@ func (s *scaler) fit(symbols, depth []uint8, sc *scaling, g grid) {
 // sample sets seen from windows of elements: by the contexts that sc makes of their
 // depths, or by these if sc is nil.
 func (s *scaler) sample(symbols, depth []uint8, sc *scaling, g grid) {
-	s.seen = [2][contexts]uint64{}
+	s.seen = [4][contexts]uint64{}
 	const window = 64
 	every := max(window, len(depth)/sampled*window)
 	for i := 0; i < len(depth); i += every {
@@ -294,10 +294,12 @@ func (s *scaler) sample(symbols, depth []uint8, sc *scaling, g grid) {
 			sc.from(g, i).contexts(w, by, g.from(i))
 			by = w
 		}
-		for len(by) >= 2 && len(sym) >= 2 { // in two tables, as in stepCounts.count
+		for len(by) > 4 && len(sym) > 4 { // in four tables, as in stepCounts.count
 			s.seen[0][by[0]&(contexts-1)] += 1<<32 | uint64(sym[0])
 			s.seen[1][by[1]&(contexts-1)] += 1<<32 | uint64(sym[1])
-			by, sym = by[2:], sym[2:]
+			s.seen[2][by[2]&(contexts-1)] += 1<<32 | uint64(sym[2])
+			s.seen[3][by[3]&(contexts-1)] += 1<<32 | uint64(sym[3])
+			by, sym = by[4:len(by):len(by)], sym[4:len(sym):len(sym)]
 		}
 		for j, c := range by {
 			s.seen[0][c&(contexts-1)] += 1<<32 | uint64(sym[j])
