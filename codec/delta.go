@@ -322,9 +322,12 @@ func (d *deltaCoder) fitScale(count int, g grid, columns bool, level Level) byte
 		d.scale.contextsOf(ctx, depth, g, every)
 		d.scale.cols = worthwhile(d.scaler.columns(d.scale.cols, symbols, ctx, g, every), 8)
 	}
-	d.scale.contexts(ctx, depth, g)
 	if level == Best {
+		d.scale.contexts(ctx, depth, g)
 		d.refine(count, g, columns)
+	} else { // in their place, which is near the processor
+		d.scale.contexts(depth, depth, g)
+		d.ctx, d.depth = d.depth, d.ctx
 	}
 	flags := byte(0)
 	if len(d.scale.rows) > 0 {
