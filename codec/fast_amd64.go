@@ -324,7 +324,7 @@ func depthsFast(n number, depth []uint8, base []byte, top uint32) int {
 func contextFast(ctx, depth []uint8, cols []int8, shift int) int {
 	switch use {
 	case avx512:
-		contextAVX512(bytesOf(ctx), bytesOf(depth), bytesOf(cols), &noShift, len(ctx), 1, 0, shift)
+		contextAVX512(bytesOf(ctx), bytesOf(depth), bytesOf(cols), &noShift, len(ctx), 1, 0, 0, shift)
 		return len(ctx)
 	case avx2:
 		k := len(ctx) &^ 31
@@ -336,13 +336,17 @@ func contextFast(ctx, depth []uint8, cols []int8, shift int) int {
 
 var noShift byte
 
-// rowsContextsFast is contextFast of whole rows, one in every, of which row is, and
-// rows are the shifts.
-func rowsContextsFast(ctx, depth []uint8, rows, cols []int8, row, every int) bool {
+// rowsContextsFast is contextFast of one in every of n whole rows, of row elements
+// each. Rows and cols, or one of them, may be nil.
+func rowsContextsFast(ctx, depth []uint8, rows, cols []int8, row, n, every int) bool {
 	if use != avx512 {
 		return false
 	}
-	contextAVX512(bytesOf(ctx), bytesOf(depth), bytesOf(cols), bytesOf(rows), row, (len(rows)+every-1)/every, every, anchor)
+	shifts, next := &noShift, 0
+	if rows != nil {
+		shifts, next = bytesOf(rows), every
+	}
+	contextAVX512(bytesOf(ctx), bytesOf(depth), bytesOf(cols), shifts, row, (n+every-1)/every, every, next, anchor)
 	return true
 }
 
@@ -380,19 +384,20 @@ func keysFast(keys []uint16, ctx, symbols []uint8) int {
 	return k
 }
 
-// columnSumsFast fills sums, expected-low and expected-high of the first done
-// columns over whole rows of row elements, every so many of them.
-func columnSumsFast(sums []uint16, symbols, ctx []uint8, curve *[2][contexts]uint8, row, every, rows int) (done int) {
+// columnSumsFast fills sums, expected-low and expected-high, stride apart, of the
+// first done columns over whole rows of row elements, every so many of them. Sums
+// has room for rows that are rounded up to 64.
+func columnSumsFast(sums []uint16, symbols, ctx []uint8, curve *[2][contexts]uint8, row, every, rows int) (done, stride int) {
 	k := row &^ 31
 	if use == portable || k == 0 || rows == 0 {
-		return 0
+		return 0, 0
 	}
-	kernel := columnSumsAVX512
 	if use == avx2 {
-		kernel = columnSumsAVX2
+		columnSumsAVX2(bytesOf(sums), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row*every, rows, k)
+		return k, k
 	}
-	kernel(bytesOf(sums), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row*every, rows, k)
-	return k
+	columnSumsAVX512(bytesOf(sums), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row*every, rows, row)
+	return row, (row + 63) &^ 63
 }
 
 // splitFast splits the first elements of src, XORed with base's unless base is

@@ -36,7 +36,7 @@ func floats16Fast(number, []uint16, []uint8, []uint8, []byte, []byte, uint32) in
 
 func contextFast([]uint8, []uint8, []int8, int) int { return 0 }
 
-func rowsContextsFast(_, _ []uint8, _, _ []int8, _, _ int) bool { return false }
+func rowsContextsFast(_, _ []uint8, _, _ []int8, _, _, _ int) bool { return false }
 
 func rowsSumsFast(_ []uint64, _, _ []uint8, _ *[2][contexts]uint8, _ int) bool { return false }
 
@@ -44,7 +44,9 @@ func rowSumsFast(_, _ []uint8, _ *[2][contexts]uint8) (int, uint32, uint64) { re
 
 func keysFast([]uint16, []uint8, []uint8) int { return 0 }
 
-func columnSumsFast([]uint16, []uint8, []uint8, *[2][contexts]uint8, int, int, int) int { return 0 }
+func columnSumsFast([]uint16, []uint8, []uint8, *[2][contexts]uint8, int, int, int) (int, int) {
+	return 0, 0
+}
 
 func encodeBytesFast(_ *laneEncoder, _ []byte, _, at int) (bool, int) { return false, at }
 

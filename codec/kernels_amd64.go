@@ -84,10 +84,10 @@ func walkFloat16AVX512(dst *byte, base *byte, z *byte, n int)
 //go:noescape
 func depths16AVX512(depth *byte, base *byte, n int, exponent int, mask int, top int)
 
-// contextAVX512 fills ctx, in each of rows that are every times row apart, with clamp(shift + shifts + cols + 2·depth, 0, 63), where of shifts every byte belongs to a row; cols may be nil for zeros.
+// contextAVX512 fills ctx, in each of rows that are every times row apart, with clamp(shift + shifts + cols + 2·depth, 0, 63), where a row's byte of shifts is next after that of the one before; cols may be nil for zeros.
 //
 //go:noescape
-func contextAVX512(ctx *byte, depth *byte, cols *byte, shifts *byte, row int, rows int, every int, shift int)
+func contextAVX512(ctx *byte, depth *byte, cols *byte, shifts *byte, row int, rows int, every int, next int, shift int)
 
 // rowSumsAVX512 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes. It fills sums with two quadwords for each row.
 //
@@ -109,7 +109,7 @@ func countKeys(counts *byte, other *byte, keys *byte, n int)
 //go:noescape
 func decodeShort(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, words *byte, size int, pairs int) (done int, read int)
 
-// columnSumsAVX512 fills three arrays of n words at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has. n is a multiple of 32.
+// columnSumsAVX512 fills three arrays of n words, rounded up to 64, at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has.
 //
 //go:noescape
 func columnSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, stride int, rows int, n int)

@@ -7775,9 +7775,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func contextAVX512(ctx *byte, depth *byte, cols *byte, shifts *byte, row int, rows int, every int, shift int)
+// func contextAVX512(ctx *byte, depth *byte, cols *byte, shifts *byte, row int, rows int, every int, next int, shift int)
 // Requires: AVX, AVX512BW, AVX512F, BMI2
-TEXT ·contextAVX512(SB), NOSPLIT, $0-64
+TEXT ·contextAVX512(SB), NOSPLIT, $0-72
 	MOVQ         ctx+0(FP), AX
 	MOVQ         depth+8(FP), DX
 	MOVQ         cols+16(FP), BX
@@ -7785,20 +7785,20 @@ TEXT ·contextAVX512(SB), NOSPLIT, $0-64
 	MOVQ         row+32(FP), DI
 	MOVQ         rows+40(FP), R8
 	MOVQ         every+48(FP), R9
-	MOVQ         shift+56(FP), CX
+	MOVQ         next+56(FP), R10
+	MOVQ         shift+64(FP), CX
 	VPBROADCASTB CX, Z28
 	VPXORQ       Z30, Z30, Z30
 	MOVL         $0x0000003f, CX
 	VPBROADCASTB CX, Z29
-	MOVQ         DI, R10
-	ANDQ         $-64, R10
 	MOVQ         DI, R11
-	ANDQ         $0x3f, R11
+	ANDQ         $-64, R11
+	MOVQ         DI, R12
+	ANDQ         $0x3f, R12
 	MOVQ         $-1, CX
-	BZHIQ        R11, CX, CX
+	BZHIQ        R12, CX, CX
 	KMOVQ        CX, K1
-	MOVQ         R9, CX
-	IMULQ        DI, CX
+	IMULQ        DI, R9
 	TESTQ        BX, BX
 	JEQ          plain
 
@@ -7807,38 +7807,38 @@ cols:
 	JL           done
 	VPBROADCASTB (SI), Z31
 	VPADDB       Z28, Z31, Z31
-	XORL         R11, R11
+	XORL         CX, CX
 
 colswhole:
-	CMPQ      R11, R10
+	CMPQ      CX, R11
 	JGE       colsrest
-	VMOVDQU64 (DX)(R11*1), Z0
+	VMOVDQU64 (DX)(CX*1), Z0
 	VPADDB    Z0, Z0, Z0
 	VPADDB    Z31, Z0, Z0
-	VMOVDQU64 (BX)(R11*1), Z1
+	VMOVDQU64 (BX)(CX*1), Z1
 	VPADDB    Z1, Z0, Z0
 	VPMAXSB   Z30, Z0, Z0
 	VPMINSB   Z29, Z0, Z0
-	VMOVDQU64 Z0, (AX)(R11*1)
-	ADDQ      $0x40, R11
+	VMOVDQU64 Z0, (AX)(CX*1)
+	ADDQ      $0x40, CX
 	JMP       colswhole
 
 colsrest:
-	CMPQ       R11, DI
+	CMPQ       CX, DI
 	JGE        colsnext
-	VMOVDQU8.Z (DX)(R11*1), K1, Z0
+	VMOVDQU8.Z (DX)(CX*1), K1, Z0
 	VPADDB     Z0, Z0, Z0
 	VPADDB     Z31, Z0, Z0
-	VMOVDQU8.Z (BX)(R11*1), K1, Z1
+	VMOVDQU8.Z (BX)(CX*1), K1, Z1
 	VPADDB     Z1, Z0, Z0
 	VPMAXSB    Z30, Z0, Z0
 	VPMINSB    Z29, Z0, Z0
-	VMOVDQU8   Z0, K1, (AX)(R11*1)
+	VMOVDQU8   Z0, K1, (AX)(CX*1)
 
 colsnext:
-	ADDQ CX, AX
-	ADDQ CX, DX
-	ADDQ R9, SI
+	ADDQ R9, AX
+	ADDQ R9, DX
+	ADDQ R10, SI
 	JMP  cols
 
 plain:
@@ -7846,34 +7846,34 @@ plain:
 	JL           done
 	VPBROADCASTB (SI), Z31
 	VPADDB       Z28, Z31, Z31
-	XORL         R11, R11
+	XORL         CX, CX
 
 plainwhole:
-	CMPQ      R11, R10
+	CMPQ      CX, R11
 	JGE       plainrest
-	VMOVDQU64 (DX)(R11*1), Z0
+	VMOVDQU64 (DX)(CX*1), Z0
 	VPADDB    Z0, Z0, Z0
 	VPADDB    Z31, Z0, Z0
 	VPMAXSB   Z30, Z0, Z0
 	VPMINSB   Z29, Z0, Z0
-	VMOVDQU64 Z0, (AX)(R11*1)
-	ADDQ      $0x40, R11
+	VMOVDQU64 Z0, (AX)(CX*1)
+	ADDQ      $0x40, CX
 	JMP       plainwhole
 
 plainrest:
-	CMPQ       R11, DI
+	CMPQ       CX, DI
 	JGE        plainnext
-	VMOVDQU8.Z (DX)(R11*1), K1, Z0
+	VMOVDQU8.Z (DX)(CX*1), K1, Z0
 	VPADDB     Z0, Z0, Z0
 	VPADDB     Z31, Z0, Z0
 	VPMAXSB    Z30, Z0, Z0
 	VPMINSB    Z29, Z0, Z0
-	VMOVDQU8   Z0, K1, (AX)(R11*1)
+	VMOVDQU8   Z0, K1, (AX)(CX*1)
 
 plainnext:
-	ADDQ CX, AX
-	ADDQ CX, DX
-	ADDQ R9, SI
+	ADDQ R9, AX
+	ADDQ R9, DX
+	ADDQ R10, SI
 	JMP  plain
 
 done:
@@ -8100,58 +8100,229 @@ finish:
 	RET
 
 // func columnSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, stride int, rows int, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, BMI2
 TEXT ·columnSumsAVX512(SB), NOSPLIT, $0-56
 	MOVQ      sums+0(FP), AX
-	MOVQ      symbols+8(FP), CX
-	MOVQ      ctx+16(FP), DX
-	MOVQ      curve+24(FP), BX
+	MOVQ      symbols+8(FP), DX
+	MOVQ      ctx+16(FP), BX
+	MOVQ      curve+24(FP), CX
 	MOVQ      stride+32(FP), SI
 	MOVQ      rows+40(FP), DI
 	MOVQ      n+48(FP), R8
-	VMOVDQU64 (BX), Z31
-	VMOVDQU64 64(BX), Z30
-	MOVQ      $0x5555555555555555, BX
-	KMOVQ     BX, K1
-	MOVQ      R8, BX
+	VMOVDQU64 (CX), Z31
+	VMOVDQU64 64(CX), Z30
+	VPXORQ    Z29, Z29, Z29
+	VMOVDQU64 unpackedPairs0<>+0(SB), Z28
+	VMOVDQU64 unpackedPairs1<>+0(SB), Z27
+	MOVQ      R8, R9
+	ADDQ      $0x3f, R9
+	ANDQ      $-64, R9
+	KXNORQ    K1, K1, K1
 
 block:
-	SUBQ   $0x20, BX
-	JL     done
+	TESTQ R8, R8
+	JLE   done
+	CMPQ  R8, $0x40
+	JGE   whole
+	MOVQ  $-1, CX
+	BZHIQ R8, CX, CX
+	KMOVQ CX, K1
+
+whole:
 	VPXORQ Z0, Z0, Z0
 	VPXORQ Z1, Z1, Z1
 	VPXORQ Z2, Z2, Z2
-	MOVQ   CX, R10
-	MOVQ   DX, R11
-	MOVQ   DI, R9
+	VPXORQ Z3, Z3, Z3
+	VPXORQ Z4, Z4, Z4
+	VPXORQ Z5, Z5, Z5
+	MOVQ   DX, R10
+	MOVQ   BX, R11
+	MOVQ   DI, CX
 
 row:
-	VPMOVZXBW (R10), Z4
-	VPMOVZXBW (R11), Z5
-	VPERMB.Z  Z31, Z5, K1, Z6
-	VPERMB.Z  Z30, Z5, K1, Z7
-	VPADDW    Z4, Z0, Z0
-	VPADDW    Z6, Z1, Z1
-	VPADDW    Z7, Z2, Z2
-	ADDQ      SI, R10
-	ADDQ      SI, R11
-	DECQ      R9
-	JNZ       row
-	MOVQ      AX, R9
-	VMOVDQU64 Z0, (R9)
-	LEAQ      (R9)(R8*2), R9
-	VMOVDQU64 Z1, (R9)
-	LEAQ      (R9)(R8*2), R9
-	VMOVDQU64 Z2, (R9)
-	LEAQ      (R9)(R8*2), R9
-	ADDQ      $0x20, CX
-	ADDQ      $0x20, DX
-	ADDQ      $0x40, AX
-	JMP       block
+	VMOVDQU8.Z (R10), K1, Z6
+	VMOVDQU8.Z (R11), K1, Z8
+	VPERMB     Z31, Z8, Z7
+	VPERMB     Z30, Z8, Z8
+	VPUNPCKLBW Z29, Z6, Z9
+	VPUNPCKHBW Z29, Z6, Z6
+	VPADDW     Z9, Z0, Z0
+	VPADDW     Z6, Z1, Z1
+	VPUNPCKLBW Z29, Z7, Z10
+	VPUNPCKHBW Z29, Z7, Z7
+	VPADDW     Z10, Z2, Z2
+	VPADDW     Z7, Z3, Z3
+	VPUNPCKLBW Z29, Z8, Z11
+	VPUNPCKHBW Z29, Z8, Z8
+	VPADDW     Z11, Z4, Z4
+	VPADDW     Z8, Z5, Z5
+	ADDQ       SI, R10
+	ADDQ       SI, R11
+	DECQ       CX
+	JNZ        row
+	MOVQ       AX, CX
+	VMOVDQA64  Z28, Z6
+	VPERMI2Q   Z1, Z0, Z6
+	VMOVDQU64  Z6, (CX)
+	VMOVDQA64  Z27, Z6
+	VPERMI2Q   Z1, Z0, Z6
+	VMOVDQU64  Z6, 64(CX)
+	LEAQ       (CX)(R9*2), CX
+	VMOVDQA64  Z28, Z6
+	VPERMI2Q   Z3, Z2, Z6
+	VMOVDQU64  Z6, (CX)
+	VMOVDQA64  Z27, Z6
+	VPERMI2Q   Z3, Z2, Z6
+	VMOVDQU64  Z6, 64(CX)
+	LEAQ       (CX)(R9*2), CX
+	VMOVDQA64  Z28, Z6
+	VPERMI2Q   Z5, Z4, Z6
+	VMOVDQU64  Z6, (CX)
+	VMOVDQA64  Z27, Z6
+	VPERMI2Q   Z5, Z4, Z6
+	VMOVDQU64  Z6, 64(CX)
+	LEAQ       (CX)(R9*2), CX
+	ADDQ       $0x40, DX
+	ADDQ       $0x40, BX
+	ADDQ       $0x00000080, AX
+	SUBQ       $0x40, R8
+	JMP        block
 
 done:
 	VZEROUPPER
 	RET
+
+DATA unpackedPairs0<>+0(SB)/1, $0x00
+DATA unpackedPairs0<>+1(SB)/1, $0x00
+DATA unpackedPairs0<>+2(SB)/1, $0x00
+DATA unpackedPairs0<>+3(SB)/1, $0x00
+DATA unpackedPairs0<>+4(SB)/1, $0x00
+DATA unpackedPairs0<>+5(SB)/1, $0x00
+DATA unpackedPairs0<>+6(SB)/1, $0x00
+DATA unpackedPairs0<>+7(SB)/1, $0x00
+DATA unpackedPairs0<>+8(SB)/1, $0x01
+DATA unpackedPairs0<>+9(SB)/1, $0x00
+DATA unpackedPairs0<>+10(SB)/1, $0x00
+DATA unpackedPairs0<>+11(SB)/1, $0x00
+DATA unpackedPairs0<>+12(SB)/1, $0x00
+DATA unpackedPairs0<>+13(SB)/1, $0x00
+DATA unpackedPairs0<>+14(SB)/1, $0x00
+DATA unpackedPairs0<>+15(SB)/1, $0x00
+DATA unpackedPairs0<>+16(SB)/1, $0x08
+DATA unpackedPairs0<>+17(SB)/1, $0x00
+DATA unpackedPairs0<>+18(SB)/1, $0x00
+DATA unpackedPairs0<>+19(SB)/1, $0x00
+DATA unpackedPairs0<>+20(SB)/1, $0x00
+DATA unpackedPairs0<>+21(SB)/1, $0x00
+DATA unpackedPairs0<>+22(SB)/1, $0x00
+DATA unpackedPairs0<>+23(SB)/1, $0x00
+DATA unpackedPairs0<>+24(SB)/1, $0x09
+DATA unpackedPairs0<>+25(SB)/1, $0x00
+DATA unpackedPairs0<>+26(SB)/1, $0x00
+DATA unpackedPairs0<>+27(SB)/1, $0x00
+DATA unpackedPairs0<>+28(SB)/1, $0x00
+DATA unpackedPairs0<>+29(SB)/1, $0x00
+DATA unpackedPairs0<>+30(SB)/1, $0x00
+DATA unpackedPairs0<>+31(SB)/1, $0x00
+DATA unpackedPairs0<>+32(SB)/1, $0x02
+DATA unpackedPairs0<>+33(SB)/1, $0x00
+DATA unpackedPairs0<>+34(SB)/1, $0x00
+DATA unpackedPairs0<>+35(SB)/1, $0x00
+DATA unpackedPairs0<>+36(SB)/1, $0x00
+DATA unpackedPairs0<>+37(SB)/1, $0x00
+DATA unpackedPairs0<>+38(SB)/1, $0x00
+DATA unpackedPairs0<>+39(SB)/1, $0x00
+DATA unpackedPairs0<>+40(SB)/1, $0x03
+DATA unpackedPairs0<>+41(SB)/1, $0x00
+DATA unpackedPairs0<>+42(SB)/1, $0x00
+DATA unpackedPairs0<>+43(SB)/1, $0x00
+DATA unpackedPairs0<>+44(SB)/1, $0x00
+DATA unpackedPairs0<>+45(SB)/1, $0x00
+DATA unpackedPairs0<>+46(SB)/1, $0x00
+DATA unpackedPairs0<>+47(SB)/1, $0x00
+DATA unpackedPairs0<>+48(SB)/1, $0x0a
+DATA unpackedPairs0<>+49(SB)/1, $0x00
+DATA unpackedPairs0<>+50(SB)/1, $0x00
+DATA unpackedPairs0<>+51(SB)/1, $0x00
+DATA unpackedPairs0<>+52(SB)/1, $0x00
+DATA unpackedPairs0<>+53(SB)/1, $0x00
+DATA unpackedPairs0<>+54(SB)/1, $0x00
+DATA unpackedPairs0<>+55(SB)/1, $0x00
+DATA unpackedPairs0<>+56(SB)/1, $0x0b
+DATA unpackedPairs0<>+57(SB)/1, $0x00
+DATA unpackedPairs0<>+58(SB)/1, $0x00
+DATA unpackedPairs0<>+59(SB)/1, $0x00
+DATA unpackedPairs0<>+60(SB)/1, $0x00
+DATA unpackedPairs0<>+61(SB)/1, $0x00
+DATA unpackedPairs0<>+62(SB)/1, $0x00
+DATA unpackedPairs0<>+63(SB)/1, $0x00
+GLOBL unpackedPairs0<>(SB), RODATA|NOPTR, $64
+
+DATA unpackedPairs1<>+0(SB)/1, $0x04
+DATA unpackedPairs1<>+1(SB)/1, $0x00
+DATA unpackedPairs1<>+2(SB)/1, $0x00
+DATA unpackedPairs1<>+3(SB)/1, $0x00
+DATA unpackedPairs1<>+4(SB)/1, $0x00
+DATA unpackedPairs1<>+5(SB)/1, $0x00
+DATA unpackedPairs1<>+6(SB)/1, $0x00
+DATA unpackedPairs1<>+7(SB)/1, $0x00
+DATA unpackedPairs1<>+8(SB)/1, $0x05
+DATA unpackedPairs1<>+9(SB)/1, $0x00
+DATA unpackedPairs1<>+10(SB)/1, $0x00
+DATA unpackedPairs1<>+11(SB)/1, $0x00
+DATA unpackedPairs1<>+12(SB)/1, $0x00
+DATA unpackedPairs1<>+13(SB)/1, $0x00
+DATA unpackedPairs1<>+14(SB)/1, $0x00
+DATA unpackedPairs1<>+15(SB)/1, $0x00
+DATA unpackedPairs1<>+16(SB)/1, $0x0c
+DATA unpackedPairs1<>+17(SB)/1, $0x00
+DATA unpackedPairs1<>+18(SB)/1, $0x00
+DATA unpackedPairs1<>+19(SB)/1, $0x00
+DATA unpackedPairs1<>+20(SB)/1, $0x00
+DATA unpackedPairs1<>+21(SB)/1, $0x00
+DATA unpackedPairs1<>+22(SB)/1, $0x00
+DATA unpackedPairs1<>+23(SB)/1, $0x00
+DATA unpackedPairs1<>+24(SB)/1, $0x0d
+DATA unpackedPairs1<>+25(SB)/1, $0x00
+DATA unpackedPairs1<>+26(SB)/1, $0x00
+DATA unpackedPairs1<>+27(SB)/1, $0x00
+DATA unpackedPairs1<>+28(SB)/1, $0x00
+DATA unpackedPairs1<>+29(SB)/1, $0x00
+DATA unpackedPairs1<>+30(SB)/1, $0x00
+DATA unpackedPairs1<>+31(SB)/1, $0x00
+DATA unpackedPairs1<>+32(SB)/1, $0x06
+DATA unpackedPairs1<>+33(SB)/1, $0x00
+DATA unpackedPairs1<>+34(SB)/1, $0x00
+DATA unpackedPairs1<>+35(SB)/1, $0x00
+DATA unpackedPairs1<>+36(SB)/1, $0x00
+DATA unpackedPairs1<>+37(SB)/1, $0x00
+DATA unpackedPairs1<>+38(SB)/1, $0x00
+DATA unpackedPairs1<>+39(SB)/1, $0x00
+DATA unpackedPairs1<>+40(SB)/1, $0x07
+DATA unpackedPairs1<>+41(SB)/1, $0x00
+DATA unpackedPairs1<>+42(SB)/1, $0x00
+DATA unpackedPairs1<>+43(SB)/1, $0x00
+DATA unpackedPairs1<>+44(SB)/1, $0x00
+DATA unpackedPairs1<>+45(SB)/1, $0x00
+DATA unpackedPairs1<>+46(SB)/1, $0x00
+DATA unpackedPairs1<>+47(SB)/1, $0x00
+DATA unpackedPairs1<>+48(SB)/1, $0x0e
+DATA unpackedPairs1<>+49(SB)/1, $0x00
+DATA unpackedPairs1<>+50(SB)/1, $0x00
+DATA unpackedPairs1<>+51(SB)/1, $0x00
+DATA unpackedPairs1<>+52(SB)/1, $0x00
+DATA unpackedPairs1<>+53(SB)/1, $0x00
+DATA unpackedPairs1<>+54(SB)/1, $0x00
+DATA unpackedPairs1<>+55(SB)/1, $0x00
+DATA unpackedPairs1<>+56(SB)/1, $0x0f
+DATA unpackedPairs1<>+57(SB)/1, $0x00
+DATA unpackedPairs1<>+58(SB)/1, $0x00
+DATA unpackedPairs1<>+59(SB)/1, $0x00
+DATA unpackedPairs1<>+60(SB)/1, $0x00
+DATA unpackedPairs1<>+61(SB)/1, $0x00
+DATA unpackedPairs1<>+62(SB)/1, $0x00
+DATA unpackedPairs1<>+63(SB)/1, $0x00
+GLOBL unpackedPairs1<>(SB), RODATA|NOPTR, $64
 
 // func stepsFloat32AVX512(z *byte, symbols *byte, leaf *byte, base *byte, n int)
 // Requires: AVX, AVX512CD, AVX512F, AVX512VL, MMX+

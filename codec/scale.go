@@ -84,15 +84,18 @@ func (sc *scaling) contexts(ctx, depth []uint8, g grid) {
 // wholeContexts is contexts of one whole row in every, if kernels have that.
 func (sc *scaling) wholeContexts(ctx, depth []uint8, g grid, every int) bool {
 	first, n := g.wholeRows(len(depth))
-	if len(sc.rows) == 0 || n == 0 {
+	if n == 0 {
 		return false
 	}
 	at, _ := g.span(first, len(depth))
-	cols := sc.cols
-	if len(cols) == 0 {
-		cols = nil
+	var rows, cols []int8
+	if len(sc.rows) > 0 {
+		rows = sc.rows[first:]
 	}
-	return rowsContextsFast(ctx[at:len(depth)], depth[at:], sc.rows[first:first+n], cols, g.row, every)
+	if len(sc.cols) > 0 {
+		cols = sc.cols
+	}
+	return rowsContextsFast(ctx[at:len(depth)], depth[at:], rows, cols, g.row, n, every)
 }
 
 // contextsOf is contexts of one whole row in every, where there are shifts of rows
@@ -406,10 +409,10 @@ func (s *scaler) columns(dst []int8, symbols, ctx []uint8, g grid, every int) []
 	rows := len(ctx) / g.row
 	used := (rows + every - 1) / every
 	dst = dst[:0]
-	s.sums = grow(s.sums, 3*g.row)
-	k := columnSumsFast(s.sums, symbols, ctx, &s.curve.bytes, g.row, every, used)
+	s.sums = grow(s.sums, 3*(g.row+63))
+	k, stride := columnSumsFast(s.sums, symbols, ctx, &s.curve.bytes, g.row, every, used)
 	for c := range k {
-		expected := uint64(s.sums[k+c]) + uint64(s.sums[2*k+c])<<8
+		expected := uint64(s.sums[stride+c]) + uint64(s.sums[2*stride+c])<<8
 		dst = append(dst, s.shift(uint32(s.sums[c]), expected, 0))
 	}
 	s.both = grow(s.both, g.row-k)

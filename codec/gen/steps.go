@@ -192,9 +192,9 @@ func depths512() {
 
 // context512 computes contexts of rows.
 func context512() {
-	TEXT("contextAVX512", NOSPLIT, "func(ctx, depth, cols, shifts *byte, row, rows, every, shift int)")
+	TEXT("contextAVX512", NOSPLIT, "func(ctx, depth, cols, shifts *byte, row, rows, every, next, shift int)")
 	Pragma("noescape")
-	Doc("contextAVX512 fills ctx, in each of rows that are every times row apart, with clamp(shift + shifts + cols + 2·depth, 0, 63), where of shifts every byte belongs to a row; cols may be nil for zeros.")
+	Doc("contextAVX512 fills ctx, in each of rows that are every times row apart, with clamp(shift + shifts + cols + 2·depth, 0, 63), where a row's byte of shifts is next after that of the one before; cols may be nil for zeros.")
 	ctx := Load(Param("ctx"), GP64())
 	depth := Load(Param("depth"), GP64())
 	cols := Load(Param("cols"), GP64())
@@ -202,6 +202,7 @@ func context512() {
 	row := Load(Param("row"), GP64())
 	rows := Load(Param("rows"), GP64())
 	every := Load(Param("every"), GP64())
+	next := Load(Param("next"), GP64())
 	shift := GP64()
 	Load(Param("shift"), shift)
 	s, zero, most, all := zmm[31], zmm[30], zmm[29], zmm[28]
@@ -210,9 +211,8 @@ func context512() {
 	r := GP32()
 	MOVL(U32(63), r)
 	VPBROADCASTB(r, most)
-	whole, stride := wholeOf(row), GP64()
-	MOVQ(every, stride)
-	IMULQ(row, stride)
+	whole := wholeOf(row)
+	IMULQ(row, every)
 	i := GP64()
 	TESTQ(cols, cols)
 	JEQ(LabelRef("plain"))
@@ -247,9 +247,9 @@ func context512() {
 		JGE(LabelRef(l + "next"))
 		body(func(m Mem, z reg.VecPhysical) { VMOVDQU8_Z(m, reg.K1, z) }, func(m Mem, z reg.VecPhysical) { VMOVDQU8(z, reg.K1, m) })
 		Label(l + "next")
-		ADDQ(stride, ctx)
-		ADDQ(stride, depth)
-		ADDQ(every, shifts)
+		ADDQ(every, ctx)
+		ADDQ(every, depth)
+		ADDQ(next, shifts)
 		JMP(LabelRef(l))
 	}
 	Label("done")
@@ -371,56 +371,83 @@ func keys512() {
 func columnSums512() {
 	TEXT("columnSumsAVX512", NOSPLIT, "func(sums, symbols, ctx, curve *byte, stride, rows, n int)")
 	Pragma("noescape")
-	Doc("columnSumsAVX512 fills three arrays of n words at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has. n is a multiple of 32.")
+	Doc("columnSumsAVX512 fills three arrays of n words, rounded up to 64, at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has.")
 	sums := Load(Param("sums"), GP64())
 	symbols := Load(Param("symbols"), GP64())
 	ctx := Load(Param("ctx"), GP64())
 	curve := Load(Param("curve"), GP64())
 	stride := Load(Param("stride"), GP64())
 	rows := Load(Param("rows"), GP64())
-	n := GP64()
-	Load(Param("n"), n)
-	lo, hi := zmm[31], zmm[30]
+	left := GP64()
+	Load(Param("n"), left)
+	lo, hi, zero, first, second := zmm[31], zmm[30], zmm[29], zmm[28], zmm[27]
 	VMOVDQU64(Mem{Base: curve}, lo)
 	VMOVDQU64(Mem{Base: curve, Disp: 64}, hi)
-	r := GP64()
-	MOVQ(U64(0x5555555555555555), r)
-	KMOVQ(r, reg.K1)
-	left, at, sp, cp, out := GP64(), GP64(), GP64(), GP64(), GP64()
-	MOVQ(n, left)
+	VPXORQ(zero, zero, zero)
+	VMOVDQU64(unpackedPairs(0), first)
+	VMOVDQU64(unpackedPairs(1), second)
+	n, at, sp, cp, out := GP64(), GP64(), GP64(), GP64(), GP64()
+	MOVQ(left, n)
+	ADDQ(U8(63), n)
+	ANDQ(I8(-64), n)
+	KXNORQ(reg.K1, reg.K1, reg.K1)
 	Label("block")
-	SUBQ(U8(32), left)
-	JL(LabelRef("done"))
-	for i := range 3 {
+	TESTQ(left, left)
+	JLE(LabelRef("done"))
+	CMPQ(left, U8(64))
+	JGE(LabelRef("whole"))
+	MOVQ(I32(-1), reg.RCX)
+	BZHIQ(left, reg.RCX, reg.RCX)
+	KMOVQ(reg.RCX, reg.K1)
+	Label("whole")
+	for i := range 6 {
 		VPXORQ(zmm[i], zmm[i], zmm[i])
 	}
 	MOVQ(symbols, sp)
 	MOVQ(ctx, cp)
 	MOVQ(rows, at)
 	Label("row")
-	VPMOVZXBW(Mem{Base: sp}, zmm[4])
-	VPMOVZXBW(Mem{Base: cp}, zmm[5])
-	VPERMB_Z(lo, zmm[5], reg.K1, zmm[6])
-	VPERMB_Z(hi, zmm[5], reg.K1, zmm[7])
-	VPADDW(zmm[4], zmm[0], zmm[0])
-	VPADDW(zmm[6], zmm[1], zmm[1])
-	VPADDW(zmm[7], zmm[2], zmm[2])
+	VMOVDQU8_Z(Mem{Base: sp}, reg.K1, zmm[6])
+	VMOVDQU8_Z(Mem{Base: cp}, reg.K1, zmm[8])
+	VPERMB(lo, zmm[8], zmm[7])
+	VPERMB(hi, zmm[8], zmm[8])
+	for i := range 3 { // in words, eight of sixteen columns and the others
+		VPUNPCKLBW(zero, zmm[6+i], zmm[9+i])
+		VPUNPCKHBW(zero, zmm[6+i], zmm[6+i])
+		VPADDW(zmm[9+i], zmm[2*i], zmm[2*i])
+		VPADDW(zmm[6+i], zmm[2*i+1], zmm[2*i+1])
+	}
 	ADDQ(stride, sp)
 	ADDQ(stride, cp)
 	DECQ(at)
 	JNZ(LabelRef("row"))
 	MOVQ(sums, out)
 	for i := range 3 {
-		VMOVDQU64(zmm[i], Mem{Base: out})
+		for k, order := range []reg.VecPhysical{first, second} {
+			VMOVDQA64(order, zmm[6])
+			VPERMI2Q(zmm[2*i+1], zmm[2*i], zmm[6])
+			VMOVDQU64(zmm[6], Mem{Base: out, Disp: 64 * k})
+		}
 		LEAQ(Mem{Base: out, Index: n, Scale: 2}, out)
 	}
-	ADDQ(U8(32), symbols)
-	ADDQ(U8(32), ctx)
-	ADDQ(U8(64), sums)
+	ADDQ(U8(64), symbols)
+	ADDQ(U8(64), ctx)
+	ADDQ(U32(128), sums)
+	SUBQ(U8(64), left)
 	JMP(LabelRef("block"))
 	Label("done")
 	VZEROUPPER()
 	RET()
+}
+
+// unpackedPairs orders the quadwords of two vectors of words that bytes were
+// unpacked to: those of the first or second half of the bytes.
+func unpackedPairs(half int) Mem {
+	b := make([]byte, 64)
+	for i := range 8 {
+		b[8*i] = byte(4*half + i/4*2 + i&1 + i/2&1*8)
+	}
+	return constant("unpackedPairs"+string(rune('0'+half)), b)
 }
 
 // order512d is order512 for 32 bits.
