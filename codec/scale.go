@@ -359,13 +359,13 @@ func (s *scaler) shift(sum uint32, expected uint64, near int8) int8 {
 	if apart*apart <= significant*expected<<curveBits || zero == 0 || expected == 0 {
 		return 0
 	}
-	// The k whose ratio[k]/ratio[0] is nearest to have/expected.
-	twice := 2 * have * zero / expected
+	// The k whose ratio[k]/ratio[0] is nearest to have/expected: below 2^61, each.
+	twice := 2 * have * zero
 	k := int(near) + maxShift
-	for k < 2*maxShift && twice > s.ratio[k]+s.ratio[k+1] {
+	for k < 2*maxShift && twice >= (s.ratio[k]+s.ratio[k+1]+1)*expected {
 		k++
 	}
-	for k > 0 && twice <= s.ratio[k-1]+s.ratio[k] {
+	for k > 0 && twice < (s.ratio[k-1]+s.ratio[k]+1)*expected {
 		k--
 	}
 	return int8(k - maxShift)
