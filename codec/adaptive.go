@@ -81,6 +81,9 @@ func (e *adaptiveEncoder) bit(m *model, bit uint32) {
 
 // raw writes the low n bits of x, at even odds.
 func (e *adaptiveEncoder) raw(x uint32, n int) {
+	if n == 0 {
+		return
+	}
 	for n--; n >= 0; n-- {
 		e.size >>= 1
 		if x>>n&1 != 0 {
@@ -94,6 +97,12 @@ func (e *adaptiveEncoder) raw(x uint32, n int) {
 }
 
 func (e *adaptiveEncoder) shift() {
+	if e.pending == 1 && e.low < 0xff<<24 { // nearly always
+		e.dst = append(e.dst, e.cache)
+		e.cache = byte(e.low >> 24)
+		e.low = e.low << 8 & (1<<32 - 1)
+		return
+	}
 	if e.low < 0xff<<24 || e.low >= 1<<32 || e.pending == 0 {
 		carry := byte(e.low >> 32)
 		for i := range e.pending {
@@ -209,36 +218,41 @@ type intModel struct {
 // int is bit and raw, written out: much of the time of tables and shifts is here.
 func (e *adaptiveEncoder) int(m *intModel, x uint32) {
 	n := bits.Len64(uint64(x)+1) - 1
+	size, low := e.size, e.low
 	for i := range n {
 		l := &m.length[i]
-		bound := e.size >> 16 * l.odds()
-		e.low += uint64(bound)
-		e.size -= bound
+		bound := size >> 16 * l.odds()
+		low, size = low+uint64(bound), size-bound
 		l.learn(1)
-		for e.size < 1<<24 {
-			e.shift()
-			e.size <<= 8
+		for size < 1<<24 {
+			low, size = e.shiftOf(low), size<<8
 		}
 	}
 	if n < 32 {
 		l := &m.length[n]
-		e.size = e.size >> 16 * l.odds()
+		size = size >> 16 * l.odds()
 		l.learn(0)
-		if e.size < 1<<24 { // a model of 2^-11 at least moves less than two bytes
-			e.shift()
-			e.size <<= 8
-			if e.size < 1<<24 {
-				e.shift()
-				e.size <<= 8
+		if size < 1<<24 { // a model of 2^-11 at least moves less than two bytes
+			low, size = e.shiftOf(low), size<<8
+			if size < 1<<24 {
+				low, size = e.shiftOf(low), size<<8
 			}
 		}
 	}
+	e.size, e.low = size, low
 	if n == 0 {
 		return
 	}
 	rest := x + 1 - 1<<n
 	e.bit(&m.top[n], rest>>(n-1)&1)
 	e.raw(rest, n-1)
+}
+
+// shiftOf is shift where low is not e's.
+func (e *adaptiveEncoder) shiftOf(low uint64) uint64 {
+	e.low = low
+	e.shift()
+	return e.low
 }
 
 // int reads what int wrote.

@@ -296,9 +296,13 @@ func (d *deltaCoder) steps(leaf, base []byte, n number, top uint32) {
 	} else {
 		d.z16 = grow(d.z16, count)
 	}
-	for at := 0; at < count; at += stepBlock {
-		end := min(at+stepBlock, count)
+	for at, end := 0, 0; at < count; at = end {
+		end = min(at+stepBlock, count)
 		x, b, symbols := leaf[at*n.width:end*n.width], base[at*n.width:end*n.width], d.symbols[at:end]
+		if n.width == 2 {
+			k := floats16Fast(n, d.z16[at:end], symbols, d.depth[at:end], x, b, top)
+			at, x, b, symbols = at+k, x[2*k:], b[2*k:], symbols[k:]
+		}
 		n.depths(d.depth[at:end], b, top)
 		switch n.width {
 		case 1:
@@ -334,9 +338,12 @@ func (d *deltaCoder) fitScale(count int, g grid, columns bool, level Level) byte
 		d.scale.contextsOf(ctx, depth, g, every)
 		d.scale.cols = worthwhile(d.scaler.columns(d.scale.cols, symbols, ctx, g, every), 8)
 	}
-	d.scale.contexts(ctx, depth, g)
 	if level == Best {
+		d.scale.contexts(ctx, depth, g)
 		d.refine(count, g, columns)
+	} else { // in their place, which is near the processor
+		d.scale.contexts(depth, depth, g)
+		d.ctx, d.depth = d.depth, d.ctx
 	}
 	flags := byte(0)
 	if len(d.scale.rows) > 0 {

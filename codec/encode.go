@@ -146,7 +146,7 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout, nested bool)
 
 // alone tries the methods that use no base.
 func (s *scratch) alone(leaf []byte, c *Context, l layout, known, nested bool) {
-	if known && s.size < len(leaf)/3 && s.hopeless(leaf, l, c.Offset) {
+	if known && s.size < len(leaf)/2 && s.hopeless(leaf, l, c.Offset) {
 		return
 	}
 	worth := len(leaf) / 16

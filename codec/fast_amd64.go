@@ -243,11 +243,19 @@ func steps16Fast(n number, z []uint16, symbols []uint8, leaf, base []byte) int {
 		return 0
 	case use == avx2:
 		steps16AVX2(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k, int(n.ordering().low))
-	case use == avx512 && n.float:
-		stepsFloat16AVX512(bytesOf(z), bytesOf(symbols), bytesOf(leaf), bytesOf(base), k)
 	default:
 		return 0
 	}
+	return k
+}
+
+// floats16Fast is steps16Fast of floats, and fills depth too.
+func floats16Fast(n number, z []uint16, symbols, depth []uint8, leaf, base []byte, top uint32) int {
+	k := len(z) &^ 63
+	if use != avx512 || !n.float || k == 0 {
+		return 0
+	}
+	stepsFloat16AVX512(bytesOf(z), bytesOf(symbols), bytesOf(depth), bytesOf(leaf), bytesOf(base), k, int(n.exponent), int(n.mask), int(top))
 	return k
 }
 
@@ -345,7 +353,7 @@ func depthsFast(n number, depth []uint8, base []byte, top uint32) int {
 func contextFast(ctx, depth []uint8, cols []int8, shift int) int {
 	switch use {
 	case avx512:
-		contextAVX512(bytesOf(ctx), bytesOf(depth), bytesOf(cols), len(ctx), shift)
+		contextAVX512(bytesOf(ctx), bytesOf(depth), bytesOf(cols), &noShift, len(ctx), 1, 0, 0, shift)
 		return len(ctx)
 	case avx2:
 		k := len(ctx) &^ 31
@@ -355,17 +363,40 @@ func contextFast(ctx, depth []uint8, cols []int8, shift int) int {
 	return 0
 }
 
+var noShift byte
+
+// rowsContextsFast is contextFast of one in every of n whole rows, of row elements
+// each. Rows and cols, or one of them, may be nil.
+func rowsContextsFast(ctx, depth []uint8, rows, cols []int8, row, n, every int) bool {
+	if use != avx512 {
+		return false
+	}
+	shifts, next := &noShift, 0
+	if rows != nil {
+		shifts, next = bytesOf(rows), every
+	}
+	contextAVX512(bytesOf(ctx), bytesOf(depth), bytesOf(cols), shifts, row, (n+every-1)/every, every, next, anchor)
+	return true
+}
+
 // rowSumsFast is rowSums of the first done elements.
 func rowSumsFast(symbols, ctx []uint8, curve *[2][contexts]uint8) (done int, sum uint32, expected uint64) {
-	k, kernel := len(ctx), rowSumsAVX512
-	if use == avx2 {
-		k, kernel = k&^31, rowSumsAVX2
-	}
-	if use == portable || k == 0 {
+	k := len(ctx) &^ 31
+	if use != avx2 || k == 0 {
 		return 0, 0, 0
 	}
-	s, e := kernel(bytesOf(symbols), bytesOf(ctx), &curve[0][0], k)
+	s, e := rowSumsAVX2(bytesOf(symbols), bytesOf(ctx), &curve[0][0], k)
 	return k, uint32(s), uint64(e)
+}
+
+// rowsSumsFast fills sums with the sums of rows that are whole, of row elements
+// each: two for each row.
+func rowsSumsFast(sums []uint64, symbols, ctx []uint8, curve *[2][contexts]uint8, row int) bool {
+	if use != avx512 {
+		return false
+	}
+	rowSumsAVX512((*byte)(unsafe.Pointer(unsafe.SliceData(sums))), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row, len(sums)/2)
+	return true
 }
 
 // keysFast fills keys as far as it can, and returns how far that is.
@@ -404,19 +435,20 @@ func movedKeysFast(keys []uint16, ctx, symbols []uint8) (moved, done int) {
 	return movedKeysAVX512(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k), k
 }
 
-// columnSumsFast fills sums, expected-low and expected-high of the first done
-// columns over whole rows of row elements, every so many of them.
-func columnSumsFast(sums []uint16, symbols, ctx []uint8, curve *[2][contexts]uint8, row, every, rows int) (done int) {
+// columnSumsFast fills sums, expected-low and expected-high, stride apart, of the
+// first done columns over whole rows of row elements, every so many of them. Sums
+// has room for rows that are rounded up to 64.
+func columnSumsFast(sums []uint16, symbols, ctx []uint8, curve *[2][contexts]uint8, row, every, rows int) (done, stride int) {
 	k := row &^ 31
 	if use == portable || k == 0 || rows == 0 {
-		return 0
+		return 0, 0
 	}
-	kernel := columnSumsAVX512
 	if use == avx2 {
-		kernel = columnSumsAVX2
+		columnSumsAVX2(bytesOf(sums), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row*every, rows, k)
+		return k, k
 	}
-	kernel(bytesOf(sums), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row*every, rows, k)
-	return k
+	columnSumsAVX512(bytesOf(sums), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row*every, rows, row)
+	return row, (row + 63) &^ 63
 }
 
 // splitFast splits the first elements of src, XORed with base's unless base is

@@ -24,7 +24,13 @@ func walk32Fast(number, []byte, []byte, []uint32) int { return 0 }
 
 func depthsFast(number, []uint8, []byte, uint32) int { return 0 }
 
+func floats16Fast(number, []uint16, []uint8, []uint8, []byte, []byte, uint32) int { return 0 }
+
 func contextFast([]uint8, []uint8, []int8, int) int { return 0 }
+
+func rowsContextsFast(_, _ []uint8, _, _ []int8, _, _, _ int) bool { return false }
+
+func rowsSumsFast(_ []uint64, _, _ []uint8, _ *[2][contexts]uint8, _ int) bool { return false }
 
 func rowSumsFast(_, _ []uint8, _ *[2][contexts]uint8) (int, uint32, uint64) { return 0, 0, 0 }
 
@@ -34,7 +40,9 @@ func movedKeysFast(_ []uint16, _, _ []uint8) (moved, done int) { return 0, 0 }
 
 func keysFast([]uint16, []uint8, []uint8) int { return 0 }
 
-func columnSumsFast([]uint16, []uint8, []uint8, *[2][contexts]uint8, int, int, int) int { return 0 }
+func columnSumsFast([]uint16, []uint8, []uint8, *[2][contexts]uint8, int, int, int) (int, int) {
+	return 0, 0
+}
 
 func encodeBytesFast(_ *laneEncoder, _ []byte, _, at int) (bool, int) { return false, at }
 

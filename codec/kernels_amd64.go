@@ -74,10 +74,10 @@ func encodeBytesAVX512(e *byte, symbols *byte, words *byte, at int, rounds int, 
 //go:noescape
 func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int) (written int)
 
-// stepsFloat16AVX512 fills z and symbols with the steps from base to leaf and their symbols; n is a multiple of 32.
+// stepsFloat16AVX512 fills z and symbols with the steps from base to leaf and their symbols, and depth with min(31, top - exponents of base), at least 0; n is a multiple of 64.
 //
 //go:noescape
-func stepsFloat16AVX512(z *byte, symbols *byte, leaf *byte, base *byte, n int)
+func stepsFloat16AVX512(z *byte, symbols *byte, depth *byte, leaf *byte, base *byte, n int, exponent int, mask int, top int)
 
 // walkFloat16AVX512 fills dst with the elements that are steps z from base's; n is a multiple of 32.
 //
@@ -89,15 +89,15 @@ func walkFloat16AVX512(dst *byte, base *byte, z *byte, n int)
 //go:noescape
 func depths16AVX512(depth *byte, base *byte, n int, exponent int, mask int, top int)
 
-// contextAVX512 fills ctx with clamp(shift + cols + 2·depth, 0, 63) for any n; cols may be nil for zeros.
+// contextAVX512 fills ctx, in each of rows that are every times row apart, with clamp(shift + shifts + cols + 2·depth, 0, 63), where a row's byte of shifts is next after that of the one before; cols may be nil for zeros.
 //
 //go:noescape
-func contextAVX512(ctx *byte, depth *byte, cols *byte, n int, shift int)
+func contextAVX512(ctx *byte, depth *byte, cols *byte, shifts *byte, row int, rows int, every int, next int, shift int)
 
-// rowSumsAVX512 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes.
+// rowSumsAVX512 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes. It fills sums with two quadwords for each row.
 //
 //go:noescape
-func rowSumsAVX512(symbols *byte, ctx *byte, curve *byte, n int) (sum int, expected int)
+func rowSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, row int, rows int)
 
 // keysAVX512 fills keys with ctx<<8 | symbols; n is a multiple of 32.
 //
@@ -129,7 +129,7 @@ func decodeShort(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, word
 //go:noescape
 func encodeShortAMD64(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, words *byte, at int, pairs int) (left int, to int)
 
-// columnSumsAVX512 fills three arrays of n words at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has. n is a multiple of 32.
+// columnSumsAVX512 fills three arrays of n words, rounded up to 64, at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has.
 //
 //go:noescape
 func columnSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, stride int, rows int, n int)

@@ -7698,63 +7698,173 @@ finish:
 	VZEROUPPER
 	RET
 
-// func stepsFloat16AVX512(z *byte, symbols *byte, leaf *byte, base *byte, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
-TEXT ·stepsFloat16AVX512(SB), NOSPLIT, $0-40
+// func stepsFloat16AVX512(z *byte, symbols *byte, depth *byte, leaf *byte, base *byte, n int, exponent int, mask int, top int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, MMX+, SSE2
+TEXT ·stepsFloat16AVX512(SB), NOSPLIT, $0-72
 	MOVQ         z+0(FP), AX
 	MOVQ         symbols+8(FP), CX
-	MOVQ         leaf+16(FP), DX
-	MOVQ         base+24(FP), BX
-	MOVQ         n+32(FP), SI
-	MOVL         $0x00007fff, DI
-	VPBROADCASTW DI, Z31
-	MOVL         $0x00000001, DI
-	VPBROADCASTW DI, Z30
-	MOVL         $0x00000007, DI
-	VPBROADCASTW DI, Z29
-	MOVL         $0x00000409, DI
-	VPBROADCASTW DI, Z28
+	MOVQ         depth+16(FP), DX
+	MOVQ         leaf+24(FP), BX
+	MOVQ         base+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVL         $0x00007fff, R8
+	VPBROADCASTW R8, Z31
+	MOVL         $0x00000001, R8
+	VPBROADCASTW R8, Z30
+	MOVL         $0x00000007, R8
+	VPBROADCASTW R8, Z29
+	MOVL         $0x00000409, R8
+	VPBROADCASTW R8, Z28
+	MOVL         $0x0000001f, R8
+	VPBROADCASTW R8, Z23
 	VPXORQ       Z26, Z26, Z26
-	VMOVDQU64    unpackedWords1<>+0(SB), Z27
+	MOVQ         mask+56(FP), R8
+	VPBROADCASTW R8, Z25
+	MOVQ         top+64(FP), R8
+	VPBROADCASTW R8, Z24
+	MOVQ         exponent+48(FP), R8
+	MOVQ         R8, X15
+	VMOVDQU64    lowBytes<>+0(SB), Z22
 
 loop:
-	SUBQ       $0x20, SI
+	SUBQ       $0x40, DI
 	JL         done
-	VMOVDQU64  (DX), Z0
-	VMOVDQU64  (BX), Z1
-	PREFETCHT0 4096(DX)
+	VMOVDQU64  (BX), Z0
+	VMOVDQU64  (SI), Z2
 	PREFETCHT0 4096(BX)
-	VPSRAW     $0x0f, Z0, Z2
-	VPTERNLOGD $0x78, Z31, Z2, Z0
-	VPSRAW     $0x0f, Z1, Z2
-	VPTERNLOGD $0x78, Z31, Z2, Z1
-	VPSUBW     Z1, Z0, Z0
-	VPSRAW     $0x0f, Z0, Z2
+	PREFETCHT0 4096(SI)
+	VPSRLW     X15, Z2, Z6
+	VPANDQ     Z25, Z6, Z6
+	VPSUBUSW   Z6, Z24, Z6
+	VPMINUW    Z23, Z6, Z6
+	VPSRAW     $0x0f, Z0, Z4
+	VPTERNLOGD $0x78, Z31, Z4, Z0
+	VPSRAW     $0x0f, Z2, Z4
+	VPTERNLOGD $0x78, Z31, Z4, Z2
+	VPSUBW     Z2, Z0, Z0
+	VPSRAW     $0x0f, Z0, Z4
 	VPADDW     Z0, Z0, Z0
-	VPXORQ     Z2, Z0, Z0
+	VPXORQ     Z4, Z0, Z0
 	VMOVDQU64  Z0, (AX)
-	VPADDW     Z30, Z0, Z3
-	VPUNPCKLWD Z26, Z3, Z2
-	VPUNPCKHWD Z26, Z3, Z3
-	VCVTDQ2PS  Z2, Z2
-	VCVTDQ2PS  Z3, Z3
-	VMOVDQA64  Z27, Z1
-	VPERMI2W   Z3, Z2, Z1
-	VPSRLW     $0x04, Z1, Z1
-	VPSUBW     Z28, Z1, Z1
+	VPADDW     Z30, Z0, Z5
+	VPUNPCKLWD Z26, Z5, Z4
+	VPUNPCKHWD Z26, Z5, Z5
+	VCVTDQ2PS  Z4, Z4
+	VCVTDQ2PS  Z5, Z5
+	VPSRLD     $0x14, Z4, Z4
+	VPSRLD     $0x14, Z5, Z5
+	VPACKUSDW  Z5, Z4, Z2
+	VPSUBW     Z28, Z2, Z2
 	VPMINSW    Z29, Z0, Z0
-	VPMAXSW    Z0, Z1, Z1
-	VPMOVWB    Z1, Y1
-	VMOVDQU32  Y1, (CX)
+	VPMAXSW    Z0, Z2, Z2
+	VMOVDQU64  64(BX), Z1
+	VMOVDQU64  64(SI), Z3
+	PREFETCHT0 4160(BX)
+	PREFETCHT0 4160(SI)
+	VPSRLW     X15, Z3, Z7
+	VPANDQ     Z25, Z7, Z7
+	VPSUBUSW   Z7, Z24, Z7
+	VPMINUW    Z23, Z7, Z7
+	VPSRAW     $0x0f, Z1, Z4
+	VPTERNLOGD $0x78, Z31, Z4, Z1
+	VPSRAW     $0x0f, Z3, Z4
+	VPTERNLOGD $0x78, Z31, Z4, Z3
+	VPSUBW     Z3, Z1, Z1
+	VPSRAW     $0x0f, Z1, Z4
+	VPADDW     Z1, Z1, Z1
+	VPXORQ     Z4, Z1, Z1
+	VMOVDQU64  Z1, 64(AX)
+	VPADDW     Z30, Z1, Z5
+	VPUNPCKLWD Z26, Z5, Z4
+	VPUNPCKHWD Z26, Z5, Z5
+	VCVTDQ2PS  Z4, Z4
+	VCVTDQ2PS  Z5, Z5
+	VPSRLD     $0x14, Z4, Z4
+	VPSRLD     $0x14, Z5, Z5
+	VPACKUSDW  Z5, Z4, Z3
+	VPSUBW     Z28, Z3, Z3
+	VPMINSW    Z29, Z1, Z1
+	VPMAXSW    Z1, Z3, Z3
+	VPERMT2B   Z3, Z22, Z2
+	VMOVDQU64  Z2, (CX)
+	VPERMT2B   Z7, Z22, Z6
+	VMOVDQU64  Z6, (DX)
+	ADDQ       $0x00000080, BX
+	ADDQ       $0x00000080, SI
+	ADDQ       $0x00000080, AX
+	ADDQ       $0x40, CX
 	ADDQ       $0x40, DX
-	ADDQ       $0x40, BX
-	ADDQ       $0x40, AX
-	ADDQ       $0x20, CX
 	JMP        loop
 
 done:
 	VZEROUPPER
 	RET
+
+DATA lowBytes<>+0(SB)/1, $0x00
+DATA lowBytes<>+1(SB)/1, $0x02
+DATA lowBytes<>+2(SB)/1, $0x04
+DATA lowBytes<>+3(SB)/1, $0x06
+DATA lowBytes<>+4(SB)/1, $0x08
+DATA lowBytes<>+5(SB)/1, $0x0a
+DATA lowBytes<>+6(SB)/1, $0x0c
+DATA lowBytes<>+7(SB)/1, $0x0e
+DATA lowBytes<>+8(SB)/1, $0x10
+DATA lowBytes<>+9(SB)/1, $0x12
+DATA lowBytes<>+10(SB)/1, $0x14
+DATA lowBytes<>+11(SB)/1, $0x16
+DATA lowBytes<>+12(SB)/1, $0x18
+DATA lowBytes<>+13(SB)/1, $0x1a
+DATA lowBytes<>+14(SB)/1, $0x1c
+DATA lowBytes<>+15(SB)/1, $0x1e
+DATA lowBytes<>+16(SB)/1, $0x20
+DATA lowBytes<>+17(SB)/1, $0x22
+DATA lowBytes<>+18(SB)/1, $0x24
+DATA lowBytes<>+19(SB)/1, $0x26
+DATA lowBytes<>+20(SB)/1, $0x28
+DATA lowBytes<>+21(SB)/1, $0x2a
+DATA lowBytes<>+22(SB)/1, $0x2c
+DATA lowBytes<>+23(SB)/1, $0x2e
+DATA lowBytes<>+24(SB)/1, $0x30
+DATA lowBytes<>+25(SB)/1, $0x32
+DATA lowBytes<>+26(SB)/1, $0x34
+DATA lowBytes<>+27(SB)/1, $0x36
+DATA lowBytes<>+28(SB)/1, $0x38
+DATA lowBytes<>+29(SB)/1, $0x3a
+DATA lowBytes<>+30(SB)/1, $0x3c
+DATA lowBytes<>+31(SB)/1, $0x3e
+DATA lowBytes<>+32(SB)/1, $0x40
+DATA lowBytes<>+33(SB)/1, $0x42
+DATA lowBytes<>+34(SB)/1, $0x44
+DATA lowBytes<>+35(SB)/1, $0x46
+DATA lowBytes<>+36(SB)/1, $0x48
+DATA lowBytes<>+37(SB)/1, $0x4a
+DATA lowBytes<>+38(SB)/1, $0x4c
+DATA lowBytes<>+39(SB)/1, $0x4e
+DATA lowBytes<>+40(SB)/1, $0x50
+DATA lowBytes<>+41(SB)/1, $0x52
+DATA lowBytes<>+42(SB)/1, $0x54
+DATA lowBytes<>+43(SB)/1, $0x56
+DATA lowBytes<>+44(SB)/1, $0x58
+DATA lowBytes<>+45(SB)/1, $0x5a
+DATA lowBytes<>+46(SB)/1, $0x5c
+DATA lowBytes<>+47(SB)/1, $0x5e
+DATA lowBytes<>+48(SB)/1, $0x60
+DATA lowBytes<>+49(SB)/1, $0x62
+DATA lowBytes<>+50(SB)/1, $0x64
+DATA lowBytes<>+51(SB)/1, $0x66
+DATA lowBytes<>+52(SB)/1, $0x68
+DATA lowBytes<>+53(SB)/1, $0x6a
+DATA lowBytes<>+54(SB)/1, $0x6c
+DATA lowBytes<>+55(SB)/1, $0x6e
+DATA lowBytes<>+56(SB)/1, $0x70
+DATA lowBytes<>+57(SB)/1, $0x72
+DATA lowBytes<>+58(SB)/1, $0x74
+DATA lowBytes<>+59(SB)/1, $0x76
+DATA lowBytes<>+60(SB)/1, $0x78
+DATA lowBytes<>+61(SB)/1, $0x7a
+DATA lowBytes<>+62(SB)/1, $0x7c
+DATA lowBytes<>+63(SB)/1, $0x7e
+GLOBL lowBytes<>(SB), RODATA|NOPTR, $64
 
 // func walkFloat16AVX512(dst *byte, base *byte, z *byte, n int)
 // Requires: AVX, AVX512BW, AVX512F
@@ -7835,128 +7945,186 @@ done:
 	VZEROUPPER
 	RET
 
-// func contextAVX512(ctx *byte, depth *byte, cols *byte, n int, shift int)
+// func contextAVX512(ctx *byte, depth *byte, cols *byte, shifts *byte, row int, rows int, every int, next int, shift int)
 // Requires: AVX, AVX512BW, AVX512F, BMI2
-TEXT ·contextAVX512(SB), NOSPLIT, $0-40
+TEXT ·contextAVX512(SB), NOSPLIT, $0-72
 	MOVQ         ctx+0(FP), AX
 	MOVQ         depth+8(FP), DX
 	MOVQ         cols+16(FP), BX
-	MOVQ         n+24(FP), SI
-	MOVQ         shift+32(FP), CX
-	VPBROADCASTB CX, Z31
+	MOVQ         shifts+24(FP), SI
+	MOVQ         row+32(FP), DI
+	MOVQ         rows+40(FP), R8
+	MOVQ         every+48(FP), R9
+	MOVQ         next+56(FP), R10
+	MOVQ         shift+64(FP), CX
+	VPBROADCASTB CX, Z28
 	VPXORQ       Z30, Z30, Z30
 	MOVL         $0x0000003f, CX
 	VPBROADCASTB CX, Z29
-	XORQ         DI, DI
-	KXNORQ       K1, K1, K1
+	MOVQ         DI, R11
+	ANDQ         $-64, R11
+	MOVQ         DI, R12
+	ANDQ         $0x3f, R12
+	MOVQ         $-1, CX
+	BZHIQ        R12, CX, CX
+	KMOVQ        CX, K1
+	IMULQ        DI, R9
 	TESTQ        BX, BX
 	JEQ          plain
 
 cols:
-	CMPQ  SI, $0x40
-	JGE   colswhole
-	TESTQ SI, SI
-	JLE   done
-	MOVQ  $-1, CX
-	BZHIQ SI, CX, CX
-	KMOVQ CX, K1
+	SUBQ         $0x01, R8
+	JL           done
+	VPBROADCASTB (SI), Z31
+	VPADDB       Z28, Z31, Z31
+	XORL         CX, CX
 
 colswhole:
-	VMOVDQU8.Z (DX)(DI*1), K1, Z0
+	CMPQ      CX, R11
+	JGE       colsrest
+	VMOVDQU64 (DX)(CX*1), Z0
+	VPADDB    Z0, Z0, Z0
+	VPADDB    Z31, Z0, Z0
+	VMOVDQU64 (BX)(CX*1), Z1
+	VPADDB    Z1, Z0, Z0
+	VPMAXSB   Z30, Z0, Z0
+	VPMINSB   Z29, Z0, Z0
+	VMOVDQU64 Z0, (AX)(CX*1)
+	ADDQ      $0x40, CX
+	JMP       colswhole
+
+colsrest:
+	CMPQ       CX, DI
+	JGE        colsnext
+	VMOVDQU8.Z (DX)(CX*1), K1, Z0
 	VPADDB     Z0, Z0, Z0
 	VPADDB     Z31, Z0, Z0
-	VMOVDQU8.Z (BX)(DI*1), K1, Z1
+	VMOVDQU8.Z (BX)(CX*1), K1, Z1
 	VPADDB     Z1, Z0, Z0
 	VPMAXSB    Z30, Z0, Z0
 	VPMINSB    Z29, Z0, Z0
-	VMOVDQU8   Z0, K1, (AX)(DI*1)
-	ADDQ       $0x40, DI
-	SUBQ       $0x40, SI
-	JMP        cols
+	VMOVDQU8   Z0, K1, (AX)(CX*1)
+
+colsnext:
+	ADDQ R9, AX
+	ADDQ R9, DX
+	ADDQ R10, SI
+	JMP  cols
 
 plain:
-	CMPQ  SI, $0x40
-	JGE   plainwhole
-	TESTQ SI, SI
-	JLE   done
-	MOVQ  $-1, CX
-	BZHIQ SI, CX, CX
-	KMOVQ CX, K1
+	SUBQ         $0x01, R8
+	JL           done
+	VPBROADCASTB (SI), Z31
+	VPADDB       Z28, Z31, Z31
+	XORL         CX, CX
 
 plainwhole:
-	VMOVDQU8.Z (DX)(DI*1), K1, Z0
+	CMPQ      CX, R11
+	JGE       plainrest
+	VMOVDQU64 (DX)(CX*1), Z0
+	VPADDB    Z0, Z0, Z0
+	VPADDB    Z31, Z0, Z0
+	VPMAXSB   Z30, Z0, Z0
+	VPMINSB   Z29, Z0, Z0
+	VMOVDQU64 Z0, (AX)(CX*1)
+	ADDQ      $0x40, CX
+	JMP       plainwhole
+
+plainrest:
+	CMPQ       CX, DI
+	JGE        plainnext
+	VMOVDQU8.Z (DX)(CX*1), K1, Z0
 	VPADDB     Z0, Z0, Z0
 	VPADDB     Z31, Z0, Z0
 	VPMAXSB    Z30, Z0, Z0
 	VPMINSB    Z29, Z0, Z0
-	VMOVDQU8   Z0, K1, (AX)(DI*1)
-	ADDQ       $0x40, DI
-	SUBQ       $0x40, SI
-	JMP        plain
+	VMOVDQU8   Z0, K1, (AX)(CX*1)
+
+plainnext:
+	ADDQ R9, AX
+	ADDQ R9, DX
+	ADDQ R10, SI
+	JMP  plain
 
 done:
 	VZEROUPPER
 	RET
 
-// func rowSumsAVX512(symbols *byte, ctx *byte, curve *byte, n int) (sum int, expected int)
+// func rowSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, row int, rows int)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, BMI2
 TEXT ·rowSumsAVX512(SB), NOSPLIT, $0-48
-	MOVQ      symbols+0(FP), AX
-	MOVQ      ctx+8(FP), DX
-	MOVQ      curve+16(FP), CX
-	MOVQ      n+24(FP), BX
+	MOVQ      sums+0(FP), AX
+	MOVQ      symbols+8(FP), DX
+	MOVQ      ctx+16(FP), BX
+	MOVQ      curve+24(FP), CX
+	MOVQ      row+32(FP), SI
+	MOVQ      rows+40(FP), DI
 	VMOVDQU64 (CX), Z31
 	VMOVDQU64 64(CX), Z30
 	VPXORQ    Z29, Z29, Z29
-	VPXORQ    Z8, Z8, Z8
-	VPXORQ    Z9, Z9, Z9
-	VPXORQ    Z10, Z10, Z10
-	KXNORQ    K1, K1, K1
+	MOVQ      SI, R8
+	ANDQ      $-64, R8
+	MOVQ      SI, R9
+	ANDQ      $0x3f, R9
+	MOVQ      $-1, CX
+	BZHIQ     R9, CX, CX
+	KMOVQ     CX, K1
 
-loop:
-	CMPQ  BX, $0x40
-	JGE   whole
-	TESTQ BX, BX
-	JLE   done
-	MOVQ  $-1, CX
-	BZHIQ BX, CX, CX
-	KMOVQ CX, K1
+row:
+	SUBQ   $0x01, DI
+	JL     done
+	VPXORQ Z8, Z8, Z8
+	VPXORQ Z9, Z9, Z9
+	VPXORQ Z10, Z10, Z10
+	XORL   CX, CX
 
 whole:
-	VMOVDQU8.Z (AX), K1, Z0
-	VMOVDQU8.Z (DX), K1, Z1
+	CMPQ      CX, R8
+	JGE       rest
+	VMOVDQU64 (DX)(CX*1), Z0
+	VMOVDQU64 (BX)(CX*1), Z1
+	VPERMB    Z31, Z1, Z2
+	VPERMB    Z30, Z1, Z3
+	VPSADBW   Z29, Z0, Z0
+	VPADDQ    Z0, Z8, Z8
+	VPSADBW   Z29, Z2, Z2
+	VPADDQ    Z2, Z9, Z9
+	VPSADBW   Z29, Z3, Z3
+	VPADDQ    Z3, Z10, Z10
+	ADDQ      $0x40, CX
+	JMP       whole
+
+rest:
+	CMPQ       CX, SI
+	JGE        next
+	VMOVDQU8.Z (DX)(CX*1), K1, Z0
+	VMOVDQU8.Z (BX)(CX*1), K1, Z1
 	VPERMB.Z   Z31, Z1, K1, Z2
 	VPERMB.Z   Z30, Z1, K1, Z3
 	VPSADBW    Z29, Z0, Z0
-	VPSADBW    Z29, Z2, Z2
-	VPSADBW    Z29, Z3, Z3
 	VPADDQ     Z0, Z8, Z8
+	VPSADBW    Z29, Z2, Z2
 	VPADDQ     Z2, Z9, Z9
+	VPSADBW    Z29, Z3, Z3
 	VPADDQ     Z3, Z10, Z10
-	ADDQ       $0x40, AX
-	ADDQ       $0x40, DX
-	SUBQ       $0x40, BX
-	JMP        loop
 
-done:
+next:
 	VPSLLQ        $0x08, Z10, Z10
 	VPADDQ        Z10, Z9, Z9
+	VPUNPCKHQDQ   Z9, Z8, Z0
+	VPUNPCKLQDQ   Z9, Z8, Z8
+	VPADDQ        Z0, Z8, Z8
 	VEXTRACTI64X4 $0x01, Z8, Y0
 	VPADDQ        Y0, Y8, Y8
 	VEXTRACTI128  $0x01, Y8, X0
 	VPADDQ        X0, X8, X8
-	VPSRLDQ       $0x08, X8, X0
-	VPADDQ        X0, X8, X8
-	VMOVQ         X8, AX
-	MOVQ          AX, sum+32(FP)
-	VEXTRACTI64X4 $0x01, Z9, Y0
-	VPADDQ        Y0, Y9, Y9
-	VEXTRACTI128  $0x01, Y9, X0
-	VPADDQ        X0, X9, X9
-	VPSRLDQ       $0x08, X9, X0
-	VPADDQ        X0, X9, X9
-	VMOVQ         X9, AX
-	MOVQ          AX, expected+40(FP)
+	VMOVDQU       X8, (AX)
+	ADDQ          $0x10, AX
+	ADDQ          SI, DX
+	ADDQ          SI, BX
+	JMP           row
+
+done:
 	VZEROUPPER
 	RET
 
@@ -8239,58 +8407,229 @@ finish:
 	RET
 
 // func columnSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, stride int, rows int, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, BMI2
 TEXT ·columnSumsAVX512(SB), NOSPLIT, $0-56
 	MOVQ      sums+0(FP), AX
-	MOVQ      symbols+8(FP), CX
-	MOVQ      ctx+16(FP), DX
-	MOVQ      curve+24(FP), BX
+	MOVQ      symbols+8(FP), DX
+	MOVQ      ctx+16(FP), BX
+	MOVQ      curve+24(FP), CX
 	MOVQ      stride+32(FP), SI
 	MOVQ      rows+40(FP), DI
 	MOVQ      n+48(FP), R8
-	VMOVDQU64 (BX), Z31
-	VMOVDQU64 64(BX), Z30
-	MOVQ      $0x5555555555555555, BX
-	KMOVQ     BX, K1
-	MOVQ      R8, BX
+	VMOVDQU64 (CX), Z31
+	VMOVDQU64 64(CX), Z30
+	VPXORQ    Z29, Z29, Z29
+	VMOVDQU64 unpackedPairs0<>+0(SB), Z28
+	VMOVDQU64 unpackedPairs1<>+0(SB), Z27
+	MOVQ      R8, R9
+	ADDQ      $0x3f, R9
+	ANDQ      $-64, R9
+	KXNORQ    K1, K1, K1
 
 block:
-	SUBQ   $0x20, BX
-	JL     done
+	TESTQ R8, R8
+	JLE   done
+	CMPQ  R8, $0x40
+	JGE   whole
+	MOVQ  $-1, CX
+	BZHIQ R8, CX, CX
+	KMOVQ CX, K1
+
+whole:
 	VPXORQ Z0, Z0, Z0
 	VPXORQ Z1, Z1, Z1
 	VPXORQ Z2, Z2, Z2
-	MOVQ   CX, R10
-	MOVQ   DX, R11
-	MOVQ   DI, R9
+	VPXORQ Z3, Z3, Z3
+	VPXORQ Z4, Z4, Z4
+	VPXORQ Z5, Z5, Z5
+	MOVQ   DX, R10
+	MOVQ   BX, R11
+	MOVQ   DI, CX
 
 row:
-	VPMOVZXBW (R10), Z4
-	VPMOVZXBW (R11), Z5
-	VPERMB.Z  Z31, Z5, K1, Z6
-	VPERMB.Z  Z30, Z5, K1, Z7
-	VPADDW    Z4, Z0, Z0
-	VPADDW    Z6, Z1, Z1
-	VPADDW    Z7, Z2, Z2
-	ADDQ      SI, R10
-	ADDQ      SI, R11
-	DECQ      R9
-	JNZ       row
-	MOVQ      AX, R9
-	VMOVDQU64 Z0, (R9)
-	LEAQ      (R9)(R8*2), R9
-	VMOVDQU64 Z1, (R9)
-	LEAQ      (R9)(R8*2), R9
-	VMOVDQU64 Z2, (R9)
-	LEAQ      (R9)(R8*2), R9
-	ADDQ      $0x20, CX
-	ADDQ      $0x20, DX
-	ADDQ      $0x40, AX
-	JMP       block
+	VMOVDQU8.Z (R10), K1, Z6
+	VMOVDQU8.Z (R11), K1, Z8
+	VPERMB     Z31, Z8, Z7
+	VPERMB     Z30, Z8, Z8
+	VPUNPCKLBW Z29, Z6, Z9
+	VPUNPCKHBW Z29, Z6, Z6
+	VPADDW     Z9, Z0, Z0
+	VPADDW     Z6, Z1, Z1
+	VPUNPCKLBW Z29, Z7, Z10
+	VPUNPCKHBW Z29, Z7, Z7
+	VPADDW     Z10, Z2, Z2
+	VPADDW     Z7, Z3, Z3
+	VPUNPCKLBW Z29, Z8, Z11
+	VPUNPCKHBW Z29, Z8, Z8
+	VPADDW     Z11, Z4, Z4
+	VPADDW     Z8, Z5, Z5
+	ADDQ       SI, R10
+	ADDQ       SI, R11
+	DECQ       CX
+	JNZ        row
+	MOVQ       AX, CX
+	VMOVDQA64  Z28, Z6
+	VPERMI2Q   Z1, Z0, Z6
+	VMOVDQU64  Z6, (CX)
+	VMOVDQA64  Z27, Z6
+	VPERMI2Q   Z1, Z0, Z6
+	VMOVDQU64  Z6, 64(CX)
+	LEAQ       (CX)(R9*2), CX
+	VMOVDQA64  Z28, Z6
+	VPERMI2Q   Z3, Z2, Z6
+	VMOVDQU64  Z6, (CX)
+	VMOVDQA64  Z27, Z6
+	VPERMI2Q   Z3, Z2, Z6
+	VMOVDQU64  Z6, 64(CX)
+	LEAQ       (CX)(R9*2), CX
+	VMOVDQA64  Z28, Z6
+	VPERMI2Q   Z5, Z4, Z6
+	VMOVDQU64  Z6, (CX)
+	VMOVDQA64  Z27, Z6
+	VPERMI2Q   Z5, Z4, Z6
+	VMOVDQU64  Z6, 64(CX)
+	LEAQ       (CX)(R9*2), CX
+	ADDQ       $0x40, DX
+	ADDQ       $0x40, BX
+	ADDQ       $0x00000080, AX
+	SUBQ       $0x40, R8
+	JMP        block
 
 done:
 	VZEROUPPER
 	RET
+
+DATA unpackedPairs0<>+0(SB)/1, $0x00
+DATA unpackedPairs0<>+1(SB)/1, $0x00
+DATA unpackedPairs0<>+2(SB)/1, $0x00
+DATA unpackedPairs0<>+3(SB)/1, $0x00
+DATA unpackedPairs0<>+4(SB)/1, $0x00
+DATA unpackedPairs0<>+5(SB)/1, $0x00
+DATA unpackedPairs0<>+6(SB)/1, $0x00
+DATA unpackedPairs0<>+7(SB)/1, $0x00
+DATA unpackedPairs0<>+8(SB)/1, $0x01
+DATA unpackedPairs0<>+9(SB)/1, $0x00
+DATA unpackedPairs0<>+10(SB)/1, $0x00
+DATA unpackedPairs0<>+11(SB)/1, $0x00
+DATA unpackedPairs0<>+12(SB)/1, $0x00
+DATA unpackedPairs0<>+13(SB)/1, $0x00
+DATA unpackedPairs0<>+14(SB)/1, $0x00
+DATA unpackedPairs0<>+15(SB)/1, $0x00
+DATA unpackedPairs0<>+16(SB)/1, $0x08
+DATA unpackedPairs0<>+17(SB)/1, $0x00
+DATA unpackedPairs0<>+18(SB)/1, $0x00
+DATA unpackedPairs0<>+19(SB)/1, $0x00
+DATA unpackedPairs0<>+20(SB)/1, $0x00
+DATA unpackedPairs0<>+21(SB)/1, $0x00
+DATA unpackedPairs0<>+22(SB)/1, $0x00
+DATA unpackedPairs0<>+23(SB)/1, $0x00
+DATA unpackedPairs0<>+24(SB)/1, $0x09
+DATA unpackedPairs0<>+25(SB)/1, $0x00
+DATA unpackedPairs0<>+26(SB)/1, $0x00
+DATA unpackedPairs0<>+27(SB)/1, $0x00
+DATA unpackedPairs0<>+28(SB)/1, $0x00
+DATA unpackedPairs0<>+29(SB)/1, $0x00
+DATA unpackedPairs0<>+30(SB)/1, $0x00
+DATA unpackedPairs0<>+31(SB)/1, $0x00
+DATA unpackedPairs0<>+32(SB)/1, $0x02
+DATA unpackedPairs0<>+33(SB)/1, $0x00
+DATA unpackedPairs0<>+34(SB)/1, $0x00
+DATA unpackedPairs0<>+35(SB)/1, $0x00
+DATA unpackedPairs0<>+36(SB)/1, $0x00
+DATA unpackedPairs0<>+37(SB)/1, $0x00
+DATA unpackedPairs0<>+38(SB)/1, $0x00
+DATA unpackedPairs0<>+39(SB)/1, $0x00
+DATA unpackedPairs0<>+40(SB)/1, $0x03
+DATA unpackedPairs0<>+41(SB)/1, $0x00
+DATA unpackedPairs0<>+42(SB)/1, $0x00
+DATA unpackedPairs0<>+43(SB)/1, $0x00
+DATA unpackedPairs0<>+44(SB)/1, $0x00
+DATA unpackedPairs0<>+45(SB)/1, $0x00
+DATA unpackedPairs0<>+46(SB)/1, $0x00
+DATA unpackedPairs0<>+47(SB)/1, $0x00
+DATA unpackedPairs0<>+48(SB)/1, $0x0a
+DATA unpackedPairs0<>+49(SB)/1, $0x00
+DATA unpackedPairs0<>+50(SB)/1, $0x00
+DATA unpackedPairs0<>+51(SB)/1, $0x00
+DATA unpackedPairs0<>+52(SB)/1, $0x00
+DATA unpackedPairs0<>+53(SB)/1, $0x00
+DATA unpackedPairs0<>+54(SB)/1, $0x00
+DATA unpackedPairs0<>+55(SB)/1, $0x00
+DATA unpackedPairs0<>+56(SB)/1, $0x0b
+DATA unpackedPairs0<>+57(SB)/1, $0x00
+DATA unpackedPairs0<>+58(SB)/1, $0x00
+DATA unpackedPairs0<>+59(SB)/1, $0x00
+DATA unpackedPairs0<>+60(SB)/1, $0x00
+DATA unpackedPairs0<>+61(SB)/1, $0x00
+DATA unpackedPairs0<>+62(SB)/1, $0x00
+DATA unpackedPairs0<>+63(SB)/1, $0x00
+GLOBL unpackedPairs0<>(SB), RODATA|NOPTR, $64
+
+DATA unpackedPairs1<>+0(SB)/1, $0x04
+DATA unpackedPairs1<>+1(SB)/1, $0x00
+DATA unpackedPairs1<>+2(SB)/1, $0x00
+DATA unpackedPairs1<>+3(SB)/1, $0x00
+DATA unpackedPairs1<>+4(SB)/1, $0x00
+DATA unpackedPairs1<>+5(SB)/1, $0x00
+DATA unpackedPairs1<>+6(SB)/1, $0x00
+DATA unpackedPairs1<>+7(SB)/1, $0x00
+DATA unpackedPairs1<>+8(SB)/1, $0x05
+DATA unpackedPairs1<>+9(SB)/1, $0x00
+DATA unpackedPairs1<>+10(SB)/1, $0x00
+DATA unpackedPairs1<>+11(SB)/1, $0x00
+DATA unpackedPairs1<>+12(SB)/1, $0x00
+DATA unpackedPairs1<>+13(SB)/1, $0x00
+DATA unpackedPairs1<>+14(SB)/1, $0x00
+DATA unpackedPairs1<>+15(SB)/1, $0x00
+DATA unpackedPairs1<>+16(SB)/1, $0x0c
+DATA unpackedPairs1<>+17(SB)/1, $0x00
+DATA unpackedPairs1<>+18(SB)/1, $0x00
+DATA unpackedPairs1<>+19(SB)/1, $0x00
+DATA unpackedPairs1<>+20(SB)/1, $0x00
+DATA unpackedPairs1<>+21(SB)/1, $0x00
+DATA unpackedPairs1<>+22(SB)/1, $0x00
+DATA unpackedPairs1<>+23(SB)/1, $0x00
+DATA unpackedPairs1<>+24(SB)/1, $0x0d
+DATA unpackedPairs1<>+25(SB)/1, $0x00
+DATA unpackedPairs1<>+26(SB)/1, $0x00
+DATA unpackedPairs1<>+27(SB)/1, $0x00
+DATA unpackedPairs1<>+28(SB)/1, $0x00
+DATA unpackedPairs1<>+29(SB)/1, $0x00
+DATA unpackedPairs1<>+30(SB)/1, $0x00
+DATA unpackedPairs1<>+31(SB)/1, $0x00
+DATA unpackedPairs1<>+32(SB)/1, $0x06
+DATA unpackedPairs1<>+33(SB)/1, $0x00
+DATA unpackedPairs1<>+34(SB)/1, $0x00
+DATA unpackedPairs1<>+35(SB)/1, $0x00
+DATA unpackedPairs1<>+36(SB)/1, $0x00
+DATA unpackedPairs1<>+37(SB)/1, $0x00
+DATA unpackedPairs1<>+38(SB)/1, $0x00
+DATA unpackedPairs1<>+39(SB)/1, $0x00
+DATA unpackedPairs1<>+40(SB)/1, $0x07
+DATA unpackedPairs1<>+41(SB)/1, $0x00
+DATA unpackedPairs1<>+42(SB)/1, $0x00
+DATA unpackedPairs1<>+43(SB)/1, $0x00
+DATA unpackedPairs1<>+44(SB)/1, $0x00
+DATA unpackedPairs1<>+45(SB)/1, $0x00
+DATA unpackedPairs1<>+46(SB)/1, $0x00
+DATA unpackedPairs1<>+47(SB)/1, $0x00
+DATA unpackedPairs1<>+48(SB)/1, $0x0e
+DATA unpackedPairs1<>+49(SB)/1, $0x00
+DATA unpackedPairs1<>+50(SB)/1, $0x00
+DATA unpackedPairs1<>+51(SB)/1, $0x00
+DATA unpackedPairs1<>+52(SB)/1, $0x00
+DATA unpackedPairs1<>+53(SB)/1, $0x00
+DATA unpackedPairs1<>+54(SB)/1, $0x00
+DATA unpackedPairs1<>+55(SB)/1, $0x00
+DATA unpackedPairs1<>+56(SB)/1, $0x0f
+DATA unpackedPairs1<>+57(SB)/1, $0x00
+DATA unpackedPairs1<>+58(SB)/1, $0x00
+DATA unpackedPairs1<>+59(SB)/1, $0x00
+DATA unpackedPairs1<>+60(SB)/1, $0x00
+DATA unpackedPairs1<>+61(SB)/1, $0x00
+DATA unpackedPairs1<>+62(SB)/1, $0x00
+DATA unpackedPairs1<>+63(SB)/1, $0x00
+GLOBL unpackedPairs1<>(SB), RODATA|NOPTR, $64
 
 // func stepsFloat32AVX512(z *byte, symbols *byte, leaf *byte, base *byte, n int)
 // Requires: AVX, AVX512CD, AVX512F, AVX512VL, MMX+

@@ -53,9 +53,8 @@ func (s *scratch) estimate(leaf, base []byte, l layout, offset int64) int {
 	return total
 }
 
-// hopeless tells whether leaf is hardly less than half as large without a base, by
-// a glance: where one gave more than that, a sample costs as much as a tenth of
-// what was gained.
+// hopeless tells by a glance whether leaf is so much larger without a base than
+// s.size that no sample has to be taken.
 func (s *scratch) hopeless(leaf []byte, l layout, offset int64) bool {
 	if len(leaf) <= sampleSize {
 		return false
@@ -70,7 +69,7 @@ func (s *scratch) hopeless(leaf []byte, l layout, offset int64) bool {
 	for i := range w {
 		total += estimatePlane(planes[i*n/w : (i+1)*n/w])
 	}
-	return total > n/2 && !s.matches(leaf[head:][:zstdWindow], w, 4)
+	return total*len(leaf) > n*(s.size+s.size/4) && !s.matches(leaf[head:][:zstdWindow], w, 4)
 }
 
 // steps returns about how many bytes a sample of the steps from base to leaf

@@ -37,6 +37,13 @@ func (g grid) span(r, n int) (from, to int) {
 // firstWhole returns the first row that begins in the leaf.
 func (g grid) firstWhole() int { return min(g.phase, 1) }
 
+// wholeRows returns the first whole row of n elements, and how many there are.
+func (g grid) wholeRows(n int) (first, rows int) {
+	first = g.firstWhole()
+	at, _ := g.span(first, n)
+	return first, max(0, n-at) / g.row
+}
+
 // from returns where rows begin in the elements from at on.
 func (g grid) from(at int) grid {
 	if g.row > 0 {
@@ -65,16 +72,38 @@ func (sc *scaling) contexts(ctx, depth []uint8, g grid) {
 		rowContexts(ctx[:n], depth, nil, anchor)
 		return
 	}
+	done := sc.wholeContexts(ctx, depth, g, 1)
 	for r := range g.rows(n) {
-		from, to := g.span(r, n)
-		shift, cols := sc.ofRow(r, from, to, g)
-		rowContexts(ctx[from:to], depth[from:to], cols, shift)
+		if from, to := g.span(r, n); to-from < g.row || !done {
+			shift, cols := sc.ofRow(r, from, to, g)
+			rowContexts(ctx[from:to], depth[from:to], cols, shift)
+		}
 	}
+}
+
+// wholeContexts is contexts of one whole row in every, if kernels have that.
+func (sc *scaling) wholeContexts(ctx, depth []uint8, g grid, every int) bool {
+	first, n := g.wholeRows(len(depth))
+	if n == 0 {
+		return false
+	}
+	at, _ := g.span(first, len(depth))
+	var rows, cols []int8
+	if len(sc.rows) > 0 {
+		rows = sc.rows[first:]
+	}
+	if len(sc.cols) > 0 {
+		cols = sc.cols
+	}
+	return rowsContextsFast(ctx[at:len(depth)], depth[at:], rows, cols, g.row, n, every)
 }
 
 // contextsOf is contexts of one whole row in every, where there are shifts of rows
 // alone.
 func (sc *scaling) contextsOf(ctx, depth []uint8, g grid, every int) {
+	if sc.wholeContexts(ctx, depth, g, every) {
+		return
+	}
 	for r := g.firstWhole(); r < g.rows(len(depth)); r += every {
 		from, to := g.span(r, len(depth))
 		shift, _ := sc.ofRow(r, from, to, g)
@@ -190,13 +219,13 @@ type scaler struct {
 	curve  curve // by context
 	plain  curve // by depth, of elements whose row and column have no shift
 	depths [maxDepth + 1]uint32
-	seen   [2][contexts]uint64 // how many elements, times 2^32, and the sum of their symbols
+	seen   [4][contexts]uint64 // how many elements, times 2^32, and the sum of their symbols
 	sum    [contexts]uint64
 	n      [contexts]uint64
 	ratio  [2*maxShift + 1]uint64 // mean symbol after a shift, over all depths
 	sums   []uint16
 	window [64]uint8 // contexts
-	both   []uint64  // of columns: sums of symbols, and of what is expected, times 2^32
+	both   []uint64  // of columns: sums of symbols, and of what is expected, times 2^32; or of rows, in turn
 }
 
 // A curve is mean symbols, in 2^-curveBits, below 2^16, and their low and high
@@ -224,7 +253,7 @@ func (s *scaler) fit(symbols, depth []uint8, sc *scaling, g grid) {
 	if len(sc.rows) == 0 {
 		s.sample(symbols, depth, nil, g)
 		for d := range s.depths {
-			x := s.seen[0][d] + s.seen[1][d]
+			x := s.seen[0][d] + s.seen[1][d] + s.seen[2][d] + s.seen[3][d]
 			s.depths[d] = uint32(x >> 32)
 			c := min(anchor+2*d, contexts-1)
 			s.sum[c], s.n[c] = s.sum[c]+x&(1<<32-1), s.n[c]+x>>32
@@ -232,7 +261,7 @@ func (s *scaler) fit(symbols, depth []uint8, sc *scaling, g grid) {
 	} else {
 		s.sample(symbols, depth, sc, g)
 		for c, x := range s.seen[0] {
-			x += s.seen[1][c]
+			x += s.seen[1][c] + s.seen[2][c] + s.seen[3][c]
 			s.sum[c], s.n[c] = x&(1<<32-1), x>>32
 		}
 	}
@@ -257,7 +286,7 @@ func (s *scaler) fit(symbols, depth []uint8, sc *scaling, g grid) {
 // sample sets seen from windows of elements: by the contexts that sc makes of their
 // depths, or by these if sc is nil.
 func (s *scaler) sample(symbols, depth []uint8, sc *scaling, g grid) {
-	s.seen = [2][contexts]uint64{}
+	s.seen = [4][contexts]uint64{}
 	const window = 64
 	every := max(window, len(depth)/sampled*window)
 	for i := 0; i < len(depth); i += every {
@@ -268,10 +297,12 @@ func (s *scaler) sample(symbols, depth []uint8, sc *scaling, g grid) {
 			sc.from(g, i).contexts(w, by, g.from(i))
 			by = w
 		}
-		for len(by) >= 2 && len(sym) >= 2 { // in two tables, as in stepCounts.count
+		for len(by) > 4 && len(sym) > 4 { // in four tables, as in stepCounts.count
 			s.seen[0][by[0]&(contexts-1)] += 1<<32 | uint64(sym[0])
 			s.seen[1][by[1]&(contexts-1)] += 1<<32 | uint64(sym[1])
-			by, sym = by[2:], sym[2:]
+			s.seen[2][by[2]&(contexts-1)] += 1<<32 | uint64(sym[2])
+			s.seen[3][by[3]&(contexts-1)] += 1<<32 | uint64(sym[3])
+			by, sym = by[4:len(by):len(by)], sym[4:len(sym):len(sym)]
 		}
 		for j, c := range by {
 			s.seen[0][c&(contexts-1)] += 1<<32 | uint64(sym[j])
@@ -328,13 +359,13 @@ func (s *scaler) shift(sum uint32, expected uint64, near int8) int8 {
 	if apart*apart <= significant*expected<<curveBits || zero == 0 || expected == 0 {
 		return 0
 	}
-	// The k whose ratio[k]/ratio[0] is nearest to have/expected.
-	twice := 2 * have * zero / expected
+	// The k whose ratio[k]/ratio[0] is nearest to have/expected: below 2^61, each.
+	twice := 2 * have * zero
 	k := int(near) + maxShift
-	for k < 2*maxShift && twice > s.ratio[k]+s.ratio[k+1] {
+	for k < 2*maxShift && twice >= (s.ratio[k]+s.ratio[k+1]+1)*expected {
 		k++
 	}
-	for k > 0 && twice <= s.ratio[k-1]+s.ratio[k] {
+	for k > 0 && twice < (s.ratio[k-1]+s.ratio[k]+1)*expected {
 		k--
 	}
 	return int8(k - maxShift)
@@ -348,11 +379,20 @@ const significant = 6
 func (s *scaler) rows(dst []int8, symbols, depth []uint8, g grid) []int8 {
 	n := len(depth)
 	dst = dst[:0]
+	first, whole := g.wholeRows(n)
+	at, _ := g.span(first, n)
+	s.both = grow(s.both, 2*whole)
+	done := rowsSumsFast(s.both, symbols[at:], depth[at:], &s.plain.bytes, g.row)
 	last := int8(0)
 	for r := range g.rows(n) {
-		from, to := g.span(r, n)
-		k, sum, expected := rowSumsFast(symbols[from:to], depth[from:to], &s.plain.bytes)
-		if from+k < to {
+		var sum uint32
+		var expected uint64
+		if i := r - first; done && i >= 0 && i < whole {
+			sum, expected = uint32(s.both[2*i]), s.both[2*i+1]
+		} else {
+			from, to := g.span(r, n)
+			k := 0
+			k, sum, expected = rowSumsFast(symbols[from:to], depth[from:to], &s.plain.bytes)
 			left, right := s.plain.rowSums(symbols[from+k:to], depth[from+k:to])
 			sum, expected = sum+left, expected+right
 		}
@@ -369,10 +409,10 @@ func (s *scaler) columns(dst []int8, symbols, ctx []uint8, g grid, every int) []
 	rows := len(ctx) / g.row
 	used := (rows + every - 1) / every
 	dst = dst[:0]
-	s.sums = grow(s.sums, 3*g.row)
-	k := columnSumsFast(s.sums, symbols, ctx, &s.curve.bytes, g.row, every, used)
+	s.sums = grow(s.sums, 3*(g.row+63))
+	k, stride := columnSumsFast(s.sums, symbols, ctx, &s.curve.bytes, g.row, every, used)
 	for c := range k {
-		expected := uint64(s.sums[k+c]) + uint64(s.sums[2*k+c])<<8
+		expected := uint64(s.sums[stride+c]) + uint64(s.sums[2*stride+c])<<8
 		dst = append(dst, s.shift(uint32(s.sums[c]), expected, 0))
 	}
 	s.both = grow(s.both, g.row-k)

@@ -22,66 +22,94 @@ func order512(x, t, top reg.VecPhysical) {
 // stepBlock is how many elements steps are computed of at a time.
 const stepBlock = 2 << 10
 
-// steps512 computes the steps and symbols of floats of 16 bits.
+// steps512 computes the steps, symbols and depths of floats of 16 bits.
 func steps512() {
-	TEXT("stepsFloat16AVX512", NOSPLIT, "func(z, symbols, leaf, base *byte, n int)")
+	TEXT("stepsFloat16AVX512", NOSPLIT, "func(z, symbols, depth, leaf, base *byte, n, exponent, mask, top int)")
 	Pragma("noescape")
-	Doc("stepsFloat16AVX512 fills z and symbols with the steps from base to leaf and their symbols; n is a multiple of 32.")
+	Doc("stepsFloat16AVX512 fills z and symbols with the steps from base to leaf and their symbols, and depth with min(31, top - exponents of base), at least 0; n is a multiple of 64.")
 	z := Load(Param("z"), GP64())
 	symbols := Load(Param("symbols"), GP64())
+	depth := Load(Param("depth"), GP64())
 	leaf := Load(Param("leaf"), GP64())
 	base := Load(Param("base"), GP64())
 	n := Load(Param("n"), GP64())
-	low, one, seven, bias, odd := zmm[31], zmm[30], zmm[29], zmm[28], zmm[27]
-	zero := zmm[26]
+	low, one, seven, bias := zmm[31], zmm[30], zmm[29], zmm[28]
+	zero, mask, top, most, lowest := zmm[26], zmm[25], zmm[24], zmm[23], zmm[22]
 	words(0x7fff, low)
 	words(1, one)
 	words(7, seven)
 	words(8*(127+2)+1, bias)
+	words(31, most)
 	VPXORQ(zero, zero, zero)
-	VMOVDQU64(unpackedWords(1), odd)
+	r := GP64()
+	Load(Param("mask"), r)
+	VPBROADCASTW(r.As32(), mask)
+	Load(Param("top"), r)
+	VPBROADCASTW(r.As32(), top)
+	Load(Param("exponent"), r)
+	MOVQ(r, reg.X15)
+	VMOVDQU64(lowBytes(), lowest)
 	Label("loop")
-	SUBQ(U8(32), n)
+	SUBQ(U8(64), n)
 	JL(LabelRef("done"))
-	a, b, t, v := zmm[0], zmm[1], zmm[2], zmm[3]
-	VMOVDQU64(Mem{Base: leaf}, a)
-	VMOVDQU64(Mem{Base: base}, b)
-	// The next block is asked for early: it comes from far.
-	PREFETCHT0(Mem{Base: leaf, Disp: 2 * stepBlock})
-	PREFETCHT0(Mem{Base: base, Disp: 2 * stepBlock})
-	// In both orders the highest bit is wrong, which makes no difference.
-	for _, x := range []reg.VecPhysical{a, b} {
-		VPSRAW(U8(15), x, t)
-		VPTERNLOGD(U8(0x78), low, t, x) // x ^ t & low
+	for h := range 2 {
+		a, b, t, v, d := zmm[h], zmm[2+h], zmm[4], zmm[5], zmm[6+h]
+		VMOVDQU64(Mem{Base: leaf, Disp: 64 * h}, a)
+		VMOVDQU64(Mem{Base: base, Disp: 64 * h}, b)
+		// The next block is asked for early: it comes from far.
+		PREFETCHT0(Mem{Base: leaf, Disp: 64*h + 2*stepBlock})
+		PREFETCHT0(Mem{Base: base, Disp: 64*h + 2*stepBlock})
+		VPSRLW(reg.X15, b, d)
+		VPANDQ(mask, d, d)
+		VPSUBUSW(d, top, d)
+		VPMINUW(most, d, d)
+		// In both orders the highest bit is wrong, which makes no difference.
+		for _, x := range []reg.VecPhysical{a, b} {
+			VPSRAW(U8(15), x, t)
+			VPTERNLOGD(U8(0x78), low, t, x) // x ^ t & low
+		}
+		VPSUBW(b, a, a)
+		VPSRAW(U8(15), a, t)
+		VPADDW(a, a, a)
+		VPXORQ(t, a, a)
+		VMOVDQU64(a, Mem{Base: z, Disp: 64 * h})
+		// The symbol of v = z+1 is v - 1 up to 8; above, the exponent of v as a float
+		// and three bits of its mantissa. No z is taken for -1.
+		VPADDW(one, a, v)
+		VPUNPCKLWD(zero, v, t)
+		VPUNPCKHWD(zero, v, v)
+		VCVTDQ2PS(t, t)
+		VCVTDQ2PS(v, v)
+		VPSRLD(U8(20), t, t)
+		VPSRLD(U8(20), v, v)
+		VPACKUSDW(v, t, b)
+		VPSUBW(bias, b, b)
+		VPMINSW(seven, a, a)
+		VPMAXSW(a, b, b)
 	}
-	VPSUBW(b, a, a)
-	VPSRAW(U8(15), a, t)
-	VPADDW(a, a, a)
-	VPXORQ(t, a, a)
-	VMOVDQU64(a, Mem{Base: z})
-	// The symbol of v = z+1 is v - 1 up to 8; above, the exponent of v as a float
-	// and three bits of its mantissa. No z is taken for -1.
-	VPADDW(one, a, v)
-	VPUNPCKLWD(zero, v, t)
-	VPUNPCKHWD(zero, v, v)
-	VCVTDQ2PS(t, t)
-	VCVTDQ2PS(v, v)
-	VMOVDQA64(odd, b)
-	VPERMI2W(v, t, b)
-	VPSRLW(U8(4), b, b)
-	VPSUBW(bias, b, b)
-	VPMINSW(seven, a, a)
-	VPMAXSW(a, b, b)
-	VPMOVWB(b, b.AsY())
-	VMOVDQU32(b.AsY(), Mem{Base: symbols})
-	ADDQ(U8(64), leaf)
-	ADDQ(U8(64), base)
-	ADDQ(U8(64), z)
-	ADDQ(U8(32), symbols)
+	for i, p := range []reg.Register{symbols, depth} {
+		low, high := zmm[2+4*i], zmm[3+4*i]
+		VPERMT2B(high, lowest, low)
+		VMOVDQU64(low, Mem{Base: p})
+	}
+	ADDQ(U32(128), leaf)
+	ADDQ(U32(128), base)
+	ADDQ(U32(128), z)
+	ADDQ(U8(64), symbols)
+	ADDQ(U8(64), depth)
 	JMP(LabelRef("loop"))
 	Label("done")
 	VZEROUPPER()
 	RET()
+}
+
+// lowBytes picks the low bytes of the words of two vectors.
+func lowBytes() Mem {
+	b := make([]byte, 64)
+	for i := range b {
+		b[i] = byte(2 * i)
+	}
+	return constant("lowBytes", b)
 }
 
 // walk512 undoes steps.
@@ -162,50 +190,66 @@ func depths512() {
 	RET()
 }
 
-// context512 computes contexts of a row.
+// context512 computes contexts of rows.
 func context512() {
-	TEXT("contextAVX512", NOSPLIT, "func(ctx, depth, cols *byte, n, shift int)")
+	TEXT("contextAVX512", NOSPLIT, "func(ctx, depth, cols, shifts *byte, row, rows, every, next, shift int)")
 	Pragma("noescape")
-	Doc("contextAVX512 fills ctx with clamp(shift + cols + 2·depth, 0, 63) for any n; cols may be nil for zeros.")
+	Doc("contextAVX512 fills ctx, in each of rows that are every times row apart, with clamp(shift + shifts + cols + 2·depth, 0, 63), where a row's byte of shifts is next after that of the one before; cols may be nil for zeros.")
 	ctx := Load(Param("ctx"), GP64())
 	depth := Load(Param("depth"), GP64())
 	cols := Load(Param("cols"), GP64())
-	n := Load(Param("n"), GP64())
+	shifts := Load(Param("shifts"), GP64())
+	row := Load(Param("row"), GP64())
+	rows := Load(Param("rows"), GP64())
+	every := Load(Param("every"), GP64())
+	next := Load(Param("next"), GP64())
 	shift := GP64()
 	Load(Param("shift"), shift)
-	s, zero, most := zmm[31], zmm[30], zmm[29]
-	VPBROADCASTB(shift.As32(), s)
+	s, zero, most, all := zmm[31], zmm[30], zmm[29], zmm[28]
+	VPBROADCASTB(shift.As32(), all)
 	VPXORQ(zero, zero, zero)
 	r := GP32()
 	MOVL(U32(63), r)
 	VPBROADCASTB(r, most)
+	whole := wholeOf(row)
+	IMULQ(row, every)
 	i := GP64()
-	XORQ(i, i)
-	KXNORQ(reg.K1, reg.K1, reg.K1)
 	TESTQ(cols, cols)
 	JEQ(LabelRef("plain"))
 	for _, l := range []string{"cols", "plain"} {
-		Label(l)
-		CMPQ(n, U8(64))
-		JGE(LabelRef(l + "whole"))
-		TESTQ(n, n)
-		JLE(LabelRef("done"))
-		MOVQ(I32(-1), reg.RCX)
-		BZHIQ(n, reg.RCX, reg.RCX)
-		KMOVQ(reg.RCX, reg.K1)
-		Label(l + "whole")
-		VMOVDQU8_Z(Mem{Base: depth, Index: i, Scale: 1}, reg.K1, zmm[0])
-		VPADDB(zmm[0], zmm[0], zmm[0])
-		VPADDB(s, zmm[0], zmm[0])
-		if l == "cols" {
-			VMOVDQU8_Z(Mem{Base: cols, Index: i, Scale: 1}, reg.K1, zmm[1])
-			VPADDB(zmm[1], zmm[0], zmm[0])
+		body := func(load, store func(m Mem, z reg.VecPhysical)) {
+			at := func(p reg.Register) Mem { return Mem{Base: p, Index: i, Scale: 1} }
+			load(at(depth), zmm[0])
+			VPADDB(zmm[0], zmm[0], zmm[0])
+			VPADDB(s, zmm[0], zmm[0])
+			if l == "cols" {
+				load(at(cols), zmm[1])
+				VPADDB(zmm[1], zmm[0], zmm[0])
+			}
+			VPMAXSB(zero, zmm[0], zmm[0])
+			VPMINSB(most, zmm[0], zmm[0])
+			store(at(ctx), zmm[0])
 		}
-		VPMAXSB(zero, zmm[0], zmm[0])
-		VPMINSB(most, zmm[0], zmm[0])
-		VMOVDQU8(zmm[0], reg.K1, Mem{Base: ctx, Index: i, Scale: 1})
+		Label(l)
+		SUBQ(U8(1), rows)
+		JL(LabelRef("done"))
+		VPBROADCASTB(Mem{Base: shifts}, s)
+		VPADDB(all, s, s)
+		XORL(i.As32(), i.As32())
+		Label(l + "whole")
+		CMPQ(i, whole)
+		JGE(LabelRef(l + "rest"))
+		body(func(m Mem, z reg.VecPhysical) { VMOVDQU64(m, z) }, func(m Mem, z reg.VecPhysical) { VMOVDQU64(z, m) })
 		ADDQ(U8(64), i)
-		SUBQ(U8(64), n)
+		JMP(LabelRef(l + "whole"))
+		Label(l + "rest")
+		CMPQ(i, row)
+		JGE(LabelRef(l + "next"))
+		body(func(m Mem, z reg.VecPhysical) { VMOVDQU8_Z(m, reg.K1, z) }, func(m Mem, z reg.VecPhysical) { VMOVDQU8(z, reg.K1, m) })
+		Label(l + "next")
+		ADDQ(every, ctx)
+		ADDQ(every, depth)
+		ADDQ(next, shifts)
 		JMP(LabelRef(l))
 	}
 	Label("done")
@@ -213,60 +257,86 @@ func context512() {
 	RET()
 }
 
-// rowSums512 adds up the symbols of a row, and what the curve expects of them.
+// wholeOf returns how many bytes of a row are whole vectors, and sets K1 to those of
+// one that are left.
+func wholeOf(row reg.Register) reg.GPVirtual {
+	whole := GP64()
+	MOVQ(row, whole)
+	ANDQ(I8(-64), whole)
+	left := GP64()
+	MOVQ(row, left)
+	ANDQ(U8(63), left)
+	MOVQ(I32(-1), reg.RCX)
+	BZHIQ(left, reg.RCX, reg.RCX)
+	KMOVQ(reg.RCX, reg.K1)
+	return whole
+}
+
+// rowSums512 adds up the symbols of rows, and what the curve expects of them.
 func rowSums512() {
-	TEXT("rowSumsAVX512", NOSPLIT, "func(symbols, ctx, curve *byte, n int) (sum, expected int)")
+	TEXT("rowSumsAVX512", NOSPLIT, "func(sums, symbols, ctx, curve *byte, row, rows int)")
 	Pragma("noescape")
-	Doc("rowSumsAVX512 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes.")
+	Doc("rowSumsAVX512 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes. It fills sums with two quadwords for each row.")
+	sums := Load(Param("sums"), GP64())
 	symbols := Load(Param("symbols"), GP64())
 	ctx := Load(Param("ctx"), GP64())
 	curve := Load(Param("curve"), GP64())
-	n := Load(Param("n"), GP64())
+	row := Load(Param("row"), GP64())
+	rows := Load(Param("rows"), GP64())
 	lo, hi, zero := zmm[31], zmm[30], zmm[29]
 	sum, sumLo, sumHi := zmm[8], zmm[9], zmm[10]
 	VMOVDQU64(Mem{Base: curve}, lo)
 	VMOVDQU64(Mem{Base: curve, Disp: 64}, hi)
-	for _, z := range []reg.VecPhysical{zero, sum, sumLo, sumHi} {
+	VPXORQ(zero, zero, zero)
+	whole, i := wholeOf(row), GP64()
+	add := func() {
+		for k, to := range []reg.VecPhysical{sum, sumLo, sumHi} {
+			x := []reg.VecPhysical{zmm[0], zmm[2], zmm[3]}[k]
+			VPSADBW(zero, x, x)
+			VPADDQ(x, to, to)
+		}
+	}
+	Label("row")
+	SUBQ(U8(1), rows)
+	JL(LabelRef("done"))
+	for _, z := range []reg.VecPhysical{sum, sumLo, sumHi} {
 		VPXORQ(z, z, z)
 	}
-	KXNORQ(reg.K1, reg.K1, reg.K1)
-	Label("loop")
-	CMPQ(n, U8(64))
-	JGE(LabelRef("whole"))
-	TESTQ(n, n)
-	JLE(LabelRef("done"))
-	MOVQ(I32(-1), reg.RCX)
-	BZHIQ(n, reg.RCX, reg.RCX)
-	KMOVQ(reg.RCX, reg.K1)
+	XORL(i.As32(), i.As32())
 	Label("whole")
-	VMOVDQU8_Z(Mem{Base: symbols}, reg.K1, zmm[0])
-	VMOVDQU8_Z(Mem{Base: ctx}, reg.K1, zmm[1])
+	CMPQ(i, whole)
+	JGE(LabelRef("rest"))
+	VMOVDQU64(Mem{Base: symbols, Index: i, Scale: 1}, zmm[0])
+	VMOVDQU64(Mem{Base: ctx, Index: i, Scale: 1}, zmm[1])
+	VPERMB(lo, zmm[1], zmm[2])
+	VPERMB(hi, zmm[1], zmm[3])
+	add()
+	ADDQ(U8(64), i)
+	JMP(LabelRef("whole"))
+	Label("rest")
+	CMPQ(i, row)
+	JGE(LabelRef("next"))
+	VMOVDQU8_Z(Mem{Base: symbols, Index: i, Scale: 1}, reg.K1, zmm[0])
+	VMOVDQU8_Z(Mem{Base: ctx, Index: i, Scale: 1}, reg.K1, zmm[1])
 	VPERMB_Z(lo, zmm[1], reg.K1, zmm[2])
 	VPERMB_Z(hi, zmm[1], reg.K1, zmm[3])
-	VPSADBW(zero, zmm[0], zmm[0])
-	VPSADBW(zero, zmm[2], zmm[2])
-	VPSADBW(zero, zmm[3], zmm[3])
-	VPADDQ(zmm[0], sum, sum)
-	VPADDQ(zmm[2], sumLo, sumLo)
-	VPADDQ(zmm[3], sumHi, sumHi)
-	ADDQ(U8(64), symbols)
-	ADDQ(U8(64), ctx)
-	SUBQ(U8(64), n)
-	JMP(LabelRef("loop"))
-	Label("done")
+	add()
+	Label("next")
 	VPSLLQ(U8(8), sumHi, sumHi)
 	VPADDQ(sumHi, sumLo, sumLo)
-	for i, z := range []reg.VecPhysical{sum, sumLo} {
-		r := GP64()
-		VEXTRACTI64X4(U8(1), z, zmm[0].AsY())
-		VPADDQ(zmm[0].AsY(), z.AsY(), z.AsY())
-		VEXTRACTI128(U8(1), z.AsY(), zmm[0].AsX())
-		VPADDQ(zmm[0].AsX(), z.AsX(), z.AsX())
-		VPSRLDQ(U8(8), z.AsX(), zmm[0].AsX())
-		VPADDQ(zmm[0].AsX(), z.AsX(), z.AsX())
-		VMOVQ(z.AsX(), r)
-		Store(r, ReturnIndex(i))
-	}
+	VPUNPCKHQDQ(sumLo, sum, zmm[0])
+	VPUNPCKLQDQ(sumLo, sum, sum)
+	VPADDQ(zmm[0], sum, sum)
+	VEXTRACTI64X4(U8(1), sum, zmm[0].AsY())
+	VPADDQ(zmm[0].AsY(), sum.AsY(), sum.AsY())
+	VEXTRACTI128(U8(1), sum.AsY(), zmm[0].AsX())
+	VPADDQ(zmm[0].AsX(), sum.AsX(), sum.AsX())
+	VMOVDQU(sum.AsX(), Mem{Base: sums})
+	ADDQ(U8(16), sums)
+	ADDQ(row, symbols)
+	ADDQ(row, ctx)
+	JMP(LabelRef("row"))
+	Label("done")
 	VZEROUPPER()
 	RET()
 }
@@ -365,56 +435,83 @@ func movedKeys512() {
 func columnSums512() {
 	TEXT("columnSumsAVX512", NOSPLIT, "func(sums, symbols, ctx, curve *byte, stride, rows, n int)")
 	Pragma("noescape")
-	Doc("columnSumsAVX512 fills three arrays of n words at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has. n is a multiple of 32.")
+	Doc("columnSumsAVX512 fills three arrays of n words, rounded up to 64, at sums: of each column, over up to 256 rows that are stride bytes apart, the sums of symbols, of what the low half of curve has for ctx, and of what its high half has.")
 	sums := Load(Param("sums"), GP64())
 	symbols := Load(Param("symbols"), GP64())
 	ctx := Load(Param("ctx"), GP64())
 	curve := Load(Param("curve"), GP64())
 	stride := Load(Param("stride"), GP64())
 	rows := Load(Param("rows"), GP64())
-	n := GP64()
-	Load(Param("n"), n)
-	lo, hi := zmm[31], zmm[30]
+	left := GP64()
+	Load(Param("n"), left)
+	lo, hi, zero, first, second := zmm[31], zmm[30], zmm[29], zmm[28], zmm[27]
 	VMOVDQU64(Mem{Base: curve}, lo)
 	VMOVDQU64(Mem{Base: curve, Disp: 64}, hi)
-	r := GP64()
-	MOVQ(U64(0x5555555555555555), r)
-	KMOVQ(r, reg.K1)
-	left, at, sp, cp, out := GP64(), GP64(), GP64(), GP64(), GP64()
-	MOVQ(n, left)
+	VPXORQ(zero, zero, zero)
+	VMOVDQU64(unpackedPairs(0), first)
+	VMOVDQU64(unpackedPairs(1), second)
+	n, at, sp, cp, out := GP64(), GP64(), GP64(), GP64(), GP64()
+	MOVQ(left, n)
+	ADDQ(U8(63), n)
+	ANDQ(I8(-64), n)
+	KXNORQ(reg.K1, reg.K1, reg.K1)
 	Label("block")
-	SUBQ(U8(32), left)
-	JL(LabelRef("done"))
-	for i := range 3 {
+	TESTQ(left, left)
+	JLE(LabelRef("done"))
+	CMPQ(left, U8(64))
+	JGE(LabelRef("whole"))
+	MOVQ(I32(-1), reg.RCX)
+	BZHIQ(left, reg.RCX, reg.RCX)
+	KMOVQ(reg.RCX, reg.K1)
+	Label("whole")
+	for i := range 6 {
 		VPXORQ(zmm[i], zmm[i], zmm[i])
 	}
 	MOVQ(symbols, sp)
 	MOVQ(ctx, cp)
 	MOVQ(rows, at)
 	Label("row")
-	VPMOVZXBW(Mem{Base: sp}, zmm[4])
-	VPMOVZXBW(Mem{Base: cp}, zmm[5])
-	VPERMB_Z(lo, zmm[5], reg.K1, zmm[6])
-	VPERMB_Z(hi, zmm[5], reg.K1, zmm[7])
-	VPADDW(zmm[4], zmm[0], zmm[0])
-	VPADDW(zmm[6], zmm[1], zmm[1])
-	VPADDW(zmm[7], zmm[2], zmm[2])
+	VMOVDQU8_Z(Mem{Base: sp}, reg.K1, zmm[6])
+	VMOVDQU8_Z(Mem{Base: cp}, reg.K1, zmm[8])
+	VPERMB(lo, zmm[8], zmm[7])
+	VPERMB(hi, zmm[8], zmm[8])
+	for i := range 3 { // in words, eight of sixteen columns and the others
+		VPUNPCKLBW(zero, zmm[6+i], zmm[9+i])
+		VPUNPCKHBW(zero, zmm[6+i], zmm[6+i])
+		VPADDW(zmm[9+i], zmm[2*i], zmm[2*i])
+		VPADDW(zmm[6+i], zmm[2*i+1], zmm[2*i+1])
+	}
 	ADDQ(stride, sp)
 	ADDQ(stride, cp)
 	DECQ(at)
 	JNZ(LabelRef("row"))
 	MOVQ(sums, out)
 	for i := range 3 {
-		VMOVDQU64(zmm[i], Mem{Base: out})
+		for k, order := range []reg.VecPhysical{first, second} {
+			VMOVDQA64(order, zmm[6])
+			VPERMI2Q(zmm[2*i+1], zmm[2*i], zmm[6])
+			VMOVDQU64(zmm[6], Mem{Base: out, Disp: 64 * k})
+		}
 		LEAQ(Mem{Base: out, Index: n, Scale: 2}, out)
 	}
-	ADDQ(U8(32), symbols)
-	ADDQ(U8(32), ctx)
-	ADDQ(U8(64), sums)
+	ADDQ(U8(64), symbols)
+	ADDQ(U8(64), ctx)
+	ADDQ(U32(128), sums)
+	SUBQ(U8(64), left)
 	JMP(LabelRef("block"))
 	Label("done")
 	VZEROUPPER()
 	RET()
+}
+
+// unpackedPairs orders the quadwords of two vectors of words that bytes were
+// unpacked to: those of the first or second half of the bytes.
+func unpackedPairs(half int) Mem {
+	b := make([]byte, 64)
+	for i := range 8 {
+		b[8*i] = byte(4*half + i/4*2 + i&1 + i/2&1*8)
+	}
+	return constant("unpackedPairs"+string(rune('0'+half)), b)
 }
 
 // order512d is order512 for 32 bits.
