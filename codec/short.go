@@ -228,22 +228,63 @@ func appendShortSteps[Z step](s *scratch, dst []byte, z []Z, leaf, base []byte, 
 // are then distributed in some other way.
 func (d *deltaCoder) odd(size int) bool {
 	var h histogram
-	h.count(d.symbols)
-	raw := 0
-	for s := 15; s < len(h); s++ {
-		raw += int(h[s]) * ((s+1)>>3 - 1) // bits below a symbol's mantissa
+	counts := h[:]
+	if few, ok := countLow(d.symbols); ok {
+		counts = few[:]
+	} else {
+		h.count(d.symbols)
 	}
-	own := (int(h.cost()>>logBits) + raw) >> 3
+	total, cost, raw := uint32(0), uint64(0), 0
+	for s, n := range counts {
+		total += n
+		cost += nlogn(n)
+		raw += int(n) * (max(s+1, 8)>>3 - 1) // bits below a symbol's mantissa
+	}
+	own := (int((nlogn(total)-cost)>>logBits) + raw) >> 3
 	return size > own+own/32+shortFrame
+}
+
+// lowSymbols is a power of two: symbols of short leaves are mostly below.
+const lowSymbols = 64
+
+// countLow counts symbols, and returns false if some are not low.
+func countLow(symbols []uint8) (h [lowSymbols]uint32, ok bool) {
+	var t [3][lowSymbols]uint32 // as in histogram.count
+	const high = 0x0101010101010101 * (256 - lowSymbols)
+	for len(symbols) > 8 {
+		x := le.Uint64(symbols)
+		if x&high != 0 {
+			return h, false
+		}
+		h[x%lowSymbols]++
+		t[0][x>>8&(lowSymbols-1)]++
+		t[1][x>>16&(lowSymbols-1)]++
+		t[2][x>>24&(lowSymbols-1)]++
+		h[x>>32&(lowSymbols-1)]++
+		t[0][x>>40&(lowSymbols-1)]++
+		t[1][x>>48&(lowSymbols-1)]++
+		t[2][x>>56&(lowSymbols-1)]++
+		symbols = symbols[8:len(symbols):len(symbols)]
+	}
+	for _, s := range symbols {
+		if s >= lowSymbols {
+			return h, false
+		}
+		h[s]++
+	}
+	for i := range h {
+		h[i] += t[0][i] + t[1][i] + t[2][i]
+	}
+	return h, true
 }
 
 // bestScale returns a scale at which the sample costs little.
 func (k *shortCoder) bestScale(n number) int {
 	scale := -2 * maxDepth
 	for i, z := range k.z {
-		if z != 0 {
-			scale = max(scale, 2*bits.Len32(z)-2*int(k.depth[i]))
-		}
+		// The larger of scale and what z would have, unless that is 0: no branch.
+		more := 2*bits.Len32(z) - 2*int(k.depth[i]) - scale
+		scale += more &^ (more >> 63) &^ ((int(z) - 1) >> 63)
 	}
 	scale = min(scale, contexts-1)
 	least := k.scaleCost(n, scale)
