@@ -1,7 +1,9 @@
 package codec
 
 import (
+	"bytes"
 	"errors"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/zipnode/zipnode/tensor"
@@ -40,5 +42,24 @@ func TestSparseBad(t *testing.T) {
 	long := weights(63, 2*shortMost+100)
 	if _, err := Decode(nil, []byte{version, methodShort, 0, 1}, len(long), against(tensor.BF16, 0, long)); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("short, too long: %v, want ErrCorrupt", err)
+	}
+}
+
+// TestDiffer counts elements that differ, some of them by one bit.
+func TestDiffer(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 31))
+	for _, width := range []int{1, 2, 4} {
+		a := weights(64, 2048)
+		b := bytes.Clone(a)
+		want := 0
+		for i := 0; i < len(a); i += width {
+			if r.IntN(3) == 0 {
+				b[i+r.IntN(width)] ^= 1 << r.IntN(8)
+				want++
+			}
+		}
+		if got := differ(a, b, width); got != want {
+			t.Errorf("%d elements of %d bytes differ, want %d", got, width, want)
+		}
 	}
 }
