@@ -50,6 +50,17 @@ func (f *needFinder) meet(c cid.Cid) {
 
 // node walks a node of the model, and what is under it.
 func (f *needFinder) node(ctx context.Context, c cid.Cid) error {
+	return f.walk(ctx, c, f.node, func() { f.own = append(f.own, c) })
+}
+
+// base walks a tensor that others are deltas of.
+func (f *needFinder) base(ctx context.Context, c cid.Cid) error {
+	return f.walk(ctx, c, f.base, func() {})
+}
+
+// walk meets c and what is under it, once, by way of below, and calls tensor if it
+// is one.
+func (f *needFinder) walk(ctx context.Context, c cid.Cid, below func(context.Context, cid.Cid) error, tensor func()) error {
 	if f.seen[c] {
 		return nil
 	}
@@ -60,23 +71,9 @@ func (f *needFinder) node(ctx context.Context, c cid.Cid) error {
 		return err
 	}
 	if known {
-		f.own = append(f.own, c)
+		tensor()
 	}
-	return f.children(ctx, c, known, f.node)
-}
-
-// base walks a tensor that others are deltas of.
-func (f *needFinder) base(ctx context.Context, c cid.Cid) error {
-	if f.seen[c] {
-		return nil
-	}
-	f.seen[c] = true
-	f.meet(c)
-	known, err := f.tensor(ctx, c)
-	if err != nil {
-		return err
-	}
-	return f.children(ctx, c, known, f.base)
+	return f.children(ctx, c, known, below)
 }
 
 // children calls walk for what is under c; the leaves of a tensor, which its

@@ -23,23 +23,36 @@ const staleAfter = 24 * time.Hour
 // makeTemp makes a directory for this get alone: another may write here at the
 // same time. What killed ones left goes.
 func (o *outDir) makeTemp() error {
-	if err := o.root.MkdirAll(partialDir, 0o700); err != nil {
-		return err
-	}
-	if info, err := o.root.Lstat(partialDir); err != nil || !info.IsDir() { // a link would lead sweep to other files
-		return errors.Join(err, fmt.Errorf("%q is there and is no directory: remove it", partialDir))
-	}
-	o.sweep()
-	for {
-		o.dir = path.Join(partialDir, fmt.Sprintf("%016x", rand.Uint64()))
-		err := o.claim()
-		if err == nil {
-			return o.root.Mkdir(o.dir, 0o700)
-		}
-		if !errors.Is(err, fs.ErrExist) {
+	for tries := 1; ; tries++ {
+		err := o.tryTemp()
+		if tries == 100 || !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		// The name is another's, or the last of the others took partialDir away.
 	}
+}
+
+func (o *outDir) tryTemp() error {
+	err := o.root.MkdirAll(partialDir, 0o700)
+	info, statErr := o.root.Lstat(partialDir)
+	if statErr == nil && !info.IsDir() { // a link would lead sweep to other files
+		return fmt.Errorf("%q is there and is no directory: remove it", partialDir)
+	}
+	if err != nil || statErr != nil {
+		return errors.Join(err, statErr)
+	}
+	o.sweep()
+	o.dir = path.Join(partialDir, fmt.Sprintf("%016x", rand.Uint64()))
+	if err := o.claim(); err != nil {
+		o.dir = "" // not ours
+		return err
+	}
+	if err := o.root.Mkdir(o.dir, 0o700); err != nil {
+		err = errors.Join(err, o.unclaim())
+		o.dir, o.lock = "", nil
+		return err
+	}
+	return nil
 }
 
 // claim makes and locks the file that tells that this get runs.
@@ -48,8 +61,11 @@ func (o *outDir) claim() error {
 	if err != nil {
 		return err
 	}
-	if ok, err := tryLock(f); !ok || err != nil { // no locks here
+	switch ok, err := tryLock(f); {
+	case err != nil: // no locks here
 		return errors.Join(f.Close(), o.root.Remove(o.dir+lockSuffix))
+	case !ok: // another get took it for that of a killed one, and removes what has its name
+		return errors.Join(f.Close(), fs.ErrExist)
 	}
 	o.lock = f
 	return nil
@@ -77,21 +93,28 @@ func (o *outDir) sweep() {
 	}
 	for _, d := range list {
 		dir := path.Join(partialDir, strings.TrimSuffix(d.Name(), lockSuffix))
-		if o.abandoned(dir) {
+		lock, ok := o.abandoned(dir)
+		if ok {
 			_ = o.root.RemoveAll(dir)
+		}
+		if lock != nil {
+			_ = lock.Close() // first: Windows removes no open file
+		}
+		if ok {
 			_ = o.root.Remove(dir + lockSuffix)
 		}
 	}
 }
 
-// abandoned tells whether the get whose temporaries are in dir runs no more.
-func (o *outDir) abandoned(dir string) bool {
+// abandoned tells whether the get whose temporaries are in dir runs no more. A lock
+// that it returns is to be closed once they are gone: a get that has made its lock's
+// file and not locked it yet sees by it that it must take another name.
+func (o *outDir) abandoned(dir string) (lock *os.File, ok bool) {
 	f, err := o.root.OpenFile(dir+lockSuffix, os.O_RDWR, 0)
 	if err != nil {
 		info, err := o.root.Lstat(dir)
-		return err == nil && time.Since(info.ModTime()) > staleAfter
+		return nil, err == nil && time.Since(info.ModTime()) > staleAfter
 	}
-	defer f.Close()
 	free, err := tryLock(f)
-	return err == nil && free
+	return f, err == nil && free
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // tryLock locks f until it is closed, and tells whether it could: nobody else
-// has it locked.
+// has it locked. Packages for it open a path, which may be a link out of the
+// directory that f was opened in.
 func tryLock(f *os.File) (bool, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
