@@ -49,6 +49,10 @@ func (n *Node) Add(ctx context.Context, req AddRequest, progress func(Progress))
 		return AddResult{}, err
 	}
 	defer a.lease.Release()
+	a.lease.For("add " + req.Path)
+	if err := n.store.Flush(); err != nil { // so that a start after a kill knows it
+		return AddResult{}, err
+	}
 	if a.bases, err = n.newBaseFinder(ctx, req.Base, files); err != nil {
 		return AddResult{}, err
 	}

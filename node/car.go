@@ -237,6 +237,10 @@ func (n *Node) Import(ctx context.Context, req ImportRequest, progress func(Prog
 		return ImportResult{}, err
 	}
 	defer l.Release()
+	l.For("import " + req.Path)
+	if err := n.store.Flush(); err != nil { // so that a start after a kill knows it
+		return ImportResult{}, err
+	}
 	res := ImportResult{}
 	rd := dag.NewCARReader(f)
 	roots, err := rd.Header()

@@ -195,6 +195,9 @@ func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
 		return err
 	}
 	g.res.CID = model.String()
+	if err := g.leaseFor(s); err != nil {
+		return err
+	}
 	if g.res.Name, err = g.n.nameOf(model); err != nil {
 		return err
 	}
@@ -241,6 +244,16 @@ func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
 		return err
 	}
 	return g.commit(ctx, model, files, partial)
+}
+
+// leaseFor has the lease know the model, and a start after a kill, before anything
+// comes from peers.
+func (g *getting) leaseFor(s *p2p.Session) error {
+	g.lease.For("model " + g.res.CID)
+	if s == nil || g.req.DryRun {
+		return nil
+	}
+	return g.n.store.Flush()
 }
 
 // bring plans and carries out the nodes of g.only.
