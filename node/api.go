@@ -397,6 +397,18 @@ type StatusResult struct {
 	Writing string        `json:"writing,omitempty"` // the operation that writes now
 	Seeding []SeedingLine `json:"seeding,omitempty"`
 	Lately  []Event       `json:"lately,omitempty"` // the latest first
+
+	// What a verify found and nothing mended since: 256 at most.
+	Damaged []KnownDamage `json:"damaged,omitempty"`
+}
+
+// KnownDamage is a block that is corrupt or missing, as a verify found it.
+type KnownDamage struct {
+	CID    string    `json:"cid"`
+	Where  string    `json:"where"`
+	Reason string    `json:"reason"`
+	Models []string  `json:"models,omitempty"`
+	Found  time.Time `json:"found"`
 }
 
 // Event is a kind of warning, since the process started.
