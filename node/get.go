@@ -183,7 +183,7 @@ func (g *getting) mend(ctx context.Context, s *p2p.Session, err error) (bool, er
 }
 
 // attempt plans and carries out the get once.
-func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
+func (g *getting) attempt(ctx context.Context, s *p2p.Session) (err error) {
 	p := &planner{n: g.n, lease: g.lease, src: asSource(s), units: map[cid.Cid]*unit{}, trust: g.trust, heard: map[peer.ID]int64{}}
 	g.report(Progress{Stage: "plan"})
 	g.keptBytes = 0
@@ -218,7 +218,11 @@ func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
 		if out, err = openOut(g.req.Out); err != nil {
 			return err
 		}
-		defer out.close()
+		defer func() {
+			if out.close(); err != nil {
+				out.unmake()
+			}
+		}()
 		var kept []*outFile
 		if todo, kept, err = g.already(ctx, out, files); err != nil {
 			return err
