@@ -324,6 +324,8 @@ type Damage struct {
 type ExportRequest struct {
 	Ref  string `json:"ref"`
 	Path string `json:"path"` // absolute
+
+	Force bool `json:"force,omitempty"` // replace a file that is there
 }
 
 // ExportResult says what was written.

@@ -56,19 +56,27 @@ func openOut(dir string) (*outDir, error) {
 	}
 }
 
-func tryOut(dir string) (_ *outDir, err error) {
-	o := &outDir{}
-	defer func() {
-		if err != nil {
-			o.unmake()
-		}
-	}()
-	if o.made, err = makeDirs(dir); err != nil {
+func tryOut(dir string) (*outDir, error) {
+	made, err := makeDirs(dir)
+	var o *outDir
+	if err == nil {
+		o, err = enterOut(dir)
+	}
+	if err != nil {
+		(&outDir{made: made}).unmake()
 		return nil, err
 	}
-	if o.root, err = os.OpenRoot(dir); err != nil {
+	o.made = made
+	return o, nil
+}
+
+// enterOut makes temporaries in dir, which is there.
+func enterOut(dir string) (*outDir, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
 		return nil, err
 	}
+	o := &outDir{root: root}
 	if err := o.makeTemp(); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), o.close())
 	}
