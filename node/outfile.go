@@ -50,7 +50,7 @@ func openOut(dir string) (*outDir, error) {
 			continue // another get had made the directory, failed, and removed it again
 		}
 		if errors.Is(err, syscall.ENOTDIR) {
-			return nil, WithCode(CodeUsage, err)
+			return nil, usagef("%s is, or is under, what is no directory: give another to write to", dir)
 		}
 		return o, coded(err)
 	}

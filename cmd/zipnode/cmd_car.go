@@ -94,6 +94,9 @@ func (a *app) exportOut(ctx context.Context, ref string) (err error) {
 		return err
 	}
 	defer f.Close()
+	// At once, where the system lets an open file go: who reads stdout may end before
+	// the file does, and this process with it.
+	_ = os.RemoveAll(dir)
 	_, err = io.Copy(a.stdout, f)
 	return err
 }
