@@ -35,6 +35,14 @@ type AddResult struct {
 	StoredNew    int64   `json:"stored_new"`    // bytes this add wrote to packs
 	Seconds      float64 `json:"seconds"`
 	Replaced     string  `json:"replaced,omitempty"` // the model that Name meant before: still kept, by CID only
+
+	Odd []OddFile `json:"odd,omitempty"` // 100 at most
+}
+
+// OddFile is a file that is kept as it is, and is not what its name says.
+type OddFile struct {
+	Path string `json:"path"`
+	What string `json:"what"` // "no whole safetensors file"
 }
 
 // GetRequest asks to write the model Ref to the directory Out.
