@@ -61,7 +61,7 @@ memory: build ; ./bin/zipnode bench --size 4GiB --most-memory 512MiB --most-heap
 many-tensors: build ; ./bin/zipnode bench --size 8MiB --tensors 100000 --most-memory 256MiB --most-heap 256MiB
 # The table of docs/study.md: 2.4 GB of models and as much again under STUDY; minutes.
 study: ; $(GO) run ./simulations/hub -dir $(STUDY)
-# An analysis of a million small files: under 2 KiB of memory for each.
+# An analysis of a million small files: under half a KiB of memory for each.
 study-million: ; $(GO) test ./simulations/hub -run TestManySmallFiles -v -small 1000000 -timeout 60m
 # The same files by packages from elsewhere, in an environment made for it (3 GB of
 # disk under TMPDIR): FastCDC, zstd and ZipNN. CHECK is a directory of models.

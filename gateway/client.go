@@ -139,7 +139,10 @@ func readAnswer(r io.Reader, result any, progress func(json.RawMessage)) error {
 			Error    *wireError      `json:"error"`
 		}
 		if err := d.Decode(&l); err != nil {
-			return fmt.Errorf("%w: %v", ErrGone, err)
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				return ErrGone
+			}
+			return fmt.Errorf("%w (%v)", ErrGone, err)
 		}
 		switch {
 		case l.Error != nil && l.Error.Code == codeStopping:

@@ -120,5 +120,5 @@ var (
 	ErrNoServer = errors.New("no zipnode answers for this directory")
 
 	// ErrGone says that the server ended before the call did.
-	ErrGone = errors.New("the zipnode that ran this ended before it was done")
+	ErrGone = errors.New("the zipnode that ran this ended before it was done: run the command again to go on")
 )

@@ -49,6 +49,10 @@ func (n *Node) Add(ctx context.Context, req AddRequest, progress func(Progress))
 		return AddResult{}, err
 	}
 	defer a.lease.Release()
+	a.lease.For("add " + req.Path)
+	if err := n.store.Flush(); err != nil { // so that a start after a kill knows it
+		return AddResult{}, err
+	}
 	if a.bases, err = n.newBaseFinder(ctx, req.Base, files); err != nil {
 		return AddResult{}, err
 	}
@@ -96,7 +100,7 @@ func (n *Node) Add(ctx context.Context, req AddRequest, progress func(Progress))
 	return AddResult{
 		CID: model.CID.String(), Packing: packing.String(), Name: req.Name, Files: len(files), Bytes: a.total,
 		Tensors: a.tensors, TensorsNew: a.fresh, TensorsDelta: a.deltas,
-		StoredNew: a.lease.Written(), Seconds: time.Since(start).Seconds(), Replaced: replaced,
+		StoredNew: a.lease.Written(), Seconds: time.Since(start).Seconds(), Replaced: replaced, Odd: a.odd,
 	}, nil
 }
 
@@ -108,6 +112,7 @@ type adding struct {
 	bases  *baseFinder
 	report func(Progress)
 	total  int64 // bytes of all files
+	odd    []OddFile
 
 	mu                     sync.Mutex
 	done                   int64
@@ -136,6 +141,11 @@ func (a *adding) file(ctx context.Context, src sourceFile) (dag.Child, [32]byte,
 	lay, err := layout.Of(f, size)
 	if err != nil {
 		return dag.Child{}, [32]byte{}, err
+	}
+	if what, err := odd(src.path, lay.Format, f, size); err != nil {
+		return dag.Child{}, [32]byte{}, err
+	} else if what != "" && len(a.odd) < maxOdd {
+		a.odd = append(a.odd, OddFile{src.path, what})
 	}
 	p := &pass{a: a, f: f, path: src.path, sum: new(twin.Hash)}
 	p.children.b = dag.NewFileBuilder(a.lease.Emit(ctx))

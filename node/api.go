@@ -35,6 +35,14 @@ type AddResult struct {
 	StoredNew    int64   `json:"stored_new"`    // bytes this add wrote to packs
 	Seconds      float64 `json:"seconds"`
 	Replaced     string  `json:"replaced,omitempty"` // the model that Name meant before: still kept, by CID only
+
+	Odd []OddFile `json:"odd,omitempty"` // 100 at most
+}
+
+// OddFile is a file that is kept as it is, and is not what its name says.
+type OddFile struct {
+	Path string `json:"path"`
+	What string `json:"what"` // "no whole safetensors file"
 }
 
 // GetRequest asks to write the model Ref to the directory Out.
@@ -324,6 +332,8 @@ type Damage struct {
 type ExportRequest struct {
 	Ref  string `json:"ref"`
 	Path string `json:"path"` // absolute
+
+	Force bool `json:"force,omitempty"` // replace a file that is there
 }
 
 // ExportResult says what was written.
@@ -397,6 +407,18 @@ type StatusResult struct {
 	Writing string        `json:"writing,omitempty"` // the operation that writes now
 	Seeding []SeedingLine `json:"seeding,omitempty"`
 	Lately  []Event       `json:"lately,omitempty"` // the latest first
+
+	// What a verify found and nothing mended since: 256 at most.
+	Damaged []KnownDamage `json:"damaged,omitempty"`
+}
+
+// KnownDamage is a block that is corrupt or missing, as a verify found it.
+type KnownDamage struct {
+	CID    string    `json:"cid"`
+	Where  string    `json:"where"`
+	Reason string    `json:"reason"`
+	Models []string  `json:"models,omitempty"`
+	Found  time.Time `json:"found"`
 }
 
 // Event is a kind of warning, since the process started.

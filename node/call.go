@@ -104,6 +104,9 @@ func (n *Node) Call(ctx context.Context, op string, args json.RawMessage, wait t
 		n.logFailure(op, o.writes, err)
 		return nil, err
 	}
+	if err := n.lookAgain(ctx, op); err != nil {
+		n.log.Info("what was damaged is not looked at again", "err", err)
+	}
 	if o.writes {
 		n.log.Info("done", "operation", op, "took", time.Since(start).Round(time.Millisecond))
 	}

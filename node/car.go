@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -88,31 +87,23 @@ func (n *Node) Export(ctx context.Context, req ExportRequest, progress func(Prog
 	if err != nil {
 		return ExportResult{}, err
 	}
-	packing, err := n.packingOf(ctx, model)
-	if err != nil {
-		return ExportResult{}, err
-	}
-	temp := req.Path + ".part"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	f, err := createCar(req.Path, req.Force)
 	if err != nil {
 		return ExportResult{}, coded(err)
 	}
 	w := &carWriter{w: bufio.NewWriterSize(f, 1<<20), seen: cidSet{}, report: progress}
-	err = w.header(packing)
-	if err == nil {
+	packing, err := n.packingOf(ctx, model)
+	if err != nil {
+		return ExportResult{}, coded(f.finish(err))
+	}
+	if err = w.header(packing); err == nil {
 		err = n.closure(ctx, packing, w.block)
 	}
 	if isAbsent(err) {
 		err = WithCode(CodeIntegrity, n.unprovided(model, err))
 	}
-	if err = errors.Join(err, w.w.Flush()); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(temp, req.Path)
-	}
-	if err != nil {
-		return ExportResult{}, coded(errors.Join(err, os.Remove(temp)))
+	if err = f.finish(errors.Join(err, w.w.Flush())); err != nil {
+		return ExportResult{}, coded(err)
 	}
 	return ExportResult{CID: model.String(), Packing: packing.String(), Path: req.Path, Blocks: len(w.seen), Bytes: w.bytes}, nil
 }
@@ -237,6 +228,10 @@ func (n *Node) Import(ctx context.Context, req ImportRequest, progress func(Prog
 		return ImportResult{}, err
 	}
 	defer l.Release()
+	l.For("import " + req.Path)
+	if err := n.store.Flush(); err != nil { // so that a start after a kill knows it
+		return ImportResult{}, err
+	}
 	res := ImportResult{}
 	rd := dag.NewCARReader(f)
 	roots, err := rd.Header()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"github.com/zipnode/zipnode/dag"
 	"github.com/zipnode/zipnode/p2p"
@@ -89,7 +90,7 @@ func coded(err error) error {
 		code = CodeIntegrity
 	case errors.Is(err, dag.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		code = CodeNotFound
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		code = CodeDenied
 	}
 	return &codedError{code, err}

@@ -183,7 +183,7 @@ func (g *getting) mend(ctx context.Context, s *p2p.Session, err error) (bool, er
 }
 
 // attempt plans and carries out the get once.
-func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
+func (g *getting) attempt(ctx context.Context, s *p2p.Session) (err error) {
 	p := &planner{n: g.n, lease: g.lease, src: asSource(s), units: map[cid.Cid]*unit{}, trust: g.trust, heard: map[peer.ID]int64{}}
 	g.report(Progress{Stage: "plan"})
 	g.keptBytes = 0
@@ -195,6 +195,9 @@ func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
 		return err
 	}
 	g.res.CID = model.String()
+	if err := g.leaseFor(s); err != nil {
+		return err
+	}
 	if g.res.Name, err = g.n.nameOf(model); err != nil {
 		return err
 	}
@@ -215,7 +218,11 @@ func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
 		if out, err = openOut(g.req.Out); err != nil {
 			return err
 		}
-		defer out.close()
+		defer func() {
+			if out.close(); err != nil {
+				out.unmake()
+			}
+		}()
 		var kept []*outFile
 		if todo, kept, err = g.already(ctx, out, files); err != nil {
 			return err
@@ -241,6 +248,16 @@ func (g *getting) attempt(ctx context.Context, s *p2p.Session) error {
 		return err
 	}
 	return g.commit(ctx, model, files, partial)
+}
+
+// leaseFor has the lease know the model, and a start after a kill, before anything
+// comes from peers.
+func (g *getting) leaseFor(s *p2p.Session) error {
+	g.lease.For("model " + g.res.CID)
+	if s == nil || g.req.DryRun {
+		return nil
+	}
+	return g.n.store.Flush()
 }
 
 // bring plans and carries out the nodes of g.only.

@@ -315,6 +315,13 @@ func (n *Node) Status(ctx context.Context, _ none) (StatusResult, error) {
 	res.Free, _ = store.FreeSpace(n.cfg.Dir)
 	res.Writing = n.turn.writing()
 	res.Lately = n.lately.events()
+	damaged, err := n.damaged()
+	if err != nil {
+		return res, err
+	}
+	for _, d := range damaged {
+		res.Damaged = append(res.Damaged, KnownDamage(d))
+	}
 	n.netMu.Lock()
 	host, seeder := n.host, n.seeder
 	n.netMu.Unlock()

@@ -41,6 +41,8 @@ type Node struct {
 	started time.Time
 	turn    *turn
 
+	damageMu sync.Mutex // held while the damage that is remembered changes
+
 	netMu    sync.Mutex
 	host     *p2p.Host // nil until the network is needed
 	datastor *leveldb.Datastore

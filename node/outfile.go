@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -35,30 +37,84 @@ type outDir struct {
 	root *os.Root
 	dir  string   // of this get's temporaries, in partialDir
 	lock *os.File // held while this get runs; nil where there are no locks
+	made []string // directories that this get made, the outermost first
 
 	mu sync.Mutex
 	n  int // temporaries made
 }
 
 func openOut(dir string) (*outDir, error) {
-	if err := os.MkdirAll(dir, 0o777); errors.Is(err, syscall.ENOTDIR) {
-		return nil, WithCode(CodeUsage, err)
-	} else if err != nil {
-		return nil, coded(err)
+	for tries := 1; ; tries++ {
+		o, err := tryOut(dir)
+		if tries < 10 && errors.Is(err, fs.ErrNotExist) {
+			continue // another get had made the directory, failed, and removed it again
+		}
+		if errors.Is(err, syscall.ENOTDIR) {
+			return nil, usagef("%s is, or is under, what is no directory: give another to write to", dir)
+		}
+		return o, coded(err)
 	}
+}
+
+func tryOut(dir string) (*outDir, error) {
+	made, err := makeDirs(dir)
+	var o *outDir
+	if err == nil {
+		o, err = enterOut(dir)
+	}
+	if err != nil {
+		(&outDir{made: made}).unmake()
+		return nil, err
+	}
+	o.made = made
+	return o, nil
+}
+
+// enterOut makes temporaries in dir, which is there.
+func enterOut(dir string) (*outDir, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, coded(err)
+		return nil, err
 	}
 	o := &outDir{root: root}
 	if err := o.makeTemp(); err != nil {
-		return nil, coded(errors.Join(fmt.Errorf("%s: %w", dir, err), o.close()))
+		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), o.close())
 	}
 	return o, nil
 }
 
+// makeDirs is os.MkdirAll, and returns which directories it made, the outermost
+// first.
+func makeDirs(dir string) ([]string, error) {
+	var made []string
+	missing := []string{}
+	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); !errors.Is(err, fs.ErrNotExist) || filepath.Dir(d) == d {
+			break
+		}
+		missing = append(missing, d)
+	}
+	for _, d := range slices.Backward(missing) {
+		switch err := os.Mkdir(d, 0o777); {
+		case err == nil:
+			made = append(made, d)
+		case !errors.Is(err, fs.ErrExist):
+			return made, err
+		}
+	}
+	return made, os.MkdirAll(dir, 0o777) // says what is wrong with what is there
+}
+
 // close removes the temporaries that are left.
 func (o *outDir) close() error { return errors.Join(o.unclaim(), o.root.Close()) }
+
+// unmake removes the directories that this get made, if nothing is in them. o is
+// closed, or was never opened.
+func (o *outDir) unmake() {
+	for _, d := range slices.Backward(o.made) {
+		_ = os.Remove(d) // not what is in it
+	}
+}
 
 // state tells what lies where f will be written: nothing, the same file, or
 // something else.

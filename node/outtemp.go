@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,8 +39,8 @@ func (o *outDir) tryTemp() error {
 	if statErr == nil && !info.IsDir() { // a link would lead sweep to other files
 		return fmt.Errorf("%q is there and is no directory: remove it", partialDir)
 	}
-	if err != nil || statErr != nil {
-		return errors.Join(err, statErr)
+	if err = cmp.Or(err, statErr); err != nil {
+		return err
 	}
 	o.sweep()
 	o.dir = path.Join(partialDir, fmt.Sprintf("%016x", rand.Uint64()))

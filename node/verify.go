@@ -29,7 +29,9 @@ func (n *Node) Verify(ctx context.Context, req RefRequest, progress func(Progres
 	v, err := n.store.Verify(ctx, only, func(done, total int64) {
 		progress(Progress{Stage: "verify", Done: done, Total: total})
 	})
-	if err != nil {
+	// It was set aside: should this end before it is known who needs it, and whether
+	// it can be mended, status says what it is.
+	if err = errors.Join(err, n.remember(unmended(v.Damage), false)); err != nil {
 		return VerifyResult{}, err
 	}
 	res := VerifyResult{Blocks: v.Blocks, Bytes: v.Bytes, Leaves: v.Leaves, Corrupt: []Damage{}}
@@ -53,7 +55,7 @@ func (n *Node) Verify(ctx context.Context, req RefRequest, progress func(Progres
 	if len(res.Corrupt) > 0 {
 		n.log.Warn("damage was found", "blocks", len(res.Corrupt), "repaired", res.Repaired, "first", res.Corrupt[0].CID, "where", res.Corrupt[0].Where)
 	}
-	if err := n.store.Flush(); err != nil {
+	if err := n.remember(res.Corrupt, len(only) == 0); err != nil {
 		return res, err
 	}
 	res.Seconds = time.Since(start).Seconds()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/ipfs/go-cid"
 )
@@ -16,7 +15,7 @@ type Collected struct {
 	Packs  int   // written anew without what was removed, or gone
 	Kept   int   // blocks that remain
 	Freed  int64 // bytes by which the packs shrank
-	Leased int64 // bytes kept only for an operation that runs, or was interrupted in the last 24 hours
+	Leased int64 // bytes kept only for operations that run, or were interrupted in the last 24 hours
 }
 
 // CollectOptions say how far a collect goes.
@@ -103,36 +102,6 @@ func (s *Store) collect(ctx context.Context, o CollectOptions) (Collected, error
 	return res, s.compactJournal()
 }
 
-// dropLeft ends the leases that no running operation holds.
-func (s *Store) dropLeft() {
-	s.leases.mu.Lock()
-	defer s.leases.mu.Unlock()
-	for id := range s.leases.left {
-		if _, runs := s.leases.open[id]; !runs {
-			delete(s.leases.left, id)
-			s.index.delete(leaseKey(id))
-		}
-	}
-}
-
-// oldest returns where the oldest lease began to write; with running only those
-// of operations that run count.
-func (s *Store) oldest(running bool) (place, bool) {
-	s.leases.mu.Lock()
-	defer s.leases.mu.Unlock()
-	var first place
-	any := false
-	for id, l := range s.leases.left {
-		if _, open := s.leases.open[id]; !open && (running || time.Now().After(l.until)) {
-			continue
-		}
-		if !any || l.from.less(first) {
-			first, any = l.from, true
-		}
-	}
-	return first, any
-}
-
 // sweep removes from the index what m did not mark and no lease keeps. While it
 // runs, nobody comes to rely on a block.
 func (s *Store) sweep(ctx context.Context, m *marker, o CollectOptions) (Collected, error) {
@@ -149,13 +118,11 @@ func (s *Store) sweep(ctx context.Context, m *marker, o CollectOptions) (Collect
 	if err := m.pins(ctx); err != nil {
 		return res, err
 	}
-	from, leased := s.oldest(o.Interrupted)
-	if leased {
-		if err := m.since(ctx, from); err != nil {
-			return res, err
-		}
+	leased := s.leased(o.Interrupted)
+	if err := m.within(ctx, leased); err != nil {
+		return res, err
 	}
-	w := &sweeping{s: s, m: m, from: from, leased: leased, behind: map[int]bool{}}
+	w := &sweeping{s: s, m: m, leased: leased, behind: map[int]bool{}}
 	res, kept, err := w.count(ctx)
 	if err != nil {
 		return res, err
@@ -176,8 +143,7 @@ func (s *Store) sweep(ctx context.Context, m *marker, o CollectOptions) (Collect
 type sweeping struct {
 	s      *Store
 	m      *marker
-	from   place // what lies here or behind stays, if leased
-	leased bool
+	leased spans        // what lies here stays
 	gone   shortIDs     // tensors that go
 	behind map[int]bool // how many base leaves stand behind a leaf of any of them
 }
@@ -194,7 +160,7 @@ func (w *sweeping) count(ctx context.Context) (res Collected, kept map[uint32]in
 		}
 		marked := w.m.kept(d)
 		lent := marked && w.m.lent(d)
-		if !marked && w.leased && !p.less(w.from) {
+		if !marked && w.leased.has(p) {
 			marked, lent = true, true
 			w.m.block(d)
 		}

@@ -37,6 +37,7 @@ const (
 	tabMember = 'u' // group, tensor → what it is under
 	tabRow    = 'f' // row, tensor → nothing: candidates too
 	tabLabel  = 'o' // tensor digest → what a person would call it
+	tabDamage = 'x' // digest → KnownDamage, as JSON
 	tabMeta   = 'z' // end of the packs, journal's sequence number
 )
 

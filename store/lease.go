@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,12 +17,8 @@ import (
 	"github.com/zipnode/zipnode/dag"
 )
 
-// leaseFor is how long what an interrupted operation wrote is kept, so that a
-// retry finds it again.
-const leaseFor = 24 * time.Hour
-
 // A Lease keeps from being collected all that an operation found or wrote,
-// until Commit or Release. A crash leaves it for 24 hours.
+// until Commit or Release. What of it an interruption leaves is in left.go.
 type Lease struct {
 	s  *Store
 	id uint64
@@ -41,46 +38,6 @@ type leaseSet struct {
 	left map[uint64]leftLease
 }
 
-type leftLease struct {
-	until time.Time
-	from  place
-}
-
-func (s *Store) loadLeases() error {
-	s.leases.open = map[uint64]*Lease{}
-	s.leases.left = map[uint64]leftLease{}
-	return s.index.scan(key(tabLease), func(k, v []byte) (bool, error) {
-		if len(k) != 9 || len(v) < 8 {
-			return true, nil
-		}
-		from, err := decodePlace(v[8:])
-		if err != nil {
-			return false, err
-		}
-		l := leftLease{until: time.Unix(int64(binary.BigEndian.Uint64(v)), 0), from: from}
-		if time.Now().After(l.until) {
-			s.index.delete(k)
-		} else {
-			s.leases.left[binary.BigEndian.Uint64(k[1:])] = l
-		}
-		return true, nil
-	})
-}
-
-func leaseKey(id uint64) []byte { return key(tabLease, binary.BigEndian.AppendUint64(nil, id)) }
-
-// leaveLease notes a lease that begins at from, for 24 hours. leases.mu is held.
-func (s *Store) leaveLease(id uint64, from place) {
-	s.putLease(id, leftLease{until: time.Now().Add(leaseFor), from: from})
-}
-
-// putLease notes what is left of lease id should it be interrupted. leases.mu is
-// held.
-func (s *Store) putLease(id uint64, l leftLease) {
-	s.index.put(leaseKey(id), append(binary.BigEndian.AppendUint64(nil, uint64(l.until.Unix())), l.from.encode()...))
-	s.leases.left[id] = l
-}
-
 // NewLease opens a lease.
 func (s *Store) NewLease() (*Lease, error) {
 	s.appendMu.Lock() // until the lease is known: where the packs end may move back
@@ -92,27 +49,21 @@ func (s *Store) NewLease() (*Lease, error) {
 	l := &Lease{s: s, id: rand.Uint64(), from: from, kept: map[tensorID]struct{}{}}
 	s.leases.mu.Lock()
 	defer s.leases.mu.Unlock()
-	s.leaveLease(l.id, from)
+	s.putLease(l.id, leftLease{until: time.Now().Add(leaseFor), from: from})
 	s.leases.open[l.id] = l
 	return l, nil
 }
 
-// rewind makes every lease keep what lies at end or behind: the packs end there
-// again, and what is appended from here on would lie before where leases began.
-// appendMu is held.
-func (s *Store) rewind(end place) {
-	s.leases.mu.Lock()
-	defer s.leases.mu.Unlock()
-	for id, left := range s.leases.left {
-		if !end.less(left.from) {
-			continue
-		}
-		s.putLease(id, leftLease{until: left.until, from: end})
-		if l := s.leases.open[id]; l != nil {
-			l.mu.Lock()
-			l.from = end
-			l.mu.Unlock()
-		}
+// For says what the lease is for, in any words: should it be interrupted, what it
+// leaves is freed once another lease for the same is committed. Of a process that is
+// killed this is known if the store was flushed since.
+func (l *Lease) For(work string) {
+	ls := &l.s.leases
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if left, ok := ls.left[l.id]; ok {
+		left.work = sha256.Sum256([]byte(work))
+		l.s.putLease(l.id, left)
 	}
 }
 
@@ -332,11 +283,7 @@ func (l *Lease) Commit(ch Change) error {
 	if err := l.s.Apply(ch); err != nil {
 		return err
 	}
-	l.s.leases.mu.Lock()
-	delete(l.s.leases.open, l.id)
-	delete(l.s.leases.left, l.id)
-	l.s.leases.mu.Unlock()
-	l.s.index.delete(leaseKey(l.id)) // at the next flush: a crash leaves it for 24 hours
+	l.s.committed(l)
 	return nil
 }
 
@@ -344,18 +291,7 @@ func (l *Lease) Commit(ch Change) error {
 // hours, so that a retry finds it, unless the disk or the quota was full: then
 // its space is wanted. After Commit it does nothing.
 func (l *Lease) Release() error {
-	l.s.leases.mu.Lock()
-	_, open := l.s.leases.open[l.id]
-	delete(l.s.leases.open, l.id)
-	l.mu.Lock()
-	useless := l.written == 0 || l.full
-	l.mu.Unlock()
-	if open && useless {
-		delete(l.s.leases.left, l.id)
-		l.s.index.delete(leaseKey(l.id))
-	}
-	l.s.leases.mu.Unlock()
-	if !open {
+	if !l.s.interrupted(l) {
 		return nil
 	}
 	l.mu.Lock()

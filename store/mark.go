@@ -301,15 +301,18 @@ func (m *marker) leases(ctx context.Context) error {
 	return nil
 }
 
-// since marks what the recipes written at from or later need: chunks and bases
-// that the operation found, and that only its lease, in memory, kept.
-func (m *marker) since(ctx context.Context, from place) error {
+// within marks what the recipes that lie in leased need: chunks and bases that the
+// operation found, and that only its lease, in memory, kept.
+func (m *marker) within(ctx context.Context, leased spans) error {
+	if len(leased) == 0 {
+		return nil
+	}
 	m.leased = true
 	defer func() { m.leased = false }()
 	var recipes []digest
 	err := m.s.index.scan(key(tabBlock), func(k, v []byte) (bool, error) {
 		p, err := decodePlace(v)
-		if err == nil && p.codec == cid.DagCBOR && !p.less(from) {
+		if err == nil && p.codec == cid.DagCBOR && leased.has(p) {
 			recipes = append(recipes, digest(k[1:]))
 		}
 		return true, errors.Join(err, ctx.Err())

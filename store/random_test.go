@@ -88,6 +88,7 @@ type random struct {
 	machine
 	want   ledger
 	leases []openLease
+	left   [][]byte // that interrupted operations put: kept, while nothing crashes, until a gc --all
 	pool   [][]byte // contents that were ever made: bases of new ones, added again
 	done   []string
 
@@ -98,6 +99,8 @@ type random struct {
 type openLease struct {
 	l    *store.Lease
 	puts [][]byte
+	new  [][]byte // of these, what was not here before: kept when it ends, unless it is full
+	full bool
 }
 
 func newRandom(seed uint64) *random {
@@ -226,7 +229,7 @@ func (r *random) makeRoom(ctx context.Context) error {
 func (r *random) resume(ctx context.Context, disk *storetest.Disk, before, after ledger) error {
 	old := r.machine
 	r.machine = machine{disk: disk}
-	r.leases = nil
+	r.leases, r.left = nil, nil
 	if err := old.close(); err != nil && !store.IsFull(err) {
 		return err
 	}
@@ -297,6 +300,11 @@ func (r *random) agrees(ctx context.Context, l ledger) error {
 			}
 		}
 	}
+	for _, data := range r.left {
+		if b, err := r.s.Get(ctx, dag.Raw(data)); err != nil || string(b.RawData()) != string(data) {
+			return fmt.Errorf("what an interrupted operation put: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -347,6 +355,7 @@ func (r *random) pick() change {
 		}, then: r.forget}
 	case 7:
 		return change{name: "gc --all", steps: true, do: func(ctx context.Context, m *machine) error {
+			r.left = nil
 			_, err := m.s.Collect(ctx, store.CollectOptions{Interrupted: true})
 			return err
 		}, then: r.forget}
@@ -358,6 +367,7 @@ func (r *random) pick() change {
 		}, then: nothing}
 	case 10:
 		return change{name: "rebuild", alone: true, do: func(ctx context.Context, m *machine) error {
+			r.left = nil
 			return errors.Join(m.close(), m.loseIndex(), r.reopen(ctx))
 		}, then: nothing}
 	case 11:
@@ -421,13 +431,21 @@ func (r *random) lease() change {
 			r.leases = append(r.leases, openLease{l: l})
 		}
 		o := &r.leases[len(r.leases)-1]
-		_, err := tryTensor(ctx, o.l, data, base)
+		known, err := m.s.Has(ctx, dag.Raw(data))
+		if err != nil {
+			return err
+		}
+		_, err = tryTensor(ctx, o.l, data, base)
 		if tooDeep(err) {
 			_, err = tryTensor(ctx, o.l, data, nil)
 		}
 		if err == nil {
 			o.puts = append(o.puts, data)
 		}
+		if err == nil && !known {
+			o.new = append(o.new, data)
+		}
+		o.full = o.full || store.IsFull(err) || errors.Is(err, store.ErrQuota)
 		return err
 	}, then: nothing}
 }
@@ -439,6 +457,10 @@ func (r *random) endLease() change {
 		}
 		o := r.leases[0]
 		r.leases = r.leases[1:]
-		return o.l.Release()
+		err := o.l.Release()
+		if err == nil && !o.full {
+			r.left = append(r.left, o.new...)
+		}
+		return err
 	}, then: nothing}
 }

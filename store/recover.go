@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/ipfs/go-cid"
@@ -56,9 +55,9 @@ func (s *Store) recoverTail(lost bool) error {
 	}
 	if found > 0 && !lost {
 		s.log.Info("blocks found behind the last flush", "blocks", found)
-		s.leaveLease(rand.Uint64(), from)
+		return s.endLeases(&from)
 	}
-	return nil
+	return s.endLeases(nil)
 }
 
 func (s *Store) recoverPack(p *pack, from int64) (int, error) {

@@ -144,21 +144,36 @@ func (s *Store) rewrite(ctx context.Context, n uint32) error {
 	if err != nil {
 		return err
 	}
-	for i, b := range blocks {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := s.move(b.d, b.at); err != nil {
-			if IsFull(err) {
-				err = errors.Join(err, s.moveBack(blocks[:i], start, flushes))
-			}
-			return err
-		}
+	m := s.followers(n)
+	moved, err := s.moveAll(ctx, blocks, m)
+	m.done()
+	if IsFull(err) {
+		err = errors.Join(err, s.moveBack(blocks[:moved], start, flushes))
+	}
+	if err != nil {
+		return err
 	}
 	if err := s.Flush(); err != nil {
 		return err
 	}
-	return s.removePack(n)
+	if err := s.removePack(n); err != nil {
+		return err
+	}
+	m.gone()
+	return nil
+}
+
+// moveAll moves blocks, and returns how many it did.
+func (s *Store) moveAll(ctx context.Context, blocks []located, m *moving) (int, error) {
+	for i, b := range blocks {
+		if err := ctx.Err(); err != nil {
+			return i, err
+		}
+		if err := s.move(b.d, b.at, m); err != nil {
+			return i, err
+		}
+	}
+	return len(blocks), nil
 }
 
 // A located is a block and its place.
@@ -186,9 +201,9 @@ func (s *Store) blocksOf(ctx context.Context, n uint32) ([]located, error) {
 	return out, err
 }
 
-// move copies block d to the end of the last pack. A damaged one stays behind:
-// the index forgets it.
-func (s *Store) move(d digest, at place) error {
+// move copies block d to the end of the last pack, and tells m. A damaged one stays
+// behind: the index forgets it.
+func (s *Store) move(d digest, at place, m *moving) error {
 	data, from, err := s.read(nil, d)
 	c := d.cid(from.codec)
 	if err == nil {
@@ -207,7 +222,11 @@ func (s *Store) move(d digest, at place) error {
 	}
 	s.moving = true // the old copy goes: for a moment there are two
 	defer func() { s.moving = false }()
-	_, err = s.append(d, c, data, s.writeSection)
+	if _, err = s.append(d, c, data, s.writeSection); err != nil {
+		return err
+	}
+	to, _, err := s.find(d)
+	m.moved(at, to)
 	return err
 }
 

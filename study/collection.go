@@ -27,12 +27,12 @@ type collection struct {
 	mu       sync.Mutex
 	models   []*model
 	at       map[string]int // of models, by their directories
-	paths    []string       // of files with parts that are encoded
+	paths    paths          // of files with parts that are encoded
 	parts    []part         // each once
-	known    map[digest]int32
+	known    map[sum128]int32
 	groups   map[string][]int32 // of tensors that may be bases of each other
-	files    map[digest]struct{}
-	inodes   map[inode]struct{}
+	files    map[sum128]struct{}
+	inodes   map[uint64]map[uint64]struct{} // by device
 	chunks   *chunkSet
 	dtypes   map[string]*Share
 	formats  map[string]*Share
@@ -52,6 +52,12 @@ type collection struct {
 
 type digest [32]byte
 
+// A sum128 is the first half of a digest: memory is of these, and of a billion
+// files two have the same by chance once in 10^20 collections.
+type sum128 [16]byte
+
+func (d digest) short() sum128 { return sum128(d[:16]) }
+
 // A model is a directory with files of tensors.
 type model struct {
 	name  string
@@ -67,18 +73,24 @@ type use struct {
 	name string
 }
 
-// A part is a tensor, or a run of bytes that is none, each there once.
+// A part is a tensor, or a run of bytes that is none, each there once. Of many
+// small files there are as many parts, so what only tensors have lies elsewhere.
 type part struct {
-	file   int32 // index of its path
 	offset int64
 	size   int64
+	file   int32 // index of its path
+	times  int32 // in all files
+	model  int32
+	tensor bool
+	*features
+}
+
+// features are what is known of a part beyond its bytes.
+type features struct {
 	dtype  tensor.DType
 	row    int // elements
-	tensor bool
-	times  int32 // in all files
 	sample place
 	layer  string
-	model  int32
 
 	near    int32   // the nearest part that was met before; -1 for none
 	apart   float64 // bit distance to that
@@ -88,13 +100,17 @@ type part struct {
 	deltas  int32   // of times, those in which it is a delta of the root's
 }
 
+// opaque are the features of all parts that are no tensors and in no model's place
+// for one. Nothing writes them.
+var opaque = &features{dtype: tensor.Opaque, near: -1, root: -1}
+
 // minSample is the size in bytes from which on a tensor is compared with others.
 const minSample = 256
 
 func newCollection(o *Options, s *spill) *collection {
 	return &collection{
-		o: o, spill: s, at: map[string]int{}, known: map[digest]int32{}, groups: map[string][]int32{},
-		files: map[digest]struct{}{}, inodes: map[inode]struct{}{}, chunks: newChunkSet(),
+		o: o, spill: s, at: map[string]int{}, known: map[sum128]int32{}, groups: map[string][]int32{},
+		files: map[sum128]struct{}{}, inodes: map[uint64]map[uint64]struct{}{}, chunks: newChunkSet(),
 		dtypes: map[string]*Share{}, formats: map[string]*Share{},
 	}
 }
@@ -142,10 +158,15 @@ func (c *collection) meet(s source) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if id, ok := inodeOf(s.info); ok {
-		if _, seen := c.inodes[id]; seen {
+		dev := c.inodes[id.dev]
+		if dev == nil {
+			dev = map[uint64]struct{}{}
+			c.inodes[id.dev] = dev
+		}
+		if _, seen := dev[id.ino]; seen {
 			return false
 		}
-		c.inodes[id] = struct{}{}
+		dev[id.ino] = struct{}{}
 	}
 	c.total += s.info.Size()
 	return true
@@ -173,7 +194,7 @@ func (c *collection) keep(root string, s source, f *readFile) error {
 	c.bytes += f.size
 	c.cached += f.cached
 	c.share(c.formats, f.format, f.size)
-	whole := f.digest()
+	whole := f.digest().short()
 	_, there := c.files[whole]
 	if there {
 		c.again += f.size
@@ -198,11 +219,10 @@ func (c *collection) keep(root string, s source, f *readFile) error {
 			c.held += p.extent.Size
 			c.share(c.dtypes, string(p.extent.DType), p.extent.Size)
 		}
-		k, known := c.known[p.hash]
+		k, known := c.known[p.hash.short()]
 		if !known {
 			if file < 0 {
-				file = int32(len(c.paths))
-				c.paths = append(c.paths, s.path)
+				file = c.paths.add(s.path)
 			}
 			var err error
 			if k, err = c.fresh(p, file, m); err != nil {
@@ -213,6 +233,10 @@ func (c *collection) keep(root string, s source, f *readFile) error {
 		}
 		c.parts[k].times++
 		if p.tensor && m >= 0 {
+			if c.parts[k].features == opaque { // bytes that are no tensor elsewhere
+				own := *opaque
+				c.parts[k].features = &own
+			}
 			c.models[m].uses = append(c.models[m].uses, use{k, p.extent.Name})
 		}
 	}
@@ -230,9 +254,10 @@ func (c *collection) share(in map[string]*Share, name string, size int64) {
 // fresh adds a part that was not met before.
 func (c *collection) fresh(p *readPart, file int32, m int) (int32, error) {
 	k := int32(len(c.parts))
-	x := part{
-		file: file, offset: p.extent.Offset, size: p.extent.Size, dtype: p.extent.DType, row: p.extent.Shape.Row(),
-		tensor: p.tensor, near: -1, root: -1, model: int32(m),
+	x := part{file: file, offset: p.extent.Offset, size: p.extent.Size, tensor: p.tensor, model: int32(m), features: opaque}
+	if row := p.extent.Shape.Row(); p.tensor || p.extent.DType != tensor.Opaque || row != 0 {
+		// A copy of the name: it lies among those of all tensors of the file.
+		x.features = &features{dtype: tensor.DType(strings.Clone(string(p.extent.DType))), row: row, near: -1, root: -1}
 	}
 	if p.sample != nil {
 		var err error
@@ -244,7 +269,7 @@ func (c *collection) fresh(p *readPart, file int32, m int) (int32, error) {
 		c.groups[group] = append(c.groups[group], k)
 	}
 	c.parts = append(c.parts, x)
-	c.known[p.hash] = k
+	c.known[p.hash.short()] = k
 	return k, nil
 }
 

@@ -101,7 +101,7 @@ func (c *collection) keepAll(ctx context.Context) (int64, error) {
 		c.problem(dir, err)
 	})
 	for i := range c.parts {
-		dir := c.modelDir(c.paths[c.parts[i].file])
+		dir := c.modelDir(c.paths.of(c.parts[i].file))
 		if dir == "" || failed[dir] {
 			stored += c.parts[i].size
 		}
@@ -149,7 +149,7 @@ func (c *collection) encode(ctx context.Context, t *totals) error {
 				defer encoders.Put(e)
 				x, f, err := c.piece(e, p)
 				if err != nil {
-					c.problem(c.paths[c.parts[p.part].file], err)
+					c.problem(c.paths.of(c.parts[p.part].file), err)
 					return nil
 				}
 				t.mu.Lock()
@@ -233,7 +233,7 @@ func (c *collection) bytesOf(k int32, at, n int64) ([]byte, error) {
 	if n = min(n, p.size-at); n <= 0 {
 		return nil, nil
 	}
-	f, err := os.Open(c.paths[p.file])
+	f, err := os.Open(c.paths.of(p.file))
 	if err != nil {
 		return nil, err
 	}

@@ -131,6 +131,9 @@ func (a *app) helpCmd(root *cobra.Command) {
 var fromEnv = []string{"dir", "json", "quiet", "progress", "wait", "timeout", "verbose",
 	"listen", "bootstrap", "no-mdns", "public", "quota"}
 
+// storeless are the commands that need no store, nor a home to look for it in.
+var storeless = []string{"analyze", "bench", "demo", "help", "version"}
+
 // prepare completes the flags, and begins the time of --timeout.
 func (a *app) prepare(cmd *cobra.Command) error {
 	if err := a.environment(cmd.Flags()); err != nil {
@@ -145,7 +148,7 @@ func (a *app) prepare(cmd *cobra.Command) error {
 	if a.timeout < 0 {
 		return usagef("%s must not be negative", a.source("timeout"))
 	}
-	if err := a.findDir(); err != nil {
+	if err := a.findDir(); err != nil && !slices.Contains(storeless, cmd.Name()) {
 		return err
 	}
 	if a.timeout > 0 {

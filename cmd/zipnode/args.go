@@ -46,6 +46,9 @@ const refWords = "the CID or name of a model"
 // absPath returns the absolute path of a file that the user named. It must be
 // UTF-8: it goes to the daemon as JSON, which would make another name of it.
 func absPath(path string) (string, error) {
+	if path == "" {
+		return "", usagef("an empty path was given: name a file or directory")
+	}
 	abs, err := filepath.Abs(path)
 	if err == nil && !utf8.ValidString(abs) {
 		return "", usagef("the path %q is not UTF-8: rename it, or what part of it is not", abs)

@@ -38,6 +38,7 @@ Hidden files are part of a model; .git, .cache and empty directories are not.`,
 				a.note("%s meant %s before; that model is kept and goes by its CID ('zipnode rm %s' lets it go)",
 					plain(r.Name), r.Replaced, r.Replaced)
 			}
+			a.noteOdd(r.Odd)
 			return a.print(r, []string{r.CID}, func(w io.Writer) { printAdd(w, &r) })
 		}),
 	}
@@ -46,6 +47,18 @@ Hidden files are part of a model; .git, .cache and empty directories are not.`,
 	f.StringVar(&req.Base, "base", "", "store it against this CID or name, or none (default: whichever is best)")
 	f.BoolVar(&req.NoPin, "no-pin", false, "let gc free it")
 	return cmd
+}
+
+// noteOdd says which files may not be what the user thinks that they are: the
+// model is kept, but the download may have ended early.
+func (a *app) noteOdd(odd []node.OddFile) {
+	for i, f := range odd {
+		if i == 5 {
+			a.note("and %s more", count(len(odd)-i, "odd file"))
+			return
+		}
+		a.note("%s is %s: it is kept as it is, byte for byte", plain(f.Path), f.What)
+	}
 }
 
 func completeAdd(req *node.AddRequest, path string) error {

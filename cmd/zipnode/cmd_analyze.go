@@ -79,9 +79,12 @@ func (a *app) analyze(ctx context.Context, roots []string, html string, o *study
 	if !r.Partial {
 		return nil
 	}
-	n := len(r.Problems) + r.More
-	return node.WithCode(node.CodePartial, fmt.Errorf("%s could not be looked at, and is not in the figures: %s: %s",
-		count(n, "file"), r.Problems[0].Path, r.Problems[0].Reason))
+	n, is := len(r.Problems)+r.More, "is"
+	if n > 1 {
+		is = "are"
+	}
+	return node.WithCode(node.CodePartial, fmt.Errorf("%s could not be looked at, and %s not in the figures: %s: %s",
+		count(n, "file"), is, r.Problems[0].Path, r.Problems[0].Reason))
 }
 
 // analyzeCode gives an error about a directory that was asked for its code.

@@ -16,12 +16,14 @@ import (
 
 func (a *app) exportCmd() *cobra.Command {
 	var out string
+	var force bool
 	cmd := &cobra.Command{
 		Use:   "export CID|NAME -o FILE",
 		Short: "Write a model as one CAR file",
 		Long: `Writes all blocks that rebuild a model, bases among them, to a CAR file. 'zipnode
 import' takes it; so does any IPFS tool. FILE may be - for stdout, by way of a
-temporary file of the same size.`,
+temporary file of the same size. A FILE that is there is replaced only with
+--force.`,
 		Example: "  zipnode export my-model -o my-model.car",
 		Args:    exactly(refWords), ValidArgsFunction: a.completeRef,
 		RunE: a.run(func(ctx context.Context, args []string) error {
@@ -35,7 +37,7 @@ temporary file of the same size.`,
 			case out == "-":
 				return a.exportOut(ctx, args[0])
 			}
-			r, err := a.export(ctx, args[0], out)
+			r, err := a.export(ctx, args[0], out, force)
 			if err != nil {
 				return err
 			}
@@ -45,10 +47,11 @@ temporary file of the same size.`,
 		}),
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "write to this `file`")
+	cmd.Flags().BoolVar(&force, "force", false, "replace a file that is there")
 	return cmd
 }
 
-func (a *app) export(ctx context.Context, ref, out string) (*node.ExportResult, error) {
+func (a *app) export(ctx context.Context, ref, out string, force bool) (*node.ExportResult, error) {
 	path, err := absPath(out)
 	if err != nil {
 		return nil, err
@@ -57,7 +60,7 @@ func (a *app) export(ctx context.Context, ref, out string) (*node.ExportResult, 
 		return nil, err
 	}
 	var r node.ExportResult
-	return &r, a.call(ctx, "export", node.ExportRequest{Ref: ref, Path: path}, &r)
+	return &r, a.call(ctx, "export", node.ExportRequest{Ref: ref, Path: path, Force: force}, &r)
 }
 
 // checkTarget returns an error unless a file may be made at path: the node
@@ -83,7 +86,7 @@ func (a *app) exportOut(ctx context.Context, ref string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	path := filepath.Join(dir, "model.car")
-	if _, err := a.export(ctx, ref, path); err != nil {
+	if _, err := a.export(ctx, ref, path, false); err != nil {
 		return err
 	}
 	f, err := os.Open(path)
@@ -91,6 +94,9 @@ func (a *app) exportOut(ctx context.Context, ref string) (err error) {
 		return err
 	}
 	defer f.Close()
+	// At once, where the system lets an open file go: who reads stdout may end before
+	// the file does, and this process with it.
+	_ = os.RemoveAll(dir)
 	_, err = io.Copy(a.stdout, f)
 	return err
 }

@@ -79,6 +79,9 @@ func completeGet(req *node.GetRequest) error {
 	if req.Out == "" {
 		req.Out = filepath.FromSlash(req.Ref)
 	}
+	if req.Out == "-" {
+		return usagef("get writes files into a directory, not to stdout: name it with -o")
+	}
 	out, err := absPath(req.Out)
 	req.Out = out
 	return err

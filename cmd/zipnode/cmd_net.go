@@ -107,7 +107,8 @@ func (a *app) statusCmd() *cobra.Command {
 		Long: `Tells what the store holds and takes, and what room is left; of a daemon also its
 addresses, its peers, which models it seeds, and what went wrong lately: peers
 banned, blocks damaged, operations failed. PROVIDERS counts the nodes found that
-announce a model, this one too.`,
+announce a model, this one too. DAMAGED is what a verify found, until it is
+mended.`,
 		Args: exactly(),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			var r node.StatusResult
@@ -152,8 +153,34 @@ func printStatus(w io.Writer, r *node.StatusResult) {
 		t.add("writing", r.Writing)
 	}
 	t.write(w)
+	printDamaged(w, r.Damaged)
 	printSeeding(w, r.Seeding)
 	printLately(w, r.Lately)
+}
+
+// shownDamage is how many damages are listed; --json has them all.
+const shownDamage = 10
+
+// printDamaged lists what verify found and nothing mended.
+func printDamaged(w io.Writer, list []node.KnownDamage) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	t := table{}
+	t.add("DAMAGED", "FOUND", "WHERE", "REASON")
+	for i, d := range list {
+		if i == shownDamage {
+			t.add(fmt.Sprintf("and %d more", len(list)-i))
+			break
+		}
+		t.add(d.CID, d.Found.Local().Format(time.DateTime), d.Where, oneLine(d.Reason))
+		for _, m := range d.Models {
+			t.add("  needed by " + m)
+		}
+	}
+	t.write(w)
+	fmt.Fprintln(w, "'zipnode verify --bootstrap ADDR' fetches it from a peer that has it; adding the model again mends it too")
 }
 
 // printLately lists the warnings since the daemon started.

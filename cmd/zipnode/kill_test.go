@@ -227,7 +227,7 @@ func (k killing) check(t *testing.T, dir, out string) error {
 			return err
 		}
 	}
-	if err := has(t, dir, k.before, k.after); err != nil {
+	if _, err := has(t, dir, k.before, k.after); err != nil {
 		return err
 	}
 	k.run(t, dir)
@@ -239,8 +239,12 @@ func (k killing) check(t *testing.T, dir, out string) error {
 			return err
 		}
 	}
-	if err := has(t, dir, k.after); err != nil {
+	left, err := has(t, dir, k.after)
+	if err != nil {
 		return fmt.Errorf("done again: %w", err)
+	}
+	if k.args[0] != "rm" && k.args[0] != "gc" && left > 0 {
+		return fmt.Errorf("done again, and %d bytes are still kept for the one that was killed", left)
 	}
 	return nil
 }
@@ -280,22 +284,24 @@ func wholeFiles(got, want string, all bool) error {
 }
 
 // has opens the store in dir, and returns an error unless it has the models of
-// one of worlds, each byte for byte, and nothing damaged, before and after a gc.
-func has(t *testing.T, dir string, worlds ...named) (err error) {
+// one of worlds, each byte for byte, and nothing damaged, before and after a gc. It
+// returns the bytes that the gc keeps for interrupted operations.
+func has(t *testing.T, dir string, worlds ...named) (left int64, err error) {
 	n, err := node.Open(t.Context(), node.Config{Dir: dir, Wait: time.Minute})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
+	var res node.GCResult
 	for range 2 {
 		if err := hasOneOf(t, n, worlds); err != nil {
-			return err
+			return 0, err
 		}
-		if err := callNode(t.Context(), n, "gc", node.GCRequest{}, nil); err != nil {
-			return err
+		if err := callNode(t.Context(), n, "gc", node.GCRequest{}, &res); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	return res.Leased, nil
 }
 
 func hasOneOf(t *testing.T, n *node.Node, worlds []named) error {

@@ -50,12 +50,15 @@ func main() {
 
 var errInterrupted = errors.New("interrupted")
 
-// interruptible returns a context that ends at the first interrupt or
-// termination signal. The second one ends the process at once.
+// interruptible returns a context that ends at the first interrupt, termination
+// or hang-up signal. The second one ends the process at once.
 func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup
+		signal.Notify(signals, syscall.SIGHUP) // the terminal is gone
+	}
 	go func() {
 		<-signals
 		cancel(errInterrupted)

@@ -13,8 +13,8 @@ import (
 var smallFiles = flag.Int("small", 5000, "small files of TestManySmallFiles")
 
 // Of many small files, which are no models, an analysis tells how many there
-// are and what of them is there again; it needs less than 2 KiB of memory for
-// each. Not -short; a million: make study-million.
+// are and what of them is there again; it needs less than half a KiB of memory
+// for each. Not -short; a million: make study-million.
 func TestManySmallFiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes thousands of files")
@@ -58,7 +58,7 @@ func TestManySmallFiles(t *testing.T) {
 			t.Errorf("%d files differ, want %d", d.Unique, want)
 		}
 	}
-	if limit := uint64(64<<20 + 2048*n); most > limit {
+	if limit := uint64(64<<20 + 512*n); most > limit {
 		t.Errorf("the heap in use was %d MiB, want at most %d", most>>20, limit>>20)
 	}
 }
