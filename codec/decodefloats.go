@@ -61,15 +61,12 @@ func (d *laneDecoder) decodeFloats(dst, base []byte, n number, in rowReader, pai
 			fours = d.findRound(base[:size], n, &in)
 		}
 		if n.width == 2 {
-			src, err = d.decodeFound16(maxLanes, fours, src)
+			src, err = d.finishFloats16((*[2 * maxLanes]byte)(dst), (*[2 * maxLanes]byte)(base), fours, src)
 		} else {
 			src, err = d.finish32((*[4 * maxLanes]byte)(dst), (*[4 * maxLanes]byte)(base), src)
 		}
 		if err != nil {
 			return 0, nil, err
-		}
-		if n.width == 2 {
-			walkRound16((*[2 * maxLanes]byte)(dst), (*[2 * maxLanes]byte)(base), &d.round.steps16)
 		}
 		dst, base = dst[size:], base[size:]
 	}

@@ -177,11 +177,11 @@ func (d *laneDecoder) renormalise(src []byte, low uint64) ([]byte, error) {
 		d.states[j] = d.states[j]<<16 | uint32(le.Uint16(words[at&(roundWords-2):]))
 		at += 2
 	}
-	return left(src, at)
+	return skip(src, at)
 }
 
-// left returns src without the first n bytes.
-func left(src []byte, n int) ([]byte, error) {
+// skip returns src without the first n bytes.
+func skip(src []byte, n int) ([]byte, error) {
 	if n > len(src) {
 		return nil, corrupt("lanes: out of words")
 	}

@@ -79,13 +79,13 @@ func (d *laneDecoder) finish32(dst, base *[4 * maxLanes]byte, src []byte) ([]byt
 	at, rest, third := d.takeInOrder32(words)
 	if rest>>restBit&1 == 0 {
 		walkRound32(dst, base, &d.round.steps32)
-		return left(src, int(at))
+		return skip(src, int(at))
 	}
 	at = d.restInOrder32(dst, base, words, at)
 	if third != 0 {
 		at = d.third32(dst, base, words, at, bits.Reverse64(third))
 	}
-	return left(src, int(at))
+	return skip(src, int(at))
 }
 
 // third32 takes the third portion.
