@@ -89,17 +89,17 @@ func (t *roundTables) findPaired(states *[maxLanes]uint32, ctx *[maxLanes]uint8)
 		t.found[j], t.found[j-1] = e0, e1
 		e2, e3 := t.findUnclamped(states[j-2], ctx[j-4]), t.findUnclamped(states[j-3], ctx[j-6])
 		t.found[j-2], t.found[j-3] = e2, e3
-		fours = fours<<2 | uint64(e0|e1|e2|e3)>>restBit&3
+		fours = fours*2 + (e0|e1|e2|e3)>>restBit&1
 		e0, e1 = t.findUnclamped(states[j-4], ctx[j-1]), t.findUnclamped(states[j-5], ctx[j-3])
 		t.found[j-4], t.found[j-5] = e0, e1
 		e2, e3 = t.findUnclamped(states[j-6], ctx[j-5]), t.findUnclamped(states[j-7], ctx[j-7])
 		t.found[j-6], t.found[j-7] = e2, e3
-		fours = fours<<2 | uint64(e0|e1|e2|e3)>>restBit&3
+		fours = fours*2 + (e0|e1|e2|e3)>>restBit&1
 	}
 	return fours
 }
 
 // findUnclamped is find in paired context c.
-func (t *roundTables) findUnclamped(x uint32, c uint8) int64 {
+func (t *roundTables) findUnclamped(x uint32, c uint8) uint64 {
 	return t.entry[(t.pairedRow[c]+x&t.pairedMask[c])&(maxTables<<maxBits-1)]
 }

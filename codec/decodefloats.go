@@ -61,17 +61,12 @@ func (d *laneDecoder) decodeFloats(dst, base []byte, n number, in rowReader, pai
 			fours = d.findRound(base[:size], n, &in)
 		}
 		if n.width == 2 {
-			src, err = d.decodeFound16(maxLanes, fours, src)
+			src, err = d.finishFloats16((*[2 * maxLanes]byte)(dst), (*[2 * maxLanes]byte)(base), fours, src)
 		} else {
-			src, err = d.decodeFound32(maxLanes, fours, src)
+			src, err = d.finish32((*[4 * maxLanes]byte)(dst), (*[4 * maxLanes]byte)(base), src)
 		}
 		if err != nil {
 			return 0, nil, err
-		}
-		if n.width == 2 {
-			walkRound16((*[2 * maxLanes]byte)(dst), (*[2 * maxLanes]byte)(base), &d.round.steps16)
-		} else {
-			walkRound32((*[4 * maxLanes]byte)(dst), (*[4 * maxLanes]byte)(base), &d.round.steps32)
 		}
 		dst, base = dst[size:], base[size:]
 	}
@@ -102,7 +97,7 @@ func (r *rowReader) next(n int) (shift int8, k int) {
 }
 
 // findRound finds the entries of all lanes, where the base's floats are known, and
-// returns which four have a symbol with restFlag among them.
+// returns which four have further portions among them.
 func (d *laneDecoder) findRound(base []byte, n number, in *rowReader) (fours uint64) {
 	t := &d.round
 	shift, k := in.next(maxLanes)
@@ -123,7 +118,7 @@ func (d *laneDecoder) findRound(base []byte, n number, in *rowReader) (fours uin
 
 // find returns the entry of state x where the highest bits of the base's float are
 // top.
-func (f *floatTable) find(t *roundTables, x, top uint32) int64 {
+func (f *floatTable) find(t *roundTables, x, top uint32) uint64 {
 	return t.entry[(f.row[top]+x&f.mask[top])&(maxTables<<maxBits-1)]
 }
 
@@ -133,11 +128,15 @@ func (t *roundTables) findFloats16(states *[maxLanes]uint32, base *[2 * maxLanes
 	_, _, _, _ = t.mask[0], states[0], base[0], f.mask[0]
 	for j := maxLanes - 1; j > 0; j -= 4 {
 		b := base[2*j-6 : 2*j+2]
-		e0, e1 := f.find(t, states[j], uint32(le.Uint16(b[6:]))>>shift), f.find(t, states[j-1], uint32(le.Uint16(b[4:]))>>shift)
-		t.found[j], t.found[j-1] = e0, e1
-		e2, e3 := f.find(t, states[j-2], uint32(le.Uint16(b[2:]))>>shift), f.find(t, states[j-3], uint32(le.Uint16(b[0:]))>>shift)
-		t.found[j-2], t.found[j-3] = e2, e3
-		fours = fours<<2 | uint64(e0|e1|e2|e3)>>restBit&3
+		e0 := f.find(t, states[j], uint32(le.Uint16(b[6:]))>>shift)
+		t.found[j] = e0
+		e1 := f.find(t, states[j-1], uint32(le.Uint16(b[4:]))>>shift)
+		t.found[j-1] = e1
+		e2 := f.find(t, states[j-2], uint32(le.Uint16(b[2:]))>>shift)
+		t.found[j-2] = e2
+		e3 := f.find(t, states[j-3], uint32(le.Uint16(b[0:]))>>shift)
+		t.found[j-3] = e3
+		fours = fours*2 + (e0|e1|e2|e3)>>restBit&1
 	}
 	return fours
 }
@@ -148,11 +147,15 @@ func (t *roundTables) findFloats32(states *[maxLanes]uint32, base *[4 * maxLanes
 	_, _, _, _ = t.mask[0], states[0], base[0], f.mask[0]
 	for j := maxLanes - 1; j > 0; j -= 4 {
 		b := base[4*j-12 : 4*j+4]
-		e0, e1 := f.find(t, states[j], le.Uint32(b[12:])>>shift), f.find(t, states[j-1], le.Uint32(b[8:])>>shift)
-		t.found[j], t.found[j-1] = e0, e1
-		e2, e3 := f.find(t, states[j-2], le.Uint32(b[4:])>>shift), f.find(t, states[j-3], le.Uint32(b[0:])>>shift)
-		t.found[j-2], t.found[j-3] = e2, e3
-		fours = fours<<2 | uint64(e0|e1|e2|e3)>>restBit&3
+		e0 := f.find(t, states[j], le.Uint32(b[12:])>>shift)
+		t.found[j] = e0
+		e1 := f.find(t, states[j-1], le.Uint32(b[8:])>>shift)
+		t.found[j-1] = e1
+		e2 := f.find(t, states[j-2], le.Uint32(b[4:])>>shift)
+		t.found[j-2] = e2
+		e3 := f.find(t, states[j-3], le.Uint32(b[0:])>>shift)
+		t.found[j-3] = e3
+		fours = fours*2 + (e0|e1|e2|e3)>>restBit&1
 	}
 	return fours
 }
@@ -163,7 +166,7 @@ func (t *roundTables) findFloats(states *[maxLanes]uint32, base []byte, n number
 	for j := from; j < to; j++ {
 		e := f.find(t, states[j], n.load(base, j)>>shift&(1<<depthBits-1))
 		t.found[j] = e
-		fours |= uint64(e) >> restBit & 3 << (j / 4 * 2)
+		fours |= e >> restBit & 1 << (j / 4)
 	}
 	return fours
 }

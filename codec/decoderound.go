@@ -18,10 +18,11 @@ type roundTables struct {
 	// And by paired context.
 	pairedMask, pairedRow [256]uint32
 
-	// entry is by table and slot: the number of the symbol, and from entryShift on
-	// the bias of its slot. A state times freq and the bias is, times 2^freqBits,
-	// the state without the symbol. The number of a symbol is that of its table and
-	// its place in it, and restFlag if it has portions of raw bits after the first.
+	// entry is by table and slot: the number of the symbol, from entryShift on, and
+	// below the bias of its slot. A state times freq and the bias is, times
+	// 2^freqBits, the state without the symbol; that the number is added too makes no
+	// difference, as states have 32 bits. The number of a symbol is that of its table
+	// and its place in it, and restFlag if it has portions of raw bits after the first.
 
 	// By symbol. freq is its part of 2^freqBits, first its first portion of raw
 	// bits: how many, and freqBits, in the lowest bits, and as a mask from freqBits
@@ -30,13 +31,12 @@ type roundTables struct {
 	freq, first, step, step16 [256]uint32
 	rest                      [2]portions
 
-	ctx   [maxLanes]uint8 // contexts of the round
-	found [maxLanes]int64 // and entries
+	ctx   [maxLanes]uint8  // contexts of the round
+	found [maxLanes]uint64 // and entries
 	// steps of the round, if they have 16 bits: four in each.
 	steps16 [maxLanes / 4]uint64
 	steps32 [maxLanes]uint32
-	symbol  [maxLanes]uint8 // if they have 32
-	entry   [maxTables << maxBits]int64
+	entry   [maxTables << maxBits]uint64
 }
 
 // The portions of raw bits that symbols have: how many bits, as a mask, what they
@@ -46,16 +46,10 @@ type portions struct {
 }
 
 const (
-	restBit    = 7
-	restFlag   = 1 << restBit // above all tableSymbols
-	entryShift = 9
+	thirdFlag  = 1 << 7 // above all tableSymbols
+	restBit    = 55
+	entryShift = 56
 	freqBits   = 16
-)
-
-// Of each four lanes two bits tell if any has a second portion, and a third.
-const (
-	foursRest  = 0x55555555
-	foursThird = 0xaaaaaaaa
 )
 
 // fill fills t with the tables of a stream.
@@ -66,7 +60,7 @@ func (t *roundTables) fill(st *stepTables) {
 		table := &st.table[number]
 		rows[number] = row
 		table.inSlots(func(i, start int) {
-			t.set(symbolNumber(number, i, table.symbol[i].raw, table.bits), row, uint32(start), table.symbol[i], table.bits)
+			t.set(uint8(number*stepSymbols+i), row, uint32(start), table.symbol[i], table.bits)
 		})
 		row += 1 << table.bits
 	}
@@ -87,58 +81,53 @@ func portionsOf(raw, width uint8) (first, second, third uint8) {
 	return first, second, raw - first - second
 }
 
-// symbolNumber returns the number of a table's i'th symbol.
-func symbolNumber(table, i int, raw, width uint8) uint8 {
-	number := uint8(table*stepSymbols + i)
-	if raw > stepBits-width {
-		number |= restFlag
-	}
-	return number
-}
-
 // set makes slots from start on of the table whose entries begin at row what
 // symbol number decodes from.
 func (t *roundTables) set(number uint8, row, start uint32, s stepSymbol, width uint8) {
 	first, second, third := portionsOf(s.raw, width)
+	if third > 0 {
+		number |= thirdFlag
+	}
 	f := uint32(s.freq) << (freqBits - width)
 	t.freq[number], t.first[number] = f, uint32(1<<first-1)<<freqBits|freqBits+uint32(first)
 	t.step[number] = uint32(s.head)<<s.raw - 1
 	t.step16[number] = t.step[number] << 16
 	t.rest[0].set(number, second, first)
 	t.rest[1].set(number, third, first+second)
-	entry := -int64(start)*int64(f)<<entryShift + int64(number)
-	if third > 0 {
-		entry |= 2 << restBit
+	flags := uint64(number) << entryShift
+	if second > 0 {
+		flags |= 1 << restBit
 	}
+	bias := -int64(start) * int64(f)
 	for i := range t.entry[row+start:][:s.freq] {
-		t.entry[int(row+start)+i] = entry
-		entry += (1<<freqBits - int64(f)) << entryShift
+		t.entry[int(row+start)+i] = flags | uint64(bias)&(1<<restBit-1)
+		bias += 1<<freqBits - int64(f)
 	}
 }
 
 // set gives symbol a portion of n bits, between others of before and after bits.
 func (p *portions) set(symbol, n, before uint8) {
-	p.n[symbol], p.mask[symbol], p.scale[symbol] = uint32(n), 1<<n-1, 1<<before
+	p.n[symbol], p.mask[symbol], p.scale[symbol] = uint32(n), (1<<n-1)<<before, 1<<before
 }
 
 // find returns the entry of state x in context c.
-func (t *roundTables) find(x uint32, c uint8) int64 {
+func (t *roundTables) find(x uint32, c uint8) uint64 {
 	return t.entry[(t.row[c]+x&t.mask[c])&(maxTables<<maxBits-1)]
 }
 
-// take takes entry e and its first portion from state x. It returns the state,
-// and the portion times 2^freqBits.
-func (t *roundTables) take(x uint32, e int64) (rest uint64, raw uint32) {
-	s := uint8(e)
-	p := uint64(x)*uint64(t.freq[s]) + uint64(e>>entryShift)
+// take takes entry e and its first portion from state x. It returns the state, the
+// symbol, and the portion times 2^freqBits.
+func (t *roundTables) take(x uint32, e uint64) (rest uint64, s uint8, raw uint32) {
+	s = uint8(e >> entryShift)
+	p := uint64(x)*uint64(t.freq[s]) + e
 	first := t.first[s]
-	return p >> (first & 63), uint32(p) & first
+	return uint64(uint32(p >> (first & 63))), s, uint32(p) & first
 }
 
 // take takes symbol s's portion from state x: it returns what it adds to the
 // step, and the state.
 func (p *portions) take(x uint32, s uint8) (z, rest uint32) {
-	return x & p.mask[s] * p.scale[s], x >> (p.n[s] & 31)
+	return x * p.scale[s] & p.mask[s], x >> (p.n[s] & 31)
 }
 
 // findAll finds the entries of the first k lanes, a multiple of four, and returns
@@ -150,9 +139,33 @@ func (t *roundTables) findAll(states *[maxLanes]uint32, ctx *[maxLanes]uint8, k 
 		t.found[j], t.found[j-1] = e0, e1
 		e2, e3 := t.find(states[j-2], ctx[j-2]), t.find(states[j-3], ctx[j-3])
 		t.found[j-2], t.found[j-3] = e2, e3
-		fours = fours<<2 | uint64(e0|e1|e2|e3)>>restBit&3
+		fours = fours*2 + (e0|e1|e2|e3)>>restBit&1
 	}
 	return fours
+}
+
+// findSome is findAll for any number of lanes.
+func (t *roundTables) findSome(states *[maxLanes]uint32, ctx []uint8) (fours uint64) {
+	_, _ = t.mask[0], states[0]
+	clear(t.found[:])
+	for j, c := range ctx {
+		e := t.find(states[j&(maxLanes-1)], c)
+		t.found[j&(maxLanes-1)] = e
+		fours |= e >> restBit & 1 << (j / 4)
+	}
+	return fours
+}
+
+// withRest returns which lanes found a symbol with further portions, given which
+// four.
+func (t *roundTables) withRest(fours uint64) (lanes uint64) {
+	_ = t.found[0]
+	for ; fours != 0; fours &= fours - 1 {
+		j := 4 * bits.TrailingZeros64(fours) & (maxLanes - 1)
+		e0, e1, e2, e3 := t.found[j], t.found[j|1], t.found[j|2], t.found[j|3]
+		lanes |= (e0>>restBit&1 | e1>>restBit&1<<1 | e2>>restBit&1<<2 | e3>>restBit&1<<3) << j
+	}
+	return lanes
 }
 
 // renormalise gives a word of src to each of the lanes low, and returns the words
@@ -161,13 +174,18 @@ func (d *laneDecoder) renormalise(src []byte, low uint64) ([]byte, error) {
 	words, at := d.roundWords(src), 0
 	for ; low != 0; low &= low - 1 {
 		j := bits.TrailingZeros64(low) & (maxLanes - 1)
-		d.states[j] = d.states[j]<<16 | uint32(le.Uint16(words[at&(2*maxLanes-2):]))
+		d.states[j] = d.states[j]<<16 | uint32(le.Uint16(words[at&(roundWords-2):]))
 		at += 2
 	}
-	if at > len(src) {
+	return skip(src, at)
+}
+
+// skip returns src without the first n bytes.
+func skip(src []byte, n int) ([]byte, error) {
+	if n > len(src) {
 		return nil, corrupt("lanes: out of words")
 	}
-	return src[at:], nil
+	return src[n:], nil
 }
 
 // decodeRound decodes one round.
@@ -208,27 +226,4 @@ func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte
 		}
 	}
 	return src, nil
-}
-
-// findSome is findAll for any number of lanes.
-func (t *roundTables) findSome(states *[maxLanes]uint32, ctx []uint8) (fours uint64) {
-	_, _ = t.mask[0], states[0]
-	clear(t.found[:])
-	for j, c := range ctx {
-		e := t.find(states[j&(maxLanes-1)], c)
-		t.found[j&(maxLanes-1)] = e
-		fours |= uint64(e) >> restBit & 3 << (j / 4 * 2)
-	}
-	return fours
-}
-
-// withRest returns which lanes found a symbol with restFlag, given which four.
-func (t *roundTables) withRest(fours uint64) (lanes uint64) {
-	_ = t.found[0]
-	for fours &= foursRest; fours != 0; fours &= fours - 1 {
-		j := 2 * bits.TrailingZeros64(fours) & (maxLanes - 1)
-		e0, e1, e2, e3 := uint64(t.found[j]), uint64(t.found[j|1]), uint64(t.found[j|2]), uint64(t.found[j|3])
-		lanes |= (e0>>restBit&1 | e1>>restBit&1<<1 | e2>>restBit&1<<2 | e3>>restBit&1<<3) << j
-	}
-	return lanes
 }

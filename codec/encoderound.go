@@ -208,6 +208,18 @@ func putRestAll[Z step](t *encodePortions, words *[maxLanes]uint16, states *[max
 	return int(n)
 }
 
+// restFlag is above all tableSymbols.
+const restFlag = 1 << 7
+
+// symbolNumber returns the number of a table's i'th symbol.
+func symbolNumber(table, i int, raw, width uint8) uint8 {
+	number := uint8(table*stepSymbols + i)
+	if raw > stepBits-width {
+		number |= restFlag
+	}
+	return number
+}
+
 // withRest returns which of symbols have restFlag.
 func restOf(symbols *[maxLanes]uint8) (lanes uint64) {
 	const ones = 0x0101010101010101

@@ -211,7 +211,7 @@ func decodeBytesRound(d *laneDecoder, p, src []byte) ([]byte, error) {
 		x = uint32(e>>20)*(x>>ransBits) + uint32(e>>8&ransMask)
 		p[j] = byte(e)
 		low := (x - laneLow) >> 31 // as in decodeRound
-		x = x<<(low<<4&31) | uint32(le.Uint16(words[at&(2*maxLanes-2):]))&-low
+		x = x<<(low<<4&31) | uint32(le.Uint16(words[at&(roundWords-2):]))&-low
 		at += int(2 * low)
 		d.states[j&(maxLanes-1)] = x
 	}

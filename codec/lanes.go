@@ -186,15 +186,19 @@ func (d *laneDecoder) fill() {
 	}
 }
 
-// roundWords returns the words that src begins with, one for each lane, and
+// roundWords is how many bytes are at hand of a round's words, of which lanes take
+// at most three each.
+const roundWords = 8 * maxLanes
+
+// roundWords returns the words that src begins with, four for each lane, and
 // zeros after its end.
-func (d *laneDecoder) roundWords(src []byte) *[2 * maxLanes]byte {
-	if len(src) < 2*maxLanes {
-		padded := d.tail[:2*maxLanes]
+func (d *laneDecoder) roundWords(src []byte) *[roundWords]byte {
+	if len(src) < roundWords {
+		padded := d.tail[:roundWords]
 		clear(padded[copy(padded, src):])
 		src = padded
 	}
-	return (*[2 * maxLanes]byte)(src)
+	return (*[roundWords]byte)(src)
 }
 
 // readStates reads the states that src begins with.
