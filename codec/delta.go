@@ -197,21 +197,14 @@ func (d *deltaCoder) gatherMoved(dst, src []byte, g grid, width int) []byte {
 	return dst
 }
 
-// scatterMoved fills dst with the rows of d.target that moved, and those of base
-// that did not, rows that follow each other at once.
-func (d *deltaCoder) scatterMoved(dst, base []byte, g grid, width int) {
+// scatterMoved puts the rows of d.target that moved in their places in dst.
+func (d *deltaCoder) scatterMoved(dst []byte, g grid, width int) {
 	n := len(dst) / width
 	moved := d.target
-	for r := 0; r < len(d.still); {
-		from, to := g.span(r, n)
-		still := d.still[r]
-		for r++; r < len(d.still) && d.still[r] == still; r++ {
-			_, to = g.span(r, n)
-		}
-		if rows := dst[from*width : to*width]; still {
-			copy(rows, base[from*width:])
-		} else {
-			moved = moved[copy(rows, moved):]
+	for r, still := range d.still {
+		if !still {
+			from, to := g.span(r, n)
+			moved = moved[copy(dst[from*width:to*width], moved):]
 		}
 	}
 }

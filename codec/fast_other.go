@@ -84,6 +84,6 @@ func encodeShortFast[Z step](_ *shortSet, _, _ *uint32, z []Z, _ []uint8, _ []ui
 	return len(z), at
 }
 
-func decodeShortFast[Z step](_ *shortSet, _, _ *uint32, _ []Z, _ []uint8, _ []byte) (pairs, read int) {
+func decodeShortFast[Z step](_ *shortSet, _, _ *uint32, _ []Z, _ []uint8, _ []byte, _ *bitUnstack, _ number) (pairs, read int) {
 	return 0, 0
 }

@@ -256,15 +256,15 @@ func (n number) byteKind(top uint32) (k byteKind) {
 }
 
 // decodeShortFast decodes pairs of steps of states x and y up to the first that has
-// raw bits or is the escape. It returns how many, and the bytes of words that were
-// read.
-func decodeShortFast[Z step](all *shortSet, x, y *uint32, z []Z, ctx []uint8, words []byte) (pairs, read int) {
+// raw bits that raws may not have, or not yet. It returns how many, and the bytes of
+// words that were read.
+func decodeShortFast[Z step](all *shortSet, x, y *uint32, z []Z, ctx []uint8, words []byte, raws *bitUnstack, n number) (pairs, read int) {
 	if use == portable || unsafe.Sizeof(z[0]) != 2 {
 		return 0, 0
 	}
 	states := [2]uint32{*x, *y}
 	_ = ctx[len(z)-1]
-	pairs, read = decodeShort((*byte)(unsafe.Pointer(&states)), bytesOf(z), bytesOf(ctx), (*byte)(unsafe.Pointer(&all.of)), &all.raw[0], bytesOf(words), len(words), len(z)/2)
+	pairs, read = decodeShort((*byte)(unsafe.Pointer(&states)), bytesOf(z), bytesOf(ctx), (*byte)(unsafe.Pointer(&all.of)), &all.raw[0], (*byte)(unsafe.Pointer(raws)), bytesOf(words), len(words), len(z)/2, int(n.bits()))
 	*x, *y = states[0], states[1]
 	return pairs, read
 }

@@ -119,10 +119,10 @@ func nonzeroAVX512(dst *byte, src *byte, n int) (nonzero int)
 //go:noescape
 func countKeys(counts *byte, other *byte, keys *byte, n int)
 
-// decodeShort decodes up to so many pairs of steps without raw bits, to words at z, while four of the size bytes at words are left. Tables are pointers to those of contexts, which begin with 1024 slots, and raw tells how many raw bits contexts have.
+// decodeShort decodes up to so many pairs of steps of width bits to words at z, while four of the size bytes at words are left. Tables are pointers to those of contexts, which begin with 1024 slots, raw tells how many raw bits contexts have, and raws is the bitUnstack of these. It stops before a pair with raw bits if raws is not open or has fewer than eight bytes.
 //
 //go:noescape
-func decodeShort(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, words *byte, size int, pairs int) (done int, read int)
+func decodeShort(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, raws *byte, words *byte, size int, pairs int, width int) (done int, read int)
 
 // encodeShortAMD64 encodes the last of so many pairs of steps, words at z, to words below the one numbered at, and returns how many pairs are left and the first word's number. Tables are pointers to those of contexts, and raw tells how many raw bits contexts have.
 //

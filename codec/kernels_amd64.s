@@ -8241,92 +8241,174 @@ loop:
 done:
 	RET
 
-// func decodeShort(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, words *byte, size int, pairs int) (done int, read int)
-// Requires: CMOV
-TEXT ·decodeShort(SB), NOSPLIT, $0-80
-	MOVQ z+8(FP), AX
-	MOVQ ctx+16(FP), CX
-	MOVQ tables+24(FP), DX
-	MOVQ raw+32(FP), BX
-	MOVQ words+40(FP), SI
-	MOVQ size+48(FP), DI
-	ADDQ SI, DI
-	SUBQ $0x04, DI
-	MOVQ states+0(FP), R11
-	MOVL (R11), R8
-	MOVL 4(R11), R9
-	XORQ R10, R10
+// func decodeShort(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, raws *byte, words *byte, size int, pairs int, width int) (done int, read int)
+// Requires: BMI2, CMOV
+TEXT ·decodeShort(SB), NOSPLIT, $0-96
+	MOVQ z+8(FP), R9
+	MOVQ ctx+16(FP), R10
+	MOVQ words+48(FP), R11
+	MOVQ tables+24(FP), R12
+	MOVQ states+0(FP), AX
+	MOVL (AX), BX
+	MOVL 4(AX), SI
+	MOVL $0x0000000a, CX
+	MOVL $0x00000012, DX
+	MOVQ pairs+64(FP), AX
+	LEAQ (R9)(AX*4), R9
+	LEAQ (R10)(AX*2), R10
+	NEGQ AX
+	JEQ  finish
+	LEAQ -4(R11), R13
+	ADDQ R13, size+56(FP)
 
 pair:
-	CMPQ    R10, pairs+56(FP)
-	JGE     finish
-	CMPQ    SI, DI
-	JG      finish
-	MOVBQZX (CX)(R10*2), R11
-	MOVBQZX 1(CX)(R10*2), R12
-	MOVBQZX (BX)(R11*1), R13
-	ORB     (BX)(R12*1), R13
-	JNE     finish
-	MOVQ    (DX)(R11*8), R11
-	MOVQ    (DX)(R12*8), R12
-	MOVQ    R8, R13
-	ANDL    $0x000003ff, R13
-	MOVL    (R11)(R13*4), R11
-	MOVQ    R9, R13
-	ANDL    $0x000003ff, R13
-	MOVL    (R12)(R13*4), R12
-	MOVQ    R11, R13
+	CMPQ    R11, size+56(FP)
+	JGT     finish
+	MOVBQZX (R10)(AX*2), DI
+	MOVBQZX 1(R10)(AX*2), R8
+	MOVQ    (R12)(DI*8), DI
+	BZHIL   CX, BX, R13
+	MOVL    (DI)(R13*4), DI
+	MOVQ    (R12)(R8*8), R8
+	BZHIL   CX, SI, R14
+	MOVL    (R8)(R14*4), R8
+	MOVL    DI, R13
+	ORL     R8, R13
+	JMI     special
+	MOVL    DI, R13
 	SHRL    $0x0a, R13
 	MOVBLZX R13, R13
-	CMPL    R13, $0x000000ff
+	MOVW    R13, (R9)(AX*4)
+	MOVL    R8, R13
+	SHRL    $0x0a, R13
+	MOVBLZX R13, R13
+	MOVW    R13, 2(R9)(AX*4)
+
+advance:
+	SHRXL   DX, DI, R13
+	BZHIL   CX, DI, DI
+	SHRL    $0x0a, BX
+	IMULL   R13, BX
+	ADDL    DI, BX
+	SHRXL   DX, R8, R13
+	BZHIL   CX, R8, R8
+	SHRL    $0x0a, SI
+	IMULL   R13, SI
+	ADDL    R8, SI
+	MOVWLZX (R11), R13
+	MOVWLZX 2(R11), R14
+	MOVL    BX, DI
+	SHLL    $0x10, DI
+	ORL     R13, DI
+	LEAQ    2(R11), R8
+	CMPL    BX, $0x00008000
+	CMOVLCS DI, BX
+	CMOVLCS R14, R13
+	CMOVQCS R8, R11
+	MOVL    SI, DI
+	SHLL    $0x10, DI
+	ORL     R13, DI
+	LEAQ    2(R11), R8
+	CMPL    SI, $0x00008000
+	CMOVLCS DI, SI
+	CMOVQCS R8, R11
+	INCQ    AX
+	JNE     pair
+	JMP     finish
+
+special:
+	MOVQ    raws+40(FP), R12
+	CMPB    48(R12), $0x00
 	JEQ     finish
-	MOVQ    R12, R14
+	CMPQ    24(R12), $0x08
+	JLT     finish
+	MOVBQZX (R10)(AX*2), DX
+	MOVQ    raw+32(FP), R13
+	MOVBQZX (R13)(DX*1), DX
+	MOVL    DI, R14
 	SHRL    $0x0a, R14
 	MOVBLZX R14, R14
 	CMPL    R14, $0x000000ff
-	JEQ     finish
-	MOVW    R13, (AX)(R10*4)
-	MOVW    R14, 2(AX)(R10*4)
-	MOVQ    R11, R13
-	SHRL    $0x12, R13
-	ANDL    $0x000003ff, R11
-	SHRL    $0x0a, R8
-	IMULL   R13, R8
-	ADDL    R11, R8
-	MOVQ    R12, R11
-	SHRL    $0x12, R11
-	ANDL    $0x000003ff, R12
-	SHRL    $0x0a, R9
-	IMULL   R11, R9
-	ADDL    R12, R9
-	MOVWLZX (SI), R13
-	MOVWLZX 2(SI), R14
-	MOVQ    R8, R11
-	SHLL    $0x10, R11
-	ORL     R13, R11
-	LEAQ    2(SI), R12
-	CMPL    R8, $0x00008000
-	CMOVLCS R11, R8
-	CMOVLCS R14, R13
-	CMOVQCS R12, SI
-	MOVQ    R9, R11
-	SHLL    $0x10, R11
-	ORL     R13, R11
-	LEAQ    2(SI), R12
-	CMPL    R9, $0x00008000
-	CMOVLCS R11, R9
-	CMOVQCS R12, SI
-	INCQ    R10
-	JMP     pair
+	JNE     symbolFirst
+	XORL    R14, R14
+	MOVQ    width+72(FP), DX
+
+symbolFirst:
+	MOVQ 32(R12), CX
+
+byteFirst:
+	CMPQ    40(R12), DX
+	JGE     bitsFirst
+	DECQ    24(R12)
+	MOVQ    24(R12), R13
+	ADDQ    (R12), R13
+	MOVBQZX (R13), R13
+	SHLQ    $0x08, CX
+	ORQ     R13, CX
+	ADDQ    $0x08, 40(R12)
+	JMP     byteFirst
+
+bitsFirst:
+	SUBQ    DX, 40(R12)
+	MOVQ    40(R12), R13
+	SHLXL   DX, R14, R14
+	SHRXQ   R13, CX, DX
+	ORL     DX, R14
+	BZHIQ   R13, CX, CX
+	MOVQ    CX, 32(R12)
+	MOVW    R14, (R9)(AX*4)
+	BTRL    $0x1f, DI
+	MOVBQZX 1(R10)(AX*2), DX
+	MOVQ    raw+32(FP), R13
+	MOVBQZX (R13)(DX*1), DX
+	MOVL    R8, R14
+	SHRL    $0x0a, R14
+	MOVBLZX R14, R14
+	CMPL    R14, $0x000000ff
+	JNE     symbolSecond
+	XORL    R14, R14
+	MOVQ    width+72(FP), DX
+
+symbolSecond:
+	MOVQ 32(R12), CX
+
+byteSecond:
+	CMPQ    40(R12), DX
+	JGE     bitsSecond
+	DECQ    24(R12)
+	MOVQ    24(R12), R13
+	ADDQ    (R12), R13
+	MOVBQZX (R13), R13
+	SHLQ    $0x08, CX
+	ORQ     R13, CX
+	ADDQ    $0x08, 40(R12)
+	JMP     byteSecond
+
+bitsSecond:
+	SUBQ  DX, 40(R12)
+	MOVQ  40(R12), R13
+	SHLXL DX, R14, R14
+	SHRXQ R13, CX, DX
+	ORL   DX, R14
+	BZHIQ R13, CX, CX
+	MOVQ  CX, 32(R12)
+	MOVW  R14, 2(R9)(AX*4)
+	BTRL  $0x1f, R8
+	MOVQ  tables+24(FP), R12
+	MOVL  $0x0000000a, CX
+	MOVL  $0x00000012, DX
+	JMP   advance
 
 finish:
-	MOVQ states+0(FP), R11
-	MOVL R8, (R11)
-	MOVL R9, 4(R11)
-	MOVQ words+40(FP), AX
-	SUBQ AX, SI
-	MOVQ R10, done+64(FP)
-	MOVQ SI, read+72(FP)
+	MOVQ states+0(FP), R13
+	MOVL BX, (R13)
+	MOVL SI, 4(R13)
+	MOVQ pairs+64(FP), R13
+	ADDQ R13, AX
+	MOVQ AX, done+80(FP)
+	MOVQ words+48(FP), R13
+	SUBQ R13, R11
+	MOVQ R11, read+88(FP)
 	RET
 
 // func encodeShortAMD64(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, words *byte, at int, pairs int) (left int, to int)

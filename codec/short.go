@@ -68,8 +68,10 @@ func within(m uint32, c int) uint32 {
 // A shortTable is how steps are coded in one context, both ways. A step that has
 // no symbol is the escape and all bits of it, raw.
 type shortTable struct {
-	slots   [1 << shortBits]uint32 // frequency << 18 | symbol << 10 | slot less the symbol's first
-	symbols uint32                 // the steps below have one
+	// slots are frequency << 18 | symbol << 10 | slot less the symbol's first, and
+	// shortSpecial where raw bits come with it.
+	slots   [1 << shortBits]uint32
+	symbols uint32 // the steps below have one
 	enc     [shortSymbols]shortEntry
 	price   [shortSymbols]uint32 // of each symbol, in 2^-logBits bits
 }
@@ -102,9 +104,13 @@ func newShortEntry(start, freq uint32) shortEntry {
 // freq returns the frequency.
 func (e *shortEntry) freq() uint32 { return e.full >> (31 - shortBits) }
 
-// A shortSet is all tables, and which of them contexts have.
+// shortSpecial marks slots of the escape, and all of contexts with raw bits.
+const shortSpecial = 1 << 31
+
+// A shortSet is all tables, the last two of them again for contexts with raw bits,
+// and which of them contexts have.
 type shortSet struct {
-	tables [shortTables]shortTable
+	tables [shortTables + 2]shortTable
 	of     [contexts]*shortTable
 	raw    [contexts]uint8 // bits of a step that are raw
 	// few is prices of small steps in contexts from -2·maxDepth on, before they are
@@ -121,13 +127,23 @@ const (
 // allShort returns the tables.
 var allShort = sync.OnceValue(func() *shortSet {
 	all := new(shortSet)
-	for c := range all.tables {
+	for c := range all.tables[:shortTables] {
 		all.tables[c].make(c)
+	}
+	for i := range all.tables[shortTables:] {
+		t := &all.tables[shortTables+i]
+		*t = all.tables[lastShort+i]
+		for s := range t.slots {
+			t.slots[s] |= shortSpecial
+		}
 	}
 	for c := range all.of {
 		t := c
 		if c >= lastShort {
 			t, all.raw[c] = lastShort+c&1, uint8(c-lastShort)>>1
+		}
+		if all.raw[c] > 0 {
+			t += 2
 		}
 		all.of[c] = &all.tables[t]
 	}
@@ -171,6 +187,9 @@ func (t *shortTable) put(symbol, start, end uint32) {
 	t.price[symbol] = shortBits<<logBits - log2[f]
 	for i := range f {
 		t.slots[start+i] = f<<18 | symbol<<10 | i
+		if symbol == shortEscape {
+			t.slots[start+i] |= shortSpecial
+		}
 	}
 }
 
@@ -495,7 +514,7 @@ func decodeShortSteps[Z step](z []Z, ctx []uint8, src []byte, n number) error {
 	ctx = ctx[:len(z)]
 	i := 0
 	for states == 8 && i+2 <= len(z) && p+4 <= len(words) {
-		k, read := decodeShortFast(all, &x, &y, z[i:], ctx[i:], words[p:])
+		k, read := decodeShortFast(all, &x, &y, z[i:], ctx[i:], words[p:], &raws, n)
 		if i, p = i+2*k, p+read; i+2 > len(z) || p+4 > len(words) {
 			break
 		}
@@ -550,7 +569,7 @@ func decodeShortSteps[Z step](z []Z, ctx []uint8, src []byte, n number) error {
 // take takes a symbol from state x.
 func (t *shortTable) take(x uint32) (symbol, rest uint32) {
 	e := t.slots[x&shortMask]
-	return e >> 10 & 0xff, e>>18*(x>>shortBits) + e&shortMask
+	return e >> 10 & 0xff, e>>18&shortMask*(x>>shortBits) + e&shortMask
 }
 
 // rest returns the step of symbol s in a context of so many raw bits.
