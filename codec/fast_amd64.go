@@ -94,6 +94,10 @@ func (t *fewEntries) set(e *laneEncoder) bool {
 		if entry < 1<<ransBits { // no frequency
 			continue
 		}
+		if known := byte(b) & e.mask; int(known) != b {
+			t.numbers[b] = t.numbers[known]
+			continue
+		}
 		if n == len(t.entries) {
 			return false
 		}
@@ -337,6 +341,30 @@ func split16Fast(l layout, hi, lo, src []byte) int {
 	default:
 		split16AVX512(bytesOf(hi), bytesOf(lo), bytesOf(src), k)
 	}
+	return k
+}
+
+// takeBitFast fills raw with that bit of the first bytes of p, and returns of how
+// many.
+func takeBitFast(raw, p []byte, bit uint) int {
+	k := len(p) &^ 63
+	if use != avx512 || k == 0 {
+		return 0
+	}
+	_ = raw[k/8-1]
+	takeBitAVX512(bytesOf(raw), bytesOf(p), k, int(bit))
+	return k
+}
+
+// addBitFast sets that bit of the first bytes of p that raw names, and returns how
+// many it looked at.
+func addBitFast(p, raw []byte, bit uint) int {
+	k := len(p) &^ 63
+	if use != avx512 || k == 0 {
+		return 0
+	}
+	_ = raw[k/8-1]
+	addBitAVX512(bytesOf(raw), bytesOf(p), k, int(bit))
 	return k
 }
 

@@ -188,6 +188,15 @@ func (f *freqs) widen() {
 	f.bits = ransBits
 }
 
+// last returns the highest byte that has a frequency.
+func (f *freqs) last() byte {
+	b := len(f.freq) - 1
+	for b > 0 && f.freq[b] == 0 {
+		b--
+	}
+	return byte(b)
+}
+
 // flat sets f to the frequencies of bytes that are all alike, and returns it.
 func (f *freqs) flat() *freqs {
 	f.bits = ransBits

@@ -12,6 +12,7 @@ const (
 	planeRANS  = 3
 	planeLanes = 4
 	planeLane  = 5
+	planeBits  = 6
 )
 
 // rawShift says what is not worth decoding: what saves less than one byte in
@@ -34,11 +35,19 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 	}
 	best, coding := p[:len(p)-len(p)>>rawShift], byte(planeRaw)
 	if len(p) >= lanesLeast {
-		if f.fit(&h, len(p)) < len(best) {
+		if size := f.fit(&h, len(p)); size < len(best) {
 			f.widen()
-			s.entropy = s.appendLanePlane(s.entropy[:0], p, &f)
+			split := bitSplit{0xff, f, size}
+			split.fit(&h, len(p))
+			coded := byte(planeLanes)
+			if split.mask == 0xff {
+				s.entropy = s.appendLanePlane(s.entropy[:0], p, &f, 0xff)
+			} else {
+				coded = planeBits
+				s.entropy = s.appendBitsPlane(s.entropy[:0], p, &split)
+			}
 			if lengthAnd(s.entropy) < len(best) {
-				best, coding = s.entropy, planeLanes
+				best, coding = s.entropy, coded
 			}
 		}
 	} else if f.fit(&h, len(p)) < len(best) {
@@ -60,12 +69,16 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 		}
 	}
 	dst = append(dst, coding)
-	if coding == planeRaw {
+	switch coding {
+	case planeRaw:
 		return append(dst, p...)
+	case planeBits:
+		return append(dst, best...)
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(best)))
-	return append(dst, best...)
+	return append(appendUvarint(dst, len(best)), best...)
 }
+
+func appendUvarint(dst []byte, n int) []byte { return binary.AppendUvarint(dst, uint64(n)) }
 
 // lengthAnd returns the size of p and its length before it, at least.
 func lengthAnd(p []byte) int { return len(p) + 1 + bits.Len(uint(len(p)))/8 }
@@ -89,6 +102,9 @@ func (s *scratch) readPlane(p, src []byte) (plane, rest []byte, err error) {
 		}
 		fill(p, src[:1])
 		return p, src[1:], nil
+	case planeBits:
+		rest, err = s.readBitsPlane(p, src)
+		return p, rest, err
 	}
 	body, rest, err := cut(src)
 	if err != nil {
@@ -100,7 +116,7 @@ func (s *scratch) readPlane(p, src []byte) (plane, rest []byte, err error) {
 	case planeRANS:
 		err = s.rans.decode(p, body)
 	case planeLanes:
-		err = s.readLanePlane(p, body)
+		err = s.readLanePlane(p, body, noRaw)
 	case planeLane:
 		err = s.readOneLane(p, body)
 	default:
