@@ -344,6 +344,19 @@ func split16Fast(l layout, hi, lo, src []byte) int {
 	return k
 }
 
+// seenFast returns how many of the first bytes of p, in blocks, are known to be in
+// set.
+func seenFast(p []byte, set *[32]uint8) int {
+	k := len(p) &^ (seenBlock - 1)
+	if use == portable || k == 0 {
+		return 0
+	}
+	if use == avx2 {
+		return seenAVX2(bytesOf(p), &set[0], k)
+	}
+	return seenAVX512(bytesOf(p), &set[0], k)
+}
+
 // takeBitFast fills raw with that bit of the first bytes of p, and returns of how
 // many.
 func takeBitFast(raw, p []byte, bit uint) int {

@@ -58,6 +58,8 @@ func decodeFewBF16Fast(_ *laneDecoder, _, _, src []byte) (int, []byte) { return 
 
 func decodeFewF16Fast(_ *laneDecoder, _, _, _, src []byte) (int, []byte) { return 0, src }
 
+func seenFast([]byte, *[32]uint8) int { return 0 }
+
 func takeBitFast(_, _ []byte, _ uint) int { return 0 }
 
 func addBitFast(_, _ []byte, _ uint) int { return 0 }

@@ -79,6 +79,16 @@ func takeBitAVX512(raw *byte, p *byte, n int, bit int)
 //go:noescape
 func addBitAVX512(raw *byte, p *byte, n int, bit int)
 
+// seenAVX512 returns how many of n bytes, a multiple of 128, come before the first 128 of which one is not in set, of 32 bytes.
+//
+//go:noescape
+func seenAVX512(p *byte, set *byte, n int) (done int)
+
+// seenAVX2 returns how many of n bytes, a multiple of 128, come before the first 128 of which one is not in set, of 32 bytes.
+//
+//go:noescape
+func seenAVX2(p *byte, set *byte, n int) (done int)
+
 // encode16AVX512 encodes rounds whole rounds, at least one, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape

@@ -5929,6 +5929,126 @@ done:
 	VZEROUPPER
 	RET
 
+// func seenAVX512(p *byte, set *byte, n int) (done int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
+TEXT ·seenAVX512(SB), NOSPLIT, $0-32
+	MOVQ            p+0(FP), AX
+	MOVQ            set+8(FP), CX
+	MOVQ            n+16(FP), DX
+	MOVQ            AX, BX
+	ADDQ            AX, DX
+	VBROADCASTI64X4 (CX), Z31
+	VPBROADCASTQ    bitOfByte<>+0(SB), Z30
+
+loop:
+	CMPQ      AX, DX
+	JE        done
+	VMOVDQU64 (AX), Z0
+	VPSRLW    $0x03, Z0, Z1
+	VPERMB    Z31, Z1, Z1
+	VPERMB    Z30, Z0, Z0
+	VPTESTNMB Z0, Z1, K1
+	VMOVDQU64 64(AX), Z2
+	VPSRLW    $0x03, Z2, Z3
+	VPERMB    Z31, Z3, Z3
+	VPERMB    Z30, Z2, Z2
+	VPTESTNMB Z2, Z3, K2
+	KORTESTQ  K1, K2
+	JNE       done
+	SUBQ      $-128, AX
+	JMP       loop
+
+done:
+	SUBQ BX, AX
+	MOVQ AX, done+24(FP)
+	VZEROUPPER
+	RET
+
+DATA bitOfByte<>+0(SB)/1, $0x01
+DATA bitOfByte<>+1(SB)/1, $0x02
+DATA bitOfByte<>+2(SB)/1, $0x04
+DATA bitOfByte<>+3(SB)/1, $0x08
+DATA bitOfByte<>+4(SB)/1, $0x10
+DATA bitOfByte<>+5(SB)/1, $0x20
+DATA bitOfByte<>+6(SB)/1, $0x40
+DATA bitOfByte<>+7(SB)/1, $0x80
+GLOBL bitOfByte<>(SB), RODATA|NOPTR, $8
+
+// func seenAVX2(p *byte, set *byte, n int) (done int)
+// Requires: AVX, AVX2
+TEXT ·seenAVX2(SB), NOSPLIT, $0-32
+	MOVQ           p+0(FP), AX
+	MOVQ           set+8(FP), CX
+	MOVQ           n+16(FP), DX
+	MOVQ           AX, BX
+	ADDQ           AX, DX
+	VBROADCASTI128 (CX), Y15
+	VBROADCASTI128 16(CX), Y14
+	VPBROADCASTQ   bitOfByte<>+0(SB), Y13
+	MOVL           $0x00000f0f, CX
+	VMOVD          CX, X12
+	VPBROADCASTW   X12, Y12
+
+loop:
+	CMPQ      AX, DX
+	JE        done
+	VPXOR     Y11, Y11, Y11
+	VPXOR     Y10, Y10, Y10
+	VMOVDQU   (AX), Y0
+	VPSRLW    $0x03, Y0, Y1
+	VPAND     Y12, Y1, Y1
+	VPSHUFB   Y1, Y15, Y2
+	VPSHUFB   Y1, Y14, Y3
+	VPBLENDVB Y0, Y3, Y2, Y2
+	VPAND     Y12, Y0, Y0
+	VPSHUFB   Y0, Y13, Y0
+	VPAND     Y0, Y2, Y2
+	VPCMPEQB  Y11, Y2, Y2
+	VPOR      Y2, Y10, Y10
+	VMOVDQU   32(AX), Y0
+	VPSRLW    $0x03, Y0, Y1
+	VPAND     Y12, Y1, Y1
+	VPSHUFB   Y1, Y15, Y2
+	VPSHUFB   Y1, Y14, Y3
+	VPBLENDVB Y0, Y3, Y2, Y2
+	VPAND     Y12, Y0, Y0
+	VPSHUFB   Y0, Y13, Y0
+	VPAND     Y0, Y2, Y2
+	VPCMPEQB  Y11, Y2, Y2
+	VPOR      Y2, Y10, Y10
+	VMOVDQU   64(AX), Y0
+	VPSRLW    $0x03, Y0, Y1
+	VPAND     Y12, Y1, Y1
+	VPSHUFB   Y1, Y15, Y2
+	VPSHUFB   Y1, Y14, Y3
+	VPBLENDVB Y0, Y3, Y2, Y2
+	VPAND     Y12, Y0, Y0
+	VPSHUFB   Y0, Y13, Y0
+	VPAND     Y0, Y2, Y2
+	VPCMPEQB  Y11, Y2, Y2
+	VPOR      Y2, Y10, Y10
+	VMOVDQU   96(AX), Y0
+	VPSRLW    $0x03, Y0, Y1
+	VPAND     Y12, Y1, Y1
+	VPSHUFB   Y1, Y15, Y2
+	VPSHUFB   Y1, Y14, Y3
+	VPBLENDVB Y0, Y3, Y2, Y2
+	VPAND     Y12, Y0, Y0
+	VPSHUFB   Y0, Y13, Y0
+	VPAND     Y0, Y2, Y2
+	VPCMPEQB  Y11, Y2, Y2
+	VPOR      Y2, Y10, Y10
+	VPTEST    Y10, Y10
+	JNE       done
+	SUBQ      $-128, AX
+	JMP       loop
+
+done:
+	SUBQ BX, AX
+	MOVQ AX, done+24(FP)
+	VZEROUPPER
+	RET
+
 // func encode16AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, CMOV, POPCNT
 TEXT ·encode16AVX512(SB), NOSPLIT, $0-72

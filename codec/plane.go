@@ -29,37 +29,16 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 		return append(append(dst, planeRaw), p...)
 	}
 	var h histogram
-	h.count(p)
-	if int(h[p[0]]) == len(p) {
+	n := h.countPart(p)
+	if int(h[p[0]]) == n {
 		return append(dst, planeFill, p[0])
 	}
 	best, coding := p[:len(p)-len(p)>>rawShift], byte(planeRaw)
-	if len(p) >= lanesLeast {
-		if size := f.fit(&h, len(p)); size < len(best) {
-			f.widen()
-			split := bitSplit{0xff, f, size}
-			split.fit(&h, len(p))
-			coded := byte(planeLanes)
-			if split.mask == 0xff {
-				s.entropy = s.appendLanePlane(s.entropy[:0], p, &f, 0xff)
-			} else {
-				coded = planeBits
-				s.entropy = s.appendBitsPlane(s.entropy[:0], p, &split)
-			}
-			if lengthAnd(s.entropy) < len(best) {
-				best, coding = s.entropy, coded
-			}
-		}
-	} else if f.fit(&h, len(p)) < len(best) {
-		coded := byte(planeRANS)
-		if len(p) < ransWide {
-			coded = planeLane
-			s.entropy = s.appendOneLane(s.entropy[:0], p, &f)
-		} else {
-			s.entropy = s.rans.encode(s.entropy[:0], p, &f)
-		}
-		if lengthAnd(s.entropy) < len(best) {
-			best, coding = s.entropy, coded
+	if size := f.fit(&h, n); size < n-n>>rawShift {
+		s.entropy, coding = s.appendOrder0(s.entropy[:0], p, &h, n, &f, size)
+		best = s.entropy
+		if lengthAnd(best) >= len(p)-len(p)>>rawShift {
+			best, coding = p[:len(p)-len(p)>>rawShift], planeRaw
 		}
 	}
 	if s.zstdPays(p, 1, len(best), &f) {
@@ -76,6 +55,25 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 		return append(dst, best...)
 	}
 	return append(appendUvarint(dst, len(best)), best...)
+}
+
+// appendOrder0 appends p without its coding and length, coded by f, of size for n
+// bytes that are counted in h, or by what splitting its bits gives, and returns
+// the coding.
+func (s *scratch) appendOrder0(dst, p []byte, h *histogram, n int, f *freqs, size int) ([]byte, byte) {
+	switch {
+	case len(p) < ransWide:
+		return s.appendOneLane(dst, p, f), planeLane
+	case len(p) < lanesLeast:
+		return s.rans.encode(dst, p, f), planeRANS
+	}
+	f.widen()
+	split := bitSplit{0xff, *f, size}
+	split.fit(h, n)
+	if split.mask == 0xff {
+		return s.appendLanePlane(dst, p, f, 0xff), planeLanes
+	}
+	return s.appendBitsPlane(dst, p, &split), planeBits
 }
 
 func appendUvarint(dst []byte, n int) []byte { return binary.AppendUvarint(dst, uint64(n)) }

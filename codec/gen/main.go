@@ -29,6 +29,8 @@ func main() {
 	few512(fewKind{name: "decodeFewWideAVX512", wide: true})
 	few512(fewKind{name: "decodeFewF16AVX512", wide: true, joined: true})
 	bit512()
+	seen512()
+	seen256()
 	encodeSteps512("encode16AVX512", 16)
 	encodeSteps512("encode32AVX512", 32)
 	encodeBytes512()
