@@ -3,6 +3,7 @@
 package codec
 
 import (
+	"math"
 	"unsafe"
 
 	"golang.org/x/sys/cpu"
@@ -80,28 +81,37 @@ func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
 	return true, at - written/2
 }
 
-// fewEntries are the entries of a byte plane of few values, as a kernel looks them
-// up: by a number for each value. The kernel knows where the fields are.
+// fewEntries are what is known of the bytes of a plane of few values, as a kernel
+// looks it up: by a number for each value. Low and high are words of the
+// frequencies' reciprocals as floats, rounded down. The kernel knows where the
+// fields are.
 type fewEntries struct {
-	numbers [256]uint8
-	entries [64]encEntry
+	numbers                [256]uint8
+	freq, start, low, high [64]uint16
 }
 
 // set sets t to what e has for bytes, and returns false if those are too many.
 func (t *fewEntries) set(e *laneEncoder) bool {
 	n := 0
 	for b, entry := range e.table[:256] {
-		if entry < 1<<ransBits { // no frequency
+		freq := uint32(entry >> ransBits)
+		if freq == 0 {
 			continue
 		}
 		if known := byte(b) & e.mask; int(known) != b {
 			t.numbers[b] = t.numbers[known]
 			continue
 		}
-		if n == len(t.entries) {
+		if n == len(t.freq) {
 			return false
 		}
-		t.numbers[b], t.entries[n] = uint8(n), entry
+		r := math.Float32bits(1 / float32(freq))
+		if float64(math.Float32frombits(r))*float64(freq) > 1 {
+			r--
+		}
+		t.numbers[b] = uint8(n)
+		t.freq[n], t.start[n] = uint16(freq), uint16(entry&ransMask)
+		t.low[n], t.high[n] = uint16(r), uint16(r>>16)
 		n++
 	}
 	return true

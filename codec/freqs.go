@@ -31,13 +31,8 @@ const minTableBits = 5
 
 // fit sets f to the frequencies with which a plane of n bytes, counted in h, is
 // coded in the fewest bits, table included, and returns that number of bytes,
-// rounded up, without the states. At least two bytes must have been counted. Of
-// partLeast bytes or more, which may be a part of a plane, the table is a trifle.
+// rounded up, without the states. At least two bytes must have been counted.
 func (f *freqs) fit(h *histogram, n int) int {
-	if n >= partLeast {
-		f.normalise(h, n, ransBits)
-		return int((f.cost(h)>>12 + 7) >> 3)
-	}
 	best := uint64(1 << 62)
 	var try freqs
 	for b := uint(ransBits); b >= minTableBits; b-- {
@@ -49,8 +44,21 @@ func (f *freqs) fit(h *histogram, n int) int {
 			break // fewer bits only get worse from here
 		}
 		best, *f = cost, try
+		if n >= partLeast {
+			break // the table is a trifle
+		}
 	}
 	return int((best>>12 + 7) >> 3)
+}
+
+// fitPart is fit of what may be counts of a part of a plane: then without the table,
+// which is not for the part.
+func (f *freqs) fitPart(h *histogram, n int) int {
+	size := f.fit(h, n)
+	if n >= partLeast {
+		size -= f.tableBits() / 8
+	}
+	return size
 }
 
 // normalise scales the counts of n bytes to frequencies that add up to 2^b, and

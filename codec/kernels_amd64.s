@@ -8271,7 +8271,7 @@ DATA iotaWords<>+31(SB)/1, $0x00
 GLOBL iotaWords<>(SB), RODATA|NOPTR, $32
 
 // func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int) (written int)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512_VBMI2, BMI2, POPCNT
 TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-56
 	MOVQ         e+0(FP), AX
 	MOVQ         few+8(FP), CX
@@ -8284,178 +8284,152 @@ TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-56
 	MOVQ         DI, SI
 	SHLQ         $0x06, SI
 	ADDQ         SI, DX
-	MOVL         $0x00000fff, SI
-	VPBROADCASTD SI, Z20
-	MOVL         $0x00000020, SI
-	VPBROADCASTD SI, Z19
-	VPTERNLOGD   $0xff, Z25, Z25, Z25
-	VMOVDQU32    iotaWords<>+0(SB), Y28
-	VMOVDQU32    (AX), Z0
-	VMOVDQU32    (CX), Z5
-	VMOVDQU32    256(CX), Z9
-	VMOVDQU32    64(AX), Z1
-	VMOVDQU32    64(CX), Z6
-	VMOVDQU32    320(CX), Z10
-	VMOVDQU32    128(AX), Z2
-	VMOVDQU32    128(CX), Z7
-	VMOVDQU32    384(CX), Z11
-	VMOVDQU32    192(AX), Z3
-	VMOVDQU32    192(CX), Z8
-	VMOVDQU32    448(CX), Z12
+	MOVQ         $-1, SI
+	VMOVDQU64    unpackOrder<>+0(SB), Z28
+	MOVL         $0x00000001, R9
+	VPBROADCASTW R9, Z29
+	VMOVDQU64    (CX), Z4
+	VMOVDQU64    64(CX), Z5
+	VMOVDQU64    128(CX), Z6
+	VMOVDQU64    192(CX), Z7
+	VMOVDQU64    256(CX), Z8
+	VMOVDQU64    384(CX), Z10
+	VMOVDQU64    512(CX), Z24
+	VMOVDQU64    640(CX), Z26
+	VMOVDQU64    320(CX), Z9
+	VMOVDQU64    448(CX), Z11
+	VMOVDQU64    576(CX), Z25
+	VMOVDQU64    704(CX), Z27
+	VMOVDQU64    (AX), Z12
+	VMOVDQU64    64(AX), Z13
+	VMOVDQU64    evenWords<>+0(SB), Z0
+	VMOVDQU64    oddWords<>+0(SB), Z2
+	VPERMI2W     Z13, Z12, Z0
+	VPERMI2W     Z13, Z12, Z2
+	VMOVDQU64    128(AX), Z12
+	VMOVDQU64    192(AX), Z13
+	VMOVDQU64    evenWords<>+0(SB), Z1
+	VMOVDQU64    oddWords<>+0(SB), Z3
+	VPERMI2W     Z13, Z12, Z1
+	VPERMI2W     Z13, Z12, Z3
 
 round:
 	SUBQ             $0x01, DI
 	JL               finish
 	SUBQ             $0x40, DX
-	VMOVDQU64        (DX), Z15
-	VPMOVB2M         Z15, K1
-	VMOVDQA64        Z15, Z14
-	VPERMI2B         Z6, Z5, Z15
-	VPERMI2B         Z8, Z7, Z14
-	VMOVDQU8         Z14, K1, Z15
-	VEXTRACTI32X4    $0x03, Z15, X4
-	VPMOVZXBD        X4, Z13
-	VPTESTMD         Z19, Z13, K1
-	VMOVDQA64        Z13, Z14
-	VPERMI2D         Z10, Z9, Z13
-	VPERMI2D         Z12, Z11, Z14
-	VMOVDQA32        Z14, K1, Z13
-	VPSRLD           $0x0c, Z13, Z16
-	VPSLLD           $0x13, Z16, Z17
-	VPCMPUD          $0x05, Z17, Z3, K2
-	VPCOMPRESSD.Z    Z3, K2, Z17
-	VPMOVDW          Z17, Y17
-	KMOVW            K2, CX
+	VPERMQ           (DX), Z28, Z30
+	VPMOVB2M         Z30, K5
+	VMOVDQA64        Z30, Z31
+	VPERMI2B         Z5, Z4, Z30
+	VPERMI2B         Z7, Z6, Z31
+	VMOVDQU8         Z31, K5, Z30
+	VPUNPCKHBW       Z30, Z30, Z19
+	VPUNPCKLBW       Z30, Z30, Z13
+	VMOVDQA64        Z19, Z18
+	VPERMI2W         Z9, Z8, Z18
+	VMOVDQA64        Z13, Z12
+	VPERMI2W         Z9, Z8, Z12
+	VPSLLW           $0x03, Z18, Z21
+	VPSLLW           $0x03, Z12, Z15
+	VPCMPUW          $0x05, Z21, Z3, K3
+	VPCMPUW          $0x05, Z15, Z2, K1
+	KMOVD            K3, CX
+	KMOVD            K1, R10
+	VPCOMPRESSW.Z    Z1, K3, Z20
+	VPCOMPRESSW.Z    Z0, K1, Z14
 	POPCNTL          CX, CX
-	VPBROADCASTW     CX, Y18
-	VPADDW           Y28, Y18, Y18
-	VPERMW           Y17, Y18, Y17
-	VMOVDQU32        Y17, -32(BX)
-	NEGQ             CX
-	LEAQ             (BX)(CX*2), BX
-	VPSRLD           $0x10, Z3, K2, Z3
-	VCVTDQ2PS        Z16, Z31
-	VCVTDQ2PS.RZ_SAE Z3, Z18
-	VDIVPS.RZ_SAE    Z31, Z18, Z18
-	VCVTTPS2DQ       Z18, Z17
-	VPMULLD          Z16, Z17, Z18
-	VPSUBD           Z18, Z3, Z18
-	VPCMPUD          $0x05, Z16, Z18, K2
-	VPSUBD           Z16, Z18, K2, Z18
-	VPSUBD           Z25, Z17, K2, Z17
-	VPSLLD           $0x0c, Z17, Z17
-	VPADDD           Z18, Z17, Z17
-	VPANDD           Z20, Z13, Z18
-	VPADDD           Z18, Z17, Z3
-	VEXTRACTI32X4    $0x02, Z15, X4
-	VPMOVZXBD        X4, Z13
-	VPTESTMD         Z19, Z13, K1
+	POPCNTL          R10, R10
+	BZHIL            CX, SI, R9
+	BZHIL            R10, SI, R11
+	KMOVD            R9, K4
+	KMOVD            R11, K2
+	ADDQ             CX, CX
+	ADDQ             R10, R10
+	SUBQ             CX, BX
+	MOVQ             BX, CX
+	SUBQ             R10, BX
+	MOVQ             BX, R9
+	VMOVDQU16        Z3, K3, Z1
+	VMOVDQU16        Z2, K1, Z0
+	VPSUBW           Z3, Z3, K3, Z3
+	VPSUBW           Z2, Z2, K1, Z2
+	VMOVDQU16        Z20, K4, (CX)
+	VMOVDQU16        Z14, K2, (R9)
+	VMOVDQA64        Z19, Z21
+	VPERMI2W         Z25, Z24, Z21
+	VMOVDQA64        Z13, Z15
+	VPERMI2W         Z25, Z24, Z15
+	VMOVDQA64        Z19, Z20
+	VPERMI2W         Z27, Z26, Z20
 	VMOVDQA64        Z13, Z14
-	VPERMI2D         Z10, Z9, Z13
-	VPERMI2D         Z12, Z11, Z14
-	VMOVDQA32        Z14, K1, Z13
-	VPSRLD           $0x0c, Z13, Z16
-	VPSLLD           $0x13, Z16, Z17
-	VPCMPUD          $0x05, Z17, Z2, K2
-	VPCOMPRESSD.Z    Z2, K2, Z17
-	VPMOVDW          Z17, Y17
-	KMOVW            K2, CX
-	POPCNTL          CX, CX
-	VPBROADCASTW     CX, Y18
-	VPADDW           Y28, Y18, Y18
-	VPERMW           Y17, Y18, Y17
-	VMOVDQU32        Y17, -32(BX)
-	NEGQ             CX
-	LEAQ             (BX)(CX*2), BX
-	VPSRLD           $0x10, Z2, K2, Z2
-	VCVTDQ2PS        Z16, Z31
-	VCVTDQ2PS.RZ_SAE Z2, Z18
-	VDIVPS.RZ_SAE    Z31, Z18, Z18
-	VCVTTPS2DQ       Z18, Z17
-	VPMULLD          Z16, Z17, Z18
-	VPSUBD           Z18, Z2, Z18
-	VPCMPUD          $0x05, Z16, Z18, K2
-	VPSUBD           Z16, Z18, K2, Z18
-	VPSUBD           Z25, Z17, K2, Z17
-	VPSLLD           $0x0c, Z17, Z17
-	VPADDD           Z18, Z17, Z17
-	VPANDD           Z20, Z13, Z18
-	VPADDD           Z18, Z17, Z2
-	VEXTRACTI32X4    $0x01, Z15, X4
-	VPMOVZXBD        X4, Z13
-	VPTESTMD         Z19, Z13, K1
-	VMOVDQA64        Z13, Z14
-	VPERMI2D         Z10, Z9, Z13
-	VPERMI2D         Z12, Z11, Z14
-	VMOVDQA32        Z14, K1, Z13
-	VPSRLD           $0x0c, Z13, Z16
-	VPSLLD           $0x13, Z16, Z17
-	VPCMPUD          $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z    Z1, K2, Z17
-	VPMOVDW          Z17, Y17
-	KMOVW            K2, CX
-	POPCNTL          CX, CX
-	VPBROADCASTW     CX, Y18
-	VPADDW           Y28, Y18, Y18
-	VPERMW           Y17, Y18, Y17
-	VMOVDQU32        Y17, -32(BX)
-	NEGQ             CX
-	LEAQ             (BX)(CX*2), BX
-	VPSRLD           $0x10, Z1, K2, Z1
-	VCVTDQ2PS        Z16, Z31
-	VCVTDQ2PS.RZ_SAE Z1, Z18
-	VDIVPS.RZ_SAE    Z31, Z18, Z18
-	VCVTTPS2DQ       Z18, Z17
-	VPMULLD          Z16, Z17, Z18
-	VPSUBD           Z18, Z1, Z18
-	VPCMPUD          $0x05, Z16, Z18, K2
-	VPSUBD           Z16, Z18, K2, Z18
-	VPSUBD           Z25, Z17, K2, Z17
-	VPSLLD           $0x0c, Z17, Z17
-	VPADDD           Z18, Z17, Z17
-	VPANDD           Z20, Z13, Z18
-	VPADDD           Z18, Z17, Z1
-	VEXTRACTI32X4    $0x00, Z15, X4
-	VPMOVZXBD        X4, Z13
-	VPTESTMD         Z19, Z13, K1
-	VMOVDQA64        Z13, Z14
-	VPERMI2D         Z10, Z9, Z13
-	VPERMI2D         Z12, Z11, Z14
-	VMOVDQA32        Z14, K1, Z13
-	VPSRLD           $0x0c, Z13, Z16
-	VPSLLD           $0x13, Z16, Z17
-	VPCMPUD          $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z    Z0, K2, Z17
-	VPMOVDW          Z17, Y17
-	KMOVW            K2, CX
-	POPCNTL          CX, CX
-	VPBROADCASTW     CX, Y18
-	VPADDW           Y28, Y18, Y18
-	VPERMW           Y17, Y18, Y17
-	VMOVDQU32        Y17, -32(BX)
-	NEGQ             CX
-	LEAQ             (BX)(CX*2), BX
-	VPSRLD           $0x10, Z0, K2, Z0
-	VCVTDQ2PS        Z16, Z31
-	VCVTDQ2PS.RZ_SAE Z0, Z18
-	VDIVPS.RZ_SAE    Z31, Z18, Z18
-	VCVTTPS2DQ       Z18, Z17
-	VPMULLD          Z16, Z17, Z18
-	VPSUBD           Z18, Z0, Z18
-	VPCMPUD          $0x05, Z16, Z18, K2
-	VPSUBD           Z16, Z18, K2, Z18
-	VPSUBD           Z25, Z17, K2, Z17
-	VPSLLD           $0x0c, Z17, Z17
-	VPADDD           Z18, Z17, Z17
-	VPANDD           Z20, Z13, Z18
-	VPADDD           Z18, Z17, Z0
+	VPERMI2W         Z27, Z26, Z14
+	VPERMI2W         Z11, Z10, Z19
+	VPERMI2W         Z11, Z10, Z13
+	VPUNPCKLWD       Z20, Z21, Z22
+	VPUNPCKLWD       Z14, Z15, Z16
+	VPUNPCKHWD       Z20, Z21, Z21
+	VPUNPCKHWD       Z14, Z15, Z15
+	VPUNPCKLWD       Z3, Z1, Z23
+	VPUNPCKLWD       Z2, Z0, Z17
+	VPUNPCKHWD       Z3, Z1, Z20
+	VPUNPCKHWD       Z2, Z0, Z14
+	VCVTDQ2PS.RZ_SAE Z23, Z23
+	VCVTDQ2PS.RZ_SAE Z17, Z17
+	VCVTDQ2PS.RZ_SAE Z20, Z20
+	VCVTDQ2PS.RZ_SAE Z14, Z14
+	VMULPS.RZ_SAE    Z23, Z22, Z22
+	VMULPS.RZ_SAE    Z17, Z16, Z16
+	VMULPS.RZ_SAE    Z20, Z21, Z20
+	VMULPS.RZ_SAE    Z14, Z15, Z14
+	VCVTTPS2DQ       Z22, Z22
+	VCVTTPS2DQ       Z16, Z16
+	VCVTTPS2DQ       Z20, Z20
+	VCVTTPS2DQ       Z14, Z14
+	VMOVDQU64        unpackedWords0<>+0(SB), Z21
+	VMOVDQU64        unpackedWords0<>+0(SB), Z15
+	VPERMI2W         Z20, Z22, Z21
+	VPERMI2W         Z14, Z16, Z15
+	VMOVDQU64        unpackedWords1<>+0(SB), Z3
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	VPERMI2W         Z20, Z22, Z3
+	VPERMI2W         Z14, Z16, Z2
+	VPMULLW          Z18, Z21, Z22
+	VPMULLW          Z12, Z15, Z16
+	VPSUBW           Z22, Z1, Z1
+	VPSUBW           Z16, Z0, Z0
+	VPCMPUW          $0x05, Z18, Z1, K3
+	VPCMPUW          $0x05, Z12, Z0, K1
+	VPADDW           Z29, Z21, K3, Z21
+	VPADDW           Z29, Z15, K1, Z15
+	VPTESTNMW        Z21, Z21, K3, K4
+	VPTESTNMW        Z15, Z15, K1, K2
+	VPADDW           Z29, Z3, K4, Z3
+	VPADDW           Z29, Z2, K2, Z2
+	VPSUBW           Z18, Z1, K3, Z1
+	VPSUBW           Z12, Z0, K1, Z0
+	VPADDW           Z19, Z1, Z1
+	VPADDW           Z13, Z0, Z0
+	VPSHLDW          $0x0c, Z21, Z3, Z3
+	VPSHLDW          $0x0c, Z15, Z2, Z2
+	VPSLLW           $0x0c, Z21, Z21
+	VPSLLW           $0x0c, Z15, Z15
+	VPADDW           Z21, Z1, Z1
+	VPADDW           Z15, Z0, Z0
 	JMP              round
 
 finish:
-	VMOVDQU32 Z0, (AX)
-	VMOVDQU32 Z1, 64(AX)
-	VMOVDQU32 Z2, 128(AX)
-	VMOVDQU32 Z3, 192(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z12
+	VPERMI2W  Z2, Z0, Z12
+	VMOVDQU64 Z12, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z12
+	VPERMI2W  Z2, Z0, Z12
+	VMOVDQU64 Z12, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z12
+	VPERMI2W  Z3, Z1, Z12
+	VMOVDQU64 Z12, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z12
+	VPERMI2W  Z3, Z1, Z12
+	VMOVDQU64 Z12, 192(AX)
 	SUBQ      BX, R8
 	MOVQ      R8, written+48(FP)
 	VZEROUPPER

@@ -34,7 +34,7 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 		return append(dst, planeFill, p[0])
 	}
 	best, coding := p[:len(p)-len(p)>>rawShift], byte(planeRaw)
-	if size := f.fit(&h, n); size < n-n>>rawShift {
+	if size := f.fitPart(&h, n); size < n-n>>rawShift {
 		s.entropy, coding = s.appendOrder0(s.entropy[:0], p, &h, n, &f, size)
 		best = s.entropy
 		if lengthAnd(best) >= len(p)-len(p)>>rawShift {

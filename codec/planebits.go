@@ -46,7 +46,7 @@ func (b *bitSplit) fit(h *histogram, n int) {
 		if values < 2 {
 			return
 		}
-		try.size = try.freqs.fit(&merged, n) + raw + 1
+		try.size = try.freqs.fitPart(&merged, n) + raw + 1
 		if try.freqs.bits != ransBits {
 			try.freqs.widen()
 		}
