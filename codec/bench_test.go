@@ -2,6 +2,8 @@ package codec
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/zipnode/zipnode/tensor"
@@ -24,6 +26,9 @@ var benchLeaves = []struct {
 	{"finetune-fp32", "base-fp32", "encoder.layer.0.intermediate.dense.weight", MaxLeaf, 0},
 	{"base", "", "encoder.layer.1.intermediate.dense.weight", MaxLeaf, 0},
 	{"base-fp32", "", "encoder.layer.0.intermediate.dense.weight", MaxLeaf, 0},
+	{"finetune-fp32", "", "encoder.layer.0.intermediate.dense.weight", MaxLeaf, 0},
+	{"base-fp16", "", "encoder.layer.1.intermediate.dense.weight", MaxLeaf, 0},
+	{"finetune-fp16", "", "encoder.layer.1.intermediate.dense.weight", MaxLeaf, 0},
 }
 
 // benchEach runs fn for each of benchLeaves that the test data has.
@@ -46,6 +51,31 @@ func benchEach(b *testing.B, fn func(b *testing.B, leaf []byte, c Context)) {
 			fn(b, target.data[:bl.size], c)
 		})
 	}
+	for _, dtype := range []tensor.DType{tensor.I8, tensor.F8E4M3} {
+		b.Run(fmt.Sprintf("%s/alone/generated/%d", dtype, MaxLeaf), func(b *testing.B) {
+			b.SetBytes(MaxLeaf)
+			fn(b, narrow(31, dtype, MaxLeaf), Context{DType: dtype})
+		})
+	}
+}
+
+// narrow returns normal numbers of one byte each, integers or F8E4M3.
+func narrow(seed uint64, dtype tensor.DType, n int) []byte {
+	r := rand.New(rand.NewPCG(seed, 1))
+	p := make([]byte, n)
+	for i := range p {
+		x := r.NormFloat64()
+		if dtype == tensor.I8 {
+			p[i] = byte(int8(max(-127, min(127, math.Round(x*28)))))
+			continue
+		}
+		f := math.Float32bits(float32(math.Abs(x)))
+		e := max(0, min(127, int(f+1<<19)>>20-(127-11)<<3))
+		if p[i] = byte(e); x < 0 {
+			p[i] |= 0x80
+		}
+	}
+	return p
 }
 
 func BenchmarkEncode(b *testing.B) {

@@ -226,7 +226,7 @@ func castCorners(r *rand.Rand) (vs []vector) {
 	return append(vs, vector{name: "cast-middle", leaf: leaf, c: c, chunk: shortOf(leaf, c)})
 }
 
-// otherCorners are tables of many shapes, planes in lanes, and segments.
+// otherCorners are tables of many shapes, planes in lanes and of bits, and segments.
 func otherCorners(r *rand.Rand) (vs []vector) {
 	n, _ := numberOf(tensor.F16)
 	base := spreadElements(r, n, 1500)
@@ -259,7 +259,20 @@ func otherCorners(r *rand.Rand) (vs []vector) {
 		chunk = binary.AppendUvarint(chunk, uint64(len(frame)))
 		chunk = append(chunk, frame...)
 	}
-	return append(vs, vector{name: "segments-cast", leaf: leaf, c: c, chunk: chunk})
+	vs = append(vs, vector{name: "segments-cast", leaf: leaf, c: c, chunk: chunk})
+	// Planes of which some bits are raw: one, and three.
+	for _, dtype := range []tensor.DType{tensor.F16, tensor.I8} {
+		n, _ := numberOf(dtype)
+		leaf, c := narrow(31, tensor.I8, n.width*4099), Context{DType: dtype}
+		if dtype == tensor.F16 {
+			leaf = random(31, len(leaf))
+			for i, b := range narrow(31, tensor.F8E4M3, 4099) {
+				leaf[2*i+1] = b
+			}
+		}
+		vs = append(vs, vector{name: "plane-bits-" + string(dtype), leaf: leaf, c: c, chunk: planesOf(leaf, c)})
+	}
+	return vs
 }
 
 // TestCorners checks that corners decode, that they are encoded as they were,
@@ -332,7 +345,7 @@ func TestCornersCover(t *testing.T) {
 			codings[v.chunk[3]] = true
 		}
 	}
-	if len(codings) != 1 || !codings[planeLanes] {
-		t.Errorf("planes of corners are of codings %v, want all in lanes", codings)
+	if len(codings) != 2 || !codings[planeLanes] || !codings[planeBits] {
+		t.Errorf("planes of corners are of codings %v, want lanes and bits", codings)
 	}
 }

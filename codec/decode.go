@@ -135,12 +135,16 @@ func (s *scratch) decodePlanes(dst, body, base []byte, c *Context) error {
 		base = base[head:end]
 	}
 	dst = dst[head:end]
-	if l == layoutBF16 && base == nil {
-		if done, err := s.readJoined(dst, body); done {
+	if (l == layoutBF16 || l == layout16) && base == nil {
+		if done, err := s.readJoined(dst, body, l); done {
 			return err
 		}
 	}
-	planes, body, err := s.readPlanes(body, len(dst)/l.width(), l)
+	room := dst // for the only plane
+	if l != layoutBytes || base != nil {
+		room = s.planesOf(len(dst))
+	}
+	planes, body, err := s.readPlanes(room, body, l)
 	if err != nil {
 		return err
 	}
@@ -151,10 +155,11 @@ func (s *scratch) decodePlanes(dst, body, base []byte, c *Context) error {
 	return nil
 }
 
-// readPlanes reads the planes of n elements that body begins with, and returns
-// them and what follows. Those of one byte again and again may be the same memory.
-func (s *scratch) readPlanes(body []byte, n int, l layout) (planes planeSet, rest []byte, err error) {
-	room := s.planesOf(n * l.width())
+// readPlanes reads the planes that body begins with, of elements that are as many
+// bytes as room, and returns them and what follows. They lie in room, where they are
+// not parts of body; those of one byte again and again may be the same memory.
+func (s *scratch) readPlanes(room, body []byte, l layout) (planes planeSet, rest []byte, err error) {
+	n := len(room) / l.width()
 	var filled []byte
 	for i := range l.width() {
 		fills := len(body) > 1 && body[0] == planeFill

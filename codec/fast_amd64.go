@@ -3,6 +3,7 @@
 package codec
 
 import (
+	"math"
 	"unsafe"
 
 	"golang.org/x/sys/cpu"
@@ -80,24 +81,37 @@ func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
 	return true, at - written/2
 }
 
-// fewEntries are the entries of a byte plane of few values, as a kernel looks them
-// up: by a number for each value. The kernel knows where the fields are.
+// fewEntries are what is known of the bytes of a plane of few values, as a kernel
+// looks it up: by a number for each value. Low and high are words of the
+// frequencies' reciprocals as floats, rounded down. The kernel knows where the
+// fields are.
 type fewEntries struct {
-	numbers [256]uint8
-	entries [64]encEntry
+	numbers                [256]uint8
+	freq, start, low, high [64]uint16
 }
 
 // set sets t to what e has for bytes, and returns false if those are too many.
 func (t *fewEntries) set(e *laneEncoder) bool {
 	n := 0
 	for b, entry := range e.table[:256] {
-		if entry < 1<<ransBits { // no frequency
+		freq := uint32(entry >> ransBits)
+		if freq == 0 {
 			continue
 		}
-		if n == len(t.entries) {
+		if known := byte(b) & e.mask; int(known) != b {
+			t.numbers[b] = t.numbers[known]
+			continue
+		}
+		if n == len(t.freq) {
 			return false
 		}
-		t.numbers[b], t.entries[n] = uint8(n), entry
+		r := math.Float32bits(1 / float32(freq))
+		if float64(math.Float32frombits(r))*float64(freq) > 1 {
+			r--
+		}
+		t.numbers[b] = uint8(n)
+		t.freq[n], t.start[n] = uint16(freq), uint16(entry&ransMask)
+		t.low[n], t.high[n] = uint16(r), uint16(r>>16)
 		n++
 	}
 	return true
@@ -337,6 +351,43 @@ func split16Fast(l layout, hi, lo, src []byte) int {
 	default:
 		split16AVX512(bytesOf(hi), bytesOf(lo), bytesOf(src), k)
 	}
+	return k
+}
+
+// seenFast returns how many of the first bytes of p, in blocks, are known to be in
+// set.
+func seenFast(p []byte, set *[32]uint8) int {
+	k := len(p) &^ (seenBlock - 1)
+	if use == portable || k == 0 {
+		return 0
+	}
+	if use == avx2 {
+		return seenAVX2(bytesOf(p), &set[0], k)
+	}
+	return seenAVX512(bytesOf(p), &set[0], k)
+}
+
+// takeBitFast fills raw with that bit of the first bytes of p, and returns of how
+// many.
+func takeBitFast(raw, p []byte, bit uint) int {
+	k := len(p) &^ 63
+	if use != avx512 || k == 0 {
+		return 0
+	}
+	_ = raw[k/8-1]
+	takeBitAVX512(bytesOf(raw), bytesOf(p), k, int(bit))
+	return k
+}
+
+// addBitFast sets that bit of the first bytes of p that raw names, and returns how
+// many it looked at.
+func addBitFast(p, raw []byte, bit uint) int {
+	k := len(p) &^ 63
+	if use != avx512 || k == 0 {
+		return 0
+	}
+	_ = raw[k/8-1]
+	addBitAVX512(bytesOf(raw), bytesOf(p), k, int(bit))
 	return k
 }
 

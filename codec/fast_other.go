@@ -52,7 +52,17 @@ func fewFast(int) bool { return false }
 
 func decodeFewFast(_ *laneDecoder, _, src []byte) (int, []byte) { return 0, src }
 
-func decodeFewJoinedFast(_ *laneDecoder, _, _, src []byte) (int, []byte) { return 0, src }
+func decodeFewRawFast(_ *laneDecoder, _, src []byte, _ rawBits) (int, []byte) { return 0, src }
+
+func decodeFewBF16Fast(_ *laneDecoder, _, _, src []byte) (int, []byte) { return 0, src }
+
+func decodeFewF16Fast(_ *laneDecoder, _, _, _, src []byte) (int, []byte) { return 0, src }
+
+func seenFast([]byte, *[32]uint8) int { return 0 }
+
+func takeBitFast(_, _ []byte, _ uint) int { return 0 }
+
+func addBitFast(_, _ []byte, _ uint) int { return 0 }
 
 // appendWords appends words, little-endian.
 func appendWords(dst []byte, words []uint16) []byte {

@@ -87,16 +87,43 @@ func fewFast(lanes int) bool { return use == avx512 && lanes == maxLanes }
 // decodeFewFast is decodeBytesFast by d.few.
 func decodeFewFast(d *laneDecoder, p, src []byte) (int, []byte) {
 	return decodeInTwo(d, len(p), src, maxLanes, func(at int, src []byte, rounds int) (done, read int) {
+		if d.few.wide {
+			return decodeFewWideAVX512((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), bytesOf(src), len(src), rounds)
+		}
 		return decodeFewAVX512((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), bytesOf(src), len(src), rounds)
 	})
 }
 
-// decodeFewJoinedFast fills dst with as many floats of layoutBF16 in whole rounds
+// decodeFewRawFast is decodeFewFast of narrow tables, with raw's bits.
+func decodeFewRawFast(d *laneDecoder, p, src []byte, raw rawBits) (int, []byte) {
+	which := 0
+	for i, other := 0, int(^raw.mask); other != 0; i, other = i+8, other&(other-1) {
+		which |= (other & -other) << i
+	}
+	// Fewer than three are the last again, of which no bit is taken.
+	last := (raw.count() - 1) * raw.each
+	second := min(raw.each, last)
+	return decodeInTwo(d, len(p), src, maxLanes, func(at int, src []byte, rounds int) (done, read int) {
+		_ = raw.bits[last+(at+rounds*maxLanes)/8-1]
+		return decodeFewRawAVX512((*byte)(unsafe.Pointer(d)), bytesOf(p[at:]), bytesOf(raw.bits[at/8:]), second, last, which, bytesOf(src), len(src), rounds)
+	})
+}
+
+// decodeFewBF16Fast fills dst with as many floats of layoutBF16 in whole rounds
 // as it can: those whose exponents it decodes, and whose other bytes are lo. It
 // returns how many that were and the words that are left.
-func decodeFewJoinedFast(d *laneDecoder, dst, lo, src []byte) (int, []byte) {
+func decodeFewBF16Fast(d *laneDecoder, dst, lo, src []byte) (int, []byte) {
 	return decodeInTwo(d, len(lo), src, maxLanes, func(at int, src []byte, rounds int) (done, read int) {
 		return decodeFewBF16AVX512((*byte)(unsafe.Pointer(d)), bytesOf(dst[2*at:]), bytesOf(lo[at:]), bytesOf(src), len(src), rounds)
+	})
+}
+
+// decodeFewF16Fast is decodeFewBF16Fast for floats of layout16, whose high bytes it
+// decodes, but for the signs.
+func decodeFewF16Fast(d *laneDecoder, dst, signs, lo, src []byte) (int, []byte) {
+	return decodeInTwo(d, len(lo), src, maxLanes, func(at int, src []byte, rounds int) (done, read int) {
+		_ = signs[(at+rounds*maxLanes)/8-1]
+		return decodeFewF16AVX512((*byte)(unsafe.Pointer(d)), bytesOf(dst[2*at:]), bytesOf(signs[at/8:]), bytesOf(lo[at:]), bytesOf(src), len(src), rounds)
 	})
 }
 

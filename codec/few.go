@@ -7,24 +7,36 @@ type fewTables struct {
 	// first is of each part of the slots: where those are of at most two symbols,
 	// the number of the first times fewSlots and how many slots of a part the first
 	// does not have, so that the number of any is had by adding its place in the
-	// part. Of others it is fewExact and how far their numbers are rotated down in
-	// exact, which has those of several parts, fewWide bits each.
-	first, exact [1 << ransBits / fewSlots]uint16
+	// part. Of others it is fewExact and where their numbers are in exact.
+	first [1 << ransBits / fewSlots]uint16
+	// exact has the numbers of several parts. If there are few symbols, they are
+	// narrow, of fewBits bits each, in the first of the four, and first says how far
+	// they are rotated down; else they are bytes, and first says in bits 13 and 14 in
+	// which of the four, too.
+	exact [4][1 << ransBits / fewSlots]uint16
 
 	freq, start, symbol [fewMost]uint16 // by number; frequencies times 16
+	bytes               [fewMost]uint8  // symbols again
+
+	wide bool // numbers are bytes
 }
 
 const (
-	fewMost  = 32 // symbols at most
-	fewWide  = 5  // bits of their numbers
-	fewSlots = 64 // of a part
-	fewParts = 3  // parts that have more than two symbols, at most
-	fewExact = 1 << 15
+	fewMost   = 64 // symbols at most
+	fewSlots  = 64 // of a part
+	fewParts  = 8  // parts that have more than two symbols, at most
+	fewExact  = 1 << 15
+	fewPair   = 13 // bit from which first says which of exact
+	fewNarrow = 32 // symbols that are narrow, at most
+	fewBits   = 5  // of a narrow number
+	fewRuns   = 3  // parts in one narrow word
+	fewRaw    = 3  // bits that are added as bytes are decoded, at most
 )
 
-// set sets t to f, of ransBits bits, and returns false if those are too many
-// symbols, or too many parts of them are of more than two.
-func (t *fewTables) set(f *freqs) bool {
+// set sets t to f, of ransBits bits, wide if it is to be or has to be. It returns
+// false if those are too many symbols, or too many parts of them are of more than
+// two.
+func (t *fewTables) set(f *freqs, wide bool) bool {
 	n, at := 0, 0
 	var ends [fewMost]int
 	for b, freq := range f.freq {
@@ -34,37 +46,48 @@ func (t *fewTables) set(f *freqs) bool {
 		if n == fewMost {
 			return false
 		}
-		t.freq[n], t.start[n], t.symbol[n] = freq<<4, uint16(at), uint16(b)
+		t.freq[n], t.start[n], t.symbol[n], t.bytes[n] = freq<<4, uint16(at), uint16(b), uint8(b)
 		at += int(freq)
 		ends[n] = at
 		n++
 	}
-	symbol, parts := 0, 0
-	clear(t.exact[:])
+	var parts [fewParts]int // those of more than two symbols
+	exact, symbol := 0, 0
+	var first [1 << ransBits / fewSlots]uint8 // symbol of each part
 	for i := range t.first {
 		from, to := i*fewSlots, (i+1)*fewSlots
 		if ends[symbol] == from {
 			symbol++
 		}
-		first := symbol
+		first[i] = uint8(symbol)
 		for ends[symbol] < to {
 			symbol++
 		}
-		if symbol-first < 2 {
-			t.first[i] = uint16((first+1)*fewSlots - min(ends[first]-from, fewSlots))
+		if k := int(first[i]); symbol-k < 2 {
+			t.first[i] = uint16((k+1)*fewSlots - min(ends[k]-from, fewSlots))
 			continue
 		}
-		if parts == fewParts {
+		if exact == fewParts {
 			return false
 		}
-		t.first[i] = uint16(fewExact | parts*fewWide)
-		for s := range t.exact {
-			if from+s == ends[first] {
-				first++
-			}
-			t.exact[s] |= uint16(first << (parts * fewWide))
+		parts[exact] = i
+		exact++
+	}
+	t.wide = wide || n > fewNarrow || exact > fewRuns
+	clear(t.exact[:])
+	for k, i := range parts[:exact] {
+		word, shift := 0, k*fewBits
+		if t.wide {
+			word, shift = k/2, k%2*8
 		}
-		parts++
+		t.first[i] = uint16(fewExact | word<<fewPair | shift)
+		number := first[i]
+		for s := range t.exact[word] {
+			if i*fewSlots+s == ends[number] {
+				number++
+			}
+			t.exact[word][s] |= uint16(number) << shift
+		}
 	}
 	return true
 }

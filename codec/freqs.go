@@ -2,72 +2,6 @@ package codec
 
 import "math/bits"
 
-// A histogram counts byte values.
-type histogram [256]uint32
-
-// A byteCounts is counts of bytes. Four tables keep runs of one value from waiting for their
-// own stores.
-type byteCounts struct {
-	t     [4]histogram
-	zeros uint32
-}
-
-// count sets h to the counts of src's bytes. Where most are 0, as a XOR leaves
-// them, only the others are looked at, if there is a kernel to put them together.
-func (h *histogram) count(src []byte) {
-	var t byteCounts
-	var few [countBlock + 64]byte
-	for sparse := 0; len(src) > 0; sparse++ {
-		block := src[:min(len(src), countBlock)]
-		src = src[len(block):]
-		if sparse < 0 {
-			t.add(block)
-			continue
-		}
-		n, done := nonzeroFast(few[:], block)
-		t.zeros += uint32(done - n)
-		t.add(few[:n])
-		t.add(block[done:])
-		if n > done/2 {
-			sparse = -countDense
-		}
-	}
-	for i := range h {
-		h[i] = t.t[0][i] + t.t[1][i] + t.t[2][i] + t.t[3][i]
-	}
-	h[0] += t.zeros
-}
-
-const (
-	countBlock = 4 << 10
-	countDense = 16 // how many blocks are counted as they are after one whose bytes are not 0
-)
-
-// add counts src's bytes.
-func (c *byteCounts) add(src []byte) {
-	t := &c.t
-	for len(src) >= 8 {
-		x := le.Uint64(src)
-		if x == 0 {
-			c.zeros += 8
-			src = src[8:]
-			continue
-		}
-		t[0][byte(x)]++
-		t[1][byte(x>>8)]++
-		t[2][byte(x>>16)]++
-		t[3][byte(x>>24)]++
-		t[0][byte(x>>32)]++
-		t[1][byte(x>>40)]++
-		t[2][byte(x>>48)]++
-		t[3][byte(x>>56)]++
-		src = src[8:]
-	}
-	for _, b := range src {
-		t[0][b]++
-	}
-}
-
 // log2 holds log2(f) in units of 2^-12, rounded down, for f from 1 to 2^12. It
 // is computed in integers: a float's last bit may differ between CPUs, and what
 // is chosen by it must not.
@@ -110,11 +44,21 @@ func (f *freqs) fit(h *histogram, n int) int {
 			break // fewer bits only get worse from here
 		}
 		best, *f = cost, try
-		if n >= 1<<16 {
+		if n >= partLeast {
 			break // the table is a trifle
 		}
 	}
 	return int((best>>12 + 7) >> 3)
+}
+
+// fitPart is fit of what may be counts of a part of a plane: then without the table,
+// which is not for the part.
+func (f *freqs) fitPart(h *histogram, n int) int {
+	size := f.fit(h, n)
+	if n >= partLeast {
+		size -= f.tableBits() / 8
+	}
+	return size
 }
 
 // normalise scales the counts of n bytes to frequencies that add up to 2^b, and
@@ -186,6 +130,15 @@ func (f *freqs) widen() {
 		f.freq[s] <<= ransBits - f.bits
 	}
 	f.bits = ransBits
+}
+
+// last returns the highest byte that has a frequency.
+func (f *freqs) last() byte {
+	b := len(f.freq) - 1
+	for b > 0 && f.freq[b] == 0 {
+		b--
+	}
+	return byte(b)
 }
 
 // flat sets f to the frequencies of bytes that are all alike, and returns it.

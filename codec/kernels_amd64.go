@@ -49,10 +49,45 @@ func decodeBytesAVX512(d *byte, p *byte, src *byte, size int, rounds int, lanes 
 //go:noescape
 func decodeFewAVX512(d *byte, p *byte, src *byte, size int, rounds int) (done int, read int)
 
+// decodeFewRawAVX512 decodes up to rounds rounds of 64 bytes, with those of three bits, bytes of bits, that raw, raw + second and raw + third have, while at least 512 of the size bytes at src are left.
+//
+//go:noescape
+func decodeFewRawAVX512(d *byte, p *byte, raw *byte, second int, third int, bits int, src *byte, size int, rounds int) (done int, read int)
+
 // decodeFewBF16AVX512 decodes up to rounds rounds of 64 floats of 16 bits, of which lo has signs and mantissas, while at least 512 of the size bytes at src are left.
 //
 //go:noescape
 func decodeFewBF16AVX512(d *byte, dst *byte, lo *byte, src *byte, size int, rounds int) (done int, read int)
+
+// decodeFewWideAVX512 decodes up to rounds rounds of 64 bytes while at least 512 of the size bytes at src are left.
+//
+//go:noescape
+func decodeFewWideAVX512(d *byte, p *byte, src *byte, size int, rounds int) (done int, read int)
+
+// decodeFewF16AVX512 decodes up to rounds rounds of 64 floats of 16 bits, of which signs and lo have the signs and low bytes, while at least 512 of the size bytes at src are left.
+//
+//go:noescape
+func decodeFewF16AVX512(d *byte, dst *byte, signs *byte, lo *byte, src *byte, size int, rounds int) (done int, read int)
+
+// takeBitAVX512 fills raw with that bit of each of n bytes; n is a multiple of 64.
+//
+//go:noescape
+func takeBitAVX512(raw *byte, p *byte, n int, bit int)
+
+// addBitAVX512 sets that bit of those of n bytes that raw names; n is a multiple of 64.
+//
+//go:noescape
+func addBitAVX512(raw *byte, p *byte, n int, bit int)
+
+// seenAVX512 returns how many of n bytes, a multiple of 128, come before the first 128 of which one is not in set, of 32 bytes.
+//
+//go:noescape
+func seenAVX512(p *byte, set *byte, n int) (done int)
+
+// seenAVX2 returns how many of n bytes, a multiple of 128, come before the first 128 of which one is not in set, of 32 bytes.
+//
+//go:noescape
+func seenAVX2(p *byte, set *byte, n int) (done int)
 
 // encode16AVX512 encodes rounds whole rounds, at least one, the last first, words before words[at], and returns the bytes written.
 //

@@ -5000,7 +5000,7 @@ finish:
 	RET
 
 // func decodeFewAVX512(d *byte, p *byte, src *byte, size int, rounds int) (done int, read int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, AVX512_VBMI2, POPCNT
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512_VBMI2, POPCNT
 TEXT ·decodeFewAVX512(SB), NOSPLIT, $0-56
 	MOVQ         d+0(FP), AX
 	MOVQ         src+16(FP), CX
@@ -5012,18 +5012,19 @@ TEXT ·decodeFewAVX512(SB), NOSPLIT, $0-56
 	XORQ         R8, R8
 	SUBQ         $0x00000200, DX
 	VMOVDQU64    19284(AX), Z31
-	VMOVDQU64    19412(AX), Z29
 	VMOVDQU64    19348(AX), Z30
-	VMOVDQU64    19476(AX), Z28
-	VMOVDQU64    19540(AX), Z27
-	VMOVDQU64    19604(AX), Z26
-	VMOVDQU64    19668(AX), Z25
+	VMOVDQU64    19412(AX), Z14
+	VMOVDQU64    19476(AX), Z15
+	VMOVDQU64    19924(AX), Z29
+	VMOVDQU64    20052(AX), Z27
+	VMOVDQU64    20180(AX), Z25
 	MOVL         $0x0000003f, R9
 	VPBROADCASTW R9, Z24
 	MOVL         $0x00000fff, R9
 	VPBROADCASTW R9, Z23
 	MOVL         $0x00008000, R9
 	VPBROADCASTW R9, Z22
+	VMOVDQU64    lowBytes<>+0(SB), Z21
 	VMOVDQU64    (AX), Z0
 	VMOVDQU64    64(AX), Z1
 	VMOVDQU64    evenWords<>+0(SB), Z16
@@ -5045,15 +5046,15 @@ round:
 	VPSRLW     $0x06, Z16, Z0
 	VPERMI2W   Z30, Z31, Z0
 	VMOVDQA64  Z16, Z1
-	VPERMI2W   Z28, Z29, Z1
-	VPANDQ     Z24, Z16, Z2
-	VPADDW     Z2, Z0, Z2
-	VPSRLW     $0x06, Z2, Z2
+	VPERMI2W   Z15, Z14, Z1
+	VPANDQ     Z24, Z16, Z5
+	VPADDW     Z5, Z0, Z5
+	VPSRLW     $0x06, Z5, Z5
 	VPSHRDVW   Z0, Z1, Z1
 	VPSRAW     $0x0f, Z0, Z0
-	VPTERNLOGD $0xca, Z2, Z1, Z0
-	VPERMW     Z27, Z0, Z3
-	VPERMW     Z26, Z0, Z5
+	VPTERNLOGD $0xca, Z5, Z1, Z0
+	VPERMW     Z29, Z0, Z3
+	VPERMW     Z27, Z0, Z5
 	VPANDQ     Z23, Z16, Z2
 	VPSUBW     Z5, Z2, Z5
 	VPANDNQ    Z16, Z23, Z16
@@ -5062,10 +5063,10 @@ round:
 	VPMULHUW   Z3, Z18, Z18
 	VPADDW     Z16, Z5, Z5
 	VPADDW     Z4, Z5, Z16
-	VMOVDQA64  Z16, Z6
-	VPTERNLOGD $0xfe, Z4, Z5, Z6
-	VPTERNLOGD $0xec, Z22, Z18, Z6
-	VPTESTNMW  Z6, Z6, K1
+	VMOVDQA64  Z16, Z1
+	VPTERNLOGD $0xfe, Z4, Z5, Z1
+	VPTERNLOGD $0xec, Z22, Z18, Z1
+	VPTESTNMW  Z1, Z1, K1
 	VPTERNLOGD $0xd4, Z16, Z4, Z5
 	VPSRLW     $0x0f, Z5, Z5
 	VPADDW     Z5, Z18, Z18
@@ -5076,44 +5077,43 @@ round:
 	POPCNTL    R9, R9
 	LEAQ       (CX)(R9*2), CX
 	VPERMW     Z25, Z0, Z0
-	VPMOVWB    Z0, Y0
-	VMOVDQU32  Y0, (SI)
-	VPSRLW     $0x06, Z17, Z8
-	VPERMI2W   Z30, Z31, Z8
-	VMOVDQA64  Z17, Z9
-	VPERMI2W   Z28, Z29, Z9
-	VPANDQ     Z24, Z17, Z10
-	VPADDW     Z10, Z8, Z10
-	VPSRLW     $0x06, Z10, Z10
-	VPSHRDVW   Z8, Z9, Z9
-	VPSRAW     $0x0f, Z8, Z8
-	VPTERNLOGD $0xca, Z10, Z9, Z8
-	VPERMW     Z27, Z8, Z11
-	VPERMW     Z26, Z8, Z13
-	VPANDQ     Z23, Z17, Z10
-	VPSUBW     Z13, Z10, Z13
+	VMOVDQA64  Z0, Z7
+	VPSRLW     $0x06, Z17, Z0
+	VPERMI2W   Z30, Z31, Z0
+	VMOVDQA64  Z17, Z1
+	VPERMI2W   Z15, Z14, Z1
+	VPANDQ     Z24, Z17, Z5
+	VPADDW     Z5, Z0, Z5
+	VPSRLW     $0x06, Z5, Z5
+	VPSHRDVW   Z0, Z1, Z1
+	VPSRAW     $0x0f, Z0, Z0
+	VPTERNLOGD $0xca, Z5, Z1, Z0
+	VPERMW     Z29, Z0, Z3
+	VPERMW     Z27, Z0, Z5
+	VPANDQ     Z23, Z17, Z2
+	VPSUBW     Z5, Z2, Z5
 	VPANDNQ    Z17, Z23, Z17
-	VPMULHUW   Z11, Z17, Z17
-	VPMULLW    Z11, Z19, Z12
-	VPMULHUW   Z11, Z19, Z19
-	VPADDW     Z17, Z13, Z13
-	VPADDW     Z12, Z13, Z17
-	VMOVDQA64  Z17, Z14
-	VPTERNLOGD $0xfe, Z12, Z13, Z14
-	VPTERNLOGD $0xec, Z22, Z19, Z14
-	VPTESTNMW  Z14, Z14, K1
-	VPTERNLOGD $0xd4, Z17, Z12, Z13
-	VPSRLW     $0x0f, Z13, Z13
-	VPADDW     Z13, Z19, Z19
+	VPMULHUW   Z3, Z17, Z17
+	VPMULLW    Z3, Z19, Z4
+	VPMULHUW   Z3, Z19, Z19
+	VPADDW     Z17, Z5, Z5
+	VPADDW     Z4, Z5, Z17
+	VMOVDQA64  Z17, Z1
+	VPTERNLOGD $0xfe, Z4, Z5, Z1
+	VPTERNLOGD $0xec, Z22, Z19, Z1
+	VPTESTNMW  Z1, Z1, K1
+	VPTERNLOGD $0xd4, Z17, Z4, Z5
+	VPSRLW     $0x0f, Z5, Z5
+	VPADDW     Z5, Z19, Z19
 	VMOVDQU16  Z17, K1, Z19
-	VMOVDQU64  (CX), Z12
-	VPEXPANDW  Z12, K1, Z17
+	VMOVDQU64  (CX), Z4
+	VPEXPANDW  Z4, K1, Z17
 	KMOVD      K1, R9
 	POPCNTL    R9, R9
 	LEAQ       (CX)(R9*2), CX
-	VPERMW     Z25, Z8, Z8
-	VPMOVWB    Z8, Y8
-	VMOVDQU32  Y8, 32(SI)
+	VPERMW     Z25, Z0, Z0
+	VPERMT2B   Z0, Z21, Z7
+	VMOVDQU64  Z7, (SI)
 	ADDQ       $0x40, SI
 	INCQ       R8
 	JMP        round
@@ -5137,6 +5137,230 @@ finish:
 	VZEROUPPER
 	RET
 
+DATA lowBytes<>+0(SB)/1, $0x00
+DATA lowBytes<>+1(SB)/1, $0x02
+DATA lowBytes<>+2(SB)/1, $0x04
+DATA lowBytes<>+3(SB)/1, $0x06
+DATA lowBytes<>+4(SB)/1, $0x08
+DATA lowBytes<>+5(SB)/1, $0x0a
+DATA lowBytes<>+6(SB)/1, $0x0c
+DATA lowBytes<>+7(SB)/1, $0x0e
+DATA lowBytes<>+8(SB)/1, $0x10
+DATA lowBytes<>+9(SB)/1, $0x12
+DATA lowBytes<>+10(SB)/1, $0x14
+DATA lowBytes<>+11(SB)/1, $0x16
+DATA lowBytes<>+12(SB)/1, $0x18
+DATA lowBytes<>+13(SB)/1, $0x1a
+DATA lowBytes<>+14(SB)/1, $0x1c
+DATA lowBytes<>+15(SB)/1, $0x1e
+DATA lowBytes<>+16(SB)/1, $0x20
+DATA lowBytes<>+17(SB)/1, $0x22
+DATA lowBytes<>+18(SB)/1, $0x24
+DATA lowBytes<>+19(SB)/1, $0x26
+DATA lowBytes<>+20(SB)/1, $0x28
+DATA lowBytes<>+21(SB)/1, $0x2a
+DATA lowBytes<>+22(SB)/1, $0x2c
+DATA lowBytes<>+23(SB)/1, $0x2e
+DATA lowBytes<>+24(SB)/1, $0x30
+DATA lowBytes<>+25(SB)/1, $0x32
+DATA lowBytes<>+26(SB)/1, $0x34
+DATA lowBytes<>+27(SB)/1, $0x36
+DATA lowBytes<>+28(SB)/1, $0x38
+DATA lowBytes<>+29(SB)/1, $0x3a
+DATA lowBytes<>+30(SB)/1, $0x3c
+DATA lowBytes<>+31(SB)/1, $0x3e
+DATA lowBytes<>+32(SB)/1, $0x40
+DATA lowBytes<>+33(SB)/1, $0x42
+DATA lowBytes<>+34(SB)/1, $0x44
+DATA lowBytes<>+35(SB)/1, $0x46
+DATA lowBytes<>+36(SB)/1, $0x48
+DATA lowBytes<>+37(SB)/1, $0x4a
+DATA lowBytes<>+38(SB)/1, $0x4c
+DATA lowBytes<>+39(SB)/1, $0x4e
+DATA lowBytes<>+40(SB)/1, $0x50
+DATA lowBytes<>+41(SB)/1, $0x52
+DATA lowBytes<>+42(SB)/1, $0x54
+DATA lowBytes<>+43(SB)/1, $0x56
+DATA lowBytes<>+44(SB)/1, $0x58
+DATA lowBytes<>+45(SB)/1, $0x5a
+DATA lowBytes<>+46(SB)/1, $0x5c
+DATA lowBytes<>+47(SB)/1, $0x5e
+DATA lowBytes<>+48(SB)/1, $0x60
+DATA lowBytes<>+49(SB)/1, $0x62
+DATA lowBytes<>+50(SB)/1, $0x64
+DATA lowBytes<>+51(SB)/1, $0x66
+DATA lowBytes<>+52(SB)/1, $0x68
+DATA lowBytes<>+53(SB)/1, $0x6a
+DATA lowBytes<>+54(SB)/1, $0x6c
+DATA lowBytes<>+55(SB)/1, $0x6e
+DATA lowBytes<>+56(SB)/1, $0x70
+DATA lowBytes<>+57(SB)/1, $0x72
+DATA lowBytes<>+58(SB)/1, $0x74
+DATA lowBytes<>+59(SB)/1, $0x76
+DATA lowBytes<>+60(SB)/1, $0x78
+DATA lowBytes<>+61(SB)/1, $0x7a
+DATA lowBytes<>+62(SB)/1, $0x7c
+DATA lowBytes<>+63(SB)/1, $0x7e
+GLOBL lowBytes<>(SB), RODATA|NOPTR, $64
+
+// func decodeFewRawAVX512(d *byte, p *byte, raw *byte, second int, third int, bits int, src *byte, size int, rounds int) (done int, read int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512_VBMI2, POPCNT
+TEXT ·decodeFewRawAVX512(SB), NOSPLIT, $0-88
+	MOVQ         d+0(FP), AX
+	MOVQ         src+48(FP), CX
+	MOVQ         size+56(FP), DX
+	ADDQ         CX, DX
+	MOVQ         rounds+64(FP), BX
+	MOVQ         p+8(FP), SI
+	MOVQ         raw+16(FP), DI
+	MOVQ         second+24(FP), R8
+	MOVQ         third+32(FP), R9
+	ADDQ         DI, R8
+	ADDQ         DI, R9
+	MOVQ         CX, R10
+	XORQ         R11, R11
+	SUBQ         $0x00000200, DX
+	VMOVDQU64    19284(AX), Z31
+	VMOVDQU64    19348(AX), Z30
+	VMOVDQU64    19412(AX), Z14
+	VMOVDQU64    19476(AX), Z15
+	VMOVDQU64    19924(AX), Z29
+	VMOVDQU64    20052(AX), Z27
+	VMOVDQU64    20180(AX), Z25
+	MOVL         $0x0000003f, R12
+	VPBROADCASTW R12, Z24
+	MOVL         $0x00000fff, R12
+	VPBROADCASTW R12, Z23
+	MOVL         $0x00008000, R12
+	VPBROADCASTW R12, Z22
+	VMOVDQU64    lowBytes<>+0(SB), Z21
+	MOVQ         bits+40(FP), R12
+	VPBROADCASTB R12, Z8
+	SHRQ         $0x08, R12
+	VPBROADCASTB R12, Z9
+	SHRQ         $0x08, R12
+	VPBROADCASTB R12, Z10
+	SHRQ         $0x08, R12
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z16
+	VMOVDQU64    oddWords<>+0(SB), Z18
+	VPERMI2W     Z1, Z0, Z16
+	VPERMI2W     Z1, Z0, Z18
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+
+round:
+	CMPQ       BX, R11
+	JLE        finish
+	CMPQ       CX, DX
+	JA         finish
+	VPSRLW     $0x06, Z16, Z0
+	VPERMI2W   Z30, Z31, Z0
+	VMOVDQA64  Z16, Z1
+	VPERMI2W   Z15, Z14, Z1
+	VPANDQ     Z24, Z16, Z5
+	VPADDW     Z5, Z0, Z5
+	VPSRLW     $0x06, Z5, Z5
+	VPSHRDVW   Z0, Z1, Z1
+	VPSRAW     $0x0f, Z0, Z0
+	VPTERNLOGD $0xca, Z5, Z1, Z0
+	VPERMW     Z29, Z0, Z3
+	VPERMW     Z27, Z0, Z5
+	VPANDQ     Z23, Z16, Z2
+	VPSUBW     Z5, Z2, Z5
+	VPANDNQ    Z16, Z23, Z16
+	VPMULHUW   Z3, Z16, Z16
+	VPMULLW    Z3, Z18, Z4
+	VPMULHUW   Z3, Z18, Z18
+	VPADDW     Z16, Z5, Z5
+	VPADDW     Z4, Z5, Z16
+	VMOVDQA64  Z16, Z1
+	VPTERNLOGD $0xfe, Z4, Z5, Z1
+	VPTERNLOGD $0xec, Z22, Z18, Z1
+	VPTESTNMW  Z1, Z1, K1
+	VPTERNLOGD $0xd4, Z16, Z4, Z5
+	VPSRLW     $0x0f, Z5, Z5
+	VPADDW     Z5, Z18, Z18
+	VMOVDQU16  Z16, K1, Z18
+	VMOVDQU64  (CX), Z4
+	VPEXPANDW  Z4, K1, Z16
+	KMOVD      K1, R12
+	POPCNTL    R12, R12
+	LEAQ       (CX)(R12*2), CX
+	VPERMW     Z25, Z0, Z0
+	VMOVDQA64  Z0, Z7
+	VPSRLW     $0x06, Z17, Z0
+	VPERMI2W   Z30, Z31, Z0
+	VMOVDQA64  Z17, Z1
+	VPERMI2W   Z15, Z14, Z1
+	VPANDQ     Z24, Z17, Z5
+	VPADDW     Z5, Z0, Z5
+	VPSRLW     $0x06, Z5, Z5
+	VPSHRDVW   Z0, Z1, Z1
+	VPSRAW     $0x0f, Z0, Z0
+	VPTERNLOGD $0xca, Z5, Z1, Z0
+	VPERMW     Z29, Z0, Z3
+	VPERMW     Z27, Z0, Z5
+	VPANDQ     Z23, Z17, Z2
+	VPSUBW     Z5, Z2, Z5
+	VPANDNQ    Z17, Z23, Z17
+	VPMULHUW   Z3, Z17, Z17
+	VPMULLW    Z3, Z19, Z4
+	VPMULHUW   Z3, Z19, Z19
+	VPADDW     Z17, Z5, Z5
+	VPADDW     Z4, Z5, Z17
+	VMOVDQA64  Z17, Z1
+	VPTERNLOGD $0xfe, Z4, Z5, Z1
+	VPTERNLOGD $0xec, Z22, Z19, Z1
+	VPTESTNMW  Z1, Z1, K1
+	VPTERNLOGD $0xd4, Z17, Z4, Z5
+	VPSRLW     $0x0f, Z5, Z5
+	VPADDW     Z5, Z19, Z19
+	VMOVDQU16  Z17, K1, Z19
+	VMOVDQU64  (CX), Z4
+	VPEXPANDW  Z4, K1, Z17
+	KMOVD      K1, R12
+	POPCNTL    R12, R12
+	LEAQ       (CX)(R12*2), CX
+	VPERMW     Z25, Z0, Z0
+	VPERMT2B   Z0, Z21, Z7
+	KMOVQ      (DI)(R11*8), K2
+	VMOVDQU8.Z Z8, K2, Z1
+	KMOVQ      (R8)(R11*8), K2
+	VMOVDQU8.Z Z9, K2, Z2
+	KMOVQ      (R9)(R11*8), K2
+	VMOVDQU8.Z Z10, K2, Z3
+	VPTERNLOGD $0xfe, Z1, Z2, Z7
+	VPORQ      Z3, Z7, Z7
+	VMOVDQU64  Z7, (SI)
+	ADDQ       $0x40, SI
+	INCQ       R11
+	JMP        round
+
+finish:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z18, Z16, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z18, Z16, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 192(AX)
+	SUBQ      R10, CX
+	MOVQ      R11, done+72(FP)
+	MOVQ      CX, read+80(FP)
+	VZEROUPPER
+	RET
+
 // func decodeFewBF16AVX512(d *byte, dst *byte, lo *byte, src *byte, size int, rounds int) (done int, read int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512_VBMI2, POPCNT
 TEXT ·decodeFewBF16AVX512(SB), NOSPLIT, $0-64
@@ -5151,12 +5375,12 @@ TEXT ·decodeFewBF16AVX512(SB), NOSPLIT, $0-64
 	XORQ         R9, R9
 	SUBQ         $0x00000200, DX
 	VMOVDQU64    19284(AX), Z31
-	VMOVDQU64    19412(AX), Z29
 	VMOVDQU64    19348(AX), Z30
-	VMOVDQU64    19476(AX), Z28
-	VMOVDQU64    19540(AX), Z27
-	VMOVDQU64    19604(AX), Z26
-	VMOVDQU64    19668(AX), Z25
+	VMOVDQU64    19412(AX), Z14
+	VMOVDQU64    19476(AX), Z15
+	VMOVDQU64    19924(AX), Z29
+	VMOVDQU64    20052(AX), Z27
+	VMOVDQU64    20180(AX), Z25
 	MOVL         $0x0000003f, R10
 	VPBROADCASTW R10, Z24
 	MOVL         $0x00000fff, R10
@@ -5187,15 +5411,15 @@ round:
 	VPSRLW     $0x06, Z16, Z0
 	VPERMI2W   Z30, Z31, Z0
 	VMOVDQA64  Z16, Z1
-	VPERMI2W   Z28, Z29, Z1
-	VPANDQ     Z24, Z16, Z2
-	VPADDW     Z2, Z0, Z2
-	VPSRLW     $0x06, Z2, Z2
+	VPERMI2W   Z15, Z14, Z1
+	VPANDQ     Z24, Z16, Z5
+	VPADDW     Z5, Z0, Z5
+	VPSRLW     $0x06, Z5, Z5
 	VPSHRDVW   Z0, Z1, Z1
 	VPSRAW     $0x0f, Z0, Z0
-	VPTERNLOGD $0xca, Z2, Z1, Z0
-	VPERMW     Z27, Z0, Z3
-	VPERMW     Z26, Z0, Z5
+	VPTERNLOGD $0xca, Z5, Z1, Z0
+	VPERMW     Z29, Z0, Z3
+	VPERMW     Z27, Z0, Z5
 	VPANDQ     Z23, Z16, Z2
 	VPSUBW     Z5, Z2, Z5
 	VPANDNQ    Z16, Z23, Z16
@@ -5204,10 +5428,10 @@ round:
 	VPMULHUW   Z3, Z18, Z18
 	VPADDW     Z16, Z5, Z5
 	VPADDW     Z4, Z5, Z16
-	VMOVDQA64  Z16, Z6
-	VPTERNLOGD $0xfe, Z4, Z5, Z6
-	VPTERNLOGD $0xec, Z22, Z18, Z6
-	VPTESTNMW  Z6, Z6, K1
+	VMOVDQA64  Z16, Z1
+	VPTERNLOGD $0xfe, Z4, Z5, Z1
+	VPTERNLOGD $0xec, Z22, Z18, Z1
+	VPTESTNMW  Z1, Z1, K1
 	VPTERNLOGD $0xd4, Z16, Z4, Z5
 	VPSRLW     $0x0f, Z5, Z5
 	VPADDW     Z5, Z18, Z18
@@ -5223,45 +5447,45 @@ round:
 	VPTERNLOGD $0xf8, Z22, Z2, Z0
 	VPTERNLOGD $0xf8, Z21, Z1, Z0
 	VMOVDQU64  Z0, (SI)
-	VPSRLW     $0x06, Z17, Z8
-	VPERMI2W   Z30, Z31, Z8
-	VMOVDQA64  Z17, Z9
-	VPERMI2W   Z28, Z29, Z9
-	VPANDQ     Z24, Z17, Z10
-	VPADDW     Z10, Z8, Z10
-	VPSRLW     $0x06, Z10, Z10
-	VPSHRDVW   Z8, Z9, Z9
-	VPSRAW     $0x0f, Z8, Z8
-	VPTERNLOGD $0xca, Z10, Z9, Z8
-	VPERMW     Z27, Z8, Z11
-	VPERMW     Z26, Z8, Z13
-	VPANDQ     Z23, Z17, Z10
-	VPSUBW     Z13, Z10, Z13
+	VPSRLW     $0x06, Z17, Z0
+	VPERMI2W   Z30, Z31, Z0
+	VMOVDQA64  Z17, Z1
+	VPERMI2W   Z15, Z14, Z1
+	VPANDQ     Z24, Z17, Z5
+	VPADDW     Z5, Z0, Z5
+	VPSRLW     $0x06, Z5, Z5
+	VPSHRDVW   Z0, Z1, Z1
+	VPSRAW     $0x0f, Z0, Z0
+	VPTERNLOGD $0xca, Z5, Z1, Z0
+	VPERMW     Z29, Z0, Z3
+	VPERMW     Z27, Z0, Z5
+	VPANDQ     Z23, Z17, Z2
+	VPSUBW     Z5, Z2, Z5
 	VPANDNQ    Z17, Z23, Z17
-	VPMULHUW   Z11, Z17, Z17
-	VPMULLW    Z11, Z19, Z12
-	VPMULHUW   Z11, Z19, Z19
-	VPADDW     Z17, Z13, Z13
-	VPADDW     Z12, Z13, Z17
-	VMOVDQA64  Z17, Z14
-	VPTERNLOGD $0xfe, Z12, Z13, Z14
-	VPTERNLOGD $0xec, Z22, Z19, Z14
-	VPTESTNMW  Z14, Z14, K1
-	VPTERNLOGD $0xd4, Z17, Z12, Z13
-	VPSRLW     $0x0f, Z13, Z13
-	VPADDW     Z13, Z19, Z19
+	VPMULHUW   Z3, Z17, Z17
+	VPMULLW    Z3, Z19, Z4
+	VPMULHUW   Z3, Z19, Z19
+	VPADDW     Z17, Z5, Z5
+	VPADDW     Z4, Z5, Z17
+	VMOVDQA64  Z17, Z1
+	VPTERNLOGD $0xfe, Z4, Z5, Z1
+	VPTERNLOGD $0xec, Z22, Z19, Z1
+	VPTESTNMW  Z1, Z1, K1
+	VPTERNLOGD $0xd4, Z17, Z4, Z5
+	VPSRLW     $0x0f, Z5, Z5
+	VPADDW     Z5, Z19, Z19
 	VMOVDQU16  Z17, K1, Z19
-	VMOVDQU64  (CX), Z12
-	VPEXPANDW  Z12, K1, Z17
+	VMOVDQU64  (CX), Z4
+	VPEXPANDW  Z4, K1, Z17
 	KMOVD      K1, R10
 	POPCNTL    R10, R10
 	LEAQ       (CX)(R10*2), CX
-	VPERMW     Z25, Z8, Z8
-	VPMOVZXBW  32(DI), Z9
-	VPSLLW     $0x08, Z9, Z10
-	VPTERNLOGD $0xf8, Z22, Z10, Z8
-	VPTERNLOGD $0xf8, Z21, Z9, Z8
-	VMOVDQU64  Z8, 64(SI)
+	VPERMW     Z25, Z0, Z0
+	VPMOVZXBW  32(DI), Z1
+	VPSLLW     $0x08, Z1, Z2
+	VPTERNLOGD $0xf8, Z22, Z2, Z0
+	VPTERNLOGD $0xf8, Z21, Z1, Z0
+	VMOVDQU64  Z0, 64(SI)
 	ADDQ       $0x40, DI
 	ADDQ       $0x00000080, SI
 	INCQ       R9
@@ -5283,6 +5507,545 @@ finish:
 	SUBQ      R8, CX
 	MOVQ      R9, done+48(FP)
 	MOVQ      CX, read+56(FP)
+	VZEROUPPER
+	RET
+
+// func decodeFewWideAVX512(d *byte, p *byte, src *byte, size int, rounds int) (done int, read int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512_VBMI2, POPCNT
+TEXT ·decodeFewWideAVX512(SB), NOSPLIT, $0-56
+	MOVQ         d+0(FP), AX
+	MOVQ         src+16(FP), CX
+	MOVQ         size+24(FP), DX
+	ADDQ         CX, DX
+	MOVQ         rounds+32(FP), BX
+	MOVQ         p+8(FP), SI
+	MOVQ         CX, DI
+	XORQ         R8, R8
+	SUBQ         $0x00000200, DX
+	VMOVDQU64    19284(AX), Z31
+	VMOVDQU64    19348(AX), Z30
+	VMOVDQU64    19412(AX), Z20
+	VMOVDQU64    19476(AX), Z21
+	VMOVDQU64    19540(AX), Z15
+	VMOVDQU64    19604(AX), Z14
+	VMOVDQU64    19668(AX), Z13
+	VMOVDQU64    19732(AX), Z12
+	VMOVDQU64    19796(AX), Z11
+	VMOVDQU64    19860(AX), Z10
+	VMOVDQU64    19924(AX), Z29
+	VMOVDQU64    20052(AX), Z27
+	VMOVDQU64    19988(AX), Z28
+	VMOVDQU64    20116(AX), Z26
+	VMOVDQU64    20308(AX), Z25
+	MOVL         $0x0000003f, R9
+	VPBROADCASTW R9, Z24
+	MOVL         $0x00000fff, R9
+	VPBROADCASTW R9, Z23
+	MOVL         $0x00008000, R9
+	VPBROADCASTW R9, Z22
+	VMOVDQU64    lowBytes<>+0(SB), Z6
+	MOVL         $0x00002000, R9
+	VPBROADCASTW R9, Z9
+	MOVL         $0x00004000, R9
+	VPBROADCASTW R9, Z8
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z16
+	VMOVDQU64    oddWords<>+0(SB), Z18
+	VPERMI2W     Z1, Z0, Z16
+	VPERMI2W     Z1, Z0, Z18
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+
+round:
+	CMPQ       BX, R8
+	JLE        finish
+	CMPQ       CX, DX
+	JA         finish
+	VPSRLW     $0x06, Z16, Z0
+	VPERMI2W   Z30, Z31, Z0
+	VMOVDQA64  Z16, Z1
+	VPERMI2W   Z21, Z20, Z1
+	VMOVDQA64  Z16, Z2
+	VPERMI2W   Z14, Z15, Z2
+	VMOVDQA64  Z16, Z3
+	VPERMI2W   Z12, Z13, Z3
+	VMOVDQA64  Z16, Z4
+	VPERMI2W   Z10, Z11, Z4
+	VPANDQ     Z24, Z16, Z5
+	VPADDW     Z5, Z0, Z5
+	VPSRLW     $0x06, Z5, Z5
+	VPTESTMW   Z9, Z0, K1
+	VPTESTMW   Z8, Z0, K2
+	VPMOVW2M   Z0, K3
+	VMOVDQU16  Z2, K1, Z1
+	VMOVDQU16  Z4, K1, Z3
+	VMOVDQU16  Z3, K2, Z1
+	VPSHRDVW   Z0, Z1, Z1
+	VMOVDQU16  Z1, K3, Z5
+	VMOVDQA64  Z5, Z0
+	VMOVDQA64  Z0, Z3
+	VPERMI2W   Z28, Z29, Z3
+	VMOVDQA64  Z0, Z5
+	VPERMI2W   Z26, Z27, Z5
+	VPANDQ     Z23, Z16, Z2
+	VPSUBW     Z5, Z2, Z5
+	VPANDNQ    Z16, Z23, Z16
+	VPMULHUW   Z3, Z16, Z16
+	VPMULLW    Z3, Z18, Z4
+	VPMULHUW   Z3, Z18, Z18
+	VPADDW     Z16, Z5, Z5
+	VPADDW     Z4, Z5, Z16
+	VMOVDQA64  Z16, Z1
+	VPTERNLOGD $0xfe, Z4, Z5, Z1
+	VPTERNLOGD $0xec, Z22, Z18, Z1
+	VPTESTNMW  Z1, Z1, K1
+	VPTERNLOGD $0xd4, Z16, Z4, Z5
+	VPSRLW     $0x0f, Z5, Z5
+	VPADDW     Z5, Z18, Z18
+	VMOVDQU16  Z16, K1, Z18
+	VMOVDQU64  (CX), Z4
+	VPEXPANDW  Z4, K1, Z16
+	KMOVD      K1, R9
+	POPCNTL    R9, R9
+	LEAQ       (CX)(R9*2), CX
+	VPERMB     Z25, Z0, Z0
+	VMOVDQA64  Z0, Z7
+	VPSRLW     $0x06, Z17, Z0
+	VPERMI2W   Z30, Z31, Z0
+	VMOVDQA64  Z17, Z1
+	VPERMI2W   Z21, Z20, Z1
+	VMOVDQA64  Z17, Z2
+	VPERMI2W   Z14, Z15, Z2
+	VMOVDQA64  Z17, Z3
+	VPERMI2W   Z12, Z13, Z3
+	VMOVDQA64  Z17, Z4
+	VPERMI2W   Z10, Z11, Z4
+	VPANDQ     Z24, Z17, Z5
+	VPADDW     Z5, Z0, Z5
+	VPSRLW     $0x06, Z5, Z5
+	VPTESTMW   Z9, Z0, K1
+	VPTESTMW   Z8, Z0, K2
+	VPMOVW2M   Z0, K3
+	VMOVDQU16  Z2, K1, Z1
+	VMOVDQU16  Z4, K1, Z3
+	VMOVDQU16  Z3, K2, Z1
+	VPSHRDVW   Z0, Z1, Z1
+	VMOVDQU16  Z1, K3, Z5
+	VMOVDQA64  Z5, Z0
+	VMOVDQA64  Z0, Z3
+	VPERMI2W   Z28, Z29, Z3
+	VMOVDQA64  Z0, Z5
+	VPERMI2W   Z26, Z27, Z5
+	VPANDQ     Z23, Z17, Z2
+	VPSUBW     Z5, Z2, Z5
+	VPANDNQ    Z17, Z23, Z17
+	VPMULHUW   Z3, Z17, Z17
+	VPMULLW    Z3, Z19, Z4
+	VPMULHUW   Z3, Z19, Z19
+	VPADDW     Z17, Z5, Z5
+	VPADDW     Z4, Z5, Z17
+	VMOVDQA64  Z17, Z1
+	VPTERNLOGD $0xfe, Z4, Z5, Z1
+	VPTERNLOGD $0xec, Z22, Z19, Z1
+	VPTESTNMW  Z1, Z1, K1
+	VPTERNLOGD $0xd4, Z17, Z4, Z5
+	VPSRLW     $0x0f, Z5, Z5
+	VPADDW     Z5, Z19, Z19
+	VMOVDQU16  Z17, K1, Z19
+	VMOVDQU64  (CX), Z4
+	VPEXPANDW  Z4, K1, Z17
+	KMOVD      K1, R9
+	POPCNTL    R9, R9
+	LEAQ       (CX)(R9*2), CX
+	VPERMB     Z25, Z0, Z0
+	VPERMT2B   Z0, Z6, Z7
+	VMOVDQU64  Z7, (SI)
+	ADDQ       $0x40, SI
+	INCQ       R8
+	JMP        round
+
+finish:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z18, Z16, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z18, Z16, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 192(AX)
+	SUBQ      DI, CX
+	MOVQ      R8, done+40(FP)
+	MOVQ      CX, read+48(FP)
+	VZEROUPPER
+	RET
+
+// func decodeFewF16AVX512(d *byte, dst *byte, signs *byte, lo *byte, src *byte, size int, rounds int) (done int, read int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512_VBMI2, POPCNT
+TEXT ·decodeFewF16AVX512(SB), NOSPLIT, $0-72
+	MOVQ         d+0(FP), AX
+	MOVQ         src+32(FP), CX
+	MOVQ         size+40(FP), DX
+	ADDQ         CX, DX
+	MOVQ         rounds+48(FP), BX
+	MOVQ         dst+8(FP), SI
+	MOVQ         lo+24(FP), DI
+	MOVQ         signs+16(FP), R8
+	MOVQ         CX, R9
+	XORQ         R10, R10
+	SUBQ         $0x00000200, DX
+	VMOVDQU64    19284(AX), Z31
+	VMOVDQU64    19348(AX), Z30
+	VMOVDQU64    19412(AX), Z20
+	VMOVDQU64    19476(AX), Z21
+	VMOVDQU64    19540(AX), Z15
+	VMOVDQU64    19604(AX), Z14
+	VMOVDQU64    19668(AX), Z13
+	VMOVDQU64    19732(AX), Z12
+	VMOVDQU64    19796(AX), Z11
+	VMOVDQU64    19860(AX), Z10
+	VMOVDQU64    19924(AX), Z29
+	VMOVDQU64    20052(AX), Z27
+	VMOVDQU64    19988(AX), Z28
+	VMOVDQU64    20116(AX), Z26
+	VMOVDQU64    20308(AX), Z25
+	MOVL         $0x0000003f, R11
+	VPBROADCASTW R11, Z24
+	MOVL         $0x00000fff, R11
+	VPBROADCASTW R11, Z23
+	MOVL         $0x00008000, R11
+	VPBROADCASTW R11, Z22
+	MOVL         $0x00002000, R11
+	VPBROADCASTW R11, Z9
+	MOVL         $0x00004000, R11
+	VPBROADCASTW R11, Z8
+	VMOVDQU64    (AX), Z0
+	VMOVDQU64    64(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z16
+	VMOVDQU64    oddWords<>+0(SB), Z18
+	VPERMI2W     Z1, Z0, Z16
+	VPERMI2W     Z1, Z0, Z18
+	VMOVDQU64    128(AX), Z0
+	VMOVDQU64    192(AX), Z1
+	VMOVDQU64    evenWords<>+0(SB), Z17
+	VMOVDQU64    oddWords<>+0(SB), Z19
+	VPERMI2W     Z1, Z0, Z17
+	VPERMI2W     Z1, Z0, Z19
+
+round:
+	CMPQ       BX, R10
+	JLE        finish
+	CMPQ       CX, DX
+	JA         finish
+	VPSRLW     $0x06, Z16, Z0
+	VPERMI2W   Z30, Z31, Z0
+	VMOVDQA64  Z16, Z1
+	VPERMI2W   Z21, Z20, Z1
+	VMOVDQA64  Z16, Z2
+	VPERMI2W   Z14, Z15, Z2
+	VMOVDQA64  Z16, Z3
+	VPERMI2W   Z12, Z13, Z3
+	VMOVDQA64  Z16, Z4
+	VPERMI2W   Z10, Z11, Z4
+	VPANDQ     Z24, Z16, Z5
+	VPADDW     Z5, Z0, Z5
+	VPSRLW     $0x06, Z5, Z5
+	VPTESTMW   Z9, Z0, K1
+	VPTESTMW   Z8, Z0, K2
+	VPMOVW2M   Z0, K3
+	VMOVDQU16  Z2, K1, Z1
+	VMOVDQU16  Z4, K1, Z3
+	VMOVDQU16  Z3, K2, Z1
+	VPSHRDVW   Z0, Z1, Z1
+	VMOVDQU16  Z1, K3, Z5
+	VMOVDQA64  Z5, Z0
+	VMOVDQA64  Z0, Z3
+	VPERMI2W   Z28, Z29, Z3
+	VMOVDQA64  Z0, Z5
+	VPERMI2W   Z26, Z27, Z5
+	VPANDQ     Z23, Z16, Z2
+	VPSUBW     Z5, Z2, Z5
+	VPANDNQ    Z16, Z23, Z16
+	VPMULHUW   Z3, Z16, Z16
+	VPMULLW    Z3, Z18, Z4
+	VPMULHUW   Z3, Z18, Z18
+	VPADDW     Z16, Z5, Z5
+	VPADDW     Z4, Z5, Z16
+	VMOVDQA64  Z16, Z1
+	VPTERNLOGD $0xfe, Z4, Z5, Z1
+	VPTERNLOGD $0xec, Z22, Z18, Z1
+	VPTESTNMW  Z1, Z1, K1
+	VPTERNLOGD $0xd4, Z16, Z4, Z5
+	VPSRLW     $0x0f, Z5, Z5
+	VPADDW     Z5, Z18, Z18
+	VMOVDQU16  Z16, K1, Z18
+	VMOVDQU64  (CX), Z4
+	VPEXPANDW  Z4, K1, Z16
+	KMOVD      K1, R11
+	POPCNTL    R11, R11
+	LEAQ       (CX)(R11*2), CX
+	VPERMB     Z25, Z0, Z0
+	KMOVD      (R8), K2
+	VPMOVZXBW  (DI), Z1
+	VPSLLW     $0x08, Z0, Z0
+	VPORQ      Z1, Z0, Z0
+	VPADDW     Z22, Z0, K2, Z0
+	VMOVDQU64  Z0, (SI)
+	VPSRLW     $0x06, Z17, Z0
+	VPERMI2W   Z30, Z31, Z0
+	VMOVDQA64  Z17, Z1
+	VPERMI2W   Z21, Z20, Z1
+	VMOVDQA64  Z17, Z2
+	VPERMI2W   Z14, Z15, Z2
+	VMOVDQA64  Z17, Z3
+	VPERMI2W   Z12, Z13, Z3
+	VMOVDQA64  Z17, Z4
+	VPERMI2W   Z10, Z11, Z4
+	VPANDQ     Z24, Z17, Z5
+	VPADDW     Z5, Z0, Z5
+	VPSRLW     $0x06, Z5, Z5
+	VPTESTMW   Z9, Z0, K1
+	VPTESTMW   Z8, Z0, K2
+	VPMOVW2M   Z0, K3
+	VMOVDQU16  Z2, K1, Z1
+	VMOVDQU16  Z4, K1, Z3
+	VMOVDQU16  Z3, K2, Z1
+	VPSHRDVW   Z0, Z1, Z1
+	VMOVDQU16  Z1, K3, Z5
+	VMOVDQA64  Z5, Z0
+	VMOVDQA64  Z0, Z3
+	VPERMI2W   Z28, Z29, Z3
+	VMOVDQA64  Z0, Z5
+	VPERMI2W   Z26, Z27, Z5
+	VPANDQ     Z23, Z17, Z2
+	VPSUBW     Z5, Z2, Z5
+	VPANDNQ    Z17, Z23, Z17
+	VPMULHUW   Z3, Z17, Z17
+	VPMULLW    Z3, Z19, Z4
+	VPMULHUW   Z3, Z19, Z19
+	VPADDW     Z17, Z5, Z5
+	VPADDW     Z4, Z5, Z17
+	VMOVDQA64  Z17, Z1
+	VPTERNLOGD $0xfe, Z4, Z5, Z1
+	VPTERNLOGD $0xec, Z22, Z19, Z1
+	VPTESTNMW  Z1, Z1, K1
+	VPTERNLOGD $0xd4, Z17, Z4, Z5
+	VPSRLW     $0x0f, Z5, Z5
+	VPADDW     Z5, Z19, Z19
+	VMOVDQU16  Z17, K1, Z19
+	VMOVDQU64  (CX), Z4
+	VPEXPANDW  Z4, K1, Z17
+	KMOVD      K1, R11
+	POPCNTL    R11, R11
+	LEAQ       (CX)(R11*2), CX
+	VPERMB     Z25, Z0, Z0
+	KMOVD      4(R8), K2
+	VPMOVZXBW  32(DI), Z1
+	VPSLLW     $0x08, Z0, Z0
+	VPORQ      Z1, Z0, Z0
+	VPADDW     Z22, Z0, K2, Z0
+	VMOVDQU64  Z0, 64(SI)
+	ADDQ       $0x40, DI
+	ADDQ       $0x00000080, SI
+	ADDQ       $0x08, R8
+	INCQ       R10
+	JMP        round
+
+finish:
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z18, Z16, Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z18, Z16, Z1
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z0
+	VPERMI2W  Z19, Z17, Z0
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z1
+	VPERMI2W  Z19, Z17, Z1
+	VMOVDQU64 Z1, 192(AX)
+	SUBQ      R9, CX
+	MOVQ      R10, done+56(FP)
+	MOVQ      CX, read+64(FP)
+	VZEROUPPER
+	RET
+
+// func takeBitAVX512(raw *byte, p *byte, n int, bit int)
+// Requires: AVX, AVX512BW
+TEXT ·takeBitAVX512(SB), NOSPLIT, $0-32
+	MOVQ         raw+0(FP), AX
+	MOVQ         p+8(FP), DX
+	MOVQ         n+16(FP), BX
+	MOVQ         bit+24(FP), CX
+	MOVQ         $0x00000001, SI
+	SHLQ         CL, SI
+	VPBROADCASTB SI, Z0
+
+loop:
+	SUBQ     $0x40, BX
+	JL       done
+	VPTESTMB (DX), Z0, K1
+	KMOVQ    K1, (AX)
+	ADDQ     $0x08, AX
+	ADDQ     $0x40, DX
+	JMP      loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func addBitAVX512(raw *byte, p *byte, n int, bit int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·addBitAVX512(SB), NOSPLIT, $0-32
+	MOVQ         raw+0(FP), AX
+	MOVQ         p+8(FP), DX
+	MOVQ         n+16(FP), BX
+	MOVQ         bit+24(FP), CX
+	MOVQ         $0x00000001, SI
+	SHLQ         CL, SI
+	VPBROADCASTB SI, Z0
+
+loop:
+	SUBQ       $0x40, BX
+	JL         done
+	KMOVQ      (AX), K1
+	VMOVDQU64  (DX), Z1
+	VMOVDQU8.Z Z0, K1, Z2
+	VPORQ      Z2, Z1, Z1
+	VMOVDQU64  Z1, (DX)
+	ADDQ       $0x08, AX
+	ADDQ       $0x40, DX
+	JMP        loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func seenAVX512(p *byte, set *byte, n int) (done int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
+TEXT ·seenAVX512(SB), NOSPLIT, $0-32
+	MOVQ            p+0(FP), AX
+	MOVQ            set+8(FP), CX
+	MOVQ            n+16(FP), DX
+	MOVQ            AX, BX
+	ADDQ            AX, DX
+	VBROADCASTI64X4 (CX), Z31
+	VPBROADCASTQ    bitOfByte<>+0(SB), Z30
+
+loop:
+	CMPQ      AX, DX
+	JE        done
+	VMOVDQU64 (AX), Z0
+	VPSRLW    $0x03, Z0, Z1
+	VPERMB    Z31, Z1, Z1
+	VPERMB    Z30, Z0, Z0
+	VPTESTNMB Z0, Z1, K1
+	VMOVDQU64 64(AX), Z2
+	VPSRLW    $0x03, Z2, Z3
+	VPERMB    Z31, Z3, Z3
+	VPERMB    Z30, Z2, Z2
+	VPTESTNMB Z2, Z3, K2
+	KORTESTQ  K1, K2
+	JNE       done
+	SUBQ      $-128, AX
+	JMP       loop
+
+done:
+	SUBQ BX, AX
+	MOVQ AX, done+24(FP)
+	VZEROUPPER
+	RET
+
+DATA bitOfByte<>+0(SB)/1, $0x01
+DATA bitOfByte<>+1(SB)/1, $0x02
+DATA bitOfByte<>+2(SB)/1, $0x04
+DATA bitOfByte<>+3(SB)/1, $0x08
+DATA bitOfByte<>+4(SB)/1, $0x10
+DATA bitOfByte<>+5(SB)/1, $0x20
+DATA bitOfByte<>+6(SB)/1, $0x40
+DATA bitOfByte<>+7(SB)/1, $0x80
+GLOBL bitOfByte<>(SB), RODATA|NOPTR, $8
+
+// func seenAVX2(p *byte, set *byte, n int) (done int)
+// Requires: AVX, AVX2
+TEXT ·seenAVX2(SB), NOSPLIT, $0-32
+	MOVQ           p+0(FP), AX
+	MOVQ           set+8(FP), CX
+	MOVQ           n+16(FP), DX
+	MOVQ           AX, BX
+	ADDQ           AX, DX
+	VBROADCASTI128 (CX), Y15
+	VBROADCASTI128 16(CX), Y14
+	VPBROADCASTQ   bitOfByte<>+0(SB), Y13
+	MOVL           $0x00000f0f, CX
+	VMOVD          CX, X12
+	VPBROADCASTW   X12, Y12
+
+loop:
+	CMPQ      AX, DX
+	JE        done
+	VPXOR     Y11, Y11, Y11
+	VPXOR     Y10, Y10, Y10
+	VMOVDQU   (AX), Y0
+	VPSRLW    $0x03, Y0, Y1
+	VPAND     Y12, Y1, Y1
+	VPSHUFB   Y1, Y15, Y2
+	VPSHUFB   Y1, Y14, Y3
+	VPBLENDVB Y0, Y3, Y2, Y2
+	VPAND     Y12, Y0, Y0
+	VPSHUFB   Y0, Y13, Y0
+	VPAND     Y0, Y2, Y2
+	VPCMPEQB  Y11, Y2, Y2
+	VPOR      Y2, Y10, Y10
+	VMOVDQU   32(AX), Y0
+	VPSRLW    $0x03, Y0, Y1
+	VPAND     Y12, Y1, Y1
+	VPSHUFB   Y1, Y15, Y2
+	VPSHUFB   Y1, Y14, Y3
+	VPBLENDVB Y0, Y3, Y2, Y2
+	VPAND     Y12, Y0, Y0
+	VPSHUFB   Y0, Y13, Y0
+	VPAND     Y0, Y2, Y2
+	VPCMPEQB  Y11, Y2, Y2
+	VPOR      Y2, Y10, Y10
+	VMOVDQU   64(AX), Y0
+	VPSRLW    $0x03, Y0, Y1
+	VPAND     Y12, Y1, Y1
+	VPSHUFB   Y1, Y15, Y2
+	VPSHUFB   Y1, Y14, Y3
+	VPBLENDVB Y0, Y3, Y2, Y2
+	VPAND     Y12, Y0, Y0
+	VPSHUFB   Y0, Y13, Y0
+	VPAND     Y0, Y2, Y2
+	VPCMPEQB  Y11, Y2, Y2
+	VPOR      Y2, Y10, Y10
+	VMOVDQU   96(AX), Y0
+	VPSRLW    $0x03, Y0, Y1
+	VPAND     Y12, Y1, Y1
+	VPSHUFB   Y1, Y15, Y2
+	VPSHUFB   Y1, Y14, Y3
+	VPBLENDVB Y0, Y3, Y2, Y2
+	VPAND     Y12, Y0, Y0
+	VPSHUFB   Y0, Y13, Y0
+	VPAND     Y0, Y2, Y2
+	VPCMPEQB  Y11, Y2, Y2
+	VPOR      Y2, Y10, Y10
+	VPTEST    Y10, Y10
+	JNE       done
+	SUBQ      $-128, AX
+	JMP       loop
+
+done:
+	SUBQ BX, AX
+	MOVQ AX, done+24(FP)
 	VZEROUPPER
 	RET
 
@@ -7508,7 +8271,7 @@ DATA iotaWords<>+31(SB)/1, $0x00
 GLOBL iotaWords<>(SB), RODATA|NOPTR, $32
 
 // func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int) (written int)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512_VBMI2, BMI2, POPCNT
 TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-56
 	MOVQ         e+0(FP), AX
 	MOVQ         few+8(FP), CX
@@ -7521,178 +8284,152 @@ TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-56
 	MOVQ         DI, SI
 	SHLQ         $0x06, SI
 	ADDQ         SI, DX
-	MOVL         $0x00000fff, SI
-	VPBROADCASTD SI, Z20
-	MOVL         $0x00000020, SI
-	VPBROADCASTD SI, Z19
-	VPTERNLOGD   $0xff, Z25, Z25, Z25
-	VMOVDQU32    iotaWords<>+0(SB), Y28
-	VMOVDQU32    (AX), Z0
-	VMOVDQU32    (CX), Z5
-	VMOVDQU32    256(CX), Z9
-	VMOVDQU32    64(AX), Z1
-	VMOVDQU32    64(CX), Z6
-	VMOVDQU32    320(CX), Z10
-	VMOVDQU32    128(AX), Z2
-	VMOVDQU32    128(CX), Z7
-	VMOVDQU32    384(CX), Z11
-	VMOVDQU32    192(AX), Z3
-	VMOVDQU32    192(CX), Z8
-	VMOVDQU32    448(CX), Z12
+	MOVQ         $-1, SI
+	VMOVDQU64    unpackOrder<>+0(SB), Z28
+	MOVL         $0x00000001, R9
+	VPBROADCASTW R9, Z29
+	VMOVDQU64    (CX), Z4
+	VMOVDQU64    64(CX), Z5
+	VMOVDQU64    128(CX), Z6
+	VMOVDQU64    192(CX), Z7
+	VMOVDQU64    256(CX), Z8
+	VMOVDQU64    384(CX), Z10
+	VMOVDQU64    512(CX), Z24
+	VMOVDQU64    640(CX), Z26
+	VMOVDQU64    320(CX), Z9
+	VMOVDQU64    448(CX), Z11
+	VMOVDQU64    576(CX), Z25
+	VMOVDQU64    704(CX), Z27
+	VMOVDQU64    (AX), Z12
+	VMOVDQU64    64(AX), Z13
+	VMOVDQU64    evenWords<>+0(SB), Z0
+	VMOVDQU64    oddWords<>+0(SB), Z2
+	VPERMI2W     Z13, Z12, Z0
+	VPERMI2W     Z13, Z12, Z2
+	VMOVDQU64    128(AX), Z12
+	VMOVDQU64    192(AX), Z13
+	VMOVDQU64    evenWords<>+0(SB), Z1
+	VMOVDQU64    oddWords<>+0(SB), Z3
+	VPERMI2W     Z13, Z12, Z1
+	VPERMI2W     Z13, Z12, Z3
 
 round:
 	SUBQ             $0x01, DI
 	JL               finish
 	SUBQ             $0x40, DX
-	VMOVDQU64        (DX), Z15
-	VPMOVB2M         Z15, K1
-	VMOVDQA64        Z15, Z14
-	VPERMI2B         Z6, Z5, Z15
-	VPERMI2B         Z8, Z7, Z14
-	VMOVDQU8         Z14, K1, Z15
-	VEXTRACTI32X4    $0x03, Z15, X4
-	VPMOVZXBD        X4, Z13
-	VPTESTMD         Z19, Z13, K1
-	VMOVDQA64        Z13, Z14
-	VPERMI2D         Z10, Z9, Z13
-	VPERMI2D         Z12, Z11, Z14
-	VMOVDQA32        Z14, K1, Z13
-	VPSRLD           $0x0c, Z13, Z16
-	VPSLLD           $0x13, Z16, Z17
-	VPCMPUD          $0x05, Z17, Z3, K2
-	VPCOMPRESSD.Z    Z3, K2, Z17
-	VPMOVDW          Z17, Y17
-	KMOVW            K2, CX
+	VPERMQ           (DX), Z28, Z30
+	VPMOVB2M         Z30, K5
+	VMOVDQA64        Z30, Z31
+	VPERMI2B         Z5, Z4, Z30
+	VPERMI2B         Z7, Z6, Z31
+	VMOVDQU8         Z31, K5, Z30
+	VPUNPCKHBW       Z30, Z30, Z19
+	VPUNPCKLBW       Z30, Z30, Z13
+	VMOVDQA64        Z19, Z18
+	VPERMI2W         Z9, Z8, Z18
+	VMOVDQA64        Z13, Z12
+	VPERMI2W         Z9, Z8, Z12
+	VPSLLW           $0x03, Z18, Z21
+	VPSLLW           $0x03, Z12, Z15
+	VPCMPUW          $0x05, Z21, Z3, K3
+	VPCMPUW          $0x05, Z15, Z2, K1
+	KMOVD            K3, CX
+	KMOVD            K1, R10
+	VPCOMPRESSW.Z    Z1, K3, Z20
+	VPCOMPRESSW.Z    Z0, K1, Z14
 	POPCNTL          CX, CX
-	VPBROADCASTW     CX, Y18
-	VPADDW           Y28, Y18, Y18
-	VPERMW           Y17, Y18, Y17
-	VMOVDQU32        Y17, -32(BX)
-	NEGQ             CX
-	LEAQ             (BX)(CX*2), BX
-	VPSRLD           $0x10, Z3, K2, Z3
-	VCVTDQ2PS        Z16, Z31
-	VCVTDQ2PS.RZ_SAE Z3, Z18
-	VDIVPS.RZ_SAE    Z31, Z18, Z18
-	VCVTTPS2DQ       Z18, Z17
-	VPMULLD          Z16, Z17, Z18
-	VPSUBD           Z18, Z3, Z18
-	VPCMPUD          $0x05, Z16, Z18, K2
-	VPSUBD           Z16, Z18, K2, Z18
-	VPSUBD           Z25, Z17, K2, Z17
-	VPSLLD           $0x0c, Z17, Z17
-	VPADDD           Z18, Z17, Z17
-	VPANDD           Z20, Z13, Z18
-	VPADDD           Z18, Z17, Z3
-	VEXTRACTI32X4    $0x02, Z15, X4
-	VPMOVZXBD        X4, Z13
-	VPTESTMD         Z19, Z13, K1
+	POPCNTL          R10, R10
+	BZHIL            CX, SI, R9
+	BZHIL            R10, SI, R11
+	KMOVD            R9, K4
+	KMOVD            R11, K2
+	ADDQ             CX, CX
+	ADDQ             R10, R10
+	SUBQ             CX, BX
+	MOVQ             BX, CX
+	SUBQ             R10, BX
+	MOVQ             BX, R9
+	VMOVDQU16        Z3, K3, Z1
+	VMOVDQU16        Z2, K1, Z0
+	VPSUBW           Z3, Z3, K3, Z3
+	VPSUBW           Z2, Z2, K1, Z2
+	VMOVDQU16        Z20, K4, (CX)
+	VMOVDQU16        Z14, K2, (R9)
+	VMOVDQA64        Z19, Z21
+	VPERMI2W         Z25, Z24, Z21
+	VMOVDQA64        Z13, Z15
+	VPERMI2W         Z25, Z24, Z15
+	VMOVDQA64        Z19, Z20
+	VPERMI2W         Z27, Z26, Z20
 	VMOVDQA64        Z13, Z14
-	VPERMI2D         Z10, Z9, Z13
-	VPERMI2D         Z12, Z11, Z14
-	VMOVDQA32        Z14, K1, Z13
-	VPSRLD           $0x0c, Z13, Z16
-	VPSLLD           $0x13, Z16, Z17
-	VPCMPUD          $0x05, Z17, Z2, K2
-	VPCOMPRESSD.Z    Z2, K2, Z17
-	VPMOVDW          Z17, Y17
-	KMOVW            K2, CX
-	POPCNTL          CX, CX
-	VPBROADCASTW     CX, Y18
-	VPADDW           Y28, Y18, Y18
-	VPERMW           Y17, Y18, Y17
-	VMOVDQU32        Y17, -32(BX)
-	NEGQ             CX
-	LEAQ             (BX)(CX*2), BX
-	VPSRLD           $0x10, Z2, K2, Z2
-	VCVTDQ2PS        Z16, Z31
-	VCVTDQ2PS.RZ_SAE Z2, Z18
-	VDIVPS.RZ_SAE    Z31, Z18, Z18
-	VCVTTPS2DQ       Z18, Z17
-	VPMULLD          Z16, Z17, Z18
-	VPSUBD           Z18, Z2, Z18
-	VPCMPUD          $0x05, Z16, Z18, K2
-	VPSUBD           Z16, Z18, K2, Z18
-	VPSUBD           Z25, Z17, K2, Z17
-	VPSLLD           $0x0c, Z17, Z17
-	VPADDD           Z18, Z17, Z17
-	VPANDD           Z20, Z13, Z18
-	VPADDD           Z18, Z17, Z2
-	VEXTRACTI32X4    $0x01, Z15, X4
-	VPMOVZXBD        X4, Z13
-	VPTESTMD         Z19, Z13, K1
-	VMOVDQA64        Z13, Z14
-	VPERMI2D         Z10, Z9, Z13
-	VPERMI2D         Z12, Z11, Z14
-	VMOVDQA32        Z14, K1, Z13
-	VPSRLD           $0x0c, Z13, Z16
-	VPSLLD           $0x13, Z16, Z17
-	VPCMPUD          $0x05, Z17, Z1, K2
-	VPCOMPRESSD.Z    Z1, K2, Z17
-	VPMOVDW          Z17, Y17
-	KMOVW            K2, CX
-	POPCNTL          CX, CX
-	VPBROADCASTW     CX, Y18
-	VPADDW           Y28, Y18, Y18
-	VPERMW           Y17, Y18, Y17
-	VMOVDQU32        Y17, -32(BX)
-	NEGQ             CX
-	LEAQ             (BX)(CX*2), BX
-	VPSRLD           $0x10, Z1, K2, Z1
-	VCVTDQ2PS        Z16, Z31
-	VCVTDQ2PS.RZ_SAE Z1, Z18
-	VDIVPS.RZ_SAE    Z31, Z18, Z18
-	VCVTTPS2DQ       Z18, Z17
-	VPMULLD          Z16, Z17, Z18
-	VPSUBD           Z18, Z1, Z18
-	VPCMPUD          $0x05, Z16, Z18, K2
-	VPSUBD           Z16, Z18, K2, Z18
-	VPSUBD           Z25, Z17, K2, Z17
-	VPSLLD           $0x0c, Z17, Z17
-	VPADDD           Z18, Z17, Z17
-	VPANDD           Z20, Z13, Z18
-	VPADDD           Z18, Z17, Z1
-	VEXTRACTI32X4    $0x00, Z15, X4
-	VPMOVZXBD        X4, Z13
-	VPTESTMD         Z19, Z13, K1
-	VMOVDQA64        Z13, Z14
-	VPERMI2D         Z10, Z9, Z13
-	VPERMI2D         Z12, Z11, Z14
-	VMOVDQA32        Z14, K1, Z13
-	VPSRLD           $0x0c, Z13, Z16
-	VPSLLD           $0x13, Z16, Z17
-	VPCMPUD          $0x05, Z17, Z0, K2
-	VPCOMPRESSD.Z    Z0, K2, Z17
-	VPMOVDW          Z17, Y17
-	KMOVW            K2, CX
-	POPCNTL          CX, CX
-	VPBROADCASTW     CX, Y18
-	VPADDW           Y28, Y18, Y18
-	VPERMW           Y17, Y18, Y17
-	VMOVDQU32        Y17, -32(BX)
-	NEGQ             CX
-	LEAQ             (BX)(CX*2), BX
-	VPSRLD           $0x10, Z0, K2, Z0
-	VCVTDQ2PS        Z16, Z31
-	VCVTDQ2PS.RZ_SAE Z0, Z18
-	VDIVPS.RZ_SAE    Z31, Z18, Z18
-	VCVTTPS2DQ       Z18, Z17
-	VPMULLD          Z16, Z17, Z18
-	VPSUBD           Z18, Z0, Z18
-	VPCMPUD          $0x05, Z16, Z18, K2
-	VPSUBD           Z16, Z18, K2, Z18
-	VPSUBD           Z25, Z17, K2, Z17
-	VPSLLD           $0x0c, Z17, Z17
-	VPADDD           Z18, Z17, Z17
-	VPANDD           Z20, Z13, Z18
-	VPADDD           Z18, Z17, Z0
+	VPERMI2W         Z27, Z26, Z14
+	VPERMI2W         Z11, Z10, Z19
+	VPERMI2W         Z11, Z10, Z13
+	VPUNPCKLWD       Z20, Z21, Z22
+	VPUNPCKLWD       Z14, Z15, Z16
+	VPUNPCKHWD       Z20, Z21, Z21
+	VPUNPCKHWD       Z14, Z15, Z15
+	VPUNPCKLWD       Z3, Z1, Z23
+	VPUNPCKLWD       Z2, Z0, Z17
+	VPUNPCKHWD       Z3, Z1, Z20
+	VPUNPCKHWD       Z2, Z0, Z14
+	VCVTDQ2PS.RZ_SAE Z23, Z23
+	VCVTDQ2PS.RZ_SAE Z17, Z17
+	VCVTDQ2PS.RZ_SAE Z20, Z20
+	VCVTDQ2PS.RZ_SAE Z14, Z14
+	VMULPS.RZ_SAE    Z23, Z22, Z22
+	VMULPS.RZ_SAE    Z17, Z16, Z16
+	VMULPS.RZ_SAE    Z20, Z21, Z20
+	VMULPS.RZ_SAE    Z14, Z15, Z14
+	VCVTTPS2DQ       Z22, Z22
+	VCVTTPS2DQ       Z16, Z16
+	VCVTTPS2DQ       Z20, Z20
+	VCVTTPS2DQ       Z14, Z14
+	VMOVDQU64        unpackedWords0<>+0(SB), Z21
+	VMOVDQU64        unpackedWords0<>+0(SB), Z15
+	VPERMI2W         Z20, Z22, Z21
+	VPERMI2W         Z14, Z16, Z15
+	VMOVDQU64        unpackedWords1<>+0(SB), Z3
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	VPERMI2W         Z20, Z22, Z3
+	VPERMI2W         Z14, Z16, Z2
+	VPMULLW          Z18, Z21, Z22
+	VPMULLW          Z12, Z15, Z16
+	VPSUBW           Z22, Z1, Z1
+	VPSUBW           Z16, Z0, Z0
+	VPCMPUW          $0x05, Z18, Z1, K3
+	VPCMPUW          $0x05, Z12, Z0, K1
+	VPADDW           Z29, Z21, K3, Z21
+	VPADDW           Z29, Z15, K1, Z15
+	VPTESTNMW        Z21, Z21, K3, K4
+	VPTESTNMW        Z15, Z15, K1, K2
+	VPADDW           Z29, Z3, K4, Z3
+	VPADDW           Z29, Z2, K2, Z2
+	VPSUBW           Z18, Z1, K3, Z1
+	VPSUBW           Z12, Z0, K1, Z0
+	VPADDW           Z19, Z1, Z1
+	VPADDW           Z13, Z0, Z0
+	VPSHLDW          $0x0c, Z21, Z3, Z3
+	VPSHLDW          $0x0c, Z15, Z2, Z2
+	VPSLLW           $0x0c, Z21, Z21
+	VPSLLW           $0x0c, Z15, Z15
+	VPADDW           Z21, Z1, Z1
+	VPADDW           Z15, Z0, Z0
 	JMP              round
 
 finish:
-	VMOVDQU32 Z0, (AX)
-	VMOVDQU32 Z1, 64(AX)
-	VMOVDQU32 Z2, 128(AX)
-	VMOVDQU32 Z3, 192(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z12
+	VPERMI2W  Z2, Z0, Z12
+	VMOVDQU64 Z12, (AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z12
+	VPERMI2W  Z2, Z0, Z12
+	VMOVDQU64 Z12, 64(AX)
+	VMOVDQU64 pairedWords0<>+0(SB), Z12
+	VPERMI2W  Z3, Z1, Z12
+	VMOVDQU64 Z12, 128(AX)
+	VMOVDQU64 pairedWords1<>+0(SB), Z12
+	VPERMI2W  Z3, Z1, Z12
+	VMOVDQU64 Z12, 192(AX)
 	SUBQ      BX, R8
 	MOVQ      R8, written+48(FP)
 	VZEROUPPER
@@ -7799,72 +8536,6 @@ loop:
 done:
 	VZEROUPPER
 	RET
-
-DATA lowBytes<>+0(SB)/1, $0x00
-DATA lowBytes<>+1(SB)/1, $0x02
-DATA lowBytes<>+2(SB)/1, $0x04
-DATA lowBytes<>+3(SB)/1, $0x06
-DATA lowBytes<>+4(SB)/1, $0x08
-DATA lowBytes<>+5(SB)/1, $0x0a
-DATA lowBytes<>+6(SB)/1, $0x0c
-DATA lowBytes<>+7(SB)/1, $0x0e
-DATA lowBytes<>+8(SB)/1, $0x10
-DATA lowBytes<>+9(SB)/1, $0x12
-DATA lowBytes<>+10(SB)/1, $0x14
-DATA lowBytes<>+11(SB)/1, $0x16
-DATA lowBytes<>+12(SB)/1, $0x18
-DATA lowBytes<>+13(SB)/1, $0x1a
-DATA lowBytes<>+14(SB)/1, $0x1c
-DATA lowBytes<>+15(SB)/1, $0x1e
-DATA lowBytes<>+16(SB)/1, $0x20
-DATA lowBytes<>+17(SB)/1, $0x22
-DATA lowBytes<>+18(SB)/1, $0x24
-DATA lowBytes<>+19(SB)/1, $0x26
-DATA lowBytes<>+20(SB)/1, $0x28
-DATA lowBytes<>+21(SB)/1, $0x2a
-DATA lowBytes<>+22(SB)/1, $0x2c
-DATA lowBytes<>+23(SB)/1, $0x2e
-DATA lowBytes<>+24(SB)/1, $0x30
-DATA lowBytes<>+25(SB)/1, $0x32
-DATA lowBytes<>+26(SB)/1, $0x34
-DATA lowBytes<>+27(SB)/1, $0x36
-DATA lowBytes<>+28(SB)/1, $0x38
-DATA lowBytes<>+29(SB)/1, $0x3a
-DATA lowBytes<>+30(SB)/1, $0x3c
-DATA lowBytes<>+31(SB)/1, $0x3e
-DATA lowBytes<>+32(SB)/1, $0x40
-DATA lowBytes<>+33(SB)/1, $0x42
-DATA lowBytes<>+34(SB)/1, $0x44
-DATA lowBytes<>+35(SB)/1, $0x46
-DATA lowBytes<>+36(SB)/1, $0x48
-DATA lowBytes<>+37(SB)/1, $0x4a
-DATA lowBytes<>+38(SB)/1, $0x4c
-DATA lowBytes<>+39(SB)/1, $0x4e
-DATA lowBytes<>+40(SB)/1, $0x50
-DATA lowBytes<>+41(SB)/1, $0x52
-DATA lowBytes<>+42(SB)/1, $0x54
-DATA lowBytes<>+43(SB)/1, $0x56
-DATA lowBytes<>+44(SB)/1, $0x58
-DATA lowBytes<>+45(SB)/1, $0x5a
-DATA lowBytes<>+46(SB)/1, $0x5c
-DATA lowBytes<>+47(SB)/1, $0x5e
-DATA lowBytes<>+48(SB)/1, $0x60
-DATA lowBytes<>+49(SB)/1, $0x62
-DATA lowBytes<>+50(SB)/1, $0x64
-DATA lowBytes<>+51(SB)/1, $0x66
-DATA lowBytes<>+52(SB)/1, $0x68
-DATA lowBytes<>+53(SB)/1, $0x6a
-DATA lowBytes<>+54(SB)/1, $0x6c
-DATA lowBytes<>+55(SB)/1, $0x6e
-DATA lowBytes<>+56(SB)/1, $0x70
-DATA lowBytes<>+57(SB)/1, $0x72
-DATA lowBytes<>+58(SB)/1, $0x74
-DATA lowBytes<>+59(SB)/1, $0x76
-DATA lowBytes<>+60(SB)/1, $0x78
-DATA lowBytes<>+61(SB)/1, $0x7a
-DATA lowBytes<>+62(SB)/1, $0x7c
-DATA lowBytes<>+63(SB)/1, $0x7e
-GLOBL lowBytes<>(SB), RODATA|NOPTR, $64
 
 // func walkFloat16AVX512(dst *byte, base *byte, z *byte, n int)
 // Requires: AVX, AVX512BW, AVX512F

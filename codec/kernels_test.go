@@ -261,14 +261,14 @@ func TestSpareWords(t *testing.T) {
 		f.fit(&h, n)
 		f.widen()
 		var s scratch
-		enc := s.appendLanePlane(nil, p, &f)
+		enc := s.appendLanePlane(nil, p, &f, 0xff)
 		cut := len(enc) - r.IntN(min(len(enc), 2*spare))
 		eachTier(t, fmt.Sprintf("%d bytes cut to %d", len(enc), cut), func() any {
 			var errs []bool
 			for _, fill := range []byte{0, 0xff} {
 				long := bytes.Repeat([]byte{fill}, cut+2*spare)
 				copy(long, enc[:cut])
-				errs = append(errs, s.readLanePlane(make([]byte, n), long[:cut]) != nil)
+				errs = append(errs, s.readLanePlane(make([]byte, n), long[:cut], noRaw) != nil)
 			}
 			if errs[0] != errs[1] || errs[0] != (cut < len(enc)) {
 				t.Errorf("tier %d: %d bytes cut to %d: errors %v", use, len(enc), cut, errs)
@@ -299,7 +299,7 @@ func TestBytePlaneKernels(t *testing.T) {
 			f.fit(&h, len(p))
 			f.widen()
 			var s scratch
-			return []any{h, s.appendLanePlane(nil, p, &f)}
+			return []any{h, s.appendLanePlane(nil, p, &f, 0xff)}
 		})
 	}
 }

@@ -13,10 +13,11 @@ package codec
 // lanesLeast is from how many bytes on a plane is coded in lanes.
 const lanesLeast = 4 << 10
 
-// appendLanePlane appends the coding of p by f, of ransBits bits.
-func (s *scratch) appendLanePlane(dst, p []byte, f *freqs) []byte {
+// appendLanePlane appends the coding of the bits of p's bytes that are in mask by f,
+// of ransBits bits.
+func (s *scratch) appendLanePlane(dst, p []byte, f *freqs, mask byte) []byte {
 	e := &s.deltas().enc
-	e.setBytes(f)
+	e.setBytes(f, mask)
 	return encodeBytes(e, f.appendTable(dst), p, lanesFor(len(p)))
 }
 
@@ -25,7 +26,7 @@ func (s *scratch) appendOneLane(dst, p []byte, f *freqs) []byte {
 	e := &s.deltas().enc
 	dst = f.appendTable(dst)
 	f.widen()
-	e.setBytes(f)
+	e.setBytes(f, 0xff)
 	e.start(len(p) + 1)
 	at := len(e.words)
 	for i := len(p) - 1; i >= 0; i-- {
@@ -34,8 +35,9 @@ func (s *scratch) appendOneLane(dst, p []byte, f *freqs) []byte {
 	return e.appendTo(dst, 1, at)
 }
 
-// setBytes sets the table to f, of ransBits bits.
-func (e *laneEncoder) setBytes(f *freqs) {
+// setBytes sets the table to f, of ransBits bits, of the bits of bytes in mask.
+func (e *laneEncoder) setBytes(f *freqs, mask byte) {
+	e.mask = mask
 	start := uint32(0)
 	for b, n := range f.freq {
 		e.table[b] = 0
@@ -43,6 +45,9 @@ func (e *laneEncoder) setBytes(f *freqs) {
 			e.table[b] = encEntry(uint32(n)<<ransBits | start)
 		}
 		start += uint32(n)
+	}
+	for b := range e.table[:256] {
+		e.table[b] = e.table[byte(b)&mask]
 	}
 }
 
@@ -82,31 +87,52 @@ func encodeBytesRound(e *laneEncoder, p []byte, at int) int {
 	return at
 }
 
-// readLanePlane fills p from src, which is exactly one coding.
-func (s *scratch) readLanePlane(p, src []byte) error {
+// readLanePlane fills p from src, which is exactly one coding, and raw.
+func (s *scratch) readLanePlane(p, src []byte, raw rawBits) error {
 	d := &s.deltas().dec
 	lanes := lanesFor(len(p))
 	f, src, err := d.openPlane(src, lanes)
 	if err != nil {
 		return err
 	}
-	done := 0
-	if fewFast(lanes) && d.few.set(&f) {
+	done, added := 0, 0
+	switch few := fewFast(lanes) && d.few.set(&f, false); {
+	case few && !d.few.wide && raw.count() > 0 && raw.count() <= fewRaw:
+		done, src = decodeFewRawFast(d, p, src, raw)
+		added = done
+	case few:
 		done, src = decodeFewFast(d, p, src)
-	} else {
+	default:
 		d.setBytes(&f)
 		done, src = decodeBytesFast(d, p, src, lanes)
 	}
-	return d.closePlane(p[done:], src, lanes, &f)
+	if err := d.closePlane(p[done:], src, lanes, &f); err != nil {
+		return err
+	}
+	raw.addTo(p, added)
+	return nil
 }
 
-// readJoined fills dst from body where that is a plane in lanes, of few values, and
-// one of the other bytes as they are: the first is not written down then, but as
-// part of the elements. It returns false where body is something else, or
-// corrupt, or no kernel does it.
-func (s *scratch) readJoined(dst, body []byte) (bool, error) {
+// readJoined fills dst from body where its planes, of layoutBF16 or layout16, are one
+// in lanes, of few values, of layout16 without the signs, and one of the other bytes
+// as they are: the first is not written down then, but as part of the elements. It
+// returns false where body is something else, or corrupt, or no kernel does it.
+func (s *scratch) readJoined(dst, body []byte, l layout) (bool, error) {
 	n := len(dst) / 2
-	if !fewFast(lanesFor(n)) || len(body) == 0 || body[0] != planeLanes {
+	if !fewFast(lanesFor(n)) || len(body) < 2 {
+		return false, nil
+	}
+	signs, f16 := noRaw, l == layout16
+	if f16 {
+		var err error
+		if body[0] != planeBits || body[1] != 0x7f {
+			return false, nil
+		}
+		if signs, body, err = readRaw(body[1:], n); err != nil {
+			return false, nil
+		}
+	}
+	if body[0] != planeLanes {
 		return false, nil
 	}
 	coded, raw, err := cut(body[1:])
@@ -115,16 +141,24 @@ func (s *scratch) readJoined(dst, body []byte) (bool, error) {
 	}
 	d := &s.deltas().dec
 	f, src, err := d.openPlane(coded, maxLanes)
-	if err != nil || !d.few.set(&f) {
+	if err != nil || !d.few.set(&f, f16) || d.few.wide != f16 || f16 && f.last() > 0x7f {
 		return false, nil
 	}
 	lo := raw[1:]
-	done, src := decodeFewJoinedFast(d, dst, lo, src)
+	done := 0
+	if f16 {
+		done, src = decodeFewF16Fast(d, dst, signs.bits, lo, src)
+	} else {
+		done, src = decodeFewBF16Fast(d, dst, lo, src)
+	}
 	hi := s.planesOf(n - done)
 	if err := d.closePlane(hi, src, maxLanes, &f); err != nil {
 		return true, err
 	}
-	join16(dst[2*done:], hi, lo[done:], nil, layoutBF16)
+	if f16 {
+		addBit(hi, signs.bits[done/8:], 7)
+	}
+	join16(dst[2*done:], hi, lo[done:], nil, l)
 	return true, nil
 }
 

@@ -72,6 +72,7 @@ type laneEncoder struct {
 	round   encodeTables
 	stale   *stepTables     // what round is to be filled from; nil if it is
 	symbols [maxLanes]uint8 // of the round that is encoded
+	mask    byte            // of a plane: which bits of its bytes table looks at
 }
 
 // A laneDecoder is the states of a decoder, and its tables twice: as kernels look

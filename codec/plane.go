@@ -12,6 +12,7 @@ const (
 	planeRANS  = 3
 	planeLanes = 4
 	planeLane  = 5
+	planeBits  = 6
 )
 
 // rawShift says what is not worth decoding: what saves less than one byte in
@@ -28,29 +29,16 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 		return append(append(dst, planeRaw), p...)
 	}
 	var h histogram
-	h.count(p)
-	if int(h[p[0]]) == len(p) {
+	n := h.countPart(p)
+	if int(h[p[0]]) == n {
 		return append(dst, planeFill, p[0])
 	}
 	best, coding := p[:len(p)-len(p)>>rawShift], byte(planeRaw)
-	if len(p) >= lanesLeast {
-		if f.fit(&h, len(p)) < len(best) {
-			f.widen()
-			s.entropy = s.appendLanePlane(s.entropy[:0], p, &f)
-			if lengthAnd(s.entropy) < len(best) {
-				best, coding = s.entropy, planeLanes
-			}
-		}
-	} else if f.fit(&h, len(p)) < len(best) {
-		coded := byte(planeRANS)
-		if len(p) < ransWide {
-			coded = planeLane
-			s.entropy = s.appendOneLane(s.entropy[:0], p, &f)
-		} else {
-			s.entropy = s.rans.encode(s.entropy[:0], p, &f)
-		}
-		if lengthAnd(s.entropy) < len(best) {
-			best, coding = s.entropy, coded
+	if size := f.fitPart(&h, n); size < n-n>>rawShift {
+		s.entropy, coding = s.appendOrder0(s.entropy[:0], p, &h, n, &f, size)
+		best = s.entropy
+		if lengthAnd(best) >= len(p)-len(p)>>rawShift {
+			best, coding = p[:len(p)-len(p)>>rawShift], planeRaw
 		}
 	}
 	if s.zstdPays(p, 1, len(best), &f) {
@@ -60,12 +48,35 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 		}
 	}
 	dst = append(dst, coding)
-	if coding == planeRaw {
+	switch coding {
+	case planeRaw:
 		return append(dst, p...)
+	case planeBits:
+		return append(dst, best...)
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(best)))
-	return append(dst, best...)
+	return append(appendUvarint(dst, len(best)), best...)
 }
+
+// appendOrder0 appends p without its coding and length, coded by f, of size for n
+// bytes that are counted in h, or by what splitting its bits gives, and returns
+// the coding.
+func (s *scratch) appendOrder0(dst, p []byte, h *histogram, n int, f *freqs, size int) ([]byte, byte) {
+	switch {
+	case len(p) < ransWide:
+		return s.appendOneLane(dst, p, f), planeLane
+	case len(p) < lanesLeast:
+		return s.rans.encode(dst, p, f), planeRANS
+	}
+	f.widen()
+	split := bitSplit{0xff, *f, size}
+	split.fit(h, n)
+	if split.mask == 0xff {
+		return s.appendLanePlane(dst, p, f, 0xff), planeLanes
+	}
+	return s.appendBitsPlane(dst, p, &split), planeBits
+}
+
+func appendUvarint(dst []byte, n int) []byte { return binary.AppendUvarint(dst, uint64(n)) }
 
 // lengthAnd returns the size of p and its length before it, at least.
 func lengthAnd(p []byte) int { return len(p) + 1 + bits.Len(uint(len(p)))/8 }
@@ -89,6 +100,9 @@ func (s *scratch) readPlane(p, src []byte) (plane, rest []byte, err error) {
 		}
 		fill(p, src[:1])
 		return p, src[1:], nil
+	case planeBits:
+		rest, err = s.readBitsPlane(p, src)
+		return p, rest, err
 	}
 	body, rest, err := cut(src)
 	if err != nil {
@@ -100,7 +114,7 @@ func (s *scratch) readPlane(p, src []byte) (plane, rest []byte, err error) {
 	case planeRANS:
 		err = s.rans.decode(p, body)
 	case planeLanes:
-		err = s.readLanePlane(p, body)
+		err = s.readLanePlane(p, body, noRaw)
 	case planeLane:
 		err = s.readOneLane(p, body)
 	default:

@@ -37,6 +37,9 @@ func (l layout) join(dst []byte, planes *planeSet, base []byte) {
 	}
 	switch l {
 	case layoutBytes:
+		if base == nil && len(dst) > 0 && &dst[0] == &planes[0][0] {
+			return // it was read to where it belongs
+		}
 		xor(dst, planes[0], base)
 	case layout16, layoutBF16:
 		join16(dst, planes[0], planes[1], base, l)

@@ -61,67 +61,6 @@ func encodeBytes512() {
 	RET()
 }
 
-// encodeFew512 encodes rounds of 64 lanes of bytes of up to 64 values, the last
-// first: their entries are looked up in registers, by numbers that they have.
-func encodeFew512() {
-	TEXT("encodeFewAVX512", NOSPLIT, "func(e, few, symbols, words *byte, at, rounds int) (written int)")
-	Pragma("noescape")
-	Doc("encodeFewAVX512 encodes rounds whole rounds of 64 lanes, the last first, words before words[at], and returns the bytes written.")
-	e := Load(Param("e"), GP64())
-	few := Load(Param("few"), GP64())
-	p := Load(Param("symbols"), GP64())
-	dst := Load(Param("words"), GP64())
-	at := Load(Param("at"), GP64())
-	LEAQ(Mem{Base: dst, Index: at, Scale: 2}, dst)
-	rounds := Load(Param("rounds"), GP64())
-	start := GP64()
-	MOVQ(dst, start)
-	MOVQ(rounds, at)
-	SHLQ(U8(6), at)
-	ADDQ(at, p)
-	state, numbers, entries := zmm[0:4], zmm[5:9], zmm[9:13]
-	key, a, b, bytes, upper := zmm[4], zmm[13], zmm[14], zmm[15], zmm[19]
-	k := byteEncoder{slots: zmm[20], ones: zmm[25], iota: zmm[28]}
-	dwords(4095, k.slots)
-	dwords(32, upper)
-	VPTERNLOGD(U8(0xff), k.ones, k.ones, k.ones)
-	VMOVDQU32(iotaWords(), k.iota.AsY())
-	for g := range state {
-		VMOVDQU32(Mem{Base: e, Disp: encStates + 64*g}, state[g])
-		VMOVDQU32(Mem{Base: few, Disp: 64 * g}, numbers[g])
-		VMOVDQU32(Mem{Base: few, Disp: 256 + 64*g}, entries[g])
-	}
-	Label("round")
-	SUBQ(U8(1), rounds)
-	JL(LabelRef("finish"))
-	SUBQ(U8(64), p)
-	VMOVDQU64(Mem{Base: p}, bytes)
-	VPMOVB2M(bytes, reg.K1)
-	VMOVDQA64(bytes, b)
-	VPERMI2B(numbers[1], numbers[0], bytes)
-	VPERMI2B(numbers[3], numbers[2], b)
-	VMOVDQU8(b, reg.K1, bytes)
-	for g := 3; g >= 0; g-- {
-		VEXTRACTI32X4(U8(g), bytes, key.AsX())
-		VPMOVZXBD(key.AsX(), a)
-		VPTESTMD(upper, a, reg.K1)
-		VMOVDQA64(a, b)
-		VPERMI2D(entries[1], entries[0], a)
-		VPERMI2D(entries[3], entries[2], b)
-		VMOVDQA32(b, reg.K1, a)
-		byte512(state[g], a, dst, k)
-	}
-	JMP(LabelRef("round"))
-	Label("finish")
-	for g := range state {
-		VMOVDQU32(state[g], Mem{Base: e, Disp: encStates + 64*g})
-	}
-	SUBQ(dst, start)
-	Store(start, ReturnIndex(0))
-	VZEROUPPER()
-	RET()
-}
-
 // iotaWords is 0, 1, … 15 as words.
 func iotaWords() Mem {
 	b := make([]byte, 32)

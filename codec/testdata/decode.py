@@ -388,6 +388,27 @@ def lane_byte(src, n):
 # --- methods
 
 
+def plane(body, at, n):
+    """Returns the plane of n bytes that begins at body[at], and where it ends."""
+    coding, at = body[at], at + 1
+    if coding == 0:
+        return body[at:at + n], at + n
+    if coding == 1:
+        return body[at:at + 1] * n, at + 1
+    if coding == 6:
+        mask, at, each = body[at], at + 1, (n + 7) // 8
+        bits = [b for b in range(8) if not mask >> b & 1]
+        raw = [(b, body[at + i * each:at + (i + 1) * each]) for i, b in enumerate(bits)]
+        at += len(bits) * each
+        assert bits and body[at] != 6
+        p, at = plane(body, at, n)
+        return bytes(x | sum((r[i // 8] >> i % 8 & 1) << b for b, r in raw) for i, x in enumerate(p)), at
+    length, at = uvarint(body, at)
+    if coding == 2:
+        raise Zstd
+    return {3: rans, 4: lane_bytes, 5: lane_byte}[coding](body[at:at + length], n), at + length
+
+
 class Decoder:
     def __init__(self, dtype, offset, bases):
         self.dtype, self.offset, self.bases = dtype, offset, bases
@@ -457,20 +478,8 @@ class Decoder:
         edges = body[1:at]
         planes = []
         for _ in range(w):
-            coding, at = body[at], at + 1
-            if coding == 0:
-                planes.append(body[at:at + n])
-                at += n
-            elif coding == 1:
-                planes.append(body[at:at + 1] * n)
-                at += 1
-            else:
-                length, at = uvarint(body, at)
-                part = body[at:at + length]
-                at += length
-                if coding == 2:
-                    raise Zstd
-                planes.append({3: rans, 4: lane_bytes, 5: lane_byte}[coding](part, n))
+            p, at = plane(body, at, n)
+            planes.append(p)
         assert at == len(body)
         out = bytearray(edges[:head])
         sign = {4: 7, 5: 23, 6: 52}.get(layout)

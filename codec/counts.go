@@ -1,0 +1,138 @@
+package codec
+
+import "slices"
+
+// A histogram counts byte values.
+type histogram [256]uint32
+
+// A byteCounts is counts of bytes. Four tables keep runs of one value from waiting for their
+// own stores.
+type byteCounts struct {
+	t     [4]histogram
+	zeros uint32
+}
+
+// count sets h to the counts of src's bytes. Where most are 0, as a XOR leaves
+// them, only the others are looked at, if there is a kernel to put them together.
+func (h *histogram) count(src []byte) {
+	var t byteCounts
+	var few [countBlock + 64]byte
+	for sparse := 0; len(src) > 0; sparse++ {
+		block := src[:min(len(src), countBlock)]
+		src = src[len(block):]
+		if sparse < 0 {
+			t.add(block)
+			continue
+		}
+		n, done := nonzeroFast(few[:], block)
+		t.zeros += uint32(done - n)
+		t.add(few[:n])
+		t.add(block[done:])
+		if n > done/2 {
+			sparse = -countDense
+		}
+	}
+	t.sum(h)
+}
+
+// sum sets h to the sums of c's tables.
+func (c *byteCounts) sum(h *histogram) {
+	t := &c.t
+	for i := range h {
+		h[i] = t[0][i] + t[1][i] + t[2][i] + t[3][i]
+	}
+	h[0] += c.zeros
+}
+
+const (
+	countBlock = 4 << 10
+	countDense = 16 // how many blocks are counted as they are after one whose bytes are not 0
+)
+
+// add counts src's bytes.
+func (c *byteCounts) add(src []byte) {
+	t := &c.t
+	for len(src) >= 8 {
+		x := le.Uint64(src)
+		if x == 0 {
+			c.zeros += 8
+			src = src[8:]
+			continue
+		}
+		t[0][byte(x)]++
+		t[1][byte(x>>8)]++
+		t[2][byte(x>>16)]++
+		t[3][byte(x>>24)]++
+		t[0][byte(x>>32)]++
+		t[1][byte(x>>40)]++
+		t[2][byte(x>>48)]++
+		t[3][byte(x>>56)]++
+		src = src[8:]
+	}
+	for _, b := range src {
+		t[0][b]++
+	}
+}
+
+// Of large planes a part is counted, windows spread evenly but for some chance,
+// as rows have a length of their own.
+const (
+	partLeast  = 64 << 10 // bytes that are counted, at least
+	partWindow = 128
+)
+
+// countPart sets h to the counts of about partLeast of p's bytes, and of 1 for each
+// other byte that is in p: all that are have to get a frequency. It returns what the
+// counts add up to. Where nearly all bytes are the same, all are counted, as a part
+// says too little of the others.
+func (h *histogram) countPart(p []byte) int {
+	shift := 0
+	for len(p)>>(shift+1) >= partLeast {
+		shift++
+	}
+	if shift == 0 {
+		h.count(p)
+		return len(p)
+	}
+	var t byteCounts
+	n := 0
+	for i := range len(p) / partWindow >> shift {
+		at := (i<<shift + i*0x9e37>>7&(1<<shift-1)) * partWindow
+		t.add(p[at : at+partWindow])
+		n += partWindow
+	}
+	t.sum(h)
+	if int(slices.Max(h[:])) > n-n/16 {
+		h.count(p)
+		return len(p)
+	}
+	return n + h.addOthers(p)
+}
+
+// addOthers counts once each value of p's bytes that was not counted, and returns
+// how many those are.
+func (h *histogram) addOthers(p []byte) int {
+	var set [32]uint8
+	for v, n := range h {
+		if n > 0 {
+			set[v>>3] |= 1 << (v & 7)
+		}
+	}
+	others := 0
+	for len(p) > 0 {
+		p = p[seenFast(p, &set):]
+		block := p[:min(len(p), seenBlock)]
+		p = p[len(block):]
+		for _, v := range block {
+			if set[v>>3]>>(v&7)&1 == 0 {
+				set[v>>3] |= 1 << (v & 7)
+				h[v]++
+				others++
+			}
+		}
+	}
+	return others
+}
+
+// seenBlock is how many bytes seenFast looks at at once.
+const seenBlock = 128

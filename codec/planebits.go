@@ -1,0 +1,221 @@
+package codec
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// A byte plane of which only some bits are worth coding: signs of F16 and the
+// lowest bits of integers are noise, which doubles the symbols of a table and
+// gives nothing.
+//
+//	mask u8                     // the bits that are coded
+//	raw  [8 - bits][⌈n/8⌉]u8    // each other bit of all bytes, from the lowest bit up
+//	plane                       // of the bytes' bits in mask, by another coding
+//
+// Of a bit that is raw, that of byte i is bit i mod 8 of byte i / 8.
+
+// bitsWorth is how much larger, as one part in 2^bitsWorth, a plane may be with fewer
+// values, which are coded faster.
+const bitsWorth = 9
+
+// A bitSplit is a mask, the frequencies of bytes AND it, and about how many bytes
+// they are coded in, with those that the other bits take.
+type bitSplit struct {
+	mask  byte
+	freqs freqs
+	size  int
+}
+
+// fit sets b to the split by which a plane of n bytes, counted in h, is smallest,
+// or nearly, with a table of ransBits bits. It leaves out one bit after the other,
+// always the one that tells least.
+func (b *bitSplit) fit(h *histogram, n int) {
+	least := b.size
+	merged, mask, raw := *h, byte(0xff), 0
+	for {
+		bit, loss := merged.idlest(mask, n)
+		if loss > n>>(bitsWorth-3)+16 {
+			return
+		}
+		mask &^= 1 << bit
+		merged.merge(bit)
+		raw += (n + 7) / 8
+		try := bitSplit{mask: mask}
+		values := merged.values()
+		if values < 2 {
+			return
+		}
+		try.size = try.freqs.fitPart(&merged, n) + raw + 1
+		if try.freqs.bits != ransBits {
+			try.freqs.widen()
+		}
+		least = min(least, try.size)
+		if try.size <= least+least>>bitsWorth {
+			*b = try
+		}
+	}
+}
+
+// idlest returns the bit in mask without which bytes counted in h, and that bit as
+// it is, take least more, and how many bits more. It is fewer than n.
+func (h *histogram) idlest(mask byte, n int) (bit uint, loss int) {
+	least := uint64(1 << 62)
+	for b := range uint(8) {
+		if mask>>b&1 == 0 {
+			continue
+		}
+		// Of two values of a and b bytes the bit is told by so much that the sum of
+		// n log n differs.
+		told := uint64(0)
+		for v := range h {
+			w := v | 1<<b
+			if v == w || h[v]|h[w] == 0 {
+				continue
+			}
+			told += nlogn(h[v]+h[w]) - nlogn(h[v]) - nlogn(h[w])
+		}
+		if more := uint64(n)<<logBits - min(told, uint64(n)<<logBits); more < least {
+			least, bit = more, b
+		}
+	}
+	return bit, int(least >> logBits)
+}
+
+// merge counts values that differ in bit alone as those without it.
+func (h *histogram) merge(bit uint) {
+	for v := range h {
+		if w := v | 1<<bit; v != w {
+			h[v] += h[w]
+			h[w] = 0
+		}
+	}
+}
+
+// values returns how many values were counted.
+func (h *histogram) values() int {
+	n := 0
+	for _, c := range h {
+		if c != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// appendBitsPlane appends the coding of p as b has it: mask, raw bits, and a plane in
+// lanes.
+func (s *scratch) appendBitsPlane(dst, p []byte, b *bitSplit) []byte {
+	dst = append(dst, b.mask)
+	for raw := ^b.mask; raw != 0; raw &= raw - 1 {
+		dst = appendBit(dst, p, uint(bits.TrailingZeros8(raw)))
+	}
+	s.zplane = s.appendLanePlane(s.zplane[:0], p, &b.freqs, b.mask)
+	return append(appendUvarint(append(dst, planeLanes), len(s.zplane)), s.zplane...)
+}
+
+// rawBits are the bits of a plane that are not coded: of each bit that is not in
+// mask, from the lowest up, each bytes.
+type rawBits struct {
+	mask byte
+	each int
+	bits []byte
+}
+
+// noRaw is the raw bits of a plane that has none.
+var noRaw = rawBits{mask: 0xff}
+
+func (r rawBits) count() int { return 8 - bits.OnesCount8(r.mask) }
+
+// readRaw reads mask and raw bits of a plane of n bytes, and returns what follows them.
+func readRaw(src []byte, n int) (r rawBits, rest []byte, err error) {
+	if len(src) == 0 || src[0] == 0xff {
+		return noRaw, nil, corrupt("plane of bits: no mask")
+	}
+	r.mask, r.each, src = src[0], (n+7)/8, src[1:]
+	size := r.count() * r.each
+	if len(src) <= size {
+		return noRaw, nil, corrupt("plane of bits: raw bits are cut short")
+	}
+	r.bits = src[:size]
+	for i := r.each - 1; n&7 != 0 && i < size; i += r.each {
+		if r.bits[i]>>(n&7) != 0 {
+			return noRaw, nil, corrupt("plane of bits: bits after the last")
+		}
+	}
+	return r, src[size:], nil
+}
+
+// addTo adds to the bytes of p from the at'th on, a multiple of 8, what r has for
+// them.
+func (r rawBits) addTo(p []byte, at int) {
+	raw := r.bits
+	for other := ^r.mask; other != 0; other &= other - 1 {
+		addBit(p[at:], raw[at/8:r.each], uint(bits.TrailingZeros8(other)))
+		raw = raw[r.each:]
+	}
+}
+
+// readBitsPlane fills p from what src begins with, and returns what follows that.
+func (s *scratch) readBitsPlane(p, src []byte) (rest []byte, err error) {
+	raw, src, err := readRaw(src, len(p))
+	if err != nil {
+		return nil, err
+	}
+	switch src[0] {
+	case planeBits:
+		return nil, corrupt("plane of bits inside one")
+	case planeLanes:
+		body, rest, err := cut(src[1:])
+		if err != nil {
+			return nil, err
+		}
+		return rest, s.readLanePlane(p, body, raw)
+	}
+	plane, rest, err := s.readPlane(p, src)
+	if err != nil {
+		return nil, err
+	}
+	copy(p, plane)
+	raw.addTo(p, 0)
+	return rest, nil
+}
+
+// eachByte is the lowest bit of each byte.
+const eachByte = 0x0101010101010101
+
+// appendBit appends that bit of each of p's bytes.
+func appendBit(dst, p []byte, bit uint) []byte {
+	at := len(dst)
+	dst = slices.Grow(dst, (len(p)+7)/8)[:at+(len(p)+7)/8]
+	raw := dst[at:]
+	k := takeBitFast(raw, p, bit)
+	p, raw = p[k:], raw[k/8:]
+	for len(p) >= 8 && len(raw) > 0 {
+		x := le.Uint64(p) >> (bit & 7) & eachByte
+		raw[0] = byte(x * 0x0102040810204080 >> 56)
+		p, raw = p[8:], raw[1:]
+	}
+	if len(p) > 0 {
+		raw[0] = 0
+	}
+	for i, b := range p {
+		raw[0] |= b >> (bit & 7) & 1 << i
+	}
+	return dst
+}
+
+// addBit sets that bit of those of p's bytes that raw names.
+func addBit(p, raw []byte, bit uint) {
+	k := addBitFast(p, raw, bit)
+	p, raw = p[k:], raw[k/8:]
+	for len(p) >= 8 {
+		x := uint64(raw[0]) * eachByte & 0x8040201008040201 // one bit for each byte
+		x = (x + 0x7f*eachByte) >> 7 & eachByte
+		le.PutUint64(p, le.Uint64(p)|x<<(bit&7))
+		p, raw = p[8:], raw[1:]
+	}
+	for i := range p {
+		p[i] |= raw[0] >> i & 1 << (bit & 7)
+	}
+}
