@@ -114,6 +114,7 @@ type ModelLine struct {
 	Pinned  bool      `json:"pinned"`
 	Partial bool      `json:"partial,omitempty"` // only some files are here
 	Added   time.Time `json:"added"`
+	Damaged bool      `json:"damaged,omitempty"` // a verify found so, and nothing mended it since
 }
 
 // ShowResult tells what a model is made of.

@@ -71,6 +71,19 @@ func (n *Node) damaged() ([]store.KnownDamage, error) {
 	return out, err
 }
 
+// damagedModels returns the names, or CIDs of those without, of models that need
+// what is damaged.
+func (n *Node) damagedModels() (map[string]bool, error) {
+	known, err := n.damaged()
+	bad := map[string]bool{}
+	for _, d := range known {
+		for _, m := range d.Models {
+			bad[m] = true
+		}
+	}
+	return bad, err
+}
+
 // mends are the operations that may bring back what was damaged, or take away
 // what needs it.
 var mends = map[string]bool{"add": true, "get": true, "seed": true, "import": true, "rm": true, "pin.rm": true, "repack": true, "gc": true}

@@ -3,6 +3,7 @@ package node_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/zipnode/zipnode/node"
@@ -76,5 +77,47 @@ func TestDamageIsRemembered(t *testing.T) {
 		if err := n.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A pack that lost its end takes recipes and bases of what was removed with it. The
+// model that is kept is added again, and a verify is content: what is missing still,
+// no model needs.
+func TestVerifyAfterMending(t *testing.T) {
+	base, tuned := models(t)[0][0], models(t)[0][1]
+	dir := t.TempDir()
+	n := startIn(t, dir)
+	named(t, n, base, "base")
+	named(t, n, tuned, "m")
+	call[node.RmResult](t, n, "rm", node.RefRequest{Ref: "base"})
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pack := filepath.Join(dir, "packs", "000001.car")
+	info, err := os.Stat(pack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(pack, info.Size()/2); err != nil {
+		t.Fatal(err)
+	}
+	n = startIn(t, dir)
+	if v := call[node.VerifyResult](t, n, "verify", nil); len(v.Corrupt)-v.Repaired < 10 {
+		t.Errorf("half of the pack is gone, and %d blocks are damaged, %d repaired", len(v.Corrupt), v.Repaired)
+	}
+	if ls := call[node.LsResult](t, n, "ls", nil); !slices.ContainsFunc(ls.Models, func(m node.ModelLine) bool { return m.Name == "m" && m.Damaged }) {
+		t.Errorf("ls does not call it damaged: %+v", ls.Models)
+	}
+	named(t, n, tuned, "m")
+	if v := call[node.VerifyResult](t, n, "verify", nil); len(v.Corrupt) != 0 {
+		t.Errorf("added again, a verify finds %+v", v.Corrupt)
+	}
+	n = wantDamaged(t, n, dir, "added again", 0)
+	if ls := call[node.LsResult](t, n, "ls", nil); slices.ContainsFunc(ls.Models, func(m node.ModelLine) bool { return m.Damaged }) {
+		t.Errorf("ls calls it damaged still: %+v", ls.Models)
+	}
+	wantModel(t, n, "m", tuned)
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -395,7 +395,7 @@ func (g *getting) affordable(size, cost, total int64, todo []*outFile) error {
 			continue
 		}
 		if free, ok := store.FreeSpace(dir); ok && need > free {
-			return WithCode(CodeDisk, fmt.Errorf("%d bytes are needed in %s, %d are free", need, dir, free))
+			return WithCode(CodeDisk, fmt.Errorf("%.1f MiB are needed in %s, %.1f are free", float64(need)/(1<<20), dir, float64(free)/(1<<20)))
 		}
 	}
 	return nil

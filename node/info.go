@@ -24,8 +24,12 @@ func (n *Node) Ls(ctx context.Context, _ none) (LsResult, error) {
 		return LsResult{}, err
 	}
 	res := LsResult{Models: []ModelLine{}}
+	bad, err := n.damagedModels()
+	if err != nil {
+		return res, err
+	}
 	for _, m := range models {
-		lines, err := n.lines(ctx, m)
+		lines, err := n.lines(ctx, m, bad)
 		if err != nil {
 			return res, err
 		}
@@ -35,7 +39,7 @@ func (n *Node) Ls(ctx context.Context, _ none) (LsResult, error) {
 }
 
 // lines returns a line for each name of m, or one without name.
-func (n *Node) lines(ctx context.Context, m store.Model) ([]ModelLine, error) {
+func (n *Node) lines(ctx context.Context, m store.Model, bad map[string]bool) ([]ModelLine, error) {
 	c, err := cid.Decode(m.CID)
 	if err != nil {
 		return nil, err
@@ -50,7 +54,7 @@ func (n *Node) lines(ctx context.Context, m store.Model) ([]ModelLine, error) {
 	}
 	line := ModelLine{
 		CID: m.CID, Packing: m.Packing, Bytes: m.Bytes, Stored: stored, Files: m.Files,
-		Pinned: pinned, Partial: m.Partial, Added: m.Added,
+		Pinned: pinned, Partial: m.Partial, Added: m.Added, Damaged: bad[m.CID],
 	}
 	names, err := n.store.Names()
 	if err != nil {
@@ -60,8 +64,12 @@ func (n *Node) lines(ctx context.Context, m store.Model) ([]ModelLine, error) {
 	for name, of := range names {
 		if of.Equals(c) {
 			line.Name = name
+			line.Damaged = line.Damaged || bad[name]
 			out = append(out, line)
 		}
+	}
+	for i := range out {
+		out[i].Damaged = line.Damaged
 	}
 	slices.SortFunc(out, func(a, b ModelLine) int { return strings.Compare(a.Name, b.Name) })
 	if len(out) == 0 {
@@ -112,7 +120,11 @@ func (n *Node) Show(ctx context.Context, req RefRequest) (ShowResult, error) {
 	if !ok {
 		return ShowResult{}, WithCode(CodeNotFound, fmt.Errorf("%s is not here: 'zipnode get %s' fetches it", req.Ref, req.Ref))
 	}
-	lines, err := n.lines(ctx, m)
+	bad, err := n.damagedModels()
+	if err != nil {
+		return ShowResult{}, err
+	}
+	lines, err := n.lines(ctx, m, bad)
 	if err != nil {
 		return ShowResult{}, err
 	}

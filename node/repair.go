@@ -146,6 +146,29 @@ func (r *repairer) look(ctx context.Context) error {
 	return nil
 }
 
+// lines says what became of damage. Where all that is left are blocks that are
+// missing, and that no model needs, it leaves these out: they are what the index says
+// of models that were added again, or are gone.
+func (r *repairer) lines(damage []store.Damage) ([]Damage, error) {
+	all, needed := []Damage{}, []Damage{}
+	left := false
+	for _, d := range damage {
+		line, err := r.line(d)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, line)
+		if line.Repaired || len(line.Models) > 0 || !d.Missing() {
+			needed = append(needed, line)
+			left = left || !line.Repaired
+		}
+	}
+	if !left {
+		return needed, nil
+	}
+	return all, nil
+}
+
 // line says what became of d.
 func (r *repairer) line(d store.Damage) (Damage, error) {
 	// Bytes of no block are mended: their pack was written anew without them.

@@ -274,6 +274,9 @@ func (n *Node) pinned(c cid.Cid) (kind string, ok bool, err error) {
 func (n *Node) GC(ctx context.Context, req GCRequest) (GCResult, error) {
 	got, err := n.store.Collect(ctx, store.CollectOptions{DryRun: req.DryRun, Interrupted: req.All})
 	res := GCResult{Blocks: got.Blocks, Kept: got.Kept, Freed: got.Freed, Leased: got.Leased}
+	if isAbsent(err) {
+		err = WithCode(CodeIntegrity, err)
+	}
 	if err != nil {
 		return res, err
 	}

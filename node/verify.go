@@ -42,15 +42,13 @@ func (n *Node) Verify(ctx context.Context, req RefRequest, progress func(Progres
 	if err := r.run(ctx); err != nil {
 		return res, err
 	}
-	for _, d := range v.Damage {
-		line, err := r.line(d)
-		if err != nil {
-			return res, err
-		}
+	if res.Corrupt, err = r.lines(v.Damage); err != nil {
+		return res, err
+	}
+	for _, line := range res.Corrupt {
 		if line.Repaired {
 			res.Repaired++
 		}
-		res.Corrupt = append(res.Corrupt, line)
 	}
 	if len(res.Corrupt) > 0 {
 		n.log.Warn("damage was found", "blocks", len(res.Corrupt), "repaired", res.Repaired, "first", res.Corrupt[0].CID, "where", res.Corrupt[0].Where)

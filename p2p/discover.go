@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	ds "github.com/ipfs/go-datastore"
@@ -121,7 +122,11 @@ func (h *Host) keep(ctx context.Context, info peer.AddrInfo) {
 		if h.connected(info.ID) {
 			wait = firstRedial
 		} else if err := h.dial(ctx, info); err != nil {
-			h.log.Info("bootstrap peer not reached", "peer", info.ID, "again in", wait, "err", err)
+			level := slog.LevelInfo
+			if wait == firstRedial && ctx.Err() == nil { // once, until it was reached
+				level = slog.LevelWarn
+			}
+			h.log.Log(ctx, level, "bootstrap peer not reached", "peer", info.ID, "again in", wait, "err", reason(err, info.Addrs))
 			if !sleep(ctx, wait) {
 				return
 			}

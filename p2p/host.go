@@ -24,6 +24,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -242,9 +243,34 @@ func (h *Host) Connect(ctx context.Context, addr ma.Multiaddr) error {
 	}
 	h.forgive(info.ID)
 	if err := h.host.Connect(ctx, *info); err != nil {
-		return fmt.Errorf("connect %s: %w", addr, err)
+		return fmt.Errorf("connect %s: %w", addr, reason(err, info.Addrs))
 	}
 	return nil
+}
+
+// errFar says that an address is not near, as a host that is not public wants it.
+var errFar = errors.New("it is a public address, and this node takes near ones only: 'zipnode serve --public' takes all")
+
+// reason returns why the first of addrs could not be dialled, of an error that lists
+// on several lines every attempt, also at addresses that were known from before.
+func reason(err error, addrs []ma.Multiaddr) error {
+	d, ok := errors.AsType[*swarm.DialError](err)
+	if !ok || len(addrs) == 0 {
+		return err
+	}
+	for _, e := range d.DialErrors {
+		switch {
+		case !e.Address.Equal(addrs[0]):
+		case errors.Is(e.Cause, swarm.ErrGaterDisallowedConnection):
+			return errFar
+		default:
+			return e.Cause
+		}
+	}
+	if len(d.DialErrors) == 0 && d.Cause != nil {
+		return d.Cause // no address was found
+	}
+	return err
 }
 
 // Providers looks for peers that announced c, at most max, this host not among

@@ -75,7 +75,7 @@ func (m *marker) pins(ctx context.Context) error {
 		err := m.root(ctx, root)
 		m.strict = false
 		if err != nil {
-			return fmt.Errorf("nothing was collected, for what the pinned model %s needs cannot be told: %w: 'zipnode verify' mends it from a peer", root, err)
+			return fmt.Errorf("nothing was collected, for what the pinned model %s needs cannot be told: %w: 'zipnode verify' mends it from a peer, 'zipnode rm' lets the model go", root, err)
 		}
 	}
 	if !m.unpinned {

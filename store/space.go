@@ -45,10 +45,13 @@ func (s *Store) kept() int64 {
 func (s *Store) checkRoom(n int64) error {
 	free, ok := s.free()
 	if kept := s.kept(); ok && free-n < kept {
-		return fmt.Errorf("%w: it has %d bytes free, and %d are kept so that 'zipnode gc' can free more", ErrFull, free, kept)
+		return fmt.Errorf("%w: it has %.1f MiB free, and %.1f are kept so that 'zipnode gc' can free more", ErrFull, mib(free), mib(kept))
 	}
 	return nil
 }
+
+// mib returns bytes in MiB, as a person reads them.
+func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
 // The reserve is a file that only takes space. Others fill disks too, and then
 // not even an index can be written: a start or a collect that meets a full disk

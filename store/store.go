@@ -417,7 +417,7 @@ func (s *Store) append(d digest, c cid.Cid, data []byte, write func(f File, head
 func (s *Store) tail(n int64) (*pack, int64, error) {
 	if !s.moving {
 		if total := s.Bytes(); s.quota > 0 && total+n > s.quota {
-			return nil, 0, fmt.Errorf("%w: %d of %d bytes", ErrQuota, total, s.quota)
+			return nil, 0, fmt.Errorf("%w: %.1f of %.1f MiB", ErrQuota, mib(total), mib(s.quota))
 		}
 		if err := s.checkRoom(n); err != nil {
 			return nil, 0, err

@@ -24,6 +24,12 @@ type Damage struct {
 	Reason string
 }
 
+// notThere is where a missing block is.
+const notThere = "index"
+
+// Missing tells whether the block is missing, and was not found damaged.
+func (d Damage) Missing() bool { return d.Where == notThere }
+
 // Verified says what a verify read.
 type Verified struct {
 	Blocks int
@@ -283,12 +289,12 @@ func (v *verifier) way(ctx context.Context, leaf cid.Cid, w leafKey) error {
 	reason := err.Error()
 	r, err := v.s.recipe(w.recipe)
 	if err != nil {
-		v.damage(Damage{CID: w.recipe.cid(cid.DagCBOR), Where: "index", Reason: "a recipe is missing"})
+		v.damage(Damage{CID: w.recipe.cid(cid.DagCBOR), Where: notThere, Reason: "a recipe is missing"})
 		return nil
 	}
 	e, err := v.s.entry(ctx, w.recipe, r, w.i)
 	if err != nil {
-		v.damage(Damage{CID: w.recipe.cid(cid.DagCBOR), Where: "index", Reason: "a page of a recipe is missing: " + err.Error()})
+		v.damage(Damage{CID: w.recipe.cid(cid.DagCBOR), Where: notThere, Reason: "a page of a recipe is missing: " + err.Error()})
 		return nil
 	}
 	_, here, err := v.s.find(digestOf(e.Chunk))
@@ -296,7 +302,7 @@ func (v *verifier) way(ctx context.Context, leaf cid.Cid, w leafKey) error {
 		return err
 	}
 	if !here {
-		v.damage(Damage{CID: e.Chunk, Where: "index", Reason: "a chunk is missing"})
+		v.damage(Damage{CID: e.Chunk, Where: notThere, Reason: "a chunk is missing"})
 		return nil
 	}
 	if v.behindBad(r, map[tensorID]bool{}) {
@@ -369,7 +375,7 @@ func (v *verifier) node(ctx context.Context, c cid.Cid, seen map[cid.Cid]bool) e
 	if c.Type() == cid.Raw {
 		ok, err := v.s.Has(ctx, c)
 		if err == nil && !ok {
-			v.damage(Damage{CID: c, Where: "index", Reason: "a leaf is missing"})
+			v.damage(Damage{CID: c, Where: notThere, Reason: "a leaf is missing"})
 		}
 		return err
 	}
@@ -377,7 +383,7 @@ func (v *verifier) node(ctx context.Context, c cid.Cid, seen map[cid.Cid]bool) e
 	if skip, err := absent(err); err != nil {
 		return err
 	} else if skip {
-		v.damage(Damage{CID: c, Where: "index", Reason: "a node is missing"})
+		v.damage(Damage{CID: c, Where: notThere, Reason: "a node is missing"})
 		return nil
 	}
 	links, err := dag.Links(b)

@@ -48,6 +48,9 @@ type app struct {
 	embedded bool               // this process owned the directory itself
 }
 
+// suggestions makes one line of cobra's, which has one for each command.
+var suggestions = strings.NewReplacer("\n\nDid you mean this?\n\t", ": did you mean ", "\n\t", ", ")
+
 // main runs the command line args and returns the exit code.
 func (a *app) main(ctx context.Context, args []string) int {
 	a.ctx = ctx
@@ -57,7 +60,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 	root.SetErr(a.stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !a.ran {
-		err = fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())
+		err = fmt.Errorf("%s (see '%s --help')", suggestions.Replace(strings.TrimSpace(err.Error())), cmd.CommandPath())
 	}
 	if a.cancel != nil {
 		defer a.cancel()

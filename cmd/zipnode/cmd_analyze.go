@@ -59,6 +59,11 @@ func (a *app) analyzeCmd() *cobra.Command {
 }
 
 func (a *app) analyze(ctx context.Context, roots []string, html string, o *study.Options) error {
+	if html != "" {
+		if err := checkReport(html); err != nil { // now, not after hours
+			return err
+		}
+	}
 	show := a.reporter()
 	o.Progress = func(stage string, done, total int64) {
 		show.report(node.Progress{Stage: stage, Done: done, Total: total})
@@ -68,12 +73,13 @@ func (a *app) analyze(ctx context.Context, roots []string, html string, o *study
 	if err != nil {
 		return analyzeCode(err)
 	}
+	var lost error
 	if html != "" {
-		if err := writeReport(html, r); err != nil {
-			return err
+		if lost = writeReport(html, r); lost != nil {
+			html = ""
 		}
 	}
-	if err := a.print(r, nil, func(w io.Writer) { printAnalysis(w, r, html) }); err != nil {
+	if err := errors.Join(a.print(r, nil, func(w io.Writer) { printAnalysis(w, r, html) }), lost); err != nil {
 		return err
 	}
 	if !r.Partial {
@@ -141,6 +147,26 @@ func (a *app) keepModels(ctx context.Context, dir string, models []string, bad f
 		return 0, err
 	}
 	return res.(node.StatusResult).Stored, nil
+}
+
+// checkReport returns an error unless a report may be written to path: it takes the
+// place of an older one, and of nothing else.
+func checkReport(path string) error {
+	if err := checkTarget(path); err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return lookError(err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || !report.Is(f) {
+		return fmt.Errorf("%s is there already, and is no report of an analysis: give another name", path)
+	}
+	return nil
 }
 
 // writeReport writes the HTML of r to the file at path, which has its name only

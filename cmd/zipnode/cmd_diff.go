@@ -18,7 +18,7 @@ func (a *app) diffCmd() *cobra.Command {
 or how many elements changed and how many bits each takes in the second model's
 difference from the first.`,
 		Example: "  zipnode diff base my-tuned\n  zipnode diff base my-tuned --json | jq '.tensors[] | select(.share > 0.5).name'",
-		Args:    exactly(refWords, "another"), ValidArgsFunction: a.completePair,
+		Args:    exactly(refWords, "another model to compare it with"), ValidArgsFunction: a.completePair,
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			for _, ref := range args {
 				if err := checkRef(ref); err != nil {

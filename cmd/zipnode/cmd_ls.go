@@ -57,10 +57,14 @@ func sayNameless(w io.Writer, models []node.ModelLine) {
 }
 
 func kept(m node.ModelLine) string {
+	says := yes(m.Pinned)
 	if m.Partial {
-		return yes(m.Pinned) + ", some files"
+		says += ", some files"
 	}
-	return yes(m.Pinned)
+	if m.Damaged {
+		says += ", damaged"
+	}
+	return says
 }
 
 func (a *app) showCmd() *cobra.Command {

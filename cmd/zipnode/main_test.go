@@ -26,6 +26,8 @@ func TestUsage(t *testing.T) {
 		says string
 	}{
 		{"frobnicate", "unknown command"},
+		{"addd", "unknown command \"addd\" for \"zipnode\": did you mean add (see"},
+		{"diff a", "needs another model to compare it with"},
 		{"ls --frobnicate", "unknown flag"},
 		{"ls extra", "takes no arguments, but \"extra\""},
 		{"add", "'zipnode add' needs a directory or a file"},

@@ -53,3 +53,10 @@ func HTML(w io.Writer, r *study.Report) error {
 	_, err = out.WriteTo(w)
 	return err
 }
+
+// Is tells whether r begins as what [HTML] writes.
+func Is(r io.Reader) bool {
+	head := make([]byte, 512)
+	n, _ := io.ReadFull(r, head)
+	return bytes.HasPrefix(head[:n], []byte("<!DOCTYPE html>")) && bytes.Contains(head[:n], []byte("<title>Where the space goes</title>"))
+}
