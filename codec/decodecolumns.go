@@ -103,3 +103,62 @@ func (t *roundTables) findPaired(states *[maxLanes]uint32, ctx *[maxLanes]uint8)
 func (t *roundTables) findUnclamped(x uint32, c uint8) uint64 {
 	return t.entry[(t.pairedRow[c]+x&t.pairedMask[c])&(maxTables<<maxBits-1)]
 }
+
+// findPairedWalking is findPaired, and fills dst with the floats that are steps of the
+// round before from base's.
+func (d *laneDecoder) findPairedWalking(dst, base *[2 * maxLanes]byte) (fours uint64) {
+	t := &d.round
+	_, _, _ = d.states[0], dst[0], base[0]
+	for j := maxLanes - 1; j > 0; j -= 8 {
+		e0, e1 := t.findUnclamped(d.states[j], t.ctx[j]), t.findUnclamped(d.states[j-1], t.ctx[j-2])
+		t.found[j], t.found[j-1] = e0, e1
+		e2, e3 := t.findUnclamped(d.states[j-2], t.ctx[j-4]), t.findUnclamped(d.states[j-3], t.ctx[j-6])
+		t.found[j-2], t.found[j-3] = e2, e3
+		fours = fours*2 + (e0|e1|e2|e3)>>restBit&1
+		b, o := base[2*j-14:2*j+2], dst[2*j-14:2*j+2]
+		le.PutUint64(o[8:], walkFloats16(le.Uint64(b[8:]), t.steps16[j>>2]))
+		e0, e1 = t.findUnclamped(d.states[j-4], t.ctx[j-1]), t.findUnclamped(d.states[j-5], t.ctx[j-3])
+		t.found[j-4], t.found[j-5] = e0, e1
+		e2, e3 = t.findUnclamped(d.states[j-6], t.ctx[j-5]), t.findUnclamped(d.states[j-7], t.ctx[j-7])
+		t.found[j-6], t.found[j-7] = e2, e3
+		fours = fours*2 + (e0|e1|e2|e3)>>restBit&1
+		le.PutUint64(o, walkFloats16(le.Uint64(b), t.steps16[j>>2-1]))
+	}
+	return fours
+}
+
+// decodePaired is decodeFloats by paired contexts. Where the loop over words ends is
+// what no CPU foresees: contexts of the next round, which do not wait for it, are found
+// before.
+func (d *laneDecoder) decodePaired(dst, base []byte, p *pairing, in *rowReader, src []byte) (done int, rest []byte, err error) {
+	const size = 2 * maxLanes
+	n := min(len(dst), len(base)) / size
+	if n == 0 {
+		return 0, src, nil
+	}
+	p.next(&d.round.ctx, base, in)
+	fours := d.round.findPaired(&d.states, &d.round.ctx)
+	for ; ; n-- {
+		low := d.takeAll16(maxLanes)
+		if n > 1 {
+			p.next(&d.round.ctx, base[size:], in)
+		}
+		if src, _, err = d.takeWords16(low, fours, src); err != nil {
+			return 0, nil, err
+		}
+		done += maxLanes
+		d0, b0 := (*[size]byte)(dst), (*[size]byte)(base)
+		if n == 1 {
+			walkRound16(d0, b0, &d.round.steps16)
+			return done, src, nil
+		}
+		fours = d.findPairedWalking(d0, b0)
+		dst, base = dst[size:], base[size:]
+	}
+}
+
+// next fills ctx with the paired contexts of the next round, whose base is base.
+func (p *pairing) next(ctx *[maxLanes]uint8, base []byte, in *rowReader) {
+	shift, _ := in.next(maxLanes)
+	p.contexts(ctx, (*[2 * maxLanes]byte)(base), shift)
+}

@@ -50,6 +50,9 @@ func (d *laneDecoder) decodeFloats(dst, base []byte, n number, in rowReader, pai
 	if d.floats.filled == 0 {
 		d.depth = n.depthTable(top)
 	}
+	if paired != nil {
+		return d.decodePaired(dst, base, paired, &in, src)
+	}
 	for size := maxLanes * n.width; len(dst) >= size && len(base) >= size; done += maxLanes {
 		var fours uint64
 		switch {
