@@ -4,15 +4,21 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ipfs/go-cid"
 
 	"github.com/zipnode/zipnode/dag"
 )
 
+// pairTime is how long a block waits for another to be hashed with. At 800 MB/s
+// one comes every 1.3 ms.
+const pairTime = 5 * time.Millisecond
+
 // A checker compares blocks with their CIDs beside the streams that read them:
-// two at a time where two are there, which takes little longer than one. Half of
-// the cores may hash.
+// two at a time, which takes little longer than one. Half of the cores may hash. A
+// block that is alone waits for another if it came soon after the one before, for
+// then the next is likely to come soon too.
 type checker struct {
 	most int
 	run  func(func()) // starts a goroutine
@@ -20,6 +26,9 @@ type checker struct {
 	mu      sync.Mutex
 	busy    int // goroutines
 	waiting []check
+	last    time.Time     // when a block came
+	often   bool          // it came within pairTime of the one before
+	second  chan struct{} // closed when another comes for the one that waits; nil: none does
 }
 
 // A check is a block that waits for its verdict.
@@ -41,22 +50,36 @@ func (k *checker) check(c cid.Cid, data []byte, done func(error)) {
 		done(dag.Check(c, data))
 		return
 	}
-	k.mu.Lock()
-	k.waiting = append(k.waiting, check{c, data, done})
-	start := k.busy < k.most
-	if start {
-		k.busy++
-	}
-	k.mu.Unlock()
-	if start {
+	if k.add(check{c, data, done}) {
 		k.run(k.work)
 	}
+}
+
+// add makes a block wait, and tells whether another goroutine is to be started.
+func (k *checker) add(b check) bool {
+	now := time.Now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.waiting = append(k.waiting, b)
+	k.often = now.Sub(k.last) < pairTime
+	k.last = now
+	if k.second != nil {
+		close(k.second)
+		k.second = nil
+		return false
+	}
+	if k.busy == k.most {
+		return false
+	}
+	k.busy++
+	return true
 }
 
 // work checks what waits until nothing does.
 func (k *checker) work() {
 	for {
 		runtime.Gosched() // a stream that has read its block comes first, and makes it two
+		k.await()
 		switch list := k.take(); len(list) {
 		case 0:
 			return
@@ -71,12 +94,39 @@ func (k *checker) work() {
 	}
 }
 
-// take returns the two blocks that wait longest, or as many as there are. With
-// none the goroutine is over.
+// await waits for a second block where one is alone and another is likely.
+func (k *checker) await() {
+	k.mu.Lock()
+	if len(k.waiting) != 1 || !k.often || k.second != nil {
+		k.mu.Unlock()
+		return
+	}
+	second := make(chan struct{})
+	k.second = second
+	k.mu.Unlock()
+	t := time.NewTimer(pairTime)
+	defer t.Stop()
+	select {
+	case <-second:
+		return
+	case <-t.C:
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.second == second {
+		k.second = nil
+	}
+}
+
+// take returns the two blocks that wait longest, or as many as there are, but for
+// one that another goroutine keeps waiting. With none the goroutine is over.
 func (k *checker) take() []check {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	n := min(2, len(k.waiting))
+	if n == 1 && k.second != nil {
+		n = 0
+	}
 	list := slices.Clone(k.waiting[:n])
 	k.waiting = slices.Delete(k.waiting, 0, n)
 	if n == 0 {

@@ -5,15 +5,13 @@ import (
 	"io"
 	"os"
 	"sync"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 const (
-	diskBlock = 4096    // O_DIRECT reads and writes whole ones; no disk has larger ones
-	stageSize = 4 << 20 // of one write past the system's memory
-	stages    = 3       // of one file: one is filled, one is written, and one waits
+	diskBlock = 4096 // O_DIRECT reads and writes whole ones; no disk has larger ones
+	stages    = 3    // of one file: one is filled, one is written, and one waits
 	roomSize  = 64 << 20
 )
 
@@ -35,31 +33,9 @@ type asideFile struct {
 	written int64     // bytes before it are in the file
 	full    []*stage  // to be written, the first is being
 	fill    *stage    // what comes next goes here; nil: nothing is in a stage
+	spare   []*stage  // written: they are filled again, until all is synced
 	busy    bool      // the goroutine runs
 	err     error     // that ended it
-}
-
-// A stage is bytes that belong at an offset of the file, a multiple of diskBlock.
-type stage struct {
-	off  int64
-	data []byte
-}
-
-var stagePool = sync.Pool{New: func() any {
-	b := make([]byte, stageSize+diskBlock)
-	skip := int(-uintptr(unsafe.Pointer(&b[0])) % diskBlock)
-	return new(b[skip : skip+stageSize : skip+stageSize])
-}}
-
-func newStage(off int64) *stage {
-	return &stage{off, (*stagePool.Get().(*[]byte))[:0]}
-}
-
-func (s *stage) end() int64 { return s.off + int64(len(s.data)) }
-
-func (s *stage) free() {
-	b := s.data[:0]
-	stagePool.Put(&b)
 }
 
 // appendable returns f as Append and Create return it.
@@ -117,15 +93,28 @@ func (f *asideFile) ready(n int64) bool {
 // begin makes the first stage, with what the file has of its last block.
 func (f *asideFile) begin() error {
 	off := f.end / diskBlock * diskBlock
-	s := newStage(off)
-	s.data = s.data[:f.end-off]
-	if _, err := f.File.ReadAt(s.data, off); err != nil {
-		return err
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	s := f.next(off)
+	s.data = s.data[:f.end-off]
+	if _, err := f.File.ReadAt(s.data, off); err != nil {
+		f.spare = append(f.spare, s)
+		return err
+	}
 	f.written, f.fill = f.end, s
 	return nil
+}
+
+// next returns a stage for what comes at off. mu is held.
+func (f *asideFile) next(off int64) *stage {
+	n := len(f.spare)
+	if n == 0 {
+		return newStage(off)
+	}
+	s := f.spare[n-1]
+	f.spare = f.spare[:n-1]
+	s.off, s.data = off, s.data[:0]
+	return s
 }
 
 // stage puts b behind what is there.
@@ -141,7 +130,7 @@ func (f *asideFile) stage(b []byte) {
 			return
 		}
 		f.full = append(f.full, s)
-		f.fill = newStage(s.end())
+		f.fill = f.next(s.end())
 		f.goOn()
 		for f.busy && len(f.full) > stages-2 {
 			f.moved.Wait()
@@ -168,7 +157,7 @@ func (f *asideFile) write() {
 		f.mu.Lock()
 		if f.err = err; err == nil {
 			f.written, f.full = s.end(), f.full[1:]
-			s.free()
+			f.spare = append(f.spare, s)
 		}
 		f.moved.Broadcast()
 	}
@@ -213,9 +202,8 @@ func (f *asideFile) drain() error {
 		return err
 	}
 	f.mu.Lock()
-	f.fill = nil
+	f.spare, f.fill = append(f.spare, s), nil
 	f.mu.Unlock()
-	s.free()
 	f.room = 0
 	return f.File.Truncate(f.end) // gives back the room behind it
 }
@@ -262,6 +250,10 @@ func (f *asideFile) discard(size int64) bool {
 	if size > f.written {
 		return false
 	}
+	f.spare = append(f.spare, f.full...)
+	if f.fill != nil {
+		f.spare = append(f.spare, f.fill)
+	}
 	f.full, f.fill, f.err, f.room = nil, nil, nil, 0
 	return true
 }
@@ -293,11 +285,29 @@ func (f *asideFile) ReadAt(b []byte, off int64) (int, error) {
 	return k, nil
 }
 
-func (f *asideFile) Sync() error {
+// settle writes every stage and frees them all: more may come soon, or never.
+func (f *asideFile) settle() error {
 	f.turn.Lock()
-	err := f.drain()
-	f.turn.Unlock()
-	if err != nil {
+	defer f.turn.Unlock()
+	if err := f.drain(); err != nil {
+		return err
+	}
+	f.freeSpare()
+	return nil
+}
+
+// freeSpare frees the stages that hold nothing. turn is held.
+func (f *asideFile) freeSpare() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.spare {
+		s.free()
+	}
+	f.spare = nil
+}
+
+func (f *asideFile) Sync() error {
+	if err := f.settle(); err != nil {
 		return err
 	}
 	return f.osFile.Sync()
@@ -308,6 +318,10 @@ func (f *asideFile) Close() error {
 	defer f.turn.Unlock()
 	err := f.drain()
 	f.wg.Wait()
+	if err != nil {
+		f.discard(f.written) // what could not be written is lost
+	}
+	f.freeSpare()
 	if f.direct != nil {
 		err = errors.Join(err, f.direct.Close())
 	}
