@@ -47,7 +47,7 @@ type portions struct {
 
 const (
 	thirdFlag  = 1 << 7 // above all tableSymbols
-	restBit    = 55
+	restBit    = 55     // so that at most 23 bits further right it is above a state
 	entryShift = 56
 	freqBits   = 16
 )
