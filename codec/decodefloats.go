@@ -55,10 +55,9 @@ func (d *laneDecoder) decodeFloats(dst, base []byte, n number, in rowReader, pai
 	}
 	for size := maxLanes * n.width; len(dst) >= size && len(base) >= size; done += maxLanes {
 		var fours uint64
-		switch {
-		case ctx != nil:
+		if ctx != nil {
 			fours = d.round.findAll(&d.states, (*[maxLanes]uint8)(ctx[done:]), maxLanes)
-		default:
+		} else {
 			fours = d.findRound(base[:size], n, &in)
 		}
 		if n.width == 2 {
