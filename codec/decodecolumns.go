@@ -74,13 +74,6 @@ func (p *pairing) contexts(ctx *[maxLanes]uint8, base *[2 * maxLanes]byte, shift
 	}
 }
 
-// findPaired is findRound by paired contexts.
-func (d *laneDecoder) findPaired(base *[2 * maxLanes]byte, p *pairing, in *rowReader) (fours uint64) {
-	shift, _ := in.next(maxLanes)
-	p.contexts(&d.round.ctx, base, shift)
-	return d.round.findPaired(&d.states, &d.round.ctx)
-}
-
 // findPaired is findAll for all lanes and paired contexts.
 func (t *roundTables) findPaired(states *[maxLanes]uint32, ctx *[maxLanes]uint8) (fours uint64) {
 	_, _, _ = t.mask[0], states[0], ctx[0]

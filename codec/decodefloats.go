@@ -55,18 +55,15 @@ func (d *laneDecoder) decodeFloats(dst, base []byte, n number, in rowReader, pai
 	}
 	for size := maxLanes * n.width; len(dst) >= size && len(base) >= size; done += maxLanes {
 		var fours uint64
-		switch {
-		case paired != nil:
-			fours = d.findPaired((*[2 * maxLanes]byte)(base), paired, &in)
-		case ctx != nil:
+		if ctx != nil {
 			fours = d.round.findAll(&d.states, (*[maxLanes]uint8)(ctx[done:]), maxLanes)
-		default:
+		} else {
 			fours = d.findRound(base[:size], n, &in)
 		}
 		if n.width == 2 {
 			src, err = d.finishFloats16((*[2 * maxLanes]byte)(dst), (*[2 * maxLanes]byte)(base), fours, src)
 		} else {
-			src, err = d.finish32((*[4 * maxLanes]byte)(dst), (*[4 * maxLanes]byte)(base), src)
+			src, err = d.finishFloats32((*[4 * maxLanes]byte)(dst), (*[4 * maxLanes]byte)(base), fours, src)
 		}
 		if err != nil {
 			return 0, nil, err

@@ -22,7 +22,8 @@ type roundTables struct {
 	// below the bias of its slot. A state times freq and the bias is, times
 	// 2^freqBits, the state without the symbol; that the number is added too makes no
 	// difference, as states have 32 bits. The number of a symbol is that of its table
-	// and its place in it, and restFlag if it has portions of raw bits after the first.
+	// and its place in it, and thirdFlag if it has three portions of raw bits. Bit
+	// restBit is set if it has more than one.
 
 	// By symbol. freq is its part of 2^freqBits, first its first portion of raw
 	// bits: how many, and freqBits, in the lowest bits, and as a mask from freqBits
@@ -47,7 +48,7 @@ type portions struct {
 
 const (
 	thirdFlag  = 1 << 7 // above all tableSymbols
-	restBit    = 55
+	restBit    = 55     // so that at most 23 bits further right it is above a state
 	entryShift = 56
 	freqBits   = 16
 )

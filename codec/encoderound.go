@@ -208,10 +208,11 @@ func putRestAll[Z step](t *encodePortions, words *[maxLanes]uint16, states *[max
 	return int(n)
 }
 
-// restFlag is above all tableSymbols.
+// restFlag, above all tableSymbols, is in the number of a symbol that has portions of
+// raw bits after the first.
 const restFlag = 1 << 7
 
-// symbolNumber returns the number of a table's i'th symbol.
+// symbolNumber returns the number of a table's i'th symbol, as encoding has it.
 func symbolNumber(table, i int, raw, width uint8) uint8 {
 	number := uint8(table*stepSymbols + i)
 	if raw > stepBits-width {
@@ -220,7 +221,7 @@ func symbolNumber(table, i int, raw, width uint8) uint8 {
 	return number
 }
 
-// withRest returns which of symbols have restFlag.
+// restOf returns which of symbols have restFlag.
 func restOf(symbols *[maxLanes]uint8) (lanes uint64) {
 	const ones = 0x0101010101010101
 	var all uint64
