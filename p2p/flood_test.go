@@ -111,3 +111,21 @@ func TestMDNSFlood(t *testing.T) {
 		t.Errorf("%d are dialled, want %d", n, mdnsDials)
 	}
 }
+
+// What a peer may fill of first windows, which nothing else bounds, is 256 MiB.
+func TestInboundStreams(t *testing.T) {
+	m, err := limits()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	opened := 0
+	for id := test.RandPeerIDFatal(t); ; opened++ {
+		if _, err := m.OpenStream(id, network.DirInbound); err != nil {
+			break
+		}
+	}
+	if opened*firstWindow != 256<<20 {
+		t.Errorf("a peer opens %d streams with windows of %d bytes", opened, firstWindow)
+	}
+}

@@ -96,7 +96,7 @@ func (f *fetch) pull(crowd bool) bool {
 // It returns nil when there is no room or nothing for m.
 func (f *fetch) pick(m *member, members []*member, crowd bool) (*batch, error) {
 	f.s.mu.Lock()
-	size := m.window / 8
+	size := max(m.window/8, min(m.window/4, int64(m.rate*batchTime.Seconds())))
 	full := m.window-m.inFlight < size
 	if crowd {
 		size, full = crowdBatch, m.inFlight > m.fit

@@ -25,6 +25,7 @@ const (
 	sessionBudget = 64 << 20 // bytes asked for and not yet handed on
 	startWindow   = 8 << 20  // bytes in flight from one peer
 	mostWindow    = 32 << 20
+	batchTime     = 2500 * time.Microsecond // that a call takes at least, if four fit into the window
 
 	maxMembers   = 64 // peers of a session
 	maxStrangers = 32 // of these, peers that have not the root

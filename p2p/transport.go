@@ -20,11 +20,13 @@ import (
 )
 
 const (
-	// A stream of 8 MiB keeps 160 MB/s going over 50 ms, four of them 640.
-	// The first window is not reserved with the resource manager, so it stays
-	// small: it doubles with each round trip that uses it up.
-	firstWindow = 1 << 20
+	// A stream of 8 MiB keeps 160 MB/s going over 50 ms, four of them 640. A window
+	// doubles when it is used up within a few round trips, which over loopback are
+	// too short for that. The first one is not reserved with the resource manager:
+	// what bounds it is how many streams a peer may open, 256 MiB worth of them.
+	firstWindow = 4 << 20
 	maxWindow   = 8 << 20
+	peerStreams = 256 << 20 / firstWindow
 
 	// maxFrame is yamux's, at the sender. libp2p's is 64 KiB: four records of TLS,
 	// and a switch between goroutines for each.
@@ -116,7 +118,7 @@ func limits() (network.ResourceManager, error) {
 	own := rcmgr.PartialLimitConfig{
 		System: rcmgr.ResourceLimits{
 			Conns: 1024, ConnsInbound: 768, ConnsOutbound: 768,
-			Streams: 1 << 14, StreamsInbound: 1 << 13, StreamsOutbound: 1 << 14,
+			Streams: 1 << 14, StreamsInbound: 32 * peerStreams, StreamsOutbound: 1 << 14,
 			Memory: 512 << 20, FD: 2048,
 		},
 		Transient: rcmgr.ResourceLimits{ // of peers not known yet: more than one address may have
@@ -126,11 +128,11 @@ func limits() (network.ResourceManager, error) {
 		},
 		PeerDefault: rcmgr.ResourceLimits{
 			Conns: 16, ConnsInbound: 8, ConnsOutbound: 16,
-			Streams: 512, StreamsInbound: 256, StreamsOutbound: 512,
+			Streams: 512, StreamsInbound: peerStreams, StreamsOutbound: 512,
 			Memory: 128 << 20, FD: 16,
 		},
-		ProtocolDefault:     rcmgr.ResourceLimits{Streams: 1 << 13, StreamsInbound: 1 << 12, StreamsOutbound: 1 << 13, Memory: 256 << 20},
-		ProtocolPeerDefault: rcmgr.ResourceLimits{Streams: 256, StreamsInbound: 128, StreamsOutbound: 256, Memory: 64 << 20},
+		ProtocolDefault:     rcmgr.ResourceLimits{Streams: 1 << 13, StreamsInbound: 32 * peerStreams, StreamsOutbound: 1 << 13, Memory: 256 << 20},
+		ProtocolPeerDefault: rcmgr.ResourceLimits{Streams: 256, StreamsInbound: peerStreams, StreamsOutbound: 256, Memory: 64 << 20},
 	}
 	m, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(own.Build(base.AutoScale())),
 		rcmgr.WithMetricsDisabled(),
