@@ -82,7 +82,7 @@ const (
 )
 
 // countPart sets h to the counts of about partLeast of p's bytes, and of 1 for each
-// other byte that is in p: all that are have to get a frequency. It returns what the
+// value that is in p: all that are have to get a frequency. It returns what the
 // counts add up to. Where nearly all bytes are the same, all are counted, as a part
 // says too little of the others.
 func (h *histogram) countPart(p []byte) int {
@@ -94,8 +94,14 @@ func (h *histogram) countPart(p []byte) int {
 		h.count(p)
 		return len(p)
 	}
+	// All are looked at first, in order, which brings them near.
+	var values histogram
+	n := values.mark(p)
+	if n == 1 {
+		*h = values
+		return n
+	}
 	var t byteCounts
-	n := 0
 	for i := range len(p) / partWindow >> shift {
 		at := (i<<shift + i*0x9e37>>7&(1<<shift-1)) * partWindow
 		t.add(p[at : at+partWindow])
@@ -106,32 +112,29 @@ func (h *histogram) countPart(p []byte) int {
 		h.count(p)
 		return len(p)
 	}
-	return n + h.addOthers(p)
+	for v, k := range values {
+		h[v] += k
+	}
+	return n
 }
 
-// addOthers counts once each value of p's bytes that was not counted, and returns
-// how many those are.
-func (h *histogram) addOthers(p []byte) int {
+// mark sets h to 1 for each value of p's bytes, and returns how many those are.
+func (h *histogram) mark(p []byte) int {
 	var set [32]uint8
-	for v, n := range h {
-		if n > 0 {
-			set[v>>3] |= 1 << (v & 7)
-		}
-	}
-	others := 0
+	n := 0
 	for len(p) > 0 {
 		p = p[seenFast(p, &set):]
 		block := p[:min(len(p), seenBlock)]
 		p = p[len(block):]
 		for _, v := range block {
-			if set[v>>3]>>(v&7)&1 == 0 {
+			if h[v] == 0 {
 				set[v>>3] |= 1 << (v & 7)
-				h[v]++
-				others++
+				h[v] = 1
+				n++
 			}
 		}
 	}
-	return others
+	return n
 }
 
 // seenBlock is how many bytes seenFast looks at at once.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"unsafe"
 )
 
 // Encode appends to dst the smallest encoding of leaf that it finds, alone or
@@ -12,8 +13,8 @@ import (
 // Leaf has at most [MaxLeaf] bytes, as they are in the tensor at c.Offset:
 // little-endian elements, the first and last perhaps in part.
 //
-// It returns dst as it was, and ErrIncompressible, if no encoding is smaller
-// than leaf. Equal leaf and context give equal bytes within a release, on any
+// Leaf and bases must not lie in what dst has room for. It returns dst as it was, and
+// ErrIncompressible, if no encoding is smaller than leaf. Equal leaf and context give equal bytes within a release, on any
 // CPU and in any number of goroutines.
 //
 // A delta of numbers is their difference in the order of the numbers, coded by
@@ -26,12 +27,38 @@ func Encode(dst, leaf []byte, c Context) ([]byte, error) {
 	}
 	s := scratches.Get().(*scratch)
 	defer s.release()
+	own := s.lend(dst)
 	s.find(leaf, &c, false)
+	defer s.giveBack(dst, own)
 	if s.size+1 >= len(leaf) {
 		return dst, ErrIncompressible
 	}
 	dst = append(slices.Grow(dst, 1+s.size), version)
 	return s.appendBest(dst), nil
+}
+
+// lend makes the first frame that is tried lie where it belongs, behind what dst
+// has and a byte, if there is room for it. It returns the memory that frames lay in
+// before.
+func (s *scratch) lend(dst []byte) []byte {
+	own := s.try
+	if cap(dst)-len(dst) > 1 {
+		s.try = dst[len(dst)+1 : len(dst)+1 : cap(dst)]
+	}
+	return own
+}
+
+// giveBack ends what lend began.
+func (s *scratch) giveBack(dst, own []byte) {
+	if cap(dst)-len(dst) <= 1 {
+		return
+	}
+	lent := unsafe.SliceData(dst[len(dst)+1 : cap(dst)])
+	for _, b := range []*[]byte{&s.try, &s.best} {
+		if unsafe.SliceData(*b) == lent {
+			*b = own[:0]
+		}
+	}
 }
 
 // encode returns the smallest frame of leaf, without its version byte: a raw
@@ -54,9 +81,14 @@ func (s *scratch) find(leaf []byte, c *Context, nested bool) {
 	s.size = len(s.best) + 2*len(s.lying)
 }
 
-// appendBest appends the best frame to dst.
+// appendBest appends the best frame to dst, unless it is there.
 func (s *scratch) appendBest(dst []byte) []byte {
-	return appendWords(append(dst, s.best...), s.lying)
+	if room := dst[len(dst):cap(dst)]; unsafe.SliceData(room) == unsafe.SliceData(s.best) {
+		dst = dst[:len(dst)+len(s.best)]
+	} else {
+		dst = append(dst, s.best...)
+	}
+	return appendWords(dst, s.lying)
 }
 
 // settle puts the words of the best frame with it, before lanes are encoded again.
@@ -251,8 +283,11 @@ func (s *scratch) appendPlanes(dst, leaf, base []byte, l layout, offset int64) [
 		base = base[head:end]
 	}
 	leaf = leaf[head:end]
-	planes := s.planesOf(len(leaf))
-	l.split(planes, leaf, base)
+	planes := leaf
+	if l != layoutBytes || base != nil {
+		planes = s.planesOf(len(leaf))
+		l.split(planes, leaf, base)
+	}
 	n := len(leaf) / l.width()
 	for i := range l.width() {
 		dst = s.appendPlane(dst, planes[i*n:(i+1)*n])

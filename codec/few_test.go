@@ -95,7 +95,7 @@ func TestLanePlaneTiers(t *testing.T) {
 			hi[i] = slots[r.IntN(len(slots))]
 		}
 		var s scratch
-		coding := s.appendLanePlane(nil, hi, f, 0xff)
+		coding := appendWords(s.lanePlane(nil, hi, f, 0xff))
 		for l, dtype := range map[layout]tensor.DType{layoutBF16: tensor.BF16, layout16: tensor.F16} {
 			name := fmt.Sprintf("%s, %d bytes of %d symbols", dtype, size/2, symbols)
 			want := make([]byte, size)

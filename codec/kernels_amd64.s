@@ -8288,6 +8288,8 @@ TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-56
 	VMOVDQU64    unpackOrder<>+0(SB), Z28
 	MOVL         $0x00000001, R9
 	VPBROADCASTW R9, Z29
+	MOVL         $0x0000f000, R9
+	VPBROADCASTW R9, Z31
 	VMOVDQU64    (CX), Z4
 	VMOVDQU64    64(CX), Z5
 	VMOVDQU64    128(CX), Z6
@@ -8319,10 +8321,10 @@ round:
 	SUBQ             $0x40, DX
 	VPERMQ           (DX), Z28, Z30
 	VPMOVB2M         Z30, K5
-	VMOVDQA64        Z30, Z31
+	VMOVDQA64        Z30, Z12
 	VPERMI2B         Z5, Z4, Z30
-	VPERMI2B         Z7, Z6, Z31
-	VMOVDQU8         Z31, K5, Z30
+	VPERMI2B         Z7, Z6, Z12
+	VMOVDQU8         Z12, K5, Z30
 	VPUNPCKHBW       Z30, Z30, Z19
 	VPUNPCKLBW       Z30, Z30, Z13
 	VMOVDQA64        Z19, Z18
@@ -8395,26 +8397,30 @@ round:
 	VPERMI2W         Z14, Z16, Z2
 	VPMULLW          Z18, Z21, Z22
 	VPMULLW          Z12, Z15, Z16
-	VPSUBW           Z22, Z1, Z1
-	VPSUBW           Z16, Z0, Z0
-	VPCMPUW          $0x05, Z18, Z1, K3
-	VPCMPUW          $0x05, Z12, Z0, K1
-	VPADDW           Z29, Z21, K3, Z21
-	VPADDW           Z29, Z15, K1, Z15
-	VPTESTNMW        Z21, Z21, K3, K4
-	VPTESTNMW        Z15, Z15, K1, K2
-	VPADDW           Z29, Z3, K4, Z3
-	VPADDW           Z29, Z2, K2, Z2
-	VPSUBW           Z18, Z1, K3, Z1
-	VPSUBW           Z12, Z0, K1, Z0
-	VPADDW           Z19, Z1, Z1
-	VPADDW           Z13, Z0, Z0
 	VPSHLDW          $0x0c, Z21, Z3, Z3
 	VPSHLDW          $0x0c, Z15, Z2, Z2
 	VPSLLW           $0x0c, Z21, Z21
 	VPSLLW           $0x0c, Z15, Z15
+	VPSUBW           Z22, Z1, Z1
+	VPSUBW           Z16, Z0, Z0
+	VPCMPUW          $0x00, Z31, Z21, K4
+	VPCMPUW          $0x00, Z31, Z15, K2
+	VPADDW           Z19, Z21, Z21
+	VPADDW           Z13, Z15, Z15
+	VMOVDQU64        repeated10001000<>+0(SB), Z20
+	VMOVDQU64        repeated10001000<>+0(SB), Z14
+	VPSUBW           Z18, Z20, Z20
+	VPSUBW           Z12, Z14, Z14
+	VPCMPUW          $0x05, Z18, Z1, K3
+	VPCMPUW          $0x05, Z12, Z0, K1
+	VPCMPUW          $0x05, Z18, Z1, K4, K4
+	VPCMPUW          $0x05, Z12, Z0, K2, K2
 	VPADDW           Z21, Z1, Z1
 	VPADDW           Z15, Z0, Z0
+	VPADDW           Z29, Z3, K4, Z3
+	VPADDW           Z29, Z2, K2, Z2
+	VPADDW           Z20, Z1, K3, Z1
+	VPADDW           Z14, Z0, K1, Z0
 	JMP              round
 
 finish:
@@ -8434,6 +8440,72 @@ finish:
 	MOVQ      R8, written+48(FP)
 	VZEROUPPER
 	RET
+
+DATA repeated10001000<>+0(SB)/1, $0x00
+DATA repeated10001000<>+1(SB)/1, $0x10
+DATA repeated10001000<>+2(SB)/1, $0x00
+DATA repeated10001000<>+3(SB)/1, $0x10
+DATA repeated10001000<>+4(SB)/1, $0x00
+DATA repeated10001000<>+5(SB)/1, $0x10
+DATA repeated10001000<>+6(SB)/1, $0x00
+DATA repeated10001000<>+7(SB)/1, $0x10
+DATA repeated10001000<>+8(SB)/1, $0x00
+DATA repeated10001000<>+9(SB)/1, $0x10
+DATA repeated10001000<>+10(SB)/1, $0x00
+DATA repeated10001000<>+11(SB)/1, $0x10
+DATA repeated10001000<>+12(SB)/1, $0x00
+DATA repeated10001000<>+13(SB)/1, $0x10
+DATA repeated10001000<>+14(SB)/1, $0x00
+DATA repeated10001000<>+15(SB)/1, $0x10
+DATA repeated10001000<>+16(SB)/1, $0x00
+DATA repeated10001000<>+17(SB)/1, $0x10
+DATA repeated10001000<>+18(SB)/1, $0x00
+DATA repeated10001000<>+19(SB)/1, $0x10
+DATA repeated10001000<>+20(SB)/1, $0x00
+DATA repeated10001000<>+21(SB)/1, $0x10
+DATA repeated10001000<>+22(SB)/1, $0x00
+DATA repeated10001000<>+23(SB)/1, $0x10
+DATA repeated10001000<>+24(SB)/1, $0x00
+DATA repeated10001000<>+25(SB)/1, $0x10
+DATA repeated10001000<>+26(SB)/1, $0x00
+DATA repeated10001000<>+27(SB)/1, $0x10
+DATA repeated10001000<>+28(SB)/1, $0x00
+DATA repeated10001000<>+29(SB)/1, $0x10
+DATA repeated10001000<>+30(SB)/1, $0x00
+DATA repeated10001000<>+31(SB)/1, $0x10
+DATA repeated10001000<>+32(SB)/1, $0x00
+DATA repeated10001000<>+33(SB)/1, $0x10
+DATA repeated10001000<>+34(SB)/1, $0x00
+DATA repeated10001000<>+35(SB)/1, $0x10
+DATA repeated10001000<>+36(SB)/1, $0x00
+DATA repeated10001000<>+37(SB)/1, $0x10
+DATA repeated10001000<>+38(SB)/1, $0x00
+DATA repeated10001000<>+39(SB)/1, $0x10
+DATA repeated10001000<>+40(SB)/1, $0x00
+DATA repeated10001000<>+41(SB)/1, $0x10
+DATA repeated10001000<>+42(SB)/1, $0x00
+DATA repeated10001000<>+43(SB)/1, $0x10
+DATA repeated10001000<>+44(SB)/1, $0x00
+DATA repeated10001000<>+45(SB)/1, $0x10
+DATA repeated10001000<>+46(SB)/1, $0x00
+DATA repeated10001000<>+47(SB)/1, $0x10
+DATA repeated10001000<>+48(SB)/1, $0x00
+DATA repeated10001000<>+49(SB)/1, $0x10
+DATA repeated10001000<>+50(SB)/1, $0x00
+DATA repeated10001000<>+51(SB)/1, $0x10
+DATA repeated10001000<>+52(SB)/1, $0x00
+DATA repeated10001000<>+53(SB)/1, $0x10
+DATA repeated10001000<>+54(SB)/1, $0x00
+DATA repeated10001000<>+55(SB)/1, $0x10
+DATA repeated10001000<>+56(SB)/1, $0x00
+DATA repeated10001000<>+57(SB)/1, $0x10
+DATA repeated10001000<>+58(SB)/1, $0x00
+DATA repeated10001000<>+59(SB)/1, $0x10
+DATA repeated10001000<>+60(SB)/1, $0x00
+DATA repeated10001000<>+61(SB)/1, $0x10
+DATA repeated10001000<>+62(SB)/1, $0x00
+DATA repeated10001000<>+63(SB)/1, $0x10
+GLOBL repeated10001000<>(SB), RODATA|NOPTR, $64
 
 // func stepsFloat16AVX512(z *byte, symbols *byte, depth *byte, leaf *byte, base *byte, n int, exponent int, mask int, top int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, MMX+, SSE2

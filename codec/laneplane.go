@@ -13,9 +13,9 @@ package codec
 // lanesLeast is from how many bytes on a plane is coded in lanes.
 const lanesLeast = 4 << 10
 
-// appendLanePlane appends the coding of the bits of p's bytes that are in mask by f,
-// of ransBits bits.
-func (s *scratch) appendLanePlane(dst, p []byte, f *freqs, mask byte) []byte {
+// lanePlane codes the bits of p's bytes that are in mask by f, of ransBits bits. It
+// appends all but words, and returns these, which lie in s until the next stream.
+func (s *scratch) lanePlane(dst, p []byte, f *freqs, mask byte) ([]byte, []uint16) {
 	e := &s.deltas().enc
 	e.setBytes(f, mask)
 	return encodeBytes(e, f.appendTable(dst), p, lanesFor(len(p)))
@@ -51,7 +51,7 @@ func (e *laneEncoder) setBytes(f *freqs, mask byte) {
 	}
 }
 
-func encodeBytes(e *laneEncoder, dst, p []byte, lanes int) []byte {
+func encodeBytes(e *laneEncoder, dst, p []byte, lanes int) ([]byte, []uint16) {
 	e.start(len(p) + 2*maxLanes)
 	at := len(e.words)
 	whole := len(p) - len(p)%lanes
@@ -68,7 +68,7 @@ func encodeBytes(e *laneEncoder, dst, p []byte, lanes int) []byte {
 			at = encodeBytesRound(e, p[i-lanes:i], at)
 		}
 	}
-	return e.appendTo(dst, lanes, at)
+	return e.appendStates(dst, lanes), e.words[at:]
 }
 
 func encodeBytesRound(e *laneEncoder, p []byte, at int) int {

@@ -19,6 +19,40 @@ const (
 // 2^rawShift. The plane then stays raw.
 const rawShift = 7
 
+// A codedPlane is a plane as it is coded, but for the bits that are raw. Its parts
+// lie in a scratch until the next plane.
+type codedPlane struct {
+	coding byte
+	mask   byte     // the bits that are coded
+	head   []byte   // the coding's first bytes
+	words  []uint16 // and its last
+}
+
+// bytes returns how many bytes c takes for n bytes, at least.
+func (c *codedPlane) bytes(n int) int {
+	size := len(c.head) + 2*len(c.words)
+	size += 1 + bits.Len(uint(size))/8
+	if c.mask != 0xff {
+		size += 2 + bits.OnesCount8(^c.mask)*((n+7)/8)
+	}
+	return size
+}
+
+// appendTo appends c, which is p coded.
+func (c *codedPlane) appendTo(dst, p []byte) []byte {
+	if c.coding == planeRaw {
+		return append(append(dst, planeRaw), p...)
+	}
+	if c.mask != 0xff {
+		dst = append(dst, planeBits, c.mask)
+		for raw := ^c.mask; raw != 0; raw &= raw - 1 {
+			dst = appendBit(dst, p, uint(bits.TrailingZeros8(raw)))
+		}
+	}
+	dst = binary.AppendUvarint(append(dst, c.coding), uint64(len(c.head)+2*len(c.words)))
+	return appendWords(append(dst, c.head...), c.words)
+}
+
 // appendPlane appends the smallest coding of p.
 func (s *scratch) appendPlane(dst, p []byte) []byte {
 	if len(p) == 0 {
@@ -30,56 +64,45 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 	}
 	var h histogram
 	n := h.countPart(p)
-	if int(h[p[0]]) == n {
+	if h.values() == 1 {
 		return append(dst, planeFill, p[0])
 	}
-	best, coding := p[:len(p)-len(p)>>rawShift], byte(planeRaw)
+	c := codedPlane{coding: planeRaw}
+	best := len(p) - len(p)>>rawShift
 	if size := f.fitPart(&h, n); size < n-n>>rawShift {
-		s.entropy, coding = s.appendOrder0(s.entropy[:0], p, &h, n, &f, size)
-		best = s.entropy
-		if lengthAnd(best) >= len(p)-len(p)>>rawShift {
-			best, coding = p[:len(p)-len(p)>>rawShift], planeRaw
+		if coded := s.order0(p, &h, n, &f, size); coded.bytes(len(p)) < best {
+			c, best = coded, coded.bytes(len(p))
 		}
 	}
-	if s.zstdPays(p, 1, len(best), &f) {
+	if s.zstdPays(p, 1, best, &f) {
 		s.zplane = s.zstdFast().EncodeAll(p, s.zplane[:0])
-		if lengthAnd(s.zplane) < len(best) {
-			best, coding = s.zplane, planeZstd
+		if coded := (codedPlane{coding: planeZstd, mask: 0xff, head: s.zplane}); coded.bytes(len(p)) < best {
+			c = coded
 		}
 	}
-	dst = append(dst, coding)
-	switch coding {
-	case planeRaw:
-		return append(dst, p...)
-	case planeBits:
-		return append(dst, best...)
-	}
-	return append(appendUvarint(dst, len(best)), best...)
+	return c.appendTo(dst, p)
 }
 
-// appendOrder0 appends p without its coding and length, coded by f, of size for n
-// bytes that are counted in h, or by what splitting its bits gives, and returns
-// the coding.
-func (s *scratch) appendOrder0(dst, p []byte, h *histogram, n int, f *freqs, size int) ([]byte, byte) {
+// order0 codes p by f, of size for n bytes that are counted in h, or by what
+// splitting its bits gives.
+func (s *scratch) order0(p []byte, h *histogram, n int, f *freqs, size int) codedPlane {
+	c := codedPlane{coding: planeLane, mask: 0xff}
 	switch {
 	case len(p) < ransWide:
-		return s.appendOneLane(dst, p, f), planeLane
+		s.entropy = s.appendOneLane(s.entropy[:0], p, f)
 	case len(p) < lanesLeast:
-		return s.rans.encode(dst, p, f), planeRANS
+		c.coding = planeRANS
+		s.entropy = s.rans.encode(s.entropy[:0], p, f)
+	default:
+		f.widen()
+		split := bitSplit{0xff, *f, size}
+		split.fit(h, n)
+		c.coding, c.mask = planeLanes, split.mask
+		s.entropy, c.words = s.lanePlane(s.entropy[:0], p, &split.freqs, split.mask)
 	}
-	f.widen()
-	split := bitSplit{0xff, *f, size}
-	split.fit(h, n)
-	if split.mask == 0xff {
-		return s.appendLanePlane(dst, p, f, 0xff), planeLanes
-	}
-	return s.appendBitsPlane(dst, p, &split), planeBits
+	c.head = s.entropy
+	return c
 }
-
-func appendUvarint(dst []byte, n int) []byte { return binary.AppendUvarint(dst, uint64(n)) }
-
-// lengthAnd returns the size of p and its length before it, at least.
-func lengthAnd(p []byte) int { return len(p) + 1 + bits.Len(uint(len(p)))/8 }
 
 // readPlane returns the plane of the coding that src begins with, and what follows
 // that. It is p, which it fills, or of a raw plane a part of src.

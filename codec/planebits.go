@@ -103,17 +103,6 @@ func (h *histogram) values() int {
 	return n
 }
 
-// appendBitsPlane appends the coding of p as b has it: mask, raw bits, and a plane in
-// lanes.
-func (s *scratch) appendBitsPlane(dst, p []byte, b *bitSplit) []byte {
-	dst = append(dst, b.mask)
-	for raw := ^b.mask; raw != 0; raw &= raw - 1 {
-		dst = appendBit(dst, p, uint(bits.TrailingZeros8(raw)))
-	}
-	s.zplane = s.appendLanePlane(s.zplane[:0], p, &b.freqs, b.mask)
-	return append(appendUvarint(append(dst, planeLanes), len(s.zplane)), s.zplane...)
-}
-
 // rawBits are the bits of a plane that are not coded: of each bit that is not in
 // mask, from the lowest up, each bytes.
 type rawBits struct {

@@ -138,6 +138,9 @@ func (s *scratch) zstdPays(p []byte, width, best int, f *freqs) bool {
 func (s *scratch) matches(p []byte, width, sharper int) bool {
 	clear(s.words[:])
 	n := 0
+	if width == 1 && len(p) == zstdWindows*zstdWindow {
+		width = 2 // what comes again at an odd distance does so at twice that, too
+	}
 	for i := 0; i+8 <= len(p); i += width {
 		x := le.Uint64(p[i:])
 		seen := &s.words[x*0x9e3779b97f4a7c15>>(64-10)]
@@ -163,16 +166,23 @@ func (s *scratch) looksRaw(p []byte) bool {
 // cheaper ones repeat by chance.
 const repeatBits = 40
 
-// repeatStride is how many bytes apart the words are that repeats looks at: rows
-// are multiples of it.
-const repeatStride = 32
+// repeatStride is how many bytes apart the words are that repeats looks at, twice
+// that in planes of repeatWide bytes and more: rows are multiples of it.
+const (
+	repeatStride = 32
+	repeatWide   = 256 << 10
+)
 
 // repeats returns about how many bytes order-0 coding by f spends on words of p
 // that came before: rows that are there twice, too far apart for a sample.
 func (s *scratch) repeats(p []byte, f *freqs) int {
 	clear(s.words[:])
 	var saved uint64
-	for i := 0; i+8 <= len(p); i += repeatStride {
+	stride := repeatStride
+	if len(p) >= repeatWide {
+		stride *= 2
+	}
+	for i := 0; i+8 <= len(p); i += stride {
 		x := le.Uint64(p[i:])
 		h := x * 0x9e3779b97f4a7c15
 		if h>>61 != 0 || x == 0 { // one word in 8, chosen by content
@@ -186,7 +196,7 @@ func (s *scratch) repeats(p []byte, f *freqs) int {
 		}
 		*seen = x
 	}
-	return int(saved * 8 * repeatStride / 8 / 8)
+	return int(saved * 8 * uint64(stride) / 8 / 8)
 }
 
 // wordBits returns the bits that eight bytes cost.

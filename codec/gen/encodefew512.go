@@ -24,6 +24,7 @@ type fewEncoder struct {
 	numbers                [4]reg.VecPhysical
 	freq, start, low, high [2]reg.VecPhysical // words; low and high are of reciprocals as floats
 	order, one             reg.VecPhysical
+	ones                   reg.VecPhysical
 	bytes, other           reg.VecPhysical // numbers of a round
 	minus                  reg.GPVirtual   // -1
 }
@@ -41,7 +42,7 @@ func encodeFew512() {
 		numbers: [4]reg.VecPhysical{zmm[4], zmm[5], zmm[6], zmm[7]},
 		freq:    [2]reg.VecPhysical{zmm[8], zmm[9]}, start: [2]reg.VecPhysical{zmm[10], zmm[11]},
 		low: [2]reg.VecPhysical{zmm[24], zmm[25]}, high: [2]reg.VecPhysical{zmm[26], zmm[27]},
-		order: zmm[28], one: zmm[29], bytes: zmm[30], other: zmm[31],
+		order: zmm[28], one: zmm[29], bytes: zmm[30], other: zmm[12], ones: zmm[31],
 	}
 	k.p = Load(Param("symbols"), GP64())
 	k.dst = Load(Param("words"), GP64())
@@ -57,6 +58,7 @@ func encodeFew512() {
 	MOVQ(I32(-1), k.minus)
 	VMOVDQU64(unpackOrder(), k.order)
 	words(1, k.one)
+	words(0xf000, k.ones)
 	for i, z := range k.numbers {
 		VMOVDQU64(Mem{Base: few, Disp: fewNumbers + 64*i}, z)
 	}
@@ -145,16 +147,20 @@ func (k *fewEncoder) put(h int) []func() {
 		func() { VPERMI2W(c, b, a) },
 		func() { VMOVDQU64(unpackedWords(1), hi) },
 		func() { VPERMI2W(c, b, hi) },
+		// All but what the remainder decides is done before it is known: one more of
+		// the quotient, 4096 - f of the state, carries where its low bits are ones.
 		func() { VPMULLW(f, a, b) },
-		func() { VPSUBW(b, lo, lo) },
-		func() { VPCMPUW(U8(5), f, lo, full) },
-		func() { VPADDW(k.one, a, full, a) },
-		func() { VPTESTNMW(a, a, full, store) },
-		func() { VPADDW(k.one, hi, store, hi) },
-		func() { VPSUBW(f, lo, full, lo) },
-		func() { VPADDW(n, lo, lo) },
 		func() { VPSHLDW(U8(12), a, hi, hi) },
 		func() { VPSLLW(U8(12), a, a) },
+		func() { VPSUBW(b, lo, lo) },
+		func() { VPCMPUW(U8(0), k.ones, a, store) },
+		func() { VPADDW(n, a, a) },
+		func() { VMOVDQU64(repeated(1<<28|1<<12), c) },
+		func() { VPSUBW(f, c, c) },
+		func() { VPCMPUW(U8(5), f, lo, full) },
+		func() { VPCMPUW(U8(5), f, lo, store, store) },
 		func() { VPADDW(a, lo, lo) },
+		func() { VPADDW(k.one, hi, store, hi) },
+		func() { VPADDW(c, lo, full, lo) },
 	}
 }
