@@ -6060,19 +6060,18 @@ TEXT ·encode16AVX512(SB), NOSPLIT, $0-72
 	MOVQ         at+40(FP), DI
 	LEAQ         (SI)(DI*2), SI
 	MOVQ         $-1, DI
+	XORQ         R9, R9
 	VMOVDQU64    unpackOrder<>+0(SB), Z29
 	VPXORQ       Z30, Z30, Z30
 	MOVL         $0x00000001, R8
 	VPBROADCASTW R8, Z31
-	MOVQ         rounds+48(FP), R8
-	MOVQ         lanes+56(FP), R9
-	MOVQ         SI, R10
-	MOVQ         R8, R11
-	SUBQ         $0x01, R11
-	IMULQ        R9, R11
-	ADDQ         R11, CX
-	ADDQ         R11, DX
-	LEAQ         (BX)(R11*2), BX
+	MOVQ         rounds+48(FP), R10
+	MOVQ         lanes+56(FP), R11
+	MOVQ         SI, R12
+	MOVQ         R10, R8
+	SUBQ         $0x01, R8
+	IMULQ        R11, R8
+	LEAQ         (BX)(R8*2), BX
 	VMOVDQU64    (AX), Z12
 	VMOVDQU64    64(AX), Z13
 	VMOVDQU64    evenWords<>+0(SB), Z0
@@ -6085,514 +6084,972 @@ TEXT ·encode16AVX512(SB), NOSPLIT, $0-72
 	VMOVDQU64    oddWords<>+0(SB), Z3
 	VPERMI2W     Z13, Z12, Z1
 	VPERMI2W     Z13, Z12, Z3
-	CMPQ         R9, $0x20
+	CMPQ         R11, $0x20
 	JEQ          lanes32
 	JL           lanes16
-	VPERMQ       (CX), Z29, Z24
-	VPERMQ       (DX), Z29, Z25
-	VPERMB       8448(AX), Z24, Z27
-	VPADDB       repeated01010101<>+0(SB), Z25, Z25
-	VPERMB       8512(AX), Z24, Z28
-	VPERMB       8576(AX), Z27, Z26
-	VPCMPUB      $0x05, Z26, Z25, K5
-	VPADDB       repeated02020202<>+0(SB), Z27, K5, Z27
-	VPERMB       8640(AX), Z27, Z26
-	VPCMPUB      $0x05, Z26, Z25, K5
-	VPADDB       repeated01010101<>+0(SB), Z27, K5, Z27
-	VPERMB       8704(AX), Z27, Z26
-	VPCMPUB      $0x05, Z26, Z25, K5
-	VPADDB       repeated20202020<>+0(SB), Z27, K5, Z27
-	VPERMB       8768(AX), Z27, Z26
-	VPCMPUB      $0x05, Z26, Z25, K5
-	VPADDB       repeated40404040<>+0(SB), Z27, K5, Z27
+	VPERMQ       (CX)(R8*1), Z29, Z18
+	VPERMQ       (DX)(R8*1), Z29, Z19
+	VMOVDQU64    9536(AX), Z11
+	VMOVDQU64    9024(AX), Z20
+	VMOVDQU64    9152(AX), Z21
+	VPERMB       8448(AX), Z18, Z18
+	VPADDB       repeated01010101<>+0(SB), Z19, Z19
+	VMOVDQU64    9408(AX), Z22
+	VMOVDQU64    9280(AX), Z23
+	VMOVDQU64    8768(AX), Z24
+	VPERMB       8512(AX), Z18, Z25
+	VMOVDQU64    8896(AX), Z26
+	VPCMPUB      $0x05, Z25, Z19, K3
+	VPADDB       repeated02020202<>+0(SB), Z18, K3, Z18
+	VPERMB       8576(AX), Z18, Z25
+	VPCMPUB      $0x05, Z25, Z19, K3
+	VPADDB       repeated01010101<>+0(SB), Z18, K3, Z18
+	VPERMB       8640(AX), Z18, Z25
+	VPCMPUB      $0x05, Z25, Z19, K3
+	VPADDB       repeated20202020<>+0(SB), Z18, K3, Z18
+	VPERMB       8704(AX), Z18, Z25
+	VPCMPUB      $0x05, Z25, Z19, K3
+	VPADDB       repeated40404040<>+0(SB), Z18, K3, Z18
+	VPERMT2B     9600(AX), Z18, Z11
+	VPERMT2B     9088(AX), Z18, Z20
+	VPERMT2B     9216(AX), Z18, Z21
+	VPERMT2B     9472(AX), Z18, Z22
+	VPERMT2B     9344(AX), Z18, Z23
+	VPTESTMB     Z11, Z11, K1
+	VPERMT2B     8832(AX), Z18, Z24
+	VPERMT2B     8960(AX), Z18, Z26
+	VPUNPCKLBW   Z21, Z20, Z5
+	VPUNPCKHBW   Z21, Z20, Z6
+	VPUNPCKLBW   Z23, Z22, Z9
+	VPUNPCKHBW   Z23, Z22, Z10
+	VPUNPCKLBW   Z26, Z24, Z7
+	VPUNPCKHBW   Z26, Z24, Z8
+	SUBQ         $0x40, R8
+	CMOVQLT      R9, R8
+	VPERMQ       (CX)(R8*1), Z29, Z18
+	VPERMQ       (DX)(R8*1), Z29, Z19
+	VPERMB       8448(AX), Z18, Z4
+	VPADDB       repeated01010101<>+0(SB), Z19, Z18
+	VPERMB       8512(AX), Z4, Z19
+	VPCMPUB      $0x05, Z19, Z18, K3
+	VPADDB       repeated02020202<>+0(SB), Z4, K3, Z4
+	VPERMB       8576(AX), Z4, Z19
+	VPCMPUB      $0x05, Z19, Z18, K3
+	VPADDB       repeated01010101<>+0(SB), Z4, K3, Z4
+	VPERMB       8640(AX), Z4, Z19
+	VPCMPUB      $0x05, Z19, Z18, K3
+	VPADDB       repeated20202020<>+0(SB), Z4, K3, Z4
+	VPERMB       8704(AX), Z4, Z19
+	VPCMPUB      $0x05, Z19, Z18, K3
+	VPADDB       repeated40404040<>+0(SB), Z4, K3, Z4
+	SUBQ         $0x40, R8
+	CMOVQLT      R9, R8
 
 round64:
-	VMOVDQU64 9600(AX), Z10
-	VPERMT2B  9664(AX), Z27, Z10
-	VMOVDQU64 9472(AX), Z9
-	VPERMT2B  9536(AX), Z27, Z9
-	VMOVDQU64 9088(AX), Z6
-	VPERMT2B  9152(AX), Z27, Z6
-	VMOVDQU64 9216(AX), Z7
-	VPERMT2B  9280(AX), Z27, Z7
-	VMOVDQU64 8832(AX), Z4
-	VPERMT2B  8896(AX), Z27, Z4
-	VMOVDQU64 8960(AX), Z5
-	VPERMT2B  9024(AX), Z27, Z5
-	VMOVDQU64 9344(AX), Z8
-	VPERMT2B  9408(AX), Z27, Z8
-	VPTESTMB  Z10, Z10, K1
-	VMOVDQA64 Z28, Z11
-	KORTESTQ  K1, K1
-	JNE       more64
-
-symbols64:
-	XORQ             R9, R9
-	MOVQ             $0x00000040, R11
-	CMPQ             R8, $0x01
-	CMOVQNE          R11, R9
-	SUBQ             R9, CX
-	SUBQ             R9, DX
-	VPUNPCKHBW       Z7, Z6, Z22
-	VPUNPCKLBW       Z7, Z6, Z16
-	VPUNPCKHBW       Z9, Z9, Z21
-	VPUNPCKLBW       Z9, Z9, Z15
-	VPCMPUW          $0x05, Z22, Z3, K3
-	VPCMPUW          $0x05, Z16, Z2, K1
-	VPERMQ           (CX), Z29, Z24
-	KMOVD            K3, R9
-	KMOVD            K1, R12
-	VPCOMPRESSW.Z    Z1, K3, Z23
-	VPCOMPRESSW.Z    Z0, K1, Z17
-	POPCNTL          R9, R9
-	POPCNTL          R12, R12
-	VPERMQ           (DX), Z29, Z25
-	BZHIL            R9, DI, R11
-	BZHIL            R12, DI, R13
-	KMOVD            R11, K4
-	KMOVD            R13, K2
-	ADDQ             R9, R9
-	ADDQ             R12, R12
-	VPERMB           8448(AX), Z24, Z27
-	SUBQ             R9, SI
-	MOVQ             SI, R9
-	SUBQ             R12, SI
-	MOVQ             SI, R11
+	KORTESTQ         K1, K1
+	JNE              more64
+	VPERMQ           (CX)(R8*1), Z29, Z18
+	VPCMPUW          $0x05, Z6, Z3, K3
+	VPUNPCKLWD       Z30, Z8, Z19
+	VPUNPCKHWD       Z30, Z8, Z20
+	VMOVDQU64        unpackedWords0<>+0(SB), Z13
+	VPERMQ           (DX)(R8*1), Z29, Z21
+	VPCMPUW          $0x05, Z5, Z2, K4
+	VPUNPCKLWD       Z30, Z7, Z22
+	VPUNPCKHWD       Z30, Z7, Z23
+	VMOVDQU64        unpackedWords0<>+0(SB), Z12
+	VPADDW           64(BX), Z31, Z24
+	VCVTDQ2PS        Z19, Z19
+	VCVTDQ2PS        Z20, Z20
+	VPERMB           8448(AX), Z18, Z18
+	VMOVDQA64        Z24, Z25
+	VPADDW           (BX), Z31, Z26
+	VPCOMPRESSW.Z    Z1, K3, Z27
 	VMOVDQU16        Z3, K3, Z1
-	VMOVDQU16        Z2, K1, Z0
+	KMOVD            K3, R11
+	VPADDB           repeated01010101<>+0(SB), Z21, Z21
+	VMOVDQA64        Z26, Z28
+	VPSHRDVW         Z10, Z24, Z25
 	VPSUBW           Z3, Z3, K3, Z3
-	VPSUBW           Z2, Z2, K1, Z2
-	VPADDB           repeated01010101<>+0(SB), Z25, Z25
-	VMOVDQU16        Z23, K4, (R9)
-	VMOVDQU16        Z17, K2, (R11)
-	VPADDW           64(BX), Z31, Z22
-	VPADDW           (BX), Z31, Z16
-	VMOVDQA64        Z22, Z23
-	VMOVDQA64        Z16, Z17
-	VPERMB           8512(AX), Z24, Z28
-	VPSHRDVW         Z21, Z22, Z23
-	VPSHRDVW         Z15, Z16, Z17
-	VPSHLDVW         Z21, Z1, Z3
-	VPSHLDVW         Z15, Z0, Z2
-	VPERMB           8576(AX), Z27, Z26
-	VPSHLDVW         Z21, Z23, Z1
-	VPSHLDVW         Z15, Z17, Z0
-	VPUNPCKHBW       Z5, Z4, Z18
-	VPUNPCKLBW       Z5, Z4, Z12
-	VPUNPCKLWD       Z30, Z18, Z21
-	VPUNPCKLWD       Z30, Z12, Z15
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPUNPCKLWD       Z3, Z1, Z22
-	VPUNPCKLWD       Z2, Z0, Z16
-	VCVTDQ2PS        Z21, Z21
-	VCVTDQ2PS        Z15, Z15
-	VCVTDQ2PS.RZ_SAE Z22, Z22
-	VCVTDQ2PS.RZ_SAE Z16, Z16
-	VPADDB           repeated02020202<>+0(SB), Z27, K5, Z27
-	VDIVPS.RZ_SAE    Z21, Z22, Z22
-	VDIVPS.RZ_SAE    Z15, Z16, Z16
-	VPUNPCKHWD       Z30, Z18, Z21
-	VPUNPCKHWD       Z30, Z12, Z15
-	VPUNPCKHWD       Z3, Z1, Z23
-	VPUNPCKHWD       Z2, Z0, Z17
-	VPERMB           8640(AX), Z27, Z26
-	VCVTDQ2PS        Z21, Z21
-	VCVTDQ2PS        Z15, Z15
-	VCVTDQ2PS.RZ_SAE Z23, Z23
-	VCVTDQ2PS.RZ_SAE Z17, Z17
-	VDIVPS.RZ_SAE    Z21, Z23, Z23
-	VDIVPS.RZ_SAE    Z15, Z17, Z17
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VCVTTPS2DQ       Z22, Z22
-	VCVTTPS2DQ       Z16, Z16
-	VCVTTPS2DQ       Z23, Z23
-	VCVTTPS2DQ       Z17, Z17
-	VMOVDQU64        unpackedWords0<>+0(SB), Z21
-	VMOVDQU64        unpackedWords0<>+0(SB), Z15
-	VPADDB           repeated01010101<>+0(SB), Z27, K5, Z27
-	VPERMI2W         Z23, Z22, Z21
-	VPERMI2W         Z17, Z16, Z15
+	VPCOMPRESSW.Z    Z0, K4, Z24
+	VMOVDQU64        9536(AX), Z11
+	KMOVD            K4, R14
+	VPSHRDVW         Z9, Z26, Z28
+	VMOVDQU64        9024(AX), Z26
+	VPERMB           8512(AX), Z18, Z5
+	VMOVDQU16        Z2, K4, Z0
+	VPSUBW           Z2, Z2, K4, Z2
+	POPCNTL          R11, R11
+	VPSHLDVW         Z10, Z1, Z3
+	VMOVDQU64        9152(AX), Z6
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VPSHLDVW         Z10, Z25, Z1
+	VCVTDQ2PS        Z22, Z22
+	VCVTDQ2PS        Z23, Z23
+	POPCNTL          R14, R14
+	VMOVDQU64        9408(AX), Z25
+	KMOVD            R13, K3
+	VPSHLDVW         Z9, Z0, Z2
+	VMOVDQU64        9280(AX), Z14
+	BZHIL            R14, DI, R13
+	LEAQ             (SI)(R11*2), R11
+	NEGQ             R14
+	VPSHLDVW         Z9, Z28, Z0
+	VPUNPCKLWD       Z3, Z1, Z28
+	VPUNPCKHWD       Z3, Z1, Z15
 	VMOVDQU64        unpackedWords1<>+0(SB), Z3
+	KMOVD            R13, K4
+	LEAQ             (R11)(R14*2), R13
+	VPCMPUB          $0x05, Z5, Z21, K5
+	VMOVDQU64        8768(AX), Z5
+	MOVQ             R13, SI
+	VPUNPCKLWD       Z2, Z0, Z16
+	VPUNPCKHWD       Z2, Z0, Z17
 	VMOVDQU64        unpackedWords1<>+0(SB), Z2
-	VPERMB           8704(AX), Z27, Z26
-	VPERMI2W         Z23, Z22, Z3
-	VPERMI2W         Z17, Z16, Z2
-	VPMULLW          Z18, Z21, Z22
-	VPMULLW          Z12, Z15, Z16
-	VPSUBW           Z22, Z1, Z1
-	VPSUBW           Z16, Z0, Z0
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPCMPUW          $0x05, Z18, Z1, K3
-	VPCMPUW          $0x05, Z12, Z0, K1
-	VPADDW           Z31, Z21, K3, Z21
-	VPADDW           Z31, Z15, K1, Z15
-	VPTESTNMW        Z21, Z21, K3, K4
-	VPTESTNMW        Z15, Z15, K1, K2
-	VPADDB           repeated20202020<>+0(SB), Z27, K5, Z27
-	VPADDW           Z31, Z3, K4, Z3
-	VPADDW           Z31, Z2, K2, Z2
-	VPSUBW           Z18, Z1, K3, Z1
-	VPSUBW           Z12, Z0, K1, Z0
-	VPUNPCKHBW       Z30, Z8, Z19
-	VPUNPCKLBW       Z30, Z8, Z13
-	VPERMB           8768(AX), Z27, Z26
-	VPUNPCKHBW       Z30, Z11, Z20
-	VPUNPCKLBW       Z30, Z11, Z14
-	VPADDW           Z19, Z1, Z1
-	VPADDW           Z13, Z0, Z0
-	VPSHLDVW         Z20, Z21, Z3
-	VPSHLDVW         Z14, Z15, Z2
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPSLLVW          Z20, Z21, Z21
-	VPSLLVW          Z14, Z15, Z15
-	VPADDW           Z21, Z1, Z1
-	VPADDW           Z15, Z0, Z0
-	VPADDB           repeated40404040<>+0(SB), Z27, K5, Z27
-	SUBQ             $0x00000080, BX
-	SUBQ             $0x01, R8
-	JNE              round64
-	JMP              finish
+	VMOVDQU16        Z27, K3, (R11)
+	VPERMT2B         9600(AX), Z4, Z11
+	VCVTDQ2PS.RU_SAE Z28, Z27
+	VCVTDQ2PS.RU_SAE Z15, Z28
+	VMOVDQU64        8896(AX), Z15
+	VMOVDQU16        Z24, K4, (R13)
+	VPERMT2B         9088(AX), Z4, Z26
+	VCVTDQ2PS.RU_SAE Z16, Z24
+	VCVTDQ2PS.RU_SAE Z17, Z16
+	VPADDB           repeated02020202<>+0(SB), Z18, K5, Z18
+	VDIVPS.RZ_SAE    Z19, Z27, Z19
+	VPERMB           8576(AX), Z18, Z27
+	VPSRLW           $0x04, Z10, Z17
+	VDIVPS.RZ_SAE    Z20, Z28, Z20
+	VPTESTMB         Z11, Z11, K1
+	VPERMT2B         9216(AX), Z4, Z6
+	VPSRLW           $0x04, Z9, Z28
+	VDIVPS.RZ_SAE    Z22, Z24, Z22
+	VPERMT2B         9472(AX), Z4, Z25
+	VPSRLW           $0x08, Z10, Z24
+	VPCMPUB          $0x05, Z27, Z21, K3
+	VDIVPS.RZ_SAE    Z23, Z16, Z23
+	VPERMT2B         9344(AX), Z4, Z14
+	VPSRLW           $0x08, Z9, Z27
+	VPERMT2B         8832(AX), Z4, Z5
+	VPERMT2B         8960(AX), Z4, Z15
+	VPUNPCKLBW       Z6, Z26, Z4
+	VPUNPCKHBW       Z6, Z26, Z6
+	VCVTTPS2DQ       Z19, Z19
+	VPADDB           repeated01010101<>+0(SB), Z18, K3, Z18
+	VPUNPCKLBW       Z14, Z25, Z9
+	VPUNPCKHBW       Z14, Z25, Z10
+	VCVTTPS2DQ       Z20, Z20
+	VPERMB           8640(AX), Z18, Z25
+	VPUNPCKLBW       Z15, Z5, Z26
+	VCVTTPS2DQ       Z22, Z22
+	VPERMI2W         Z20, Z19, Z13
+	VPERMI2W         Z20, Z19, Z3
+	VCVTTPS2DQ       Z23, Z19
+	VPUNPCKHBW       Z15, Z5, Z20
+	VPCMPUB          $0x05, Z25, Z21, K3
+	VPERMI2W         Z19, Z22, Z12
+	VPERMI2W         Z19, Z22, Z2
+	VPMULLW          Z8, Z13, Z19
+	VPSUBW           Z19, Z1, Z1
+	VPADDB           repeated20202020<>+0(SB), Z18, K3, Z18
+	VPMULLW          Z7, Z12, Z19
+	VPMINUW          Z12, Z13, Z22
+	VPTESTNMW        Z22, Z22, K2
+	VPERMB           8704(AX), Z18, Z22
+	VPSRAW           $0x0f, Z1, Z23
+	VPADDW           Z8, Z1, Z25
+	VPSUBW           Z19, Z0, Z0
+	VPSRAW           $0x0f, Z0, Z16
+	VPADDW           Z23, Z13, Z19
+	VPADDW           Z7, Z0, Z5
+	VPADDW           Z16, Z12, Z7
+	VMOVDQA64        Z19, Z8
+	VPMINUW          Z25, Z1, Z1
+	VPSHLDVW         Z17, Z30, Z8
+	VPMINUW          Z5, Z0, Z0
+	VMOVDQA64        Z7, Z25
+	VPCMPUB          $0x05, Z22, Z21, K3
+	VPSHLDVW         Z28, Z30, Z25
+	VPADDW           Z24, Z1, Z1
+	VPADDW           Z27, Z0, Z0
+	VPSHLDVW         Z17, Z19, Z3
+	VPSHLDVW         Z28, Z7, Z2
+	VPADDW           Z8, Z1, Z1
+	VPADDW           Z25, Z0, Z0
+	VPADDB           repeated40404040<>+0(SB), Z18, K3, Z18
+	VMOVDQA64        Z20, Z8
+	VMOVDQA64        Z17, Z15
+	VMOVDQA64        Z23, Z17
+	VMOVDQA64        Z26, Z7
+	VMOVDQA64        Z4, Z5
+	VMOVDQA64        Z28, Z14
+	VMOVDQA64        Z18, Z4
+
+next64:
+	KORTESTD K2, K2
+	JNE      borrow64
+
+borrowed64:
+	SUBQ    $0x00000080, BX
+	SUBQ    $0x40, R8
+	CMOVQLT R9, R8
+	SUBQ    $0x01, R10
+	JNE     round64
+	JMP     finish
 
 more64:
-	VPUNPCKHBW    Z10, Z10, Z21
-	VPUNPCKLBW    Z10, Z10, Z15
-	VPADDB        Z10, Z9, Z18
-	VPADDB        Z10, Z9, Z12
-	VPUNPCKHBW    Z18, Z18, Z18
-	VPUNPCKLBW    Z12, Z12, Z12
-	VMOVDQU64     repeated80008000<>+0(SB), Z22
-	VMOVDQU64     repeated80008000<>+0(SB), Z16
-	VPSHRDVW      Z21, Z30, Z22
-	VPSHRDVW      Z15, Z30, Z16
-	VPCMPUW       $0x05, Z22, Z3, K3
-	VPCMPUW       $0x05, Z16, Z2, K1
-	KMOVD         K3, R9
-	KMOVD         K1, R12
-	VPCOMPRESSW.Z Z1, K3, Z23
-	VPCOMPRESSW.Z Z0, K1, Z17
-	POPCNTL       R9, R9
-	POPCNTL       R12, R12
-	BZHIL         R9, DI, R11
-	BZHIL         R12, DI, R13
-	KMOVD         R11, K4
-	KMOVD         R13, K2
-	ADDQ          R9, R9
-	ADDQ          R12, R12
-	SUBQ          R9, SI
-	MOVQ          SI, R9
-	SUBQ          R12, SI
-	MOVQ          SI, R11
-	VMOVDQU16     Z3, K3, Z1
-	VMOVDQU16     Z2, K1, Z0
-	VPSUBW        Z3, Z3, K3, Z3
-	VPSUBW        Z2, Z2, K1, Z2
-	VMOVDQU16     Z23, K4, (R9)
-	VMOVDQU16     Z17, K2, (R11)
-	VPADDW        64(BX), Z31, Z22
-	VPADDW        (BX), Z31, Z16
-	VMOVDQA64     Z22, Z23
-	VMOVDQA64     Z16, Z17
-	VPSHRDVW      Z18, Z22, Z23
-	VPSHRDVW      Z12, Z16, Z17
-	VPSHLDVW      Z21, Z1, Z3
-	VPSHLDVW      Z15, Z0, Z2
-	VPSHLDVW      Z21, Z23, Z1
-	VPSHLDVW      Z15, Z17, Z0
-	JMP           symbols64
+	VPERMQ           (CX)(R8*1), Z29, Z18
+	VPUNPCKHBW       Z11, Z11, Z19
+	VPUNPCKLBW       Z11, Z11, Z20
+	VMOVDQU64        repeated80008000<>+0(SB), Z21
+	VPSHRDVW         Z19, Z30, Z21
+	VMOVDQU64        repeated80008000<>+0(SB), Z22
+	VPSHRDVW         Z20, Z30, Z22
+	VPADDW           Z19, Z10, Z23
+	VPADDW           Z20, Z9, Z24
+	VPCMPUW          $0x05, Z21, Z3, K3
+	VMOVDQU64        unpackedWords0<>+0(SB), Z13
+	VPCMPUW          $0x05, Z22, Z2, K4
+	VPERMQ           (DX)(R8*1), Z29, Z21
+	VPUNPCKLWD       Z30, Z8, Z22
+	VPADDW           64(BX), Z31, Z25
+	VPERMB           8448(AX), Z18, Z18
+	VMOVDQA64        Z25, Z26
+	VMOVDQA64        Z25, Z27
+	VPUNPCKHWD       Z30, Z8, Z28
+	VPUNPCKLWD       Z30, Z7, Z11
+	VPADDW           (BX), Z31, Z12
+	VPSHRDVW         Z23, Z25, Z26
+	VMOVDQA64        Z12, Z23
+	VMOVDQA64        Z12, Z14
+	VPUNPCKHWD       Z30, Z7, Z15
+	VCVTDQ2PS        Z22, Z22
+	VMOVDQU64        unpackedWords0<>+0(SB), Z16
+	VPADDB           repeated01010101<>+0(SB), Z21, Z21
+	KMOVD            K3, R11
+	VPCOMPRESSW.Z    Z1, K3, Z17
+	VMOVDQU16        Z3, K3, Z1
+	VPSUBW           Z3, Z3, K3, Z3
+	KMOVD            K4, R14
+	VPSHLDVW         Z19, Z1, Z3
+	VPSHRDVW         Z24, Z12, Z23
+	VPERMB           8512(AX), Z18, Z24
+	VCVTDQ2PS        Z28, Z28
+	VPCMPUW          $0x05, Z6, Z3, K3
+	VMOVDQU64        9536(AX), Z6
+	POPCNTL          R11, R11
+	VPSHLDVW         Z19, Z26, Z1
+	VPCOMPRESSW.Z    Z0, K4, Z19
+	VMOVDQU16        Z2, K4, Z0
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	POPCNTL          R14, R14
+	VPSUBW           Z2, Z2, K4, Z2
+	VMOVDQU64        9024(AX), Z26
+	LEAQ             (SI)(R11*2), SI
+	BZHIL            R14, DI, R11
+	NEGQ             R14
+	KMOVD            R13, K4
+	VPSHLDVW         Z20, Z0, Z2
+	VCVTDQ2PS        Z11, Z11
+	VCVTDQ2PS        Z15, Z15
+	KMOVD            R11, K5
+	LEAQ             (SI)(R14*2), R11
+	VPCMPUB          $0x05, Z24, Z21, K6
+	VMOVDQU64        9152(AX), Z24
+	VPCMPUW          $0x05, Z5, Z2, K7
+	VPERMT2B         9600(AX), Z4, Z6
+	VPSRLW           $0x04, Z10, Z5
+	VPSHLDVW         Z20, Z23, Z0
+	KMOVD            K3, R13
+	VMOVDQU64        9408(AX), Z20
+	VMOVDQU16        Z17, K4, (SI)
+	VPSHRDVW         Z10, Z25, Z27
+	VPCOMPRESSW.Z    Z1, K3, Z23
+	VMOVDQU16        Z3, K3, Z1
+	VMOVDQU64        9280(AX), Z25
+	VPSHRDVW         Z9, Z12, Z14
+	VMOVDQU64        8768(AX), Z12
+	VPSUBW           Z3, Z3, K3, Z3
+	VPERMT2B         9088(AX), Z4, Z26
+	VPSRLW           $0x04, Z9, Z17
+	VPADDB           repeated02020202<>+0(SB), Z18, K6, Z18
+	POPCNTL          R13, R13
+	VMOVDQU16        Z19, K5, (R11)
+	VPERMB           8576(AX), Z18, Z19
+	KMOVD            K7, R14
+	BZHIL            R13, DI, SI
+	NEGQ             R13
+	VPSHLDVW         Z10, Z1, Z3
+	VPERMT2B         9216(AX), Z4, Z24
+	KMOVD            SI, K3
+	LEAQ             (R11)(R13*2), SI
+	VPSHLDVW         Z10, Z27, Z1
+	VMOVDQU64        8896(AX), Z27
+	VPSRLW           $0x08, Z10, Z10
+	VPERMT2B         9472(AX), Z4, Z20
+	VPTESTMB         Z6, Z6, K1
+	POPCNTL          R14, R14
+	VPERMT2B         9344(AX), Z4, Z25
+	VPCMPUB          $0x05, Z19, Z21, K4
+	VPCOMPRESSW.Z    Z0, K7, Z19
+	VMOVDQU16        Z2, K7, Z0
+	BZHIL            R14, DI, R11
+	NEGQ             R14
+	VMOVDQU16        Z23, K3, (SI)
+	VPSUBW           Z2, Z2, K7, Z2
+	KMOVD            R11, K3
+	LEAQ             (SI)(R14*2), R11
+	VPSHLDVW         Z9, Z0, Z2
+	VPUNPCKLWD       Z3, Z1, Z23
+	VPERMT2B         8832(AX), Z4, Z12
+	MOVQ             R11, SI
+	VPSHLDVW         Z9, Z14, Z0
+	VPUNPCKHWD       Z3, Z1, Z14
+	VCVTDQ2PS.RU_SAE Z23, Z23
+	VMOVDQU64        unpackedWords1<>+0(SB), Z3
+	VPERMT2B         8960(AX), Z4, Z27
+	VPUNPCKLWD       Z2, Z0, Z4
+	VCVTDQ2PS.RU_SAE Z14, Z14
+	VPADDB           repeated01010101<>+0(SB), Z18, K4, Z18
+	VDIVPS.RZ_SAE    Z22, Z23, Z22
+	VPUNPCKHWD       Z2, Z0, Z23
+	VCVTDQ2PS.RU_SAE Z4, Z4
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	VDIVPS.RZ_SAE    Z28, Z14, Z28
+	VMOVDQU16        Z19, K3, (R11)
+	VCVTDQ2PS.RU_SAE Z23, Z19
+	VPERMB           8640(AX), Z18, Z23
+	VDIVPS.RZ_SAE    Z11, Z4, Z4
+	VPSRLW           $0x08, Z9, Z9
+	VPUNPCKLBW       Z24, Z26, Z11
+	VDIVPS.RZ_SAE    Z15, Z19, Z19
+	VPUNPCKHBW       Z24, Z26, Z24
+	VPUNPCKLBW       Z25, Z20, Z26
+	VPCMPUB          $0x05, Z23, Z21, K3
+	VPUNPCKHBW       Z25, Z20, Z20
+	VPUNPCKLBW       Z27, Z12, Z23
+	VPUNPCKHBW       Z27, Z12, Z25
+	VCVTTPS2DQ       Z22, Z22
+	VCVTTPS2DQ       Z28, Z27
+	VPADDB           repeated20202020<>+0(SB), Z18, K3, Z18
+	VCVTTPS2DQ       Z4, Z28
+	VPERMB           8704(AX), Z18, Z4
+	VPERMI2W         Z27, Z22, Z13
+	VCVTTPS2DQ       Z19, Z19
+	VPERMI2W         Z27, Z22, Z3
+	VPERMI2W         Z19, Z28, Z16
+	VPERMI2W         Z19, Z28, Z2
+	VPCMPUB          $0x05, Z4, Z21, K3
+	VPMULLW          Z8, Z13, Z19
+	VPMULLW          Z7, Z16, Z21
+	VPMINUW          Z16, Z13, Z22
+	VPSUBW           Z19, Z1, Z1
+	VPSRAW           $0x0f, Z1, Z19
+	VPTESTNMW        Z22, Z22, K2
+	VPADDW           Z8, Z1, Z22
+	VPADDW           Z19, Z13, Z27
+	VPSUBW           Z21, Z0, Z0
+	VMOVDQA64        Z27, Z21
+	VPSRAW           $0x0f, Z0, Z28
+	VPADDW           Z7, Z0, Z4
+	VPMINUW          Z22, Z1, Z1
+	VPADDW           Z28, Z16, Z22
+	VPSHLDVW         Z5, Z30, Z21
+	VPMINUW          Z4, Z0, Z0
+	VMOVDQA64        Z22, Z4
+	VPSHLDVW         Z17, Z30, Z4
+	VPADDW           Z10, Z1, Z1
+	VPSHLDVW         Z5, Z27, Z3
+	VPADDW           Z9, Z0, Z0
+	VPSHLDVW         Z17, Z22, Z2
+	VPADDW           Z21, Z1, Z1
+	VPADDW           Z4, Z0, Z0
+	VPADDB           repeated40404040<>+0(SB), Z18, K3, Z18
+	VMOVDQA64        Z26, Z9
+	VMOVDQA64        Z20, Z10
+	VMOVDQA64        Z25, Z8
+	VMOVDQA64        Z5, Z15
+	VMOVDQA64        Z23, Z7
+	VMOVDQA64        Z11, Z5
+	VMOVDQA64        Z6, Z11
+	VMOVDQA64        Z24, Z6
+	VMOVDQA64        Z16, Z12
+	VMOVDQA64        Z28, Z16
+	VMOVDQA64        Z17, Z14
+	VMOVDQA64        Z19, Z17
+	VMOVDQA64        Z18, Z4
+	JMP              next64
+
+borrow64:
+	VPTESTNMW Z12, Z12, K3
+	VPTESTMW  Z16, Z16, K3, K3
+	VMOVDQA64 Z31, Z18
+	VPSHLDVW  Z14, Z30, Z18
+	VPSUBW    Z18, Z2, K3, Z2
+	VPTESTNMW Z13, Z13, K3
+	VPTESTMW  Z17, Z17, K3, K3
+	VMOVDQA64 Z31, Z18
+	VPSHLDVW  Z15, Z30, Z18
+	VPSUBW    Z18, Z3, K3, Z3
+	JMP       borrowed64
 
 lanes32:
-	VMOVDQU32 (CX), Y24
-	VPERMQ    Z24, Z29, Z24
-	VMOVDQU32 (DX), Y25
-	VPERMQ    Z25, Z29, Z25
-	VPERMB    8448(AX), Z24, Z27
-	VPADDB    repeated01010101<>+0(SB), Z25, Z25
-	VPERMB    8512(AX), Z24, Z28
-	VPERMB    8576(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated02020202<>+0(SB), Z27, K5, Z27
-	VPERMB    8640(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated01010101<>+0(SB), Z27, K5, Z27
-	VPERMB    8704(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated20202020<>+0(SB), Z27, K5, Z27
-	VPERMB    8768(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated40404040<>+0(SB), Z27, K5, Z27
+	VMOVDQU32  (CX)(R8*1), Y18
+	VPERMQ     Z18, Z29, Z18
+	VMOVDQU32  (DX)(R8*1), Y19
+	VPERMQ     Z19, Z29, Z19
+	VMOVDQU64  9536(AX), Z11
+	VMOVDQU64  9024(AX), Z20
+	VMOVDQU64  9152(AX), Z21
+	VPERMB     8448(AX), Z18, Z18
+	VPADDB     repeated01010101<>+0(SB), Z19, Z19
+	VMOVDQU64  9408(AX), Z22
+	VMOVDQU64  9280(AX), Z23
+	VMOVDQU64  8768(AX), Z24
+	VPERMB     8512(AX), Z18, Z25
+	VMOVDQU64  8896(AX), Z26
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated02020202<>+0(SB), Z18, K3, Z18
+	VPERMB     8576(AX), Z18, Z25
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated01010101<>+0(SB), Z18, K3, Z18
+	VPERMB     8640(AX), Z18, Z25
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated20202020<>+0(SB), Z18, K3, Z18
+	VPERMB     8704(AX), Z18, Z25
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated40404040<>+0(SB), Z18, K3, Z18
+	VPERMT2B   9600(AX), Z18, Z11
+	VPERMT2B   9088(AX), Z18, Z20
+	VPERMT2B   9216(AX), Z18, Z21
+	VPERMT2B   9472(AX), Z18, Z22
+	VPERMT2B   9344(AX), Z18, Z23
+	VPTESTMB   Z11, Z11, K1
+	VPERMT2B   8832(AX), Z18, Z24
+	VPERMT2B   8960(AX), Z18, Z26
+	VPUNPCKLBW Z21, Z20, Z5
+	VPUNPCKLBW Z23, Z22, Z9
+	VPUNPCKLBW Z26, Z24, Z7
+	SUBQ       $0x20, R8
+	CMOVQLT    R9, R8
+	VMOVDQU32  (CX)(R8*1), Y18
+	VPERMQ     Z18, Z29, Z18
+	VMOVDQU32  (DX)(R8*1), Y19
+	VPERMQ     Z19, Z29, Z19
+	VPERMB     8448(AX), Z18, Z4
+	VPADDB     repeated01010101<>+0(SB), Z19, Z18
+	VPERMB     8512(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated02020202<>+0(SB), Z4, K3, Z4
+	VPERMB     8576(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated01010101<>+0(SB), Z4, K3, Z4
+	VPERMB     8640(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated20202020<>+0(SB), Z4, K3, Z4
+	VPERMB     8704(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated40404040<>+0(SB), Z4, K3, Z4
+	SUBQ       $0x20, R8
+	CMOVQLT    R9, R8
 
 round32:
-	VMOVDQU64 9600(AX), Z10
-	VPERMT2B  9664(AX), Z27, Z10
-	VMOVDQU64 9472(AX), Z9
-	VPERMT2B  9536(AX), Z27, Z9
-	VMOVDQU64 9088(AX), Z6
-	VPERMT2B  9152(AX), Z27, Z6
-	VMOVDQU64 9216(AX), Z7
-	VPERMT2B  9280(AX), Z27, Z7
-	VMOVDQU64 8832(AX), Z4
-	VPERMT2B  8896(AX), Z27, Z4
-	VMOVDQU64 8960(AX), Z5
-	VPERMT2B  9024(AX), Z27, Z5
-	VMOVDQU64 9344(AX), Z8
-	VPERMT2B  9408(AX), Z27, Z8
-	VPTESTMB  Z10, Z10, K1
-	VMOVDQA64 Z28, Z11
-	KORTESTQ  K1, K1
-	JNE       more32
-
-symbols32:
-	XORQ             R9, R9
-	MOVQ             $0x00000020, R11
-	CMPQ             R8, $0x01
-	CMOVQNE          R11, R9
-	SUBQ             R9, CX
-	SUBQ             R9, DX
-	VPUNPCKLBW       Z7, Z6, Z16
-	VPUNPCKLBW       Z9, Z9, Z15
-	VPCMPUW          $0x05, Z16, Z2, K1
-	VMOVDQU32        (CX), Y24
-	VPERMQ           Z24, Z29, Z24
-	KMOVD            K1, R9
-	VPCOMPRESSW.Z    Z0, K1, Z17
-	POPCNTL          R9, R9
-	VMOVDQU32        (DX), Y25
-	VPERMQ           Z25, Z29, Z25
-	BZHIL            R9, DI, R11
-	KMOVD            R11, K2
-	ADDQ             R9, R9
-	VPERMB           8448(AX), Z24, Z27
-	SUBQ             R9, SI
-	MOVQ             SI, R9
-	VMOVDQU16        Z2, K1, Z0
-	VPSUBW           Z2, Z2, K1, Z2
-	VPADDB           repeated01010101<>+0(SB), Z25, Z25
-	VMOVDQU16        Z17, K2, (R9)
-	VPADDW           (BX), Z31, Z16
-	VMOVDQA64        Z16, Z17
-	VPERMB           8512(AX), Z24, Z28
-	VPSHRDVW         Z15, Z16, Z17
-	VPSHLDVW         Z15, Z0, Z2
-	VPERMB           8576(AX), Z27, Z26
-	VPSHLDVW         Z15, Z17, Z0
-	VPUNPCKLBW       Z5, Z4, Z12
-	VPUNPCKLWD       Z30, Z12, Z15
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPUNPCKLWD       Z2, Z0, Z16
-	VCVTDQ2PS        Z15, Z15
-	VCVTDQ2PS.RZ_SAE Z16, Z16
-	VPADDB           repeated02020202<>+0(SB), Z27, K5, Z27
-	VDIVPS.RZ_SAE    Z15, Z16, Z16
-	VPUNPCKHWD       Z30, Z12, Z15
-	VPUNPCKHWD       Z2, Z0, Z17
-	VPERMB           8640(AX), Z27, Z26
-	VCVTDQ2PS        Z15, Z15
-	VCVTDQ2PS.RZ_SAE Z17, Z17
-	VDIVPS.RZ_SAE    Z15, Z17, Z17
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VCVTTPS2DQ       Z16, Z16
-	VCVTTPS2DQ       Z17, Z17
-	VMOVDQU64        unpackedWords0<>+0(SB), Z15
-	VPADDB           repeated01010101<>+0(SB), Z27, K5, Z27
-	VPERMI2W         Z17, Z16, Z15
+	KORTESTQ         K1, K1
+	JNE              more32
+	VMOVDQU32        (CX)(R8*1), Y1
+	VPERMQ           Z1, Z29, Z1
+	VPCMPUW          $0x05, Z5, Z2, K3
+	VPUNPCKLWD       Z30, Z7, Z3
+	VPUNPCKHWD       Z30, Z7, Z6
+	VMOVDQU32        (DX)(R8*1), Y8
+	VPERMQ           Z8, Z29, Z8
+	VPADDW           (BX), Z31, Z10
+	VCVTDQ2PS        Z3, Z3
+	VCVTDQ2PS        Z6, Z6
+	VMOVDQA64        Z10, Z13
+	VMOVDQU64        unpackedWords0<>+0(SB), Z12
+	VPSHRDVW         Z9, Z10, Z13
+	VMOVDQU64        9536(AX), Z11
+	VPSRLW           $0x04, Z9, Z14
+	VPSRLW           $0x08, Z9, Z10
+	VPERMB           8448(AX), Z1, Z1
+	VPCOMPRESSW.Z    Z0, K3, Z15
+	VMOVDQU16        Z2, K3, Z0
+	VPSUBW           Z2, Z2, K3, Z2
+	KMOVD            K3, R11
+	VMOVDQU64        9024(AX), Z17
+	VPADDB           repeated01010101<>+0(SB), Z8, Z8
+	VPSHLDVW         Z9, Z0, Z2
+	VPERMT2B         9600(AX), Z4, Z11
+	VPSHLDVW         Z9, Z13, Z0
+	VMOVDQU64        9152(AX), Z13
+	VPERMB           8512(AX), Z1, Z18
+	POPCNTL          R11, R11
+	VPUNPCKLWD       Z2, Z0, Z19
+	VPUNPCKHWD       Z2, Z0, Z20
 	VMOVDQU64        unpackedWords1<>+0(SB), Z2
-	VPERMB           8704(AX), Z27, Z26
-	VPERMI2W         Z17, Z16, Z2
-	VPMULLW          Z12, Z15, Z16
-	VPSUBW           Z16, Z0, Z0
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPCMPUW          $0x05, Z12, Z0, K1
-	VPADDW           Z31, Z15, K1, Z15
-	VPTESTNMW        Z15, Z15, K1, K2
-	VPADDB           repeated20202020<>+0(SB), Z27, K5, Z27
-	VPADDW           Z31, Z2, K2, Z2
-	VPSUBW           Z12, Z0, K1, Z0
-	VPUNPCKLBW       Z30, Z8, Z13
-	VPERMB           8768(AX), Z27, Z26
-	VPUNPCKLBW       Z30, Z11, Z14
-	VPADDW           Z13, Z0, Z0
-	VPSHLDVW         Z14, Z15, Z2
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPSLLVW          Z14, Z15, Z15
-	VPADDW           Z15, Z0, Z0
-	VPADDB           repeated40404040<>+0(SB), Z27, K5, Z27
-	SUBQ             $0x00000040, BX
-	SUBQ             $0x01, R8
-	JNE              round32
-	JMP              finish
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VCVTDQ2PS.RU_SAE Z19, Z19
+	VMOVDQU64        9408(AX), Z21
+	KMOVD            R13, K3
+	LEAQ             (SI)(R11*2), R11
+	VCVTDQ2PS.RU_SAE Z20, Z20
+	VPERMT2B         9088(AX), Z4, Z17
+	VPTESTMB         Z11, Z11, K1
+	MOVQ             R11, SI
+	VPERMT2B         9216(AX), Z4, Z13
+	VPCMPUB          $0x05, Z18, Z8, K4
+	VDIVPS.RZ_SAE    Z3, Z19, Z3
+	VMOVDQU64        9280(AX), Z18
+	VPERMT2B         9472(AX), Z4, Z21
+	VMOVDQU16        Z15, K3, (R11)
+	VDIVPS.RZ_SAE    Z6, Z20, Z6
+	VMOVDQU64        8768(AX), Z15
+	VPERMT2B         9344(AX), Z4, Z18
+	VPERMT2B         8832(AX), Z4, Z15
+	VPUNPCKLBW       Z13, Z17, Z5
+	VMOVDQU64        8896(AX), Z13
+	VPADDB           repeated02020202<>+0(SB), Z1, K4, Z1
+	VPERMB           8576(AX), Z1, Z17
+	VPERMT2B         8960(AX), Z4, Z13
+	VPUNPCKLBW       Z18, Z21, Z9
+	VCVTTPS2DQ       Z3, Z3
+	VPCMPUB          $0x05, Z17, Z8, K3
+	VCVTTPS2DQ       Z6, Z6
+	VPUNPCKLBW       Z13, Z15, Z13
+	VPERMI2W         Z6, Z3, Z12
+	VPERMI2W         Z6, Z3, Z2
+	VPADDB           repeated01010101<>+0(SB), Z1, K3, Z1
+	VPERMB           8640(AX), Z1, Z3
+	VPMULLW          Z7, Z12, Z6
+	VPTESTNMW        Z12, Z12, K2
+	VPCMPUB          $0x05, Z3, Z8, K3
+	VPSUBW           Z6, Z0, Z0
+	VPSRAW           $0x0f, Z0, Z16
+	VPADDW           Z7, Z0, Z3
+	VPADDW           Z16, Z12, Z6
+	VPMINUW          Z3, Z0, Z0
+	VMOVDQA64        Z6, Z3
+	VPSHLDVW         Z14, Z30, Z3
+	VPADDW           Z10, Z0, Z0
+	VPSHLDVW         Z14, Z6, Z2
+	VPADDW           Z3, Z0, Z0
+	VPADDB           repeated20202020<>+0(SB), Z1, K3, Z1
+	VPERMB           8704(AX), Z1, Z3
+	VPCMPUB          $0x05, Z3, Z8, K3
+	VPADDB           repeated40404040<>+0(SB), Z1, K3, Z1
+	VMOVDQA64        Z13, Z7
+	VMOVDQA64        Z1, Z4
+
+next32:
+	KORTESTD K2, K2
+	JNE      borrow32
+
+borrowed32:
+	SUBQ    $0x00000040, BX
+	SUBQ    $0x20, R8
+	CMOVQLT R9, R8
+	SUBQ    $0x01, R10
+	JNE     round32
+	JMP     finish
 
 more32:
-	VPUNPCKLBW    Z10, Z10, Z15
-	VPADDB        Z10, Z9, Z12
-	VPUNPCKLBW    Z12, Z12, Z12
-	VMOVDQU64     repeated80008000<>+0(SB), Z16
-	VPSHRDVW      Z15, Z30, Z16
-	VPCMPUW       $0x05, Z16, Z2, K1
-	KMOVD         K1, R9
-	VPCOMPRESSW.Z Z0, K1, Z17
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K2
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	MOVQ          SI, R9
-	VMOVDQU16     Z2, K1, Z0
-	VPSUBW        Z2, Z2, K1, Z2
-	VMOVDQU16     Z17, K2, (R9)
-	VPADDW        (BX), Z31, Z16
-	VMOVDQA64     Z16, Z17
-	VPSHRDVW      Z12, Z16, Z17
-	VPSHLDVW      Z15, Z0, Z2
-	VPSHLDVW      Z15, Z17, Z0
-	JMP           symbols32
+	VMOVDQU32        (CX)(R8*1), Y1
+	VPERMQ           Z1, Z29, Z1
+	VPUNPCKLBW       Z11, Z11, Z3
+	VPUNPCKLWD       Z30, Z7, Z6
+	VMOVDQU64        repeated80008000<>+0(SB), Z8
+	VPSHRDVW         Z3, Z30, Z8
+	VMOVDQU32        (DX)(R8*1), Y10
+	VPERMQ           Z10, Z29, Z10
+	VPADDW           Z3, Z9, Z13
+	VPUNPCKHWD       Z30, Z7, Z15
+	VPCMPUW          $0x05, Z8, Z2, K3
+	VMOVDQU64        unpackedWords0<>+0(SB), Z12
+	VPADDW           (BX), Z31, Z8
+	VCVTDQ2PS        Z6, Z6
+	VPERMB           8448(AX), Z1, Z1
+	VMOVDQA64        Z8, Z17
+	VPSHRDVW         Z13, Z8, Z17
+	VMOVDQA64        Z8, Z13
+	VCVTDQ2PS        Z15, Z15
+	VMOVDQU64        9536(AX), Z11
+	VPSRLW           $0x04, Z9, Z14
+	VPADDB           repeated01010101<>+0(SB), Z10, Z10
+	VPSHRDVW         Z9, Z8, Z13
+	VPERMT2B         9600(AX), Z4, Z11
+	VPSRLW           $0x08, Z9, Z8
+	VPCOMPRESSW.Z    Z0, K3, Z18
+	VMOVDQU16        Z2, K3, Z0
+	KMOVD            K3, R11
+	VMOVDQU64        9024(AX), Z19
+	VPERMB           8512(AX), Z1, Z20
+	VPSUBW           Z2, Z2, K3, Z2
+	VPSHLDVW         Z3, Z0, Z2
+	VPSHLDVW         Z3, Z17, Z0
+	VMOVDQU64        9152(AX), Z3
+	VPERMT2B         9088(AX), Z4, Z19
+	VPCMPUW          $0x05, Z5, Z2, K3
+	POPCNTL          R11, R11
+	VPERMT2B         9216(AX), Z4, Z3
+	VMOVDQU64        9408(AX), Z17
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VPCMPUB          $0x05, Z20, Z10, K4
+	VPERMT2B         9472(AX), Z4, Z17
+	KMOVD            R13, K5
+	LEAQ             (SI)(R11*2), SI
+	VMOVDQU64        9280(AX), Z20
+	VPERMT2B         9344(AX), Z4, Z20
+	VPTESTMB         Z11, Z11, K1
+	VMOVDQU64        8768(AX), Z21
+	VPUNPCKLBW       Z3, Z19, Z5
+	VPCOMPRESSW.Z    Z0, K3, Z3
+	VMOVDQU16        Z2, K3, Z0
+	VPSUBW           Z2, Z2, K3, Z2
+	KMOVD            K3, R11
+	VMOVDQU64        8896(AX), Z19
+	VMOVDQU16        Z18, K5, (SI)
+	VPADDB           repeated02020202<>+0(SB), Z1, K4, Z1
+	VPSHLDVW         Z9, Z0, Z2
+	VPERMB           8576(AX), Z1, Z18
+	VPUNPCKLBW       Z20, Z17, Z17
+	VPSHLDVW         Z9, Z13, Z0
+	POPCNTL          R11, R11
+	VPERMT2B         8832(AX), Z4, Z21
+	VPERMT2B         8960(AX), Z4, Z19
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VPUNPCKLWD       Z2, Z0, Z13
+	VPUNPCKHWD       Z2, Z0, Z20
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	KMOVD            R13, K3
+	LEAQ             (SI)(R11*2), R11
+	VCVTDQ2PS.RU_SAE Z13, Z13
+	MOVQ             R11, SI
+	VCVTDQ2PS.RU_SAE Z20, Z20
+	VPCMPUB          $0x05, Z18, Z10, K4
+	VDIVPS.RZ_SAE    Z6, Z13, Z6
+	VPUNPCKLBW       Z19, Z21, Z13
+	VMOVDQU16        Z3, K3, (R11)
+	VDIVPS.RZ_SAE    Z15, Z20, Z3
+	VPADDB           repeated01010101<>+0(SB), Z1, K4, Z1
+	VPERMB           8640(AX), Z1, Z15
+	VPCMPUB          $0x05, Z15, Z10, K3
+	VCVTTPS2DQ       Z6, Z6
+	VCVTTPS2DQ       Z3, Z3
+	VPERMI2W         Z3, Z6, Z12
+	VPADDB           repeated20202020<>+0(SB), Z1, K3, Z1
+	VPERMI2W         Z3, Z6, Z2
+	VPERMB           8704(AX), Z1, Z3
+	VPMULLW          Z7, Z12, Z6
+	VPTESTNMW        Z12, Z12, K2
+	VPCMPUB          $0x05, Z3, Z10, K3
+	VPSUBW           Z6, Z0, Z0
+	VPSRAW           $0x0f, Z0, Z16
+	VPADDW           Z7, Z0, Z3
+	VPADDW           Z16, Z12, Z6
+	VPMINUW          Z3, Z0, Z0
+	VMOVDQA64        Z6, Z3
+	VPSHLDVW         Z14, Z30, Z3
+	VPADDW           Z8, Z0, Z0
+	VPSHLDVW         Z14, Z6, Z2
+	VPADDW           Z3, Z0, Z0
+	VPADDB           repeated40404040<>+0(SB), Z1, K3, Z1
+	VMOVDQA64        Z17, Z9
+	VMOVDQA64        Z13, Z7
+	VMOVDQA64        Z1, Z4
+	JMP              next32
+
+borrow32:
+	VPTESTNMW Z12, Z12, K3
+	VPTESTMW  Z16, Z16, K3, K3
+	VMOVDQA64 Z31, Z18
+	VPSHLDVW  Z14, Z30, Z18
+	VPSUBW    Z18, Z2, K3, Z2
+	JMP       borrowed32
 
 lanes16:
-	MOVL      $0x0000ffff, R9
-	KMOVD     R9, K7
-	VMOVDQU32 (CX), X24
-	VPERMQ    Z24, Z29, Z24
-	VMOVDQU32 (DX), X25
-	VPERMQ    Z25, Z29, Z25
-	VPERMB    8448(AX), Z24, Z27
-	VPADDB    repeated01010101<>+0(SB), Z25, Z25
-	VPERMB    8512(AX), Z24, Z28
-	VPERMB    8576(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated02020202<>+0(SB), Z27, K5, Z27
-	VPERMB    8640(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated01010101<>+0(SB), Z27, K5, Z27
-	VPERMB    8704(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated20202020<>+0(SB), Z27, K5, Z27
-	VPERMB    8768(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated40404040<>+0(SB), Z27, K5, Z27
+	MOVL       $0x0000ffff, R11
+	KMOVD      R11, K7
+	VMOVDQU32  (CX)(R8*1), X18
+	VPERMQ     Z18, Z29, Z18
+	VMOVDQU32  (DX)(R8*1), X19
+	VPERMQ     Z19, Z29, Z19
+	VMOVDQU64  9536(AX), Z11
+	VMOVDQU64  9024(AX), Z20
+	VMOVDQU64  9152(AX), Z21
+	VPERMB     8448(AX), Z18, Z18
+	VPADDB     repeated01010101<>+0(SB), Z19, Z19
+	VMOVDQU64  9408(AX), Z22
+	VMOVDQU64  9280(AX), Z23
+	VMOVDQU64  8768(AX), Z24
+	VPERMB     8512(AX), Z18, Z25
+	VMOVDQU64  8896(AX), Z26
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated02020202<>+0(SB), Z18, K3, Z18
+	VPERMB     8576(AX), Z18, Z25
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated01010101<>+0(SB), Z18, K3, Z18
+	VPERMB     8640(AX), Z18, Z25
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated20202020<>+0(SB), Z18, K3, Z18
+	VPERMB     8704(AX), Z18, Z25
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated40404040<>+0(SB), Z18, K3, Z18
+	VPERMT2B   9600(AX), Z18, Z11
+	VPERMT2B   9088(AX), Z18, Z20
+	VPERMT2B   9216(AX), Z18, Z21
+	VPERMT2B   9472(AX), Z18, Z22
+	VPERMT2B   9344(AX), Z18, Z23
+	VPTESTMB   Z11, Z11, K1
+	VPERMT2B   8832(AX), Z18, Z24
+	VPERMT2B   8960(AX), Z18, Z26
+	VPUNPCKLBW Z21, Z20, Z5
+	VPUNPCKLBW Z23, Z22, Z9
+	VPUNPCKLBW Z26, Z24, Z7
+	SUBQ       $0x10, R8
+	CMOVQLT    R9, R8
+	VMOVDQU32  (CX)(R8*1), X18
+	VPERMQ     Z18, Z29, Z18
+	VMOVDQU32  (DX)(R8*1), X19
+	VPERMQ     Z19, Z29, Z19
+	VPERMB     8448(AX), Z18, Z4
+	VPADDB     repeated01010101<>+0(SB), Z19, Z18
+	VPERMB     8512(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated02020202<>+0(SB), Z4, K3, Z4
+	VPERMB     8576(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated01010101<>+0(SB), Z4, K3, Z4
+	VPERMB     8640(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated20202020<>+0(SB), Z4, K3, Z4
+	VPERMB     8704(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated40404040<>+0(SB), Z4, K3, Z4
+	SUBQ       $0x10, R8
+	CMOVQLT    R9, R8
 
 round16:
-	VMOVDQU64 9600(AX), Z10
-	VPERMT2B  9664(AX), Z27, Z10
-	VMOVDQU64 9472(AX), Z9
-	VPERMT2B  9536(AX), Z27, Z9
-	VMOVDQU64 9088(AX), Z6
-	VPERMT2B  9152(AX), Z27, Z6
-	VMOVDQU64 9216(AX), Z7
-	VPERMT2B  9280(AX), Z27, Z7
-	VMOVDQU64 8832(AX), Z4
-	VPERMT2B  8896(AX), Z27, Z4
-	VMOVDQU64 8960(AX), Z5
-	VPERMT2B  9024(AX), Z27, Z5
-	VMOVDQU64 9344(AX), Z8
-	VPERMT2B  9408(AX), Z27, Z8
-	VPTESTMB  Z10, Z10, K1
-	VMOVDQA64 Z28, Z11
-	KORTESTQ  K1, K1
-	JNE       more16
-
-symbols16:
-	XORQ             R9, R9
-	MOVQ             $0x00000010, R11
-	CMPQ             R8, $0x01
-	CMOVQNE          R11, R9
-	SUBQ             R9, CX
-	SUBQ             R9, DX
-	VPUNPCKLBW       Z7, Z6, Z16
-	VPUNPCKLBW       Z9, Z9, Z15
-	VPCMPUW          $0x05, Z16, Z2, K7, K1
-	VMOVDQU32        (CX), X24
-	VPERMQ           Z24, Z29, Z24
-	KMOVD            K1, R9
-	VPCOMPRESSW.Z    Z0, K1, Z17
-	POPCNTL          R9, R9
-	VMOVDQU32        (DX), X25
-	VPERMQ           Z25, Z29, Z25
-	BZHIL            R9, DI, R11
-	KMOVD            R11, K2
-	ADDQ             R9, R9
-	VPERMB           8448(AX), Z24, Z27
-	SUBQ             R9, SI
-	MOVQ             SI, R9
-	VMOVDQU16        Z2, K1, Z0
-	VPSUBW           Z2, Z2, K1, Z2
-	VPADDB           repeated01010101<>+0(SB), Z25, Z25
-	VMOVDQU16        Z17, K2, (R9)
-	VPADDW           (BX), Y31, Y16
-	VMOVDQA64        Z16, Z17
-	VPERMB           8512(AX), Z24, Z28
-	VPSHRDVW         Z15, Z16, Z17
-	VPSHLDVW         Z15, Z0, Z2
-	VPERMB           8576(AX), Z27, Z26
-	VPSHLDVW         Z15, Z17, Z0
-	VPUNPCKLBW       Z5, Z4, Z12
-	VPUNPCKLWD       Z30, Z12, Z15
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPUNPCKLWD       Z2, Z0, Z16
-	VCVTDQ2PS        Z15, Z15
-	VCVTDQ2PS.RZ_SAE Z16, Z16
-	VPADDB           repeated02020202<>+0(SB), Z27, K5, Z27
-	VDIVPS.RZ_SAE    Z15, Z16, Z16
-	VPUNPCKHWD       Z30, Z12, Z15
-	VPUNPCKHWD       Z2, Z0, Z17
-	VPERMB           8640(AX), Z27, Z26
-	VCVTDQ2PS        Z15, Z15
-	VCVTDQ2PS.RZ_SAE Z17, Z17
-	VDIVPS.RZ_SAE    Z15, Z17, Z17
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VCVTTPS2DQ       Z16, Z16
-	VCVTTPS2DQ       Z17, Z17
-	VMOVDQU64        unpackedWords0<>+0(SB), Z15
-	VPADDB           repeated01010101<>+0(SB), Z27, K5, Z27
-	VPERMI2W         Z17, Z16, Z15
+	KORTESTQ         K1, K1
+	JNE              more16
+	VMOVDQU32        (CX)(R8*1), X1
+	VPERMQ           Z1, Z29, Z1
+	VPCMPUW          $0x05, Z5, Z2, K7, K3
+	VPUNPCKLWD       Z30, Z7, Z3
+	VPUNPCKHWD       Z30, Z7, Z6
+	VMOVDQU32        (DX)(R8*1), X8
+	VPERMQ           Z8, Z29, Z8
+	VPADDW           (BX), Y31, Y10
+	VCVTDQ2PS        Z3, Z3
+	VCVTDQ2PS        Z6, Z6
+	VMOVDQA64        Z10, Z13
+	VMOVDQU64        unpackedWords0<>+0(SB), Z12
+	VPSHRDVW         Z9, Z10, Z13
+	VMOVDQU64        9536(AX), Z11
+	VPSRLW           $0x04, Z9, Z14
+	VPSRLW           $0x08, Z9, Z10
+	VPERMB           8448(AX), Z1, Z1
+	VPCOMPRESSW.Z    Z0, K3, Z15
+	VMOVDQU16        Z2, K3, Z0
+	VPSUBW           Z2, Z2, K3, Z2
+	KMOVD            K3, R11
+	VMOVDQU64        9024(AX), Z17
+	VPADDB           repeated01010101<>+0(SB), Z8, Z8
+	VPSHLDVW         Z9, Z0, Z2
+	VPERMT2B         9600(AX), Z4, Z11
+	VPSHLDVW         Z9, Z13, Z0
+	VMOVDQU64        9152(AX), Z13
+	VPERMB           8512(AX), Z1, Z18
+	POPCNTL          R11, R11
+	VPUNPCKLWD       Z2, Z0, Z19
+	VPUNPCKHWD       Z2, Z0, Z20
 	VMOVDQU64        unpackedWords1<>+0(SB), Z2
-	VPERMB           8704(AX), Z27, Z26
-	VPERMI2W         Z17, Z16, Z2
-	VPMULLW          Z12, Z15, Z16
-	VPSUBW           Z16, Z0, Z0
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPCMPUW          $0x05, Z12, Z0, K1
-	VPADDW           Z31, Z15, K1, Z15
-	VPTESTNMW        Z15, Z15, K1, K2
-	VPADDB           repeated20202020<>+0(SB), Z27, K5, Z27
-	VPADDW           Z31, Z2, K2, Z2
-	VPSUBW           Z12, Z0, K1, Z0
-	VPUNPCKLBW       Z30, Z8, Z13
-	VPERMB           8768(AX), Z27, Z26
-	VPUNPCKLBW       Z30, Z11, Z14
-	VPADDW           Z13, Z0, Z0
-	VPSHLDVW         Z14, Z15, Z2
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPSLLVW          Z14, Z15, Z15
-	VPADDW           Z15, Z0, Z0
-	VPADDB           repeated40404040<>+0(SB), Z27, K5, Z27
-	SUBQ             $0x00000020, BX
-	SUBQ             $0x01, R8
-	JNE              round16
-	JMP              finish
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VCVTDQ2PS.RU_SAE Z19, Z19
+	VMOVDQU64        9408(AX), Z21
+	KMOVD            R13, K3
+	LEAQ             (SI)(R11*2), R11
+	VCVTDQ2PS.RU_SAE Z20, Z20
+	VPERMT2B         9088(AX), Z4, Z17
+	VPTESTMB         Z11, Z11, K1
+	MOVQ             R11, SI
+	VPERMT2B         9216(AX), Z4, Z13
+	VPCMPUB          $0x05, Z18, Z8, K4
+	VDIVPS.RZ_SAE    Z3, Z19, Z3
+	VMOVDQU64        9280(AX), Z18
+	VPERMT2B         9472(AX), Z4, Z21
+	VMOVDQU16        Z15, K3, (R11)
+	VDIVPS.RZ_SAE    Z6, Z20, Z6
+	VMOVDQU64        8768(AX), Z15
+	VPERMT2B         9344(AX), Z4, Z18
+	VPERMT2B         8832(AX), Z4, Z15
+	VPUNPCKLBW       Z13, Z17, Z5
+	VMOVDQU64        8896(AX), Z13
+	VPADDB           repeated02020202<>+0(SB), Z1, K4, Z1
+	VPERMB           8576(AX), Z1, Z17
+	VPERMT2B         8960(AX), Z4, Z13
+	VPUNPCKLBW       Z18, Z21, Z9
+	VCVTTPS2DQ       Z3, Z3
+	VPCMPUB          $0x05, Z17, Z8, K3
+	VCVTTPS2DQ       Z6, Z6
+	VPUNPCKLBW       Z13, Z15, Z13
+	VPERMI2W         Z6, Z3, Z12
+	VPERMI2W         Z6, Z3, Z2
+	VPADDB           repeated01010101<>+0(SB), Z1, K3, Z1
+	VPERMB           8640(AX), Z1, Z3
+	VPMULLW          Z7, Z12, Z6
+	VPTESTNMW        Z12, Z12, K2
+	VPCMPUB          $0x05, Z3, Z8, K3
+	VPSUBW           Z6, Z0, Z0
+	VPSRAW           $0x0f, Z0, Z16
+	VPADDW           Z7, Z0, Z3
+	VPADDW           Z16, Z12, Z6
+	VPMINUW          Z3, Z0, Z0
+	VMOVDQA64        Z6, Z3
+	VPSHLDVW         Z14, Z30, Z3
+	VPADDW           Z10, Z0, Z0
+	VPSHLDVW         Z14, Z6, Z2
+	VPADDW           Z3, Z0, Z0
+	VPADDB           repeated20202020<>+0(SB), Z1, K3, Z1
+	VPERMB           8704(AX), Z1, Z3
+	VPCMPUB          $0x05, Z3, Z8, K3
+	VPADDB           repeated40404040<>+0(SB), Z1, K3, Z1
+	VMOVDQA64        Z13, Z7
+	VMOVDQA64        Z1, Z4
+
+next16:
+	KORTESTD K2, K2
+	JNE      borrow16
+
+borrowed16:
+	SUBQ    $0x00000020, BX
+	SUBQ    $0x10, R8
+	CMOVQLT R9, R8
+	SUBQ    $0x01, R10
+	JNE     round16
+	JMP     finish
 
 more16:
-	VPUNPCKLBW    Z10, Z10, Z15
-	VPADDB        Z10, Z9, Z12
-	VPUNPCKLBW    Z12, Z12, Z12
-	VMOVDQU64     repeated80008000<>+0(SB), Z16
-	VPSHRDVW      Z15, Z30, Z16
-	VPCMPUW       $0x05, Z16, Z2, K7, K1
-	KMOVD         K1, R9
-	VPCOMPRESSW.Z Z0, K1, Z17
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K2
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	MOVQ          SI, R9
-	VMOVDQU16     Z2, K1, Z0
-	VPSUBW        Z2, Z2, K1, Z2
-	VMOVDQU16     Z17, K2, (R9)
-	VPADDW        (BX), Y31, Y16
-	VMOVDQA64     Z16, Z17
-	VPSHRDVW      Z12, Z16, Z17
-	VPSHLDVW      Z15, Z0, Z2
-	VPSHLDVW      Z15, Z17, Z0
-	JMP           symbols16
+	VMOVDQU32        (CX)(R8*1), X1
+	VPERMQ           Z1, Z29, Z1
+	VPUNPCKLBW       Z11, Z11, Z3
+	VPUNPCKLWD       Z30, Z7, Z6
+	VMOVDQU64        repeated80008000<>+0(SB), Z8
+	VPSHRDVW         Z3, Z30, Z8
+	VMOVDQU32        (DX)(R8*1), X10
+	VPERMQ           Z10, Z29, Z10
+	VPADDW           Z3, Z9, Z13
+	VPUNPCKHWD       Z30, Z7, Z15
+	VPCMPUW          $0x05, Z8, Z2, K7, K3
+	VMOVDQU64        unpackedWords0<>+0(SB), Z12
+	VPADDW           (BX), Y31, Y8
+	VCVTDQ2PS        Z6, Z6
+	VPERMB           8448(AX), Z1, Z1
+	VMOVDQA64        Z8, Z17
+	VPSHRDVW         Z13, Z8, Z17
+	VMOVDQA64        Z8, Z13
+	VCVTDQ2PS        Z15, Z15
+	VMOVDQU64        9536(AX), Z11
+	VPSRLW           $0x04, Z9, Z14
+	VPADDB           repeated01010101<>+0(SB), Z10, Z10
+	VPSHRDVW         Z9, Z8, Z13
+	VPERMT2B         9600(AX), Z4, Z11
+	VPSRLW           $0x08, Z9, Z8
+	VPCOMPRESSW.Z    Z0, K3, Z18
+	VMOVDQU16        Z2, K3, Z0
+	KMOVD            K3, R11
+	VMOVDQU64        9024(AX), Z19
+	VPERMB           8512(AX), Z1, Z20
+	VPSUBW           Z2, Z2, K3, Z2
+	VPSHLDVW         Z3, Z0, Z2
+	VPSHLDVW         Z3, Z17, Z0
+	VMOVDQU64        9152(AX), Z3
+	VPERMT2B         9088(AX), Z4, Z19
+	VPCMPUW          $0x05, Z5, Z2, K7, K3
+	POPCNTL          R11, R11
+	VPERMT2B         9216(AX), Z4, Z3
+	VMOVDQU64        9408(AX), Z17
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VPCMPUB          $0x05, Z20, Z10, K4
+	VPERMT2B         9472(AX), Z4, Z17
+	KMOVD            R13, K5
+	LEAQ             (SI)(R11*2), SI
+	VMOVDQU64        9280(AX), Z20
+	VPERMT2B         9344(AX), Z4, Z20
+	VPTESTMB         Z11, Z11, K1
+	VMOVDQU64        8768(AX), Z21
+	VPUNPCKLBW       Z3, Z19, Z5
+	VPCOMPRESSW.Z    Z0, K3, Z3
+	VMOVDQU16        Z2, K3, Z0
+	VPSUBW           Z2, Z2, K3, Z2
+	KMOVD            K3, R11
+	VMOVDQU64        8896(AX), Z19
+	VMOVDQU16        Z18, K5, (SI)
+	VPADDB           repeated02020202<>+0(SB), Z1, K4, Z1
+	VPSHLDVW         Z9, Z0, Z2
+	VPERMB           8576(AX), Z1, Z18
+	VPUNPCKLBW       Z20, Z17, Z17
+	VPSHLDVW         Z9, Z13, Z0
+	POPCNTL          R11, R11
+	VPERMT2B         8832(AX), Z4, Z21
+	VPERMT2B         8960(AX), Z4, Z19
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VPUNPCKLWD       Z2, Z0, Z13
+	VPUNPCKHWD       Z2, Z0, Z20
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	KMOVD            R13, K3
+	LEAQ             (SI)(R11*2), R11
+	VCVTDQ2PS.RU_SAE Z13, Z13
+	MOVQ             R11, SI
+	VCVTDQ2PS.RU_SAE Z20, Z20
+	VPCMPUB          $0x05, Z18, Z10, K4
+	VDIVPS.RZ_SAE    Z6, Z13, Z6
+	VPUNPCKLBW       Z19, Z21, Z13
+	VMOVDQU16        Z3, K3, (R11)
+	VDIVPS.RZ_SAE    Z15, Z20, Z3
+	VPADDB           repeated01010101<>+0(SB), Z1, K4, Z1
+	VPERMB           8640(AX), Z1, Z15
+	VPCMPUB          $0x05, Z15, Z10, K3
+	VCVTTPS2DQ       Z6, Z6
+	VCVTTPS2DQ       Z3, Z3
+	VPERMI2W         Z3, Z6, Z12
+	VPADDB           repeated20202020<>+0(SB), Z1, K3, Z1
+	VPERMI2W         Z3, Z6, Z2
+	VPERMB           8704(AX), Z1, Z3
+	VPMULLW          Z7, Z12, Z6
+	VPTESTNMW        Z12, Z12, K2
+	VPCMPUB          $0x05, Z3, Z10, K3
+	VPSUBW           Z6, Z0, Z0
+	VPSRAW           $0x0f, Z0, Z16
+	VPADDW           Z7, Z0, Z3
+	VPADDW           Z16, Z12, Z6
+	VPMINUW          Z3, Z0, Z0
+	VMOVDQA64        Z6, Z3
+	VPSHLDVW         Z14, Z30, Z3
+	VPADDW           Z8, Z0, Z0
+	VPSHLDVW         Z14, Z6, Z2
+	VPADDW           Z3, Z0, Z0
+	VPADDB           repeated40404040<>+0(SB), Z1, K3, Z1
+	VMOVDQA64        Z17, Z9
+	VMOVDQA64        Z13, Z7
+	VMOVDQA64        Z1, Z4
+	JMP              next16
+
+borrow16:
+	VPTESTNMW Z12, Z12, K3
+	VPTESTMW  Z16, Z16, K3, K3
+	VMOVDQA64 Z31, Z18
+	VPSHLDVW  Z14, Z30, Z18
+	VPSUBW    Z18, Z2, K3, Z2
+	JMP       borrowed16
 
 finish:
 	VMOVDQU64 pairedWords0<>+0(SB), Z12
@@ -6607,8 +7064,8 @@ finish:
 	VMOVDQU64 pairedWords1<>+0(SB), Z12
 	VPERMI2W  Z3, Z1, Z12
 	VMOVDQU64 Z12, 192(AX)
-	SUBQ      SI, R10
-	MOVQ      R10, written+64(FP)
+	SUBQ      SI, R12
+	MOVQ      R12, written+64(FP)
 	VZEROUPPER
 	RET
 
@@ -7085,19 +7542,18 @@ TEXT ·encode32AVX512(SB), NOSPLIT, $0-72
 	MOVQ         at+40(FP), DI
 	LEAQ         (SI)(DI*2), SI
 	MOVQ         $-1, DI
+	XORQ         R9, R9
 	VMOVDQU64    unpackOrder<>+0(SB), Z29
 	VPXORQ       Z30, Z30, Z30
 	MOVL         $0x00000001, R8
 	VPBROADCASTW R8, Z31
-	MOVQ         rounds+48(FP), R8
-	MOVQ         lanes+56(FP), R9
-	MOVQ         SI, R10
-	MOVQ         R8, R11
-	SUBQ         $0x01, R11
-	IMULQ        R9, R11
-	ADDQ         R11, CX
-	ADDQ         R11, DX
-	LEAQ         (BX)(R11*4), BX
+	MOVQ         rounds+48(FP), R10
+	MOVQ         lanes+56(FP), R11
+	MOVQ         SI, R12
+	MOVQ         R10, R8
+	SUBQ         $0x01, R8
+	IMULQ        R11, R8
+	LEAQ         (BX)(R8*4), BX
 	VMOVDQU64    (AX), Z12
 	VMOVDQU64    64(AX), Z13
 	VMOVDQU64    evenWords<>+0(SB), Z0
@@ -7110,702 +7566,1164 @@ TEXT ·encode32AVX512(SB), NOSPLIT, $0-72
 	VMOVDQU64    oddWords<>+0(SB), Z3
 	VPERMI2W     Z13, Z12, Z1
 	VPERMI2W     Z13, Z12, Z3
-	CMPQ         R9, $0x20
+	CMPQ         R11, $0x20
 	JEQ          lanes32
 	JL           lanes16
-	VPERMQ       (CX), Z29, Z24
-	VPERMQ       (DX), Z29, Z25
-	VPERMB       8448(AX), Z24, Z27
-	VPADDB       repeated01010101<>+0(SB), Z25, Z25
-	VPERMB       8512(AX), Z24, Z28
-	VPERMB       8576(AX), Z27, Z26
-	VPCMPUB      $0x05, Z26, Z25, K5
-	VPADDB       repeated02020202<>+0(SB), Z27, K5, Z27
-	VPERMB       8640(AX), Z27, Z26
-	VPCMPUB      $0x05, Z26, Z25, K5
-	VPADDB       repeated01010101<>+0(SB), Z27, K5, Z27
-	VPERMB       8704(AX), Z27, Z26
-	VPCMPUB      $0x05, Z26, Z25, K5
-	VPADDB       repeated20202020<>+0(SB), Z27, K5, Z27
-	VPERMB       8768(AX), Z27, Z26
-	VPCMPUB      $0x05, Z26, Z25, K5
-	VPADDB       repeated40404040<>+0(SB), Z27, K5, Z27
+	VPERMQ       (CX)(R8*1), Z29, Z18
+	VPERMQ       (DX)(R8*1), Z29, Z19
+	VMOVDQU64    9536(AX), Z11
+	VMOVDQU64    9024(AX), Z20
+	VMOVDQU64    9152(AX), Z21
+	VPERMB       8448(AX), Z18, Z18
+	VPADDB       repeated01010101<>+0(SB), Z19, Z19
+	VMOVDQU64    9408(AX), Z22
+	VMOVDQU64    9280(AX), Z23
+	VMOVDQU64    8768(AX), Z24
+	VPERMB       8512(AX), Z18, Z25
+	VMOVDQU64    8896(AX), Z26
+	VPCMPUB      $0x05, Z25, Z19, K3
+	VPADDB       repeated02020202<>+0(SB), Z18, K3, Z18
+	VPERMB       8576(AX), Z18, Z25
+	VPCMPUB      $0x05, Z25, Z19, K3
+	VPADDB       repeated01010101<>+0(SB), Z18, K3, Z18
+	VPERMB       8640(AX), Z18, Z25
+	VPCMPUB      $0x05, Z25, Z19, K3
+	VPADDB       repeated20202020<>+0(SB), Z18, K3, Z18
+	VPERMB       8704(AX), Z18, Z25
+	VPCMPUB      $0x05, Z25, Z19, K3
+	VPADDB       repeated40404040<>+0(SB), Z18, K3, Z18
+	VPERMT2B     9600(AX), Z18, Z11
+	VPERMT2B     9088(AX), Z18, Z20
+	VPERMT2B     9216(AX), Z18, Z21
+	VPERMT2B     9472(AX), Z18, Z22
+	VPERMT2B     9344(AX), Z18, Z23
+	VPTESTMB     Z11, Z11, K1
+	VPERMT2B     8832(AX), Z18, Z24
+	VPERMT2B     8960(AX), Z18, Z26
+	VPUNPCKLBW   Z21, Z20, Z5
+	VPUNPCKHBW   Z21, Z20, Z6
+	VPUNPCKLBW   Z23, Z22, Z9
+	VPUNPCKHBW   Z23, Z22, Z10
+	VPUNPCKLBW   Z26, Z24, Z7
+	VPUNPCKHBW   Z26, Z24, Z8
+	SUBQ         $0x40, R8
+	CMOVQLT      R9, R8
+	VPERMQ       (CX)(R8*1), Z29, Z18
+	VPERMQ       (DX)(R8*1), Z29, Z19
+	VPERMB       8448(AX), Z18, Z4
+	VPADDB       repeated01010101<>+0(SB), Z19, Z18
+	VPERMB       8512(AX), Z4, Z19
+	VPCMPUB      $0x05, Z19, Z18, K3
+	VPADDB       repeated02020202<>+0(SB), Z4, K3, Z4
+	VPERMB       8576(AX), Z4, Z19
+	VPCMPUB      $0x05, Z19, Z18, K3
+	VPADDB       repeated01010101<>+0(SB), Z4, K3, Z4
+	VPERMB       8640(AX), Z4, Z19
+	VPCMPUB      $0x05, Z19, Z18, K3
+	VPADDB       repeated20202020<>+0(SB), Z4, K3, Z4
+	VPERMB       8704(AX), Z4, Z19
+	VPCMPUB      $0x05, Z19, Z18, K3
+	VPADDB       repeated40404040<>+0(SB), Z4, K3, Z4
+	SUBQ         $0x40, R8
+	CMOVQLT      R9, R8
 
 round64:
-	VMOVDQU64 9600(AX), Z10
-	VPERMT2B  9664(AX), Z27, Z10
-	VMOVDQU64 9472(AX), Z9
-	VPERMT2B  9536(AX), Z27, Z9
-	VMOVDQU64 9088(AX), Z6
-	VPERMT2B  9152(AX), Z27, Z6
-	VMOVDQU64 9216(AX), Z7
-	VPERMT2B  9280(AX), Z27, Z7
-	VMOVDQU64 8832(AX), Z4
-	VPERMT2B  8896(AX), Z27, Z4
-	VMOVDQU64 8960(AX), Z5
-	VPERMT2B  9024(AX), Z27, Z5
-	VMOVDQU64 9344(AX), Z8
-	VPERMT2B  9408(AX), Z27, Z8
-	VPTESTMB  Z10, Z10, K1
-	VMOVDQA64 Z28, Z11
-	KORTESTQ  K1, K1
-	JNE       more64
-
-symbols64:
-	XORQ             R9, R9
-	MOVQ             $0x00000040, R11
-	CMPQ             R8, $0x01
-	CMOVQNE          R11, R9
-	SUBQ             R9, CX
-	SUBQ             R9, DX
-	VPUNPCKHBW       Z7, Z6, Z22
-	VPUNPCKLBW       Z7, Z6, Z16
-	VPUNPCKHBW       Z9, Z9, Z21
-	VPUNPCKLBW       Z9, Z9, Z15
-	VPCMPUW          $0x05, Z22, Z3, K3
-	VPCMPUW          $0x05, Z16, Z2, K1
-	KMOVD            K3, R9
-	KMOVD            K1, R12
-	VPERMQ           (CX), Z29, Z24
-	VPCOMPRESSW.Z    Z1, K3, Z23
-	VPCOMPRESSW.Z    Z0, K1, Z17
-	POPCNTL          R9, R9
-	POPCNTL          R12, R12
-	BZHIL            R9, DI, R11
-	BZHIL            R12, DI, R13
-	VPERMQ           (DX), Z29, Z25
-	KMOVD            R11, K4
-	KMOVD            R13, K2
-	ADDQ             R9, R9
-	ADDQ             R12, R12
-	SUBQ             R9, SI
-	MOVQ             SI, R9
-	SUBQ             R12, SI
-	MOVQ             SI, R11
-	VPERMB           8448(AX), Z24, Z27
+	KORTESTQ         K1, K1
+	JNE              more64
+	VPERMQ           (CX)(R8*1), Z29, Z18
+	VPCMPUW          $0x05, Z6, Z3, K3
+	VPUNPCKLWD       Z30, Z8, Z19
+	VPUNPCKHWD       Z30, Z8, Z20
+	VMOVDQU64        repeated00000001<>+0(SB), Z21
+	VPERMQ           (DX)(R8*1), Z29, Z22
+	VPCMPUW          $0x05, Z5, Z2, K4
+	VPUNPCKLWD       Z30, Z7, Z23
+	VPUNPCKHWD       Z30, Z7, Z24
+	VMOVDQU64        repeated00000001<>+0(SB), Z25
+	VPADDD           128(BX), Z21, Z21
+	VCVTDQ2PS        Z19, Z19
+	VCVTDQ2PS        Z20, Z20
+	VPERMB           8448(AX), Z18, Z18
+	VPADDD           192(BX), Z25, Z25
+	VPCOMPRESSW.Z    Z1, K3, Z26
 	VMOVDQU16        Z3, K3, Z1
-	VMOVDQU16        Z2, K1, Z0
+	KMOVD            K3, R11
+	VPADDB           repeated01010101<>+0(SB), Z22, Z22
+	VMOVDQU64        repeated00000001<>+0(SB), Z27
 	VPSUBW           Z3, Z3, K3, Z3
-	VPSUBW           Z2, Z2, K1, Z2
-	VMOVDQU16        Z23, K4, (R9)
-	VMOVDQU16        Z17, K2, (R11)
-	VPADDB           repeated01010101<>+0(SB), Z25, Z25
-	VMOVDQU64        repeated00000001<>+0(SB), Z23
-	VMOVDQU64        repeated00000001<>+0(SB), Z17
-	VPADDD           128(BX), Z23, Z23
-	VPADDD           (BX), Z17, Z17
-	VMOVDQU64        repeated00000001<>+0(SB), Z19
-	VMOVDQU64        repeated00000001<>+0(SB), Z13
-	VPERMB           8512(AX), Z24, Z28
-	VPADDD           192(BX), Z19, Z19
-	VPADDD           64(BX), Z13, Z13
-	VMOVDQU64        evenWords<>+0(SB), Z22
-	VMOVDQU64        evenWords<>+0(SB), Z16
-	VPERMI2W         Z19, Z23, Z22
-	VPERMI2W         Z13, Z17, Z16
-	VPERMB           8576(AX), Z27, Z26
-	VMOVDQA64        Z22, Z23
-	VMOVDQA64        Z16, Z17
-	VPSHRDVW         Z21, Z22, Z23
-	VPSHRDVW         Z15, Z16, Z17
-	VPSHLDVW         Z21, Z1, Z3
-	VPSHLDVW         Z15, Z0, Z2
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPSHLDVW         Z21, Z23, Z1
-	VPSHLDVW         Z15, Z17, Z0
-	VPUNPCKHBW       Z5, Z4, Z18
-	VPUNPCKLBW       Z5, Z4, Z12
-	VPUNPCKLWD       Z30, Z18, Z21
-	VPUNPCKLWD       Z30, Z12, Z15
-	VPADDB           repeated02020202<>+0(SB), Z27, K5, Z27
-	VPUNPCKLWD       Z3, Z1, Z22
-	VPUNPCKLWD       Z2, Z0, Z16
-	VCVTDQ2PS        Z21, Z21
-	VCVTDQ2PS        Z15, Z15
-	VCVTDQ2PS.RZ_SAE Z22, Z22
-	VCVTDQ2PS.RZ_SAE Z16, Z16
-	VDIVPS.RZ_SAE    Z21, Z22, Z22
-	VDIVPS.RZ_SAE    Z15, Z16, Z16
-	VPERMB           8640(AX), Z27, Z26
-	VPUNPCKHWD       Z30, Z18, Z21
-	VPUNPCKHWD       Z30, Z12, Z15
-	VPUNPCKHWD       Z3, Z1, Z23
-	VPUNPCKHWD       Z2, Z0, Z17
-	VCVTDQ2PS        Z21, Z21
-	VCVTDQ2PS        Z15, Z15
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VCVTDQ2PS.RZ_SAE Z23, Z23
-	VCVTDQ2PS.RZ_SAE Z17, Z17
-	VDIVPS.RZ_SAE    Z21, Z23, Z23
-	VDIVPS.RZ_SAE    Z15, Z17, Z17
-	VCVTTPS2DQ       Z22, Z22
-	VCVTTPS2DQ       Z16, Z16
-	VPADDB           repeated01010101<>+0(SB), Z27, K5, Z27
-	VCVTTPS2DQ       Z23, Z23
-	VCVTTPS2DQ       Z17, Z17
-	VMOVDQU64        unpackedWords0<>+0(SB), Z21
-	VMOVDQU64        unpackedWords0<>+0(SB), Z15
-	VPERMI2W         Z23, Z22, Z21
-	VPERMI2W         Z17, Z16, Z15
-	VPERMB           8704(AX), Z27, Z26
+	VPCOMPRESSW.Z    Z0, K4, Z28
+	VMOVDQU16        Z2, K4, Z0
+	KMOVD            K4, R14
+	VPADDD           (BX), Z27, Z27
+	VPERMB           8512(AX), Z18, Z5
+	VPSUBW           Z2, Z2, K4, Z2
+	VCVTDQ2PS        Z23, Z23
+	POPCNTL          R11, R11
+	VMOVDQU64        repeated00000001<>+0(SB), Z6
+	VPSHLDVW         Z10, Z1, Z3
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VPADDD           64(BX), Z6, Z6
+	VCVTDQ2PS        Z24, Z24
+	POPCNTL          R14, R14
+	KMOVD            R13, K3
+	VPSRLW           $0x04, Z10, Z15
+	LEAQ             (SI)(R11*2), R11
+	VMOVDQU64        evenWords<>+0(SB), Z11
+	VPERMI2W         Z25, Z21, Z11
+	BZHIL            R14, DI, SI
+	NEGQ             R14
+	VMOVDQU64        evenWords<>+0(SB), Z21
+	VPERMI2W         Z6, Z27, Z21
+	VPSHLDVW         Z9, Z0, Z2
+	KMOVD            SI, K4
+	VPSRLW           $0x04, Z9, Z14
+	LEAQ             (R11)(R14*2), R13
+	VPCMPUB          $0x05, Z5, Z22, K5
+	VMOVDQU64        unpackedWords0<>+0(SB), Z13
+	MOVQ             R13, SI
+	VMOVDQU64        unpackedWords0<>+0(SB), Z12
+	VPSRLW           $0x08, Z10, Z25
+	VPSRLW           $0x08, Z9, Z27
+	VMOVDQU16        Z26, K3, (R11)
+	VMOVDQU64        9536(AX), Z26
+	VMOVDQA64        Z11, Z5
+	VPSHRDVW         Z10, Z11, Z5
+	VPERMT2B         9600(AX), Z4, Z26
+	VMOVDQU16        Z28, K4, (R13)
+	VMOVDQA64        Z21, Z28
+	VMOVDQU64        9024(AX), Z6
+	VPSHRDVW         Z9, Z21, Z28
+	VPSHLDVW         Z10, Z5, Z1
+	VPERMT2B         9088(AX), Z4, Z6
+	VPADDB           repeated02020202<>+0(SB), Z18, K5, Z18
+	VPERMB           8576(AX), Z18, Z21
+	VPSHLDVW         Z9, Z28, Z0
+	VPUNPCKLWD       Z3, Z1, Z28
+	VPUNPCKHWD       Z3, Z1, Z5
 	VMOVDQU64        unpackedWords1<>+0(SB), Z3
+	VPUNPCKLWD       Z2, Z0, Z9
+	VPUNPCKHWD       Z2, Z0, Z10
 	VMOVDQU64        unpackedWords1<>+0(SB), Z2
-	VPERMI2W         Z23, Z22, Z3
-	VPERMI2W         Z17, Z16, Z2
-	VPMULLW          Z18, Z21, Z22
-	VPMULLW          Z12, Z15, Z16
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPSUBW           Z22, Z1, Z1
-	VPSUBW           Z16, Z0, Z0
-	VPCMPUW          $0x05, Z18, Z1, K3
-	VPCMPUW          $0x05, Z12, Z0, K1
-	VPADDW           Z31, Z21, K3, Z21
-	VPADDW           Z31, Z15, K1, Z15
-	VPADDB           repeated20202020<>+0(SB), Z27, K5, Z27
-	VPTESTNMW        Z21, Z21, K3, K4
-	VPTESTNMW        Z15, Z15, K1, K2
-	VPADDW           Z31, Z3, K4, Z3
-	VPADDW           Z31, Z2, K2, Z2
-	VPSUBW           Z18, Z1, K3, Z1
-	VPSUBW           Z12, Z0, K1, Z0
-	VPERMB           8768(AX), Z27, Z26
-	VPUNPCKHBW       Z30, Z8, Z19
-	VPUNPCKLBW       Z30, Z8, Z13
-	VPUNPCKHBW       Z30, Z11, Z20
-	VPUNPCKLBW       Z30, Z11, Z14
+	VPTESTMB         Z26, Z26, K1
+	VCVTDQ2PS.RU_SAE Z28, Z28
+	VMOVDQU64        9152(AX), Z11
+	VCVTDQ2PS.RU_SAE Z5, Z5
+	VPERMT2B         9216(AX), Z4, Z11
+	VCVTDQ2PS.RU_SAE Z9, Z9
+	VPCMPUB          $0x05, Z21, Z22, K3
+	VMOVDQU64        9408(AX), Z21
+	VCVTDQ2PS.RU_SAE Z10, Z10
+	VDIVPS.RZ_SAE    Z19, Z28, Z19
+	VMOVDQU64        9280(AX), Z28
+	VMOVDQU64        8768(AX), Z16
+	VDIVPS.RZ_SAE    Z20, Z5, Z20
+	VPERMT2B         9472(AX), Z4, Z21
+	VMOVDQU64        8896(AX), Z5
+	VPUNPCKLBW       Z11, Z6, Z17
+	VDIVPS.RZ_SAE    Z23, Z9, Z23
+	VPERMT2B         9344(AX), Z4, Z28
+	VPADDB           repeated01010101<>+0(SB), Z18, K3, Z18
+	VPUNPCKHBW       Z11, Z6, Z6
+	VDIVPS.RZ_SAE    Z24, Z10, Z24
+	VPERMB           8640(AX), Z18, Z9
+	VPERMT2B         8832(AX), Z4, Z16
+	VPERMT2B         8960(AX), Z4, Z5
+	VPUNPCKLBW       Z28, Z21, Z4
+	VPUNPCKHBW       Z28, Z21, Z10
+	VPCMPUB          $0x05, Z9, Z22, K3
+	VCVTTPS2DQ       Z19, Z19
+	VCVTTPS2DQ       Z20, Z20
+	VPUNPCKLBW       Z5, Z16, Z21
+	VPUNPCKHBW       Z5, Z16, Z28
+	VCVTTPS2DQ       Z23, Z23
+	VPERMI2W         Z20, Z19, Z13
+	VPERMI2W         Z20, Z19, Z3
+	VCVTTPS2DQ       Z24, Z19
+	VPADDB           repeated20202020<>+0(SB), Z18, K3, Z18
+	VPERMB           8704(AX), Z18, Z20
+	VPERMI2W         Z19, Z23, Z12
+	VPERMI2W         Z19, Z23, Z2
+	VPMULLW          Z8, Z13, Z19
+	VPCMPUB          $0x05, Z20, Z22, K3
+	VPSUBW           Z19, Z1, Z1
+	VPMULLW          Z7, Z12, Z19
+	VPMINUW          Z12, Z13, Z20
+	VPSRAW           $0x0f, Z1, Z22
+	VPADDW           Z8, Z1, Z23
+	VPTESTNMW        Z20, Z20, K2
+	VPADDW           Z22, Z13, Z20
+	VPMINUW          Z23, Z1, Z1
+	VPSUBW           Z19, Z0, Z0
+	VMOVDQA64        Z20, Z19
+	VPSRAW           $0x0f, Z0, Z16
+	VPADDW           Z7, Z0, Z23
+	VPSHLDVW         Z15, Z30, Z19
+	VPADDW           Z16, Z12, Z24
+	VPMINUW          Z23, Z0, Z0
+	VMOVDQA64        Z24, Z23
+	VPSHLDVW         Z14, Z30, Z23
+	VPADDW           Z25, Z1, Z1
+	VPADDW           Z27, Z0, Z0
+	VPSHLDVW         Z15, Z20, Z3
+	VPSHLDVW         Z14, Z24, Z2
 	VPADDW           Z19, Z1, Z1
-	VPADDW           Z13, Z0, Z0
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPSHLDVW         Z20, Z21, Z3
-	VPSHLDVW         Z14, Z15, Z2
-	VPSLLVW          Z20, Z21, Z21
-	VPSLLVW          Z14, Z15, Z15
-	VPADDW           Z21, Z1, Z1
-	VPADDW           Z15, Z0, Z0
-	VPADDB           repeated40404040<>+0(SB), Z27, K5, Z27
-	SUBQ             $0x00000100, BX
-	SUBQ             $0x01, R8
-	JNE              round64
-	JMP              finish
+	VPADDW           Z23, Z0, Z0
+	VPADDB           repeated40404040<>+0(SB), Z18, K3, Z18
+	VMOVDQA64        Z4, Z9
+	VMOVDQA64        Z28, Z8
+	VMOVDQA64        Z21, Z7
+	VMOVDQA64        Z17, Z5
+	VMOVDQA64        Z22, Z17
+	VMOVDQA64        Z18, Z4
+	VMOVDQA64        Z26, Z11
+
+next64:
+	KORTESTD K2, K2
+	JNE      borrow64
+
+borrowed64:
+	SUBQ    $0x00000100, BX
+	SUBQ    $0x40, R8
+	CMOVQLT R9, R8
+	SUBQ    $0x01, R10
+	JNE     round64
+	JMP     finish
 
 more64:
-	VMOVDQU64     repeated0f0f0f0f<>+0(SB), Z12
-	VPCMPUB       $0x06, Z12, Z10, K1
-	KORTESTQ      K1, K1
-	JEQ           second64
-	VPUNPCKHBW    Z30, Z10, Z21
-	VPUNPCKLBW    Z30, Z10, Z15
-	VPSUBUSW      repeated000f000f<>+0(SB), Z21, Z21
-	VPSUBUSW      repeated000f000f<>+0(SB), Z15, Z15
-	VPUNPCKHBW    Z30, Z9, Z18
-	VPUNPCKLBW    Z30, Z9, Z12
-	VPSUBW        Z31, Z18, Z18
-	VPSUBW        Z31, Z12, Z12
-	VMOVDQU64     repeated80008000<>+0(SB), Z22
-	VMOVDQU64     repeated80008000<>+0(SB), Z16
-	VPSHRDVW      Z21, Z30, Z22
-	VPSHRDVW      Z15, Z30, Z16
-	VPCMPUW       $0x05, Z22, Z3, K3
-	VPCMPUW       $0x05, Z16, Z2, K1
-	KMOVD         K3, R9
-	KMOVD         K1, R12
-	VPCOMPRESSW.Z Z1, K3, Z23
-	VPCOMPRESSW.Z Z0, K1, Z17
-	POPCNTL       R9, R9
-	POPCNTL       R12, R12
-	BZHIL         R9, DI, R11
-	BZHIL         R12, DI, R13
-	KMOVD         R11, K4
-	KMOVD         R13, K2
-	ADDQ          R9, R9
-	ADDQ          R12, R12
-	SUBQ          R9, SI
-	MOVQ          SI, R9
-	SUBQ          R12, SI
-	MOVQ          SI, R11
-	VMOVDQU16     Z3, K3, Z1
-	VMOVDQU16     Z2, K1, Z0
-	VPSUBW        Z3, Z3, K3, Z3
-	VPSUBW        Z2, Z2, K1, Z2
-	VMOVDQU16     Z23, K4, (R9)
-	VMOVDQU16     Z17, K2, (R11)
-	VMOVDQU64     repeated00000001<>+0(SB), Z23
-	VMOVDQU64     repeated00000001<>+0(SB), Z17
-	VPADDD        128(BX), Z23, Z23
-	VPADDD        (BX), Z17, Z17
-	VMOVDQU64     repeated00000001<>+0(SB), Z19
-	VMOVDQU64     repeated00000001<>+0(SB), Z13
-	VPADDD        192(BX), Z19, Z19
-	VPADDD        64(BX), Z13, Z13
-	VMOVDQU64     evenWords<>+0(SB), Z22
-	VMOVDQU64     evenWords<>+0(SB), Z16
-	VPERMI2W      Z19, Z23, Z22
-	VPERMI2W      Z13, Z17, Z16
-	VMOVDQU64     oddWords<>+0(SB), Z20
-	VMOVDQU64     oddWords<>+0(SB), Z14
-	VPERMI2W      Z19, Z23, Z20
-	VPERMI2W      Z13, Z17, Z14
-	VPSHRDVW      Z18, Z30, Z20
-	VPSHRDVW      Z12, Z30, Z14
-	VMOVDQA64     Z20, Z23
-	VMOVDQA64     Z14, Z17
-	VPSHRDVW      Z21, Z20, Z23
-	VPSHRDVW      Z15, Z14, Z17
-	VPSHLDVW      Z21, Z1, Z3
-	VPSHLDVW      Z15, Z0, Z2
-	VPSHLDVW      Z21, Z23, Z1
-	VPSHLDVW      Z15, Z17, Z0
+	VMOVDQU64 repeated0f0f0f0f<>+0(SB), Z16
+	VPCMPUB   $0x06, Z16, Z11, K3
+	KORTESTQ  K3, K3
+	JNE       third64
 
 second64:
-	VPUNPCKHBW    Z30, Z10, Z21
-	VPUNPCKLBW    Z30, Z10, Z15
-	VPMINUW       repeated000f000f<>+0(SB), Z21, Z21
-	VPMINUW       repeated000f000f<>+0(SB), Z15, Z15
-	VPUNPCKHBW    Z9, Z9, Z18
-	VPUNPCKLBW    Z9, Z9, Z12
-	VMOVDQU64     repeated80008000<>+0(SB), Z22
-	VMOVDQU64     repeated80008000<>+0(SB), Z16
-	VPSHRDVW      Z21, Z30, Z22
-	VPSHRDVW      Z15, Z30, Z16
-	VPCMPUW       $0x05, Z22, Z3, K3
-	VPCMPUW       $0x05, Z16, Z2, K1
-	KMOVD         K3, R9
-	KMOVD         K1, R12
-	VPCOMPRESSW.Z Z1, K3, Z23
-	VPCOMPRESSW.Z Z0, K1, Z17
-	POPCNTL       R9, R9
-	POPCNTL       R12, R12
-	BZHIL         R9, DI, R11
-	BZHIL         R12, DI, R13
-	KMOVD         R11, K4
-	KMOVD         R13, K2
-	ADDQ          R9, R9
-	ADDQ          R12, R12
-	SUBQ          R9, SI
-	MOVQ          SI, R9
-	SUBQ          R12, SI
-	MOVQ          SI, R11
-	VMOVDQU16     Z3, K3, Z1
-	VMOVDQU16     Z2, K1, Z0
-	VPSUBW        Z3, Z3, K3, Z3
-	VPSUBW        Z2, Z2, K1, Z2
-	VMOVDQU16     Z23, K4, (R9)
-	VMOVDQU16     Z17, K2, (R11)
-	VMOVDQU64     repeated00000001<>+0(SB), Z23
+	VPERMQ           (CX)(R8*1), Z29, Z18
+	VPUNPCKHBW       Z30, Z11, Z19
+	VPUNPCKLBW       Z30, Z11, Z20
+	VPMINUW          repeated000f000f<>+0(SB), Z19, Z19
+	VPMINUW          repeated000f000f<>+0(SB), Z20, Z20
+	VPUNPCKLWD       Z30, Z8, Z21
+	VPUNPCKHWD       Z30, Z8, Z22
+	VMOVDQU64        repeated80008000<>+0(SB), Z23
+	VPSHRDVW         Z19, Z30, Z23
+	VMOVDQU64        repeated80008000<>+0(SB), Z24
+	VPSHRDVW         Z20, Z30, Z24
+	VPUNPCKLWD       Z30, Z7, Z25
+	VPUNPCKHWD       Z30, Z7, Z26
+	VPCMPUW          $0x05, Z23, Z3, K3
+	VMOVDQU64        repeated00000001<>+0(SB), Z23
+	VPERMB           8448(AX), Z18, Z18
+	VCVTDQ2PS        Z21, Z21
+	VCVTDQ2PS        Z22, Z22
+	VPCMPUW          $0x05, Z24, Z2, K4
+	VMOVDQU64        repeated00000001<>+0(SB), Z24
+	VPERMQ           (DX)(R8*1), Z29, Z27
+	VCVTDQ2PS        Z25, Z25
+	VCVTDQ2PS        Z26, Z26
+	VPADDD           128(BX), Z23, Z23
+	VPADDD           192(BX), Z24, Z24
+	VPSRLW           $0x04, Z10, Z15
+	VPERMB           8512(AX), Z18, Z28
+	KMOVD            K3, R11
+	VMOVDQU64        repeated00000001<>+0(SB), Z11
+	VPCOMPRESSW.Z    Z1, K3, Z12
+	VMOVDQU16        Z3, K3, Z1
+	VPSUBW           Z3, Z3, K3, Z3
+	VPADDD           (BX), Z11, Z11
+	KMOVD            K4, R14
+	VMOVDQU64        repeated00000001<>+0(SB), Z13
+	VPCOMPRESSW.Z    Z0, K4, Z14
+	VMOVDQU16        Z2, K4, Z0
+	VPSUBW           Z2, Z2, K4, Z2
+	VPADDD           64(BX), Z13, Z13
+	POPCNTL          R11, R11
+	VMOVDQU64        evenWords<>+0(SB), Z16
+	VPERMI2W         Z24, Z23, Z16
+	VPSHLDVW         Z19, Z1, Z3
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VPSRLW           $0x04, Z9, Z17
+	VPADDB           repeated01010101<>+0(SB), Z27, Z27
+	POPCNTL          R14, R14
+	LEAQ             (SI)(R11*2), SI
+	KMOVD            R13, K3
+	VPSHLDVW         Z20, Z0, Z2
+	BZHIL            R14, DI, R11
+	NEGQ             R14
+	VPCMPUB          $0x05, Z28, Z27, K4
+	VMOVDQU64        oddWords<>+0(SB), Z28
+	VPERMI2W         Z24, Z23, Z28
+	KMOVD            R11, K5
+	LEAQ             (SI)(R14*2), R11
+	VPSRLW           $0x08, Z10, Z23
+	VMOVDQU64        evenWords<>+0(SB), Z24
+	VPCMPUW          $0x05, Z6, Z3, K6
+	VPERMI2W         Z13, Z11, Z24
+	VMOVDQU64        oddWords<>+0(SB), Z6
+	VPERMI2W         Z13, Z11, Z6
+	VMOVDQA64        Z16, Z11
+	VMOVDQA64        Z16, Z13
+	VMOVDQU16        Z12, K3, (SI)
+	VPCMPUW          $0x05, Z5, Z2, K3
+	VMOVDQU64        unpackedWords0<>+0(SB), Z5
+	VPSRLW           $0x08, Z9, Z12
+	VPSHRDVW         Z10, Z16, Z13
+	VMOVDQU64        unpackedWords0<>+0(SB), Z16
+	VMOVDQU16        Z14, K5, (R11)
+	VPSHRDVW         Z10, Z28, Z11
+	VMOVDQU64        9536(AX), Z28
+	VPADDB           repeated02020202<>+0(SB), Z18, K4, Z18
+	VMOVDQA64        Z24, Z14
+	VPSHRDVW         Z9, Z6, Z14
+	VMOVDQA64        Z11, Z6
+	VPSHRDVW         Z19, Z11, Z6
+	VMOVDQA64        Z24, Z11
+	VPERMT2B         9600(AX), Z4, Z28
+	KMOVD            K6, SI
+	VPSHLDVW         Z19, Z6, Z1
+	VMOVDQA64        Z14, Z19
+	VPSHRDVW         Z20, Z14, Z19
+	VPERMB           8576(AX), Z18, Z6
+	KMOVD            K3, R14
+	VMOVDQU64        9024(AX), Z14
+	VPSHLDVW         Z20, Z19, Z0
+	VPSHRDVW         Z9, Z24, Z11
+	VPCOMPRESSW.Z    Z1, K6, Z19
+	VMOVDQU16        Z3, K6, Z1
+	VMOVDQU64        9152(AX), Z20
+	POPCNTL          SI, SI
+	VMOVDQU64        9408(AX), Z24
+	VPSUBW           Z3, Z3, K6, Z3
+	POPCNTL          R14, R14
+	VPERMT2B         9088(AX), Z4, Z14
+	BZHIL            SI, DI, R13
+	NEGQ             SI
+	VPERMT2B         9216(AX), Z4, Z20
+	BZHIL            R14, DI, R15
+	KMOVD            R13, K4
+	LEAQ             (R11)(SI*2), R11
+	NEGQ             R14
+	VPSHLDVW         Z10, Z1, Z3
+	VPSHLDVW         Z10, Z13, Z1
+	VMOVDQU64        9280(AX), Z10
+	KMOVD            R15, K5
+	LEAQ             (R11)(R14*2), R13
+	VPCOMPRESSW.Z    Z0, K3, Z13
+	VMOVDQU16        Z2, K3, Z0
+	MOVQ             R13, SI
+	VPSUBW           Z2, Z2, K3, Z2
+	VPCMPUB          $0x05, Z6, Z27, K3
+	VMOVDQU64        8768(AX), Z6
+	VPERMT2B         9472(AX), Z4, Z24
+	VPSHLDVW         Z9, Z0, Z2
+	VPSHLDVW         Z9, Z11, Z0
+	VPUNPCKLWD       Z3, Z1, Z9
+	VMOVDQU64        8896(AX), Z11
+	VCVTDQ2PS.RU_SAE Z9, Z9
+	VMOVDQU16        Z19, K4, (R11)
+	VPUNPCKHWD       Z3, Z1, Z19
+	VMOVDQU64        unpackedWords1<>+0(SB), Z3
+	VPTESTMB         Z28, Z28, K1
+	VCVTDQ2PS.RU_SAE Z19, Z19
+	VPERMT2B         9344(AX), Z4, Z10
+	VPADDB           repeated01010101<>+0(SB), Z18, K3, Z18
+	VDIVPS.RZ_SAE    Z21, Z9, Z21
+	VPUNPCKLWD       Z2, Z0, Z9
+	VPERMT2B         8832(AX), Z4, Z6
+	VMOVDQU16        Z13, K5, (R13)
+	VPUNPCKHWD       Z2, Z0, Z13
+	VCVTDQ2PS.RU_SAE Z9, Z9
+	VDIVPS.RZ_SAE    Z22, Z19, Z19
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	VCVTDQ2PS.RU_SAE Z13, Z22
+	VPERMB           8640(AX), Z18, Z13
+	VPERMT2B         8960(AX), Z4, Z11
+	VDIVPS.RZ_SAE    Z25, Z9, Z25
+	VPUNPCKLBW       Z20, Z14, Z4
+	VPUNPCKHBW       Z20, Z14, Z20
+	VDIVPS.RZ_SAE    Z26, Z22, Z22
+	VPUNPCKLBW       Z10, Z24, Z9
+	VPCMPUB          $0x05, Z13, Z27, K3
+	VPUNPCKHBW       Z10, Z24, Z10
+	VPUNPCKLBW       Z11, Z6, Z24
+	VPUNPCKHBW       Z11, Z6, Z26
+	VCVTTPS2DQ       Z21, Z21
+	VCVTTPS2DQ       Z19, Z19
+	VPADDB           repeated20202020<>+0(SB), Z18, K3, Z18
+	VPERMI2W         Z19, Z21, Z5
+	VPERMB           8704(AX), Z18, Z6
+	VCVTTPS2DQ       Z25, Z25
+	VPERMI2W         Z19, Z21, Z3
+	VCVTTPS2DQ       Z22, Z19
+	VPMULLW          Z8, Z5, Z21
+	VPCMPUB          $0x05, Z6, Z27, K3
+	VPERMI2W         Z19, Z25, Z16
+	VPERMI2W         Z19, Z25, Z2
+	VPSUBW           Z21, Z1, Z1
+	VPSRAW           $0x0f, Z1, Z19
+	VPADDW           Z8, Z1, Z21
+	VPADDW           Z19, Z5, Z22
+	VPMINUW          Z21, Z1, Z1
+	VPMULLW          Z7, Z16, Z21
+	VPMINUW          Z16, Z5, Z25
+	VMOVDQA64        Z22, Z27
+	VPTESTNMW        Z25, Z25, K2
+	VPADDW           Z23, Z1, Z1
+	VPSHLDVW         Z15, Z30, Z27
+	VPADDB           repeated40404040<>+0(SB), Z18, K3, Z18
+	VPSUBW           Z21, Z0, Z0
+	VPSRAW           $0x0f, Z0, Z21
+	VPADDW           Z7, Z0, Z23
+	VPADDW           Z27, Z1, Z1
+	VPADDW           Z21, Z16, Z25
+	VPMINUW          Z23, Z0, Z0
+	VMOVDQA64        Z25, Z23
+	VPSHLDVW         Z17, Z30, Z23
+	VPSHLDVW         Z15, Z22, Z3
+	VPADDW           Z12, Z0, Z0
+	VPSHLDVW         Z17, Z25, Z2
+	VPADDW           Z23, Z0, Z0
+	VMOVDQA64        Z28, Z11
+	VMOVDQA64        Z26, Z8
+	VMOVDQA64        Z20, Z6
+	VMOVDQA64        Z5, Z13
+	VMOVDQA64        Z24, Z7
+	VMOVDQA64        Z4, Z5
+	VMOVDQA64        Z16, Z12
+	VMOVDQA64        Z21, Z16
+	VMOVDQA64        Z17, Z14
+	VMOVDQA64        Z19, Z17
+	VMOVDQA64        Z18, Z4
+	JMP              next64
+
+third64:
+	VPUNPCKHBW    Z30, Z11, Z12
+	VPUNPCKLBW    Z30, Z11, Z13
+	VMOVDQU64     repeated80008000<>+0(SB), Z14
+	VPSUBW        Z31, Z10, Z15
+	VPSUBW        Z31, Z9, Z16
+	VMOVDQU64     repeated80008000<>+0(SB), Z17
+	VPSUBUSW      repeated000f000f<>+0(SB), Z12, Z12
+	VPSUBUSW      repeated000f000f<>+0(SB), Z13, Z13
+	VPSHRDVW      Z12, Z30, Z14
+	VPSHRDVW      Z13, Z30, Z17
+	VMOVDQU64     repeated00000001<>+0(SB), Z18
+	VPCMPUW       $0x05, Z14, Z3, K3
+	VPADDD        128(BX), Z18, Z18
+	VPCMPUW       $0x05, Z17, Z2, K4
+	VMOVDQU64     repeated00000001<>+0(SB), Z14
+	VPADDD        192(BX), Z14, Z14
 	VMOVDQU64     repeated00000001<>+0(SB), Z17
-	VPADDD        128(BX), Z23, Z23
 	VPADDD        (BX), Z17, Z17
 	VMOVDQU64     repeated00000001<>+0(SB), Z19
-	VMOVDQU64     repeated00000001<>+0(SB), Z13
-	VPADDD        192(BX), Z19, Z19
-	VPADDD        64(BX), Z13, Z13
-	VMOVDQU64     evenWords<>+0(SB), Z22
+	VPADDD        64(BX), Z19, Z19
+	KMOVD         K3, R11
+	VPCOMPRESSW.Z Z1, K3, Z20
+	VMOVDQU16     Z3, K3, Z1
+	VPSUBW        Z3, Z3, K3, Z3
+	VMOVDQU64     oddWords<>+0(SB), Z21
+	KMOVD         K4, R14
+	VPERMI2W      Z14, Z18, Z21
+	VPSHLDVW      Z12, Z1, Z3
+	POPCNTL       R11, R11
+	POPCNTL       R14, R14
+	BZHIL         R11, DI, R13
+	NEGQ          R11
+	BZHIL         R14, DI, R15
+	KMOVD         R13, K3
+	LEAQ          (SI)(R11*2), R11
+	NEGQ          R14
+	VPSHRDVW      Z15, Z30, Z21
+	VMOVDQU64     oddWords<>+0(SB), Z15
+	VPERMI2W      Z19, Z17, Z15
+	KMOVD         R15, K5
+	LEAQ          (R11)(R14*2), R13
+	MOVQ          R13, SI
+	VMOVDQU16     Z20, K3, (R11)
+	VPCOMPRESSW.Z Z0, K4, Z20
+	VMOVDQU16     Z2, K4, Z0
+	VPSUBW        Z2, Z2, K4, Z2
+	VPSHRDVW      Z16, Z30, Z15
 	VMOVDQU64     evenWords<>+0(SB), Z16
-	VPERMI2W      Z19, Z23, Z22
-	VPERMI2W      Z13, Z17, Z16
-	VMOVDQU64     oddWords<>+0(SB), Z20
-	VMOVDQU64     oddWords<>+0(SB), Z14
-	VPERMI2W      Z19, Z23, Z20
-	VPERMI2W      Z13, Z17, Z14
-	VPSHRDVW      Z18, Z20, Z22
-	VPSHRDVW      Z12, Z14, Z16
-	VMOVDQA64     Z22, Z23
-	VMOVDQA64     Z16, Z17
-	VPSHRDVW      Z21, Z22, Z23
-	VPSHRDVW      Z15, Z16, Z17
-	VPSHLDVW      Z21, Z1, Z3
-	VPSHLDVW      Z15, Z0, Z2
-	VPSHLDVW      Z21, Z23, Z1
-	VPSHLDVW      Z15, Z17, Z0
-	JMP           symbols64
+	VPERMI2W      Z14, Z18, Z16
+	VMOVDQA64     Z21, Z14
+	VMOVDQU64     evenWords<>+0(SB), Z16
+	VPERMI2W      Z19, Z17, Z16
+	VPSHRDVW      Z12, Z21, Z14
+	VMOVDQA64     Z15, Z16
+	VPSHRDVW      Z13, Z15, Z16
+	VPSHLDVW      Z12, Z14, Z1
+	VPSHLDVW      Z13, Z0, Z2
+	VPSHLDVW      Z13, Z16, Z0
+	VMOVDQU16     Z20, K5, (R13)
+	JMP           second64
+
+borrow64:
+	VPTESTNMW Z12, Z12, K3
+	VPTESTMW  Z16, Z16, K3, K3
+	VMOVDQA64 Z31, Z18
+	VPSHLDVW  Z14, Z30, Z18
+	VPSUBW    Z18, Z2, K3, Z2
+	VPTESTNMW Z13, Z13, K3
+	VPTESTMW  Z17, Z17, K3, K3
+	VMOVDQA64 Z31, Z18
+	VPSHLDVW  Z15, Z30, Z18
+	VPSUBW    Z18, Z3, K3, Z3
+	JMP       borrowed64
 
 lanes32:
-	VMOVDQU32 (CX), Y24
-	VPERMQ    Z24, Z29, Z24
-	VMOVDQU32 (DX), Y25
-	VPERMQ    Z25, Z29, Z25
-	VPERMB    8448(AX), Z24, Z27
-	VPADDB    repeated01010101<>+0(SB), Z25, Z25
-	VPERMB    8512(AX), Z24, Z28
-	VPERMB    8576(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated02020202<>+0(SB), Z27, K5, Z27
-	VPERMB    8640(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated01010101<>+0(SB), Z27, K5, Z27
-	VPERMB    8704(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated20202020<>+0(SB), Z27, K5, Z27
-	VPERMB    8768(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated40404040<>+0(SB), Z27, K5, Z27
+	VMOVDQU32  (CX)(R8*1), Y18
+	VPERMQ     Z18, Z29, Z18
+	VMOVDQU32  (DX)(R8*1), Y19
+	VPERMQ     Z19, Z29, Z19
+	VMOVDQU64  9536(AX), Z11
+	VMOVDQU64  9024(AX), Z20
+	VMOVDQU64  9152(AX), Z21
+	VPERMB     8448(AX), Z18, Z18
+	VPADDB     repeated01010101<>+0(SB), Z19, Z19
+	VMOVDQU64  9408(AX), Z22
+	VMOVDQU64  9280(AX), Z23
+	VMOVDQU64  8768(AX), Z24
+	VPERMB     8512(AX), Z18, Z25
+	VMOVDQU64  8896(AX), Z26
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated02020202<>+0(SB), Z18, K3, Z18
+	VPERMB     8576(AX), Z18, Z25
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated01010101<>+0(SB), Z18, K3, Z18
+	VPERMB     8640(AX), Z18, Z25
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated20202020<>+0(SB), Z18, K3, Z18
+	VPERMB     8704(AX), Z18, Z25
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated40404040<>+0(SB), Z18, K3, Z18
+	VPERMT2B   9600(AX), Z18, Z11
+	VPERMT2B   9088(AX), Z18, Z20
+	VPERMT2B   9216(AX), Z18, Z21
+	VPERMT2B   9472(AX), Z18, Z22
+	VPERMT2B   9344(AX), Z18, Z23
+	VPTESTMB   Z11, Z11, K1
+	VPERMT2B   8832(AX), Z18, Z24
+	VPERMT2B   8960(AX), Z18, Z26
+	VPUNPCKLBW Z21, Z20, Z5
+	VPUNPCKLBW Z23, Z22, Z9
+	VPUNPCKLBW Z26, Z24, Z7
+	SUBQ       $0x20, R8
+	CMOVQLT    R9, R8
+	VMOVDQU32  (CX)(R8*1), Y18
+	VPERMQ     Z18, Z29, Z18
+	VMOVDQU32  (DX)(R8*1), Y19
+	VPERMQ     Z19, Z29, Z19
+	VPERMB     8448(AX), Z18, Z4
+	VPADDB     repeated01010101<>+0(SB), Z19, Z18
+	VPERMB     8512(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated02020202<>+0(SB), Z4, K3, Z4
+	VPERMB     8576(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated01010101<>+0(SB), Z4, K3, Z4
+	VPERMB     8640(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated20202020<>+0(SB), Z4, K3, Z4
+	VPERMB     8704(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated40404040<>+0(SB), Z4, K3, Z4
+	SUBQ       $0x20, R8
+	CMOVQLT    R9, R8
 
 round32:
-	VMOVDQU64 9600(AX), Z10
-	VPERMT2B  9664(AX), Z27, Z10
-	VMOVDQU64 9472(AX), Z9
-	VPERMT2B  9536(AX), Z27, Z9
-	VMOVDQU64 9088(AX), Z6
-	VPERMT2B  9152(AX), Z27, Z6
-	VMOVDQU64 9216(AX), Z7
-	VPERMT2B  9280(AX), Z27, Z7
-	VMOVDQU64 8832(AX), Z4
-	VPERMT2B  8896(AX), Z27, Z4
-	VMOVDQU64 8960(AX), Z5
-	VPERMT2B  9024(AX), Z27, Z5
-	VMOVDQU64 9344(AX), Z8
-	VPERMT2B  9408(AX), Z27, Z8
-	VPTESTMB  Z10, Z10, K1
-	VMOVDQA64 Z28, Z11
-	KORTESTQ  K1, K1
-	JNE       more32
-
-symbols32:
-	XORQ             R9, R9
-	MOVQ             $0x00000020, R11
-	CMPQ             R8, $0x01
-	CMOVQNE          R11, R9
-	SUBQ             R9, CX
-	SUBQ             R9, DX
-	VPUNPCKLBW       Z7, Z6, Z16
-	VPUNPCKLBW       Z9, Z9, Z15
-	VPCMPUW          $0x05, Z16, Z2, K1
-	KMOVD            K1, R9
-	VMOVDQU32        (CX), Y24
-	VPERMQ           Z24, Z29, Z24
-	VPCOMPRESSW.Z    Z0, K1, Z17
-	POPCNTL          R9, R9
-	BZHIL            R9, DI, R11
-	VMOVDQU32        (DX), Y25
-	VPERMQ           Z25, Z29, Z25
-	KMOVD            R11, K2
-	ADDQ             R9, R9
-	SUBQ             R9, SI
-	MOVQ             SI, R9
-	VPERMB           8448(AX), Z24, Z27
-	VMOVDQU16        Z2, K1, Z0
-	VPSUBW           Z2, Z2, K1, Z2
-	VMOVDQU16        Z17, K2, (R9)
-	VPADDB           repeated01010101<>+0(SB), Z25, Z25
-	VMOVDQU64        repeated00000001<>+0(SB), Z17
-	VPADDD           (BX), Z17, Z17
+	KORTESTQ         K1, K1
+	JNE              more32
+	VMOVDQU32        (CX)(R8*1), Y1
+	VPERMQ           Z1, Z29, Z1
+	VPCMPUW          $0x05, Z5, Z2, K3
+	VPUNPCKLWD       Z30, Z7, Z3
+	VPUNPCKHWD       Z30, Z7, Z6
+	VMOVDQU32        (DX)(R8*1), Y8
+	VPERMQ           Z8, Z29, Z8
+	VMOVDQU64        repeated00000001<>+0(SB), Z10
+	VCVTDQ2PS        Z3, Z3
+	VCVTDQ2PS        Z6, Z6
+	VPADDD           (BX), Z10, Z10
 	VMOVDQU64        repeated00000001<>+0(SB), Z13
-	VPERMB           8512(AX), Z24, Z28
+	VPSRLW           $0x04, Z9, Z14
+	VPSRLW           $0x08, Z9, Z15
+	VPERMB           8448(AX), Z1, Z1
 	VPADDD           64(BX), Z13, Z13
-	VMOVDQU64        evenWords<>+0(SB), Z16
-	VPERMI2W         Z13, Z17, Z16
-	VPERMB           8576(AX), Z27, Z26
-	VMOVDQA64        Z16, Z17
-	VPSHRDVW         Z15, Z16, Z17
-	VPSHLDVW         Z15, Z0, Z2
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPSHLDVW         Z15, Z17, Z0
-	VPUNPCKLBW       Z5, Z4, Z12
-	VPUNPCKLWD       Z30, Z12, Z15
-	VPADDB           repeated02020202<>+0(SB), Z27, K5, Z27
-	VPUNPCKLWD       Z2, Z0, Z16
-	VCVTDQ2PS        Z15, Z15
-	VCVTDQ2PS.RZ_SAE Z16, Z16
-	VDIVPS.RZ_SAE    Z15, Z16, Z16
-	VPERMB           8640(AX), Z27, Z26
-	VPUNPCKHWD       Z30, Z12, Z15
-	VPUNPCKHWD       Z2, Z0, Z17
-	VCVTDQ2PS        Z15, Z15
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VCVTDQ2PS.RZ_SAE Z17, Z17
-	VDIVPS.RZ_SAE    Z15, Z17, Z17
-	VCVTTPS2DQ       Z16, Z16
-	VPADDB           repeated01010101<>+0(SB), Z27, K5, Z27
-	VCVTTPS2DQ       Z17, Z17
-	VMOVDQU64        unpackedWords0<>+0(SB), Z15
-	VPERMI2W         Z17, Z16, Z15
-	VPERMB           8704(AX), Z27, Z26
+	VPCOMPRESSW.Z    Z0, K3, Z17
+	VMOVDQU16        Z2, K3, Z0
+	KMOVD            K3, R11
+	VPADDB           repeated01010101<>+0(SB), Z8, Z8
+	VMOVDQU64        evenWords<>+0(SB), Z18
+	VPERMI2W         Z13, Z10, Z18
+	VPSUBW           Z2, Z2, K3, Z2
+	VPSHLDVW         Z9, Z0, Z2
+	VMOVDQU64        unpackedWords0<>+0(SB), Z12
+	VPERMB           8512(AX), Z1, Z10
+	POPCNTL          R11, R11
+	VMOVDQU64        9536(AX), Z11
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VPERMT2B         9600(AX), Z4, Z11
+	KMOVD            R13, K3
+	LEAQ             (SI)(R11*2), R11
+	VMOVDQA64        Z18, Z13
+	VPSHRDVW         Z9, Z18, Z13
+	VMOVDQU64        9024(AX), Z18
+	MOVQ             R11, SI
+	VPERMT2B         9088(AX), Z4, Z18
+	VPCMPUB          $0x05, Z10, Z8, K4
+	VMOVDQU64        9152(AX), Z10
+	VPSHLDVW         Z9, Z13, Z0
+	VPERMT2B         9216(AX), Z4, Z10
+	VMOVDQU16        Z17, K3, (R11)
+	VMOVDQU64        9408(AX), Z13
+	VPTESTMB         Z11, Z11, K1
+	VPUNPCKLWD       Z2, Z0, Z17
+	VPUNPCKHWD       Z2, Z0, Z19
 	VMOVDQU64        unpackedWords1<>+0(SB), Z2
-	VPERMI2W         Z17, Z16, Z2
-	VPMULLW          Z12, Z15, Z16
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPSUBW           Z16, Z0, Z0
-	VPCMPUW          $0x05, Z12, Z0, K1
-	VPADDW           Z31, Z15, K1, Z15
-	VPADDB           repeated20202020<>+0(SB), Z27, K5, Z27
-	VPTESTNMW        Z15, Z15, K1, K2
-	VPADDW           Z31, Z2, K2, Z2
-	VPSUBW           Z12, Z0, K1, Z0
-	VPERMB           8768(AX), Z27, Z26
-	VPUNPCKLBW       Z30, Z8, Z13
-	VPUNPCKLBW       Z30, Z11, Z14
-	VPADDW           Z13, Z0, Z0
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPSHLDVW         Z14, Z15, Z2
-	VPSLLVW          Z14, Z15, Z15
+	VCVTDQ2PS.RU_SAE Z17, Z17
+	VMOVDQU64        9280(AX), Z20
+	VCVTDQ2PS.RU_SAE Z19, Z19
+	VPERMT2B         9472(AX), Z4, Z13
+	VPADDB           repeated02020202<>+0(SB), Z1, K4, Z1
+	VPUNPCKLBW       Z10, Z18, Z5
+	VPERMB           8576(AX), Z1, Z10
+	VPERMT2B         9344(AX), Z4, Z20
+	VDIVPS.RZ_SAE    Z3, Z17, Z3
+	VMOVDQU64        8768(AX), Z17
+	VPERMT2B         8832(AX), Z4, Z17
+	VDIVPS.RZ_SAE    Z6, Z19, Z6
+	VMOVDQU64        8896(AX), Z18
+	VPCMPUB          $0x05, Z10, Z8, K3
+	VPERMT2B         8960(AX), Z4, Z18
+	VPUNPCKLBW       Z20, Z13, Z9
+	VPUNPCKLBW       Z18, Z17, Z10
+	VPADDB           repeated01010101<>+0(SB), Z1, K3, Z1
+	VPERMB           8640(AX), Z1, Z13
+	VCVTTPS2DQ       Z3, Z3
+	VCVTTPS2DQ       Z6, Z6
+	VPCMPUB          $0x05, Z13, Z8, K3
+	VPERMI2W         Z6, Z3, Z12
+	VPERMI2W         Z6, Z3, Z2
+	VPADDB           repeated20202020<>+0(SB), Z1, K3, Z1
+	VPMULLW          Z7, Z12, Z3
+	VPERMB           8704(AX), Z1, Z6
+	VPTESTNMW        Z12, Z12, K2
+	VPSUBW           Z3, Z0, Z0
+	VPSRAW           $0x0f, Z0, Z16
+	VPADDW           Z7, Z0, Z3
+	VPADDW           Z16, Z12, Z13
+	VPMINUW          Z3, Z0, Z0
+	VPCMPUB          $0x05, Z6, Z8, K3
+	VMOVDQA64        Z13, Z3
 	VPADDW           Z15, Z0, Z0
-	VPADDB           repeated40404040<>+0(SB), Z27, K5, Z27
-	SUBQ             $0x00000080, BX
-	SUBQ             $0x01, R8
-	JNE              round32
-	JMP              finish
+	VPSHLDVW         Z14, Z30, Z3
+	VPSHLDVW         Z14, Z13, Z2
+	VPADDW           Z3, Z0, Z0
+	VPADDB           repeated40404040<>+0(SB), Z1, K3, Z1
+	VMOVDQA64        Z10, Z7
+	VMOVDQA64        Z1, Z4
+
+next32:
+	KORTESTD K2, K2
+	JNE      borrow32
+
+borrowed32:
+	SUBQ    $0x00000080, BX
+	SUBQ    $0x20, R8
+	CMOVQLT R9, R8
+	SUBQ    $0x01, R10
+	JNE     round32
+	JMP     finish
 
 more32:
-	VMOVDQU64     repeated0f0f0f0f<>+0(SB), Z12
-	VPCMPUB       $0x06, Z12, Z10, K1
-	KORTESTQ      K1, K1
-	JEQ           second32
-	VPUNPCKLBW    Z30, Z10, Z15
-	VPSUBUSW      repeated000f000f<>+0(SB), Z15, Z15
-	VPUNPCKLBW    Z30, Z9, Z12
-	VPSUBW        Z31, Z12, Z12
-	VMOVDQU64     repeated80008000<>+0(SB), Z16
-	VPSHRDVW      Z15, Z30, Z16
-	VPCMPUW       $0x05, Z16, Z2, K1
-	KMOVD         K1, R9
-	VPCOMPRESSW.Z Z0, K1, Z17
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K2
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	MOVQ          SI, R9
-	VMOVDQU16     Z2, K1, Z0
-	VPSUBW        Z2, Z2, K1, Z2
-	VMOVDQU16     Z17, K2, (R9)
-	VMOVDQU64     repeated00000001<>+0(SB), Z17
-	VPADDD        (BX), Z17, Z17
-	VMOVDQU64     repeated00000001<>+0(SB), Z13
-	VPADDD        64(BX), Z13, Z13
-	VMOVDQU64     evenWords<>+0(SB), Z16
-	VPERMI2W      Z13, Z17, Z16
-	VMOVDQU64     oddWords<>+0(SB), Z14
-	VPERMI2W      Z13, Z17, Z14
-	VPSHRDVW      Z12, Z30, Z14
-	VMOVDQA64     Z14, Z17
-	VPSHRDVW      Z15, Z14, Z17
-	VPSHLDVW      Z15, Z0, Z2
-	VPSHLDVW      Z15, Z17, Z0
+	VMOVDQU64 repeated0f0f0f0f<>+0(SB), Z16
+	VPCMPUB   $0x06, Z16, Z11, K3
+	KORTESTQ  K3, K3
+	JNE       third32
 
 second32:
-	VPUNPCKLBW    Z30, Z10, Z15
-	VPMINUW       repeated000f000f<>+0(SB), Z15, Z15
-	VPUNPCKLBW    Z9, Z9, Z12
-	VMOVDQU64     repeated80008000<>+0(SB), Z16
-	VPSHRDVW      Z15, Z30, Z16
-	VPCMPUW       $0x05, Z16, Z2, K1
-	KMOVD         K1, R9
-	VPCOMPRESSW.Z Z0, K1, Z17
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K2
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	MOVQ          SI, R9
-	VMOVDQU16     Z2, K1, Z0
-	VPSUBW        Z2, Z2, K1, Z2
-	VMOVDQU16     Z17, K2, (R9)
-	VMOVDQU64     repeated00000001<>+0(SB), Z17
-	VPADDD        (BX), Z17, Z17
+	VMOVDQU32        (CX)(R8*1), Y1
+	VPERMQ           Z1, Z29, Z1
+	VPUNPCKLBW       Z30, Z11, Z3
+	VPUNPCKLWD       Z30, Z7, Z6
+	VPMINUW          repeated000f000f<>+0(SB), Z3, Z3
+	VMOVDQU64        repeated80008000<>+0(SB), Z8
+	VPSHRDVW         Z3, Z30, Z8
+	VPUNPCKHWD       Z30, Z7, Z10
+	VCVTDQ2PS        Z6, Z6
+	VMOVDQU32        (DX)(R8*1), Y13
+	VPCMPUW          $0x05, Z8, Z2, K3
+	VPERMQ           Z13, Z29, Z8
+	VMOVDQU64        repeated00000001<>+0(SB), Z13
+	VCVTDQ2PS        Z10, Z10
+	VPSRLW           $0x04, Z9, Z14
+	VMOVDQU64        repeated00000001<>+0(SB), Z15
+	VPERMB           8448(AX), Z1, Z1
+	VPSRLW           $0x08, Z9, Z17
+	VPADDD           (BX), Z13, Z13
+	VPADDD           64(BX), Z15, Z15
+	VMOVDQU64        evenWords<>+0(SB), Z18
+	VPERMI2W         Z15, Z13, Z18
+	VMOVDQU64        oddWords<>+0(SB), Z19
+	VPERMI2W         Z15, Z13, Z19
+	KMOVD            K3, R11
+	VPERMB           8512(AX), Z1, Z13
+	VPCOMPRESSW.Z    Z0, K3, Z15
+	VMOVDQU16        Z2, K3, Z0
+	VPSUBW           Z2, Z2, K3, Z2
+	VMOVDQU64        unpackedWords0<>+0(SB), Z12
+	VPADDB           repeated01010101<>+0(SB), Z8, Z8
+	VPSHLDVW         Z3, Z0, Z2
+	VMOVDQA64        Z18, Z20
+	VMOVDQA64        Z18, Z21
+	VMOVDQU64        9536(AX), Z11
+	POPCNTL          R11, R11
+	VPSHRDVW         Z9, Z19, Z20
+	VPERMT2B         9600(AX), Z4, Z11
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VPCMPUB          $0x05, Z13, Z8, K3
+	VMOVDQU64        9024(AX), Z13
+	KMOVD            R13, K4
+	LEAQ             (SI)(R11*2), SI
+	VPCMPUW          $0x05, Z5, Z2, K5
+	VMOVDQA64        Z20, Z19
+	VPERMT2B         9088(AX), Z4, Z13
+	VPSHRDVW         Z3, Z20, Z19
+	VMOVDQU64        9152(AX), Z20
+	VPSHRDVW         Z9, Z18, Z21
+	VPERMT2B         9216(AX), Z4, Z20
+	VPSHLDVW         Z3, Z19, Z0
+	VMOVDQU64        9408(AX), Z3
+	VPERMT2B         9472(AX), Z4, Z3
+	VMOVDQU16        Z15, K4, (SI)
+	VPADDB           repeated02020202<>+0(SB), Z1, K3, Z1
+	VPERMB           8576(AX), Z1, Z15
+	VPCOMPRESSW.Z    Z0, K5, Z18
+	VMOVDQU16        Z2, K5, Z0
+	KMOVD            K5, R11
+	VPSUBW           Z2, Z2, K5, Z2
+	VMOVDQU64        9280(AX), Z19
+	VPSHLDVW         Z9, Z0, Z2
+	VPERMT2B         9344(AX), Z4, Z19
+	VPUNPCKLBW       Z20, Z13, Z5
+	VPSHLDVW         Z9, Z21, Z0
+	VMOVDQU64        8768(AX), Z13
+	POPCNTL          R11, R11
+	VPTESTMB         Z11, Z11, K1
+	VPERMT2B         8832(AX), Z4, Z13
+	VPUNPCKLWD       Z2, Z0, Z20
+	VPCMPUB          $0x05, Z15, Z8, K3
+	VMOVDQU64        8896(AX), Z15
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VPUNPCKHWD       Z2, Z0, Z21
+	VCVTDQ2PS.RU_SAE Z20, Z20
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	KMOVD            R13, K4
+	LEAQ             (SI)(R11*2), R11
+	VCVTDQ2PS.RU_SAE Z21, Z21
+	MOVQ             R11, SI
+	VPERMT2B         8960(AX), Z4, Z15
+	VPUNPCKLBW       Z19, Z3, Z9
+	VDIVPS.RZ_SAE    Z6, Z20, Z3
+	VMOVDQU16        Z18, K4, (R11)
+	VPADDB           repeated01010101<>+0(SB), Z1, K3, Z1
+	VDIVPS.RZ_SAE    Z10, Z21, Z6
+	VPERMB           8640(AX), Z1, Z10
+	VPUNPCKLBW       Z15, Z13, Z13
+	VPCMPUB          $0x05, Z10, Z8, K3
+	VCVTTPS2DQ       Z3, Z3
+	VCVTTPS2DQ       Z6, Z6
+	VPADDB           repeated20202020<>+0(SB), Z1, K3, Z1
+	VPERMB           8704(AX), Z1, Z10
+	VPERMI2W         Z6, Z3, Z12
+	VPERMI2W         Z6, Z3, Z2
+	VPCMPUB          $0x05, Z10, Z8, K3
+	VPMULLW          Z7, Z12, Z3
+	VPTESTNMW        Z12, Z12, K2
+	VPSUBW           Z3, Z0, Z0
+	VPSRAW           $0x0f, Z0, Z16
+	VPADDW           Z7, Z0, Z3
+	VPADDB           repeated40404040<>+0(SB), Z1, K3, Z1
+	VPADDW           Z16, Z12, Z6
+	VPMINUW          Z3, Z0, Z0
+	VMOVDQA64        Z6, Z3
+	VPSHLDVW         Z14, Z30, Z3
+	VPADDW           Z17, Z0, Z0
+	VPSHLDVW         Z14, Z6, Z2
+	VPADDW           Z3, Z0, Z0
+	VMOVDQA64        Z13, Z7
+	VMOVDQA64        Z1, Z4
+	JMP              next32
+
+third32:
+	VPUNPCKLBW    Z30, Z11, Z12
+	VMOVDQU64     repeated80008000<>+0(SB), Z13
+	VPSUBW        Z31, Z9, Z14
+	VPSUBUSW      repeated000f000f<>+0(SB), Z12, Z12
+	VPSHRDVW      Z12, Z30, Z13
+	VMOVDQU64     repeated00000001<>+0(SB), Z15
+	VPADDD        (BX), Z15, Z15
+	VPCMPUW       $0x05, Z13, Z2, K3
 	VMOVDQU64     repeated00000001<>+0(SB), Z13
 	VPADDD        64(BX), Z13, Z13
-	VMOVDQU64     evenWords<>+0(SB), Z16
-	VPERMI2W      Z13, Z17, Z16
-	VMOVDQU64     oddWords<>+0(SB), Z14
-	VPERMI2W      Z13, Z17, Z14
-	VPSHRDVW      Z12, Z14, Z16
-	VMOVDQA64     Z16, Z17
-	VPSHRDVW      Z15, Z16, Z17
-	VPSHLDVW      Z15, Z0, Z2
-	VPSHLDVW      Z15, Z17, Z0
-	JMP           symbols32
+	VMOVDQU64     oddWords<>+0(SB), Z16
+	VPERMI2W      Z13, Z15, Z16
+	VMOVDQU64     evenWords<>+0(SB), Z17
+	VPERMI2W      Z13, Z15, Z17
+	KMOVD         K3, R11
+	VPCOMPRESSW.Z Z0, K3, Z13
+	VMOVDQU16     Z2, K3, Z0
+	VPSUBW        Z2, Z2, K3, Z2
+	VPSHRDVW      Z14, Z30, Z16
+	VPSHLDVW      Z12, Z0, Z2
+	POPCNTL       R11, R11
+	VMOVDQA64     Z16, Z14
+	VPSHRDVW      Z12, Z16, Z14
+	BZHIL         R11, DI, R13
+	NEGQ          R11
+	KMOVD         R13, K3
+	LEAQ          (SI)(R11*2), R11
+	VPSHLDVW      Z12, Z14, Z0
+	MOVQ          R11, SI
+	VMOVDQU16     Z13, K3, (R11)
+	JMP           second32
+
+borrow32:
+	VPTESTNMW Z12, Z12, K3
+	VPTESTMW  Z16, Z16, K3, K3
+	VMOVDQA64 Z31, Z18
+	VPSHLDVW  Z14, Z30, Z18
+	VPSUBW    Z18, Z2, K3, Z2
+	JMP       borrowed32
 
 lanes16:
-	MOVL      $0x0000ffff, R9
-	KMOVD     R9, K7
-	VMOVDQU32 (CX), X24
-	VPERMQ    Z24, Z29, Z24
-	VMOVDQU32 (DX), X25
-	VPERMQ    Z25, Z29, Z25
-	VPERMB    8448(AX), Z24, Z27
-	VPADDB    repeated01010101<>+0(SB), Z25, Z25
-	VPERMB    8512(AX), Z24, Z28
-	VPERMB    8576(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated02020202<>+0(SB), Z27, K5, Z27
-	VPERMB    8640(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated01010101<>+0(SB), Z27, K5, Z27
-	VPERMB    8704(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated20202020<>+0(SB), Z27, K5, Z27
-	VPERMB    8768(AX), Z27, Z26
-	VPCMPUB   $0x05, Z26, Z25, K5
-	VPADDB    repeated40404040<>+0(SB), Z27, K5, Z27
+	MOVL       $0x0000ffff, R11
+	KMOVD      R11, K7
+	VMOVDQU32  (CX)(R8*1), X18
+	VPERMQ     Z18, Z29, Z18
+	VMOVDQU32  (DX)(R8*1), X19
+	VPERMQ     Z19, Z29, Z19
+	VMOVDQU64  9536(AX), Z11
+	VMOVDQU64  9024(AX), Z20
+	VMOVDQU64  9152(AX), Z21
+	VPERMB     8448(AX), Z18, Z18
+	VPADDB     repeated01010101<>+0(SB), Z19, Z19
+	VMOVDQU64  9408(AX), Z22
+	VMOVDQU64  9280(AX), Z23
+	VMOVDQU64  8768(AX), Z24
+	VPERMB     8512(AX), Z18, Z25
+	VMOVDQU64  8896(AX), Z26
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated02020202<>+0(SB), Z18, K3, Z18
+	VPERMB     8576(AX), Z18, Z25
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated01010101<>+0(SB), Z18, K3, Z18
+	VPERMB     8640(AX), Z18, Z25
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated20202020<>+0(SB), Z18, K3, Z18
+	VPERMB     8704(AX), Z18, Z25
+	VPCMPUB    $0x05, Z25, Z19, K3
+	VPADDB     repeated40404040<>+0(SB), Z18, K3, Z18
+	VPERMT2B   9600(AX), Z18, Z11
+	VPERMT2B   9088(AX), Z18, Z20
+	VPERMT2B   9216(AX), Z18, Z21
+	VPERMT2B   9472(AX), Z18, Z22
+	VPERMT2B   9344(AX), Z18, Z23
+	VPTESTMB   Z11, Z11, K1
+	VPERMT2B   8832(AX), Z18, Z24
+	VPERMT2B   8960(AX), Z18, Z26
+	VPUNPCKLBW Z21, Z20, Z5
+	VPUNPCKLBW Z23, Z22, Z9
+	VPUNPCKLBW Z26, Z24, Z7
+	SUBQ       $0x10, R8
+	CMOVQLT    R9, R8
+	VMOVDQU32  (CX)(R8*1), X18
+	VPERMQ     Z18, Z29, Z18
+	VMOVDQU32  (DX)(R8*1), X19
+	VPERMQ     Z19, Z29, Z19
+	VPERMB     8448(AX), Z18, Z4
+	VPADDB     repeated01010101<>+0(SB), Z19, Z18
+	VPERMB     8512(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated02020202<>+0(SB), Z4, K3, Z4
+	VPERMB     8576(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated01010101<>+0(SB), Z4, K3, Z4
+	VPERMB     8640(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated20202020<>+0(SB), Z4, K3, Z4
+	VPERMB     8704(AX), Z4, Z19
+	VPCMPUB    $0x05, Z19, Z18, K3
+	VPADDB     repeated40404040<>+0(SB), Z4, K3, Z4
+	SUBQ       $0x10, R8
+	CMOVQLT    R9, R8
 
 round16:
-	VMOVDQU64 9600(AX), Z10
-	VPERMT2B  9664(AX), Z27, Z10
-	VMOVDQU64 9472(AX), Z9
-	VPERMT2B  9536(AX), Z27, Z9
-	VMOVDQU64 9088(AX), Z6
-	VPERMT2B  9152(AX), Z27, Z6
-	VMOVDQU64 9216(AX), Z7
-	VPERMT2B  9280(AX), Z27, Z7
-	VMOVDQU64 8832(AX), Z4
-	VPERMT2B  8896(AX), Z27, Z4
-	VMOVDQU64 8960(AX), Z5
-	VPERMT2B  9024(AX), Z27, Z5
-	VMOVDQU64 9344(AX), Z8
-	VPERMT2B  9408(AX), Z27, Z8
-	VPTESTMB  Z10, Z10, K1
-	VMOVDQA64 Z28, Z11
-	KORTESTQ  K1, K1
-	JNE       more16
-
-symbols16:
-	XORQ             R9, R9
-	MOVQ             $0x00000010, R11
-	CMPQ             R8, $0x01
-	CMOVQNE          R11, R9
-	SUBQ             R9, CX
-	SUBQ             R9, DX
-	VPUNPCKLBW       Z7, Z6, Z16
-	VPUNPCKLBW       Z9, Z9, Z15
-	VPCMPUW          $0x05, Z16, Z2, K7, K1
-	VMOVDQU32        (CX), X24
-	VPERMQ           Z24, Z29, Z24
-	KMOVD            K1, R9
-	VPCOMPRESSW.Z    Z0, K1, Z17
-	POPCNTL          R9, R9
-	VMOVDQU32        (DX), X25
-	VPERMQ           Z25, Z29, Z25
-	BZHIL            R9, DI, R11
-	KMOVD            R11, K2
-	ADDQ             R9, R9
-	VPERMB           8448(AX), Z24, Z27
-	SUBQ             R9, SI
-	MOVQ             SI, R9
-	VMOVDQU16        Z2, K1, Z0
-	VPSUBW           Z2, Z2, K1, Z2
-	VPADDB           repeated01010101<>+0(SB), Z25, Z25
-	VMOVDQU16        Z17, K2, (R9)
-	VMOVDQU64        repeated00000001<>+0(SB), Z17
-	VPADDD           (BX), Z17, Z17
-	VPERMB           8512(AX), Z24, Z28
-	VMOVDQU64        evenWords<>+0(SB), Z16
-	VPERMI2W         Z13, Z17, Z16
-	VMOVDQA64        Z16, Z17
-	VPERMB           8576(AX), Z27, Z26
-	VPSHRDVW         Z15, Z16, Z17
-	VPSHLDVW         Z15, Z0, Z2
-	VPSHLDVW         Z15, Z17, Z0
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPUNPCKLBW       Z5, Z4, Z12
-	VPUNPCKLWD       Z30, Z12, Z15
-	VPUNPCKLWD       Z2, Z0, Z16
-	VPADDB           repeated02020202<>+0(SB), Z27, K5, Z27
-	VCVTDQ2PS        Z15, Z15
-	VCVTDQ2PS.RZ_SAE Z16, Z16
-	VDIVPS.RZ_SAE    Z15, Z16, Z16
-	VPERMB           8640(AX), Z27, Z26
-	VPUNPCKHWD       Z30, Z12, Z15
-	VPUNPCKHWD       Z2, Z0, Z17
-	VCVTDQ2PS        Z15, Z15
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VCVTDQ2PS.RZ_SAE Z17, Z17
-	VDIVPS.RZ_SAE    Z15, Z17, Z17
-	VCVTTPS2DQ       Z16, Z16
-	VPADDB           repeated01010101<>+0(SB), Z27, K5, Z27
-	VCVTTPS2DQ       Z17, Z17
-	VMOVDQU64        unpackedWords0<>+0(SB), Z15
-	VPERMI2W         Z17, Z16, Z15
-	VPERMB           8704(AX), Z27, Z26
+	KORTESTQ         K1, K1
+	JNE              more16
+	VMOVDQU32        (CX)(R8*1), X1
+	VPERMQ           Z1, Z29, Z1
+	VPCMPUW          $0x05, Z5, Z2, K7, K3
+	VPUNPCKLWD       Z30, Z7, Z3
+	VPUNPCKHWD       Z30, Z7, Z6
+	VMOVDQU32        (DX)(R8*1), X8
+	VPERMQ           Z8, Z29, Z8
+	VMOVDQU64        repeated00000001<>+0(SB), Z10
+	VCVTDQ2PS        Z3, Z3
+	VCVTDQ2PS        Z6, Z6
+	VPADDD           (BX), Z10, Z10
+	VMOVDQU64        evenWords<>+0(SB), Z13
+	VPERMI2W         Z10, Z10, Z13
+	VPSRLW           $0x04, Z9, Z14
+	VPSRLW           $0x08, Z9, Z10
+	VMOVDQU64        unpackedWords0<>+0(SB), Z12
+	VPERMB           8448(AX), Z1, Z1
+	VPCOMPRESSW.Z    Z0, K3, Z15
+	VMOVDQU16        Z2, K3, Z0
+	VPSUBW           Z2, Z2, K3, Z2
+	KMOVD            K3, R11
+	VMOVDQU64        9536(AX), Z11
+	VPADDB           repeated01010101<>+0(SB), Z8, Z8
+	VPSHLDVW         Z9, Z0, Z2
+	VMOVDQA64        Z13, Z17
+	VPERMT2B         9600(AX), Z4, Z11
+	VPSHRDVW         Z9, Z13, Z17
+	POPCNTL          R11, R11
+	VMOVDQU64        9024(AX), Z13
+	VPERMB           8512(AX), Z1, Z18
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VPSHLDVW         Z9, Z17, Z0
+	VPERMT2B         9088(AX), Z4, Z13
+	KMOVD            R13, K3
+	LEAQ             (SI)(R11*2), R11
+	VMOVDQU64        9152(AX), Z17
+	MOVQ             R11, SI
+	VPUNPCKLWD       Z2, Z0, Z19
+	VPUNPCKHWD       Z2, Z0, Z20
 	VMOVDQU64        unpackedWords1<>+0(SB), Z2
-	VPERMI2W         Z17, Z16, Z2
-	VPMULLW          Z12, Z15, Z16
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPSUBW           Z16, Z0, Z0
-	VPCMPUW          $0x05, Z12, Z0, K1
-	VPADDW           Z31, Z15, K1, Z15
-	VPADDB           repeated20202020<>+0(SB), Z27, K5, Z27
-	VPTESTNMW        Z15, Z15, K1, K2
-	VPADDW           Z31, Z2, K2, Z2
-	VPSUBW           Z12, Z0, K1, Z0
-	VPERMB           8768(AX), Z27, Z26
-	VPUNPCKLBW       Z30, Z8, Z13
-	VPUNPCKLBW       Z30, Z11, Z14
-	VPADDW           Z13, Z0, Z0
-	VPCMPUB          $0x05, Z26, Z25, K5
-	VPSHLDVW         Z14, Z15, Z2
-	VPSLLVW          Z14, Z15, Z15
-	VPADDW           Z15, Z0, Z0
-	VPADDB           repeated40404040<>+0(SB), Z27, K5, Z27
-	SUBQ             $0x00000040, BX
-	SUBQ             $0x01, R8
-	JNE              round16
-	JMP              finish
+	VPTESTMB         Z11, Z11, K1
+	VCVTDQ2PS.RU_SAE Z19, Z19
+	VMOVDQU64        9408(AX), Z21
+	VPCMPUB          $0x05, Z18, Z8, K4
+	VCVTDQ2PS.RU_SAE Z20, Z18
+	VPERMT2B         9216(AX), Z4, Z17
+	VMOVDQU16        Z15, K3, (R11)
+	VPERMT2B         9472(AX), Z4, Z21
+	VDIVPS.RZ_SAE    Z3, Z19, Z3
+	VMOVDQU64        9280(AX), Z15
+	VPERMT2B         9344(AX), Z4, Z15
+	VDIVPS.RZ_SAE    Z6, Z18, Z6
+	VMOVDQU64        8768(AX), Z18
+	VPERMT2B         8832(AX), Z4, Z18
+	VPUNPCKLBW       Z17, Z13, Z5
+	VPADDB           repeated02020202<>+0(SB), Z1, K4, Z1
+	VPERMB           8576(AX), Z1, Z13
+	VMOVDQU64        8896(AX), Z17
+	VPUNPCKLBW       Z15, Z21, Z9
+	VPERMT2B         8960(AX), Z4, Z17
+	VPCMPUB          $0x05, Z13, Z8, K3
+	VCVTTPS2DQ       Z3, Z3
+	VPUNPCKLBW       Z17, Z18, Z13
+	VCVTTPS2DQ       Z6, Z6
+	VPADDB           repeated01010101<>+0(SB), Z1, K3, Z1
+	VPERMI2W         Z6, Z3, Z12
+	VPERMI2W         Z6, Z3, Z2
+	VPERMB           8640(AX), Z1, Z3
+	VPMULLW          Z7, Z12, Z6
+	VPTESTNMW        Z12, Z12, K2
+	VPCMPUB          $0x05, Z3, Z8, K3
+	VPSUBW           Z6, Z0, Z0
+	VPSRAW           $0x0f, Z0, Z16
+	VPADDW           Z7, Z0, Z3
+	VPADDW           Z16, Z12, Z6
+	VPMINUW          Z3, Z0, Z0
+	VMOVDQA64        Z6, Z3
+	VPSHLDVW         Z14, Z30, Z3
+	VPADDW           Z10, Z0, Z0
+	VPSHLDVW         Z14, Z6, Z2
+	VPADDB           repeated20202020<>+0(SB), Z1, K3, Z1
+	VPADDW           Z3, Z0, Z0
+	VPERMB           8704(AX), Z1, Z3
+	VPCMPUB          $0x05, Z3, Z8, K3
+	VPADDB           repeated40404040<>+0(SB), Z1, K3, Z1
+	VMOVDQA64        Z13, Z7
+	VMOVDQA64        Z1, Z4
+
+next16:
+	KORTESTD K2, K2
+	JNE      borrow16
+
+borrowed16:
+	SUBQ    $0x00000040, BX
+	SUBQ    $0x10, R8
+	CMOVQLT R9, R8
+	SUBQ    $0x01, R10
+	JNE     round16
+	JMP     finish
 
 more16:
-	VMOVDQU64     repeated0f0f0f0f<>+0(SB), Z12
-	VPCMPUB       $0x06, Z12, Z10, K1
-	KORTESTQ      K1, K1
-	JEQ           second16
-	VPUNPCKLBW    Z30, Z10, Z15
-	VPSUBUSW      repeated000f000f<>+0(SB), Z15, Z15
-	VPUNPCKLBW    Z30, Z9, Z12
-	VPSUBW        Z31, Z12, Z12
-	VMOVDQU64     repeated80008000<>+0(SB), Z16
-	VPSHRDVW      Z15, Z30, Z16
-	VPCMPUW       $0x05, Z16, Z2, K7, K1
-	KMOVD         K1, R9
-	VPCOMPRESSW.Z Z0, K1, Z17
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K2
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	MOVQ          SI, R9
-	VMOVDQU16     Z2, K1, Z0
-	VPSUBW        Z2, Z2, K1, Z2
-	VMOVDQU16     Z17, K2, (R9)
-	VMOVDQU64     repeated00000001<>+0(SB), Z17
-	VPADDD        (BX), Z17, Z17
-	VMOVDQU64     evenWords<>+0(SB), Z16
-	VPERMI2W      Z13, Z17, Z16
-	VMOVDQU64     oddWords<>+0(SB), Z14
-	VPERMI2W      Z13, Z17, Z14
-	VPSHRDVW      Z12, Z30, Z14
-	VMOVDQA64     Z14, Z17
-	VPSHRDVW      Z15, Z14, Z17
-	VPSHLDVW      Z15, Z0, Z2
-	VPSHLDVW      Z15, Z17, Z0
+	VMOVDQU64 repeated0f0f0f0f<>+0(SB), Z16
+	VPCMPUB   $0x06, Z16, Z11, K3
+	KORTESTQ  K3, K3
+	JNE       third16
 
 second16:
-	VPUNPCKLBW    Z30, Z10, Z15
-	VPMINUW       repeated000f000f<>+0(SB), Z15, Z15
-	VPUNPCKLBW    Z9, Z9, Z12
-	VMOVDQU64     repeated80008000<>+0(SB), Z16
-	VPSHRDVW      Z15, Z30, Z16
-	VPCMPUW       $0x05, Z16, Z2, K7, K1
-	KMOVD         K1, R9
-	VPCOMPRESSW.Z Z0, K1, Z17
-	POPCNTL       R9, R9
-	BZHIL         R9, DI, R11
-	KMOVD         R11, K2
-	ADDQ          R9, R9
-	SUBQ          R9, SI
-	MOVQ          SI, R9
-	VMOVDQU16     Z2, K1, Z0
-	VPSUBW        Z2, Z2, K1, Z2
-	VMOVDQU16     Z17, K2, (R9)
-	VMOVDQU64     repeated00000001<>+0(SB), Z17
-	VPADDD        (BX), Z17, Z17
+	VMOVDQU32        (CX)(R8*1), X1
+	VPERMQ           Z1, Z29, Z1
+	VPUNPCKLBW       Z30, Z11, Z3
+	VPUNPCKLWD       Z30, Z7, Z6
+	VPMINUW          repeated000f000f<>+0(SB), Z3, Z3
+	VMOVDQU64        repeated80008000<>+0(SB), Z8
+	VPSHRDVW         Z3, Z30, Z8
+	VPUNPCKHWD       Z30, Z7, Z10
+	VCVTDQ2PS        Z6, Z6
+	VMOVDQU32        (DX)(R8*1), X13
+	VPCMPUW          $0x05, Z8, Z2, K7, K3
+	VPERMQ           Z13, Z29, Z8
+	VMOVDQU64        repeated00000001<>+0(SB), Z13
+	VCVTDQ2PS        Z10, Z10
+	VPSRLW           $0x04, Z9, Z14
+	VMOVDQU64        evenWords<>+0(SB), Z15
+	VPERMB           8448(AX), Z1, Z1
+	VPSRLW           $0x08, Z9, Z17
+	VPADDD           (BX), Z13, Z13
+	VPERMI2W         Z13, Z13, Z15
+	VMOVDQU64        oddWords<>+0(SB), Z18
+	VPERMI2W         Z13, Z13, Z18
+	VPADDB           repeated01010101<>+0(SB), Z8, Z8
+	VPCOMPRESSW.Z    Z0, K3, Z13
+	VMOVDQU16        Z2, K3, Z0
+	VPSUBW           Z2, Z2, K3, Z2
+	VMOVDQU64        unpackedWords0<>+0(SB), Z12
+	KMOVD            K3, R11
+	VPSHLDVW         Z3, Z0, Z2
+	VMOVDQU64        9536(AX), Z11
+	VPERMB           8512(AX), Z1, Z19
+	VMOVDQA64        Z15, Z20
+	VPSHRDVW         Z9, Z18, Z20
+	VMOVDQA64        Z15, Z18
+	VPERMT2B         9600(AX), Z4, Z11
+	VPCMPUW          $0x05, Z5, Z2, K7, K3
+	POPCNTL          R11, R11
+	VMOVDQU64        9024(AX), Z21
+	VMOVDQA64        Z20, Z22
+	VPSHRDVW         Z3, Z20, Z22
+	VPERMT2B         9088(AX), Z4, Z21
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VPSHRDVW         Z9, Z15, Z18
+	VMOVDQU64        9152(AX), Z15
+	KMOVD            R13, K4
+	LEAQ             (SI)(R11*2), SI
+	VPCMPUB          $0x05, Z19, Z8, K5
+	VPERMT2B         9216(AX), Z4, Z15
+	VPSHLDVW         Z3, Z22, Z0
+	VMOVDQU64        9408(AX), Z3
+	VPERMT2B         9472(AX), Z4, Z3
+	VPTESTMB         Z11, Z11, K1
+	VPCOMPRESSW.Z    Z0, K3, Z19
+	VMOVDQU16        Z2, K3, Z0
+	KMOVD            K3, R11
+	VMOVDQU64        9280(AX), Z20
+	VMOVDQU16        Z13, K4, (SI)
+	VPSUBW           Z2, Z2, K3, Z2
+	VPERMT2B         9344(AX), Z4, Z20
+	VPSHLDVW         Z9, Z0, Z2
+	VMOVDQU64        8768(AX), Z13
+	VPUNPCKLBW       Z15, Z21, Z5
+	VPADDB           repeated02020202<>+0(SB), Z1, K5, Z1
+	VPERMB           8576(AX), Z1, Z15
+	POPCNTL          R11, R11
+	VPSHLDVW         Z9, Z18, Z0
+	VPERMT2B         8832(AX), Z4, Z13
+	BZHIL            R11, DI, R13
+	NEGQ             R11
+	VMOVDQU64        8896(AX), Z18
+	KMOVD            R13, K3
+	LEAQ             (SI)(R11*2), R11
+	VPUNPCKLBW       Z20, Z3, Z9
+	VPUNPCKLWD       Z2, Z0, Z3
+	VPUNPCKHWD       Z2, Z0, Z20
+	VMOVDQU64        unpackedWords1<>+0(SB), Z2
+	MOVQ             R11, SI
+	VCVTDQ2PS.RU_SAE Z3, Z3
+	VCVTDQ2PS.RU_SAE Z20, Z20
+	VPCMPUB          $0x05, Z15, Z8, K4
+	VPERMT2B         8960(AX), Z4, Z18
+	VMOVDQU16        Z19, K3, (R11)
+	VDIVPS.RZ_SAE    Z6, Z3, Z3
+	VDIVPS.RZ_SAE    Z10, Z20, Z6
+	VPUNPCKLBW       Z18, Z13, Z10
+	VPADDB           repeated01010101<>+0(SB), Z1, K4, Z1
+	VPERMB           8640(AX), Z1, Z13
+	VPCMPUB          $0x05, Z13, Z8, K3
+	VCVTTPS2DQ       Z3, Z3
+	VCVTTPS2DQ       Z6, Z6
+	VPERMI2W         Z6, Z3, Z12
+	VPADDB           repeated20202020<>+0(SB), Z1, K3, Z1
+	VPERMI2W         Z6, Z3, Z2
+	VPERMB           8704(AX), Z1, Z3
+	VPMULLW          Z7, Z12, Z6
+	VPTESTNMW        Z12, Z12, K2
+	VPCMPUB          $0x05, Z3, Z8, K3
+	VPSUBW           Z6, Z0, Z0
+	VPSRAW           $0x0f, Z0, Z16
+	VPADDW           Z7, Z0, Z3
+	VPADDW           Z16, Z12, Z6
+	VPMINUW          Z3, Z0, Z0
+	VMOVDQA64        Z6, Z3
+	VPSHLDVW         Z14, Z30, Z3
+	VPADDW           Z17, Z0, Z0
+	VPSHLDVW         Z14, Z6, Z2
+	VPADDW           Z3, Z0, Z0
+	VPADDB           repeated40404040<>+0(SB), Z1, K3, Z1
+	VMOVDQA64        Z10, Z7
+	VMOVDQA64        Z1, Z4
+	JMP              next16
+
+third16:
+	VPUNPCKLBW    Z30, Z11, Z12
+	VMOVDQU64     repeated80008000<>+0(SB), Z13
+	VPSUBW        Z31, Z9, Z14
+	VPSUBUSW      repeated000f000f<>+0(SB), Z12, Z12
+	VPSHRDVW      Z12, Z30, Z13
+	VMOVDQU64     repeated00000001<>+0(SB), Z15
+	VPADDD        (BX), Z15, Z15
+	VPCMPUW       $0x05, Z13, Z2, K7, K3
+	VMOVDQU64     oddWords<>+0(SB), Z13
+	VPERMI2W      Z15, Z15, Z13
 	VMOVDQU64     evenWords<>+0(SB), Z16
-	VPERMI2W      Z13, Z17, Z16
-	VMOVDQU64     oddWords<>+0(SB), Z14
-	VPERMI2W      Z13, Z17, Z14
-	VPSHRDVW      Z12, Z14, Z16
-	VMOVDQA64     Z16, Z17
-	VPSHRDVW      Z15, Z16, Z17
-	VPSHLDVW      Z15, Z0, Z2
-	VPSHLDVW      Z15, Z17, Z0
-	JMP           symbols16
+	VPERMI2W      Z15, Z15, Z16
+	VPSHRDVW      Z14, Z30, Z13
+	KMOVD         K3, R11
+	VPCOMPRESSW.Z Z0, K3, Z14
+	VMOVDQU16     Z2, K3, Z0
+	VPSUBW        Z2, Z2, K3, Z2
+	VMOVDQA64     Z13, Z15
+	VPSHRDVW      Z12, Z13, Z15
+	VPSHLDVW      Z12, Z0, Z2
+	VPSHLDVW      Z12, Z15, Z0
+	POPCNTL       R11, R11
+	BZHIL         R11, DI, R13
+	NEGQ          R11
+	KMOVD         R13, K3
+	LEAQ          (SI)(R11*2), R11
+	MOVQ          R11, SI
+	VMOVDQU16     Z14, K3, (R11)
+	JMP           second16
+
+borrow16:
+	VPTESTNMW Z12, Z12, K3
+	VPTESTMW  Z16, Z16, K3, K3
+	VMOVDQA64 Z31, Z18
+	VPSHLDVW  Z14, Z30, Z18
+	VPSUBW    Z18, Z2, K3, Z2
+	JMP       borrowed16
 
 finish:
 	VMOVDQU64 pairedWords0<>+0(SB), Z12
@@ -7820,8 +8738,8 @@ finish:
 	VMOVDQU64 pairedWords1<>+0(SB), Z12
 	VPERMI2W  Z3, Z1, Z12
 	VMOVDQU64 Z12, 192(AX)
-	SUBQ      SI, R10
-	MOVQ      R10, written+64(FP)
+	SUBQ      SI, R12
+	MOVQ      R12, written+64(FP)
 	VZEROUPPER
 	RET
 

@@ -57,15 +57,14 @@ type laneEncoder struct {
 	states  [maxLanes]uint32
 	table   [maxTables * maxSymbols]encEntry // by table<<8 | fine symbol
 	quarter [contexts]uint8                  // 4 times the number of the context's table
-
-	bits  [contexts]uint8 // of its probabilities
-	first [4][64]uint8    // one more than first fine symbols: see set
+	first   [4][64]uint8                     // one more than first fine symbols: see set
 
 	// Of each symbol.
 	freqLo, freqHi [tableSymbols]uint8
 	mostLo, mostHi [tableSymbols]uint8 // the high word of the lowest state that is too high
 	begin          [tableSymbols]uint8 // its first slot
-	head, rest     [tableSymbols]uint8 // raw bits that go with it, and others
+	pack           [tableSymbols]uint8 // raw bits that go with it, and from bit 4 on the bits of its table
+	rest           [tableSymbols]uint8 // other raw bits
 
 	words []uint16 // filled from the end
 

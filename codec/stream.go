@@ -204,7 +204,7 @@ func (st *stepTables) forEncoding(e *laneEncoder) {
 		st.table[t].forEncoding(e, t)
 	}
 	for c, t := range st.of {
-		e.quarter[c], e.bits[c] = 4*t, st.table[t].bits
+		e.quarter[c] = 4 * t
 	}
 }
 
@@ -245,7 +245,7 @@ func (e *laneEncoder) set(quarter uint8, i int, s stepSymbol, start int, bits ui
 	most := s.freq << (stepBits - bits - head)
 	e.freqLo[at], e.freqHi[at] = uint8(s.freq), uint8(s.freq>>8)
 	e.mostLo[at], e.mostHi[at] = uint8(most), uint8(most>>8)
-	e.begin[at], e.head[at], e.rest[at] = uint8(start), head, s.raw-head
+	e.begin[at], e.pack[at], e.rest[at] = uint8(start), head|bits<<4, s.raw-head
 }
 
 // firstFine returns one more than the first fine symbol of the i'th symbol, or of

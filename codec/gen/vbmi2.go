@@ -4,6 +4,7 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
 )
 
 // Instructions of AVX512_VBMI2, which avo does not know. Their vectors are
@@ -32,3 +33,21 @@ func VPCOMPRESSBZ(src, k, dst operand.Op) { vbmi2("VPCOMPRESSB.Z", src, k, dst) 
 // VPCOMPRESSWZ sets the first words of dst to those of src that are in k, in
 // order, and the others to zero.
 func VPCOMPRESSWZ(src, k, dst operand.Op) { vbmi2("VPCOMPRESSW.Z", src, k, dst) }
+
+// Of a block, whose registers are virtual.
+
+func (b *block) vbmi2(opcode string, dst operand.Op, read []operand.Op, ops ...operand.Op) {
+	b.Instruction(&ir.Instruction{Opcode: opcode, Operands: ops, Inputs: read, Outputs: []operand.Op{dst}, ISA: []string{"AVX512_VBMI2"}})
+}
+
+func (b *block) VPSHRDVW(counts, high, dst reg.Register) {
+	b.vbmi2("VPSHRDVW", dst, []operand.Op{counts, high, dst}, counts, high, dst)
+}
+
+func (b *block) VPSHLDVW(counts, low, dst reg.Register) {
+	b.vbmi2("VPSHLDVW", dst, []operand.Op{counts, low, dst}, counts, low, dst)
+}
+
+func (b *block) VPCOMPRESSW_Z(src, k, dst reg.Register) {
+	b.vbmi2("VPCOMPRESSW.Z", dst, []operand.Op{src, k}, src, k, dst)
+}
