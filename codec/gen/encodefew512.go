@@ -38,7 +38,7 @@ func encodeFew512() {
 	e := Load(Param("e"), GP64())
 	few := Load(Param("few"), GP64())
 	k := &fewEncoder{
-		lo: [2]reg.VecPhysical{zmm[0], zmm[1]}, hi: [2]reg.VecPhysical{zmm[2], zmm[3]},
+		lo: [2]reg.VecPhysical(heldLo), hi: [2]reg.VecPhysical(heldHi),
 		numbers: [4]reg.VecPhysical{zmm[4], zmm[5], zmm[6], zmm[7]},
 		freq:    [2]reg.VecPhysical{zmm[8], zmm[9]}, start: [2]reg.VecPhysical{zmm[10], zmm[11]},
 		low: [2]reg.VecPhysical{zmm[24], zmm[25]}, high: [2]reg.VecPhysical{zmm[26], zmm[27]},
@@ -68,7 +68,7 @@ func encodeFew512() {
 		VMOVDQU64(Mem{Base: few, Disp: fewEntryLow + 64*i}, k.low[i])
 		VMOVDQU64(Mem{Base: few, Disp: fewEntryHigh + 64*i}, k.high[i])
 	}
-	s := &stepEncoder{e: e, lo: k.lo, hi: k.hi}
+	s := &stepEncoder{e: e}
 	s.loadStates()
 	Label("round")
 	SUBQ(U8(1), rounds)
@@ -162,5 +162,30 @@ func (k *fewEncoder) put(h int) []func() {
 		func() { VPADDW(a, lo, lo) },
 		func() { VPADDW(k.one, hi, store, hi) },
 		func() { VPADDW(c, lo, full, lo) },
+	}
+}
+
+// byTurns puts instructions of streams in turn, such that all end together.
+func byTurns(streams ...[]func()) {
+	longest := 0
+	for _, s := range streams {
+		longest = max(longest, len(s))
+	}
+	done := make([]int, len(streams))
+	for i := 1; i <= longest; i++ {
+		for k, s := range streams {
+			for ; done[k] < len(s)*i/longest; done[k]++ {
+				s[done[k]]()
+			}
+		}
+	}
+}
+
+// unpackHalf makes words of the bytes lo and hi of 32 lanes.
+func unpackHalf(h int, hi, lo, to reg.VecPhysical) {
+	if h == 0 {
+		VPUNPCKLBW(hi, lo, to)
+	} else {
+		VPUNPCKHBW(hi, lo, to)
 	}
 }
