@@ -77,17 +77,20 @@ func (c *byteCounts) add(src []byte) {
 // Of large planes a part is counted, windows spread evenly but for some chance,
 // as rows have a length of their own.
 const (
-	partLeast  = 64 << 10 // bytes that are counted, at least
+	partLeast  = 32 << 10 // bytes that are counted, at least
+	partMany   = 64 << 10 // of planes of at least eight times as many
 	partWindow = 128
 )
 
-// countPart sets h to the counts of about partLeast of p's bytes, and of 1 for each
-// value that is in p: all that are have to get a frequency. It returns what the
+// countPart sets h to the counts of a part of p's bytes, and of 1 for each value that is in p: all that are have to get a frequency. It returns what the
 // counts add up to. Where nearly all bytes are the same, all are counted, as a part
 // says too little of the others.
 func (h *histogram) countPart(p []byte) int {
-	shift := 0
-	for len(p)>>(shift+1) >= partLeast {
+	least, shift := partLeast, 0
+	if len(p) >= 8*partMany {
+		least = partMany
+	}
+	for len(p)>>(shift+1) >= least {
 		shift++
 	}
 	if shift == 0 {

@@ -371,11 +371,15 @@ func seenFast(p []byte, set *[32]uint8) int {
 // many.
 func takeBitFast(raw, p []byte, bit uint) int {
 	k := len(p) &^ 63
-	if use != avx512 || k == 0 {
+	if use == portable || k == 0 {
 		return 0
 	}
 	_ = raw[k/8-1]
-	takeBitAVX512(bytesOf(raw), bytesOf(p), k, int(bit))
+	if use == avx2 {
+		takeBitAVX2(bytesOf(raw), bytesOf(p), k, int(bit))
+	} else {
+		takeBitAVX512(bytesOf(raw), bytesOf(p), k, int(bit))
+	}
 	return k
 }
 
@@ -383,11 +387,15 @@ func takeBitFast(raw, p []byte, bit uint) int {
 // many it looked at.
 func addBitFast(p, raw []byte, bit uint) int {
 	k := len(p) &^ 63
-	if use != avx512 || k == 0 {
+	if use == portable || k == 0 {
 		return 0
 	}
 	_ = raw[k/8-1]
-	addBitAVX512(bytesOf(raw), bytesOf(p), k, int(bit))
+	if use == avx2 {
+		addBitAVX2(bytesOf(raw), bytesOf(p), k, int(bit))
+	} else {
+		addBitAVX512(bytesOf(raw), bytesOf(p), k, int(bit))
+	}
 	return k
 }
 

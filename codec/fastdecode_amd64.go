@@ -94,14 +94,14 @@ func decodeFewFast(d *laneDecoder, p, src []byte) (int, []byte) {
 	})
 }
 
-// decodeFewRawFast is decodeFewFast of narrow tables, with raw's bits.
+// decodeFewRawFast is decodeFewFast of narrow tables, with the first of raw's bits.
 func decodeFewRawFast(d *laneDecoder, p, src []byte, raw rawBits) (int, []byte) {
 	which := 0
-	for i, other := 0, int(^raw.mask); other != 0; i, other = i+8, other&(other-1) {
-		which |= (other & -other) << i
+	for i, other := 0, int(^raw.mask); other != 0 && i < fewRaw; i, other = i+1, other&(other-1) {
+		which |= (other & -other) << (8 * i)
 	}
 	// Fewer than three are the last again, of which no bit is taken.
-	last := (raw.count() - 1) * raw.each
+	last := (min(raw.count(), fewRaw) - 1) * raw.each
 	second := min(raw.each, last)
 	return decodeInTwo(d, len(p), src, maxLanes, func(at int, src []byte, rounds int) (done, read int) {
 		_ = raw.bits[last+(at+rounds*maxLanes)/8-1]

@@ -122,6 +122,49 @@ func TestLanePlaneTiers(t *testing.T) {
 	}
 }
 
+// TestBitsPlaneTiers decodes planes in 64 lanes of which some bits are raw, joined with
+// others that are raw or coded, and not, sound and corrupt, by every tier.
+func TestBitsPlaneTiers(t *testing.T) {
+	for seed, mask := range []byte{0x7f, 0x7f, 0xf8, 0x3f, 0xfe, 0x07} {
+		r := rand.New(rand.NewPCG(uint64(seed), 11))
+		n := 48<<10 + r.IntN(1<<13)
+		p, lo := narrow(uint64(seed), tensor.F8E4M3, n), randomBytes(r, n)
+		var h histogram
+		for i := range p {
+			if seed > 0 && r.IntN(100) == 0 {
+				p[i] = byte(r.Uint32())
+			}
+			h[p[i]&mask]++
+		}
+		var s scratch
+		c := codedPlane{coding: planeLanes, mask: mask}
+		var f freqs
+		f.normalise(&h, n, ransBits)
+		c.head, c.words = s.lanePlane(nil, p, &f, mask)
+		plane := c.appendTo(nil, p)
+		check := func(frame, want []byte, dtype tensor.DType) {
+			ctx := Context{DType: dtype}
+			if got, err := decodeFrame(frame, len(want), ctx); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("mask %02x of %s: %v, or other bytes", mask, dtype, err)
+			}
+			sameFrame(t, frame, len(want), ctx)
+			for range 4 {
+				bad := bytes.Clone(frame)
+				bad[2+r.IntN(len(bad)-2)] ^= 1 << r.IntN(8)
+				sameFrame(t, bad, len(want), ctx)
+				sameFrame(t, frame[:2+r.IntN(len(frame)-2)], len(want), ctx)
+			}
+		}
+		check(append([]byte{methodPlanes, byte(layoutBytes)}, plane...), p, tensor.I8)
+		want := make([]byte, 2*n)
+		join16(want, p, lo, nil, layout16)
+		frame := append([]byte{methodPlanes, byte(layout16)}, plane...)
+		check(append(append(frame, planeRaw), lo...), want, tensor.F16)
+		join16(want, p, p, nil, layout16)
+		check(append(frame, plane...), want, tensor.F16)
+	}
+}
+
 // FuzzPlaneTiers decodes a plane of any frequencies and any words in 64 lanes, by
 // every tier.
 func FuzzPlaneTiers(f *testing.F) {
@@ -167,6 +210,12 @@ func FuzzPlaneTiers(f *testing.F) {
 			l, dtype = layoutBF16, tensor.BF16
 		}
 		sameFrame(t, lanePlaneFrame(l, coding, make([]byte, n)), 2*n, Context{DType: dtype})
+		for _, mask := range []byte{0x7f, 0xf8} {
+			raw := bytes.Repeat([]byte{byte(more)}, (n+7)/8*(rawBits{mask: mask}).count())
+			frame := append([]byte{methodPlanes, byte(layout16), planeBits, mask}, raw...)
+			frame = append(frame, lanePlaneFrame(l, coding, make([]byte, n))[2:]...)
+			sameFrame(t, frame, 2*n, Context{DType: tensor.F16})
+		}
 		// It has more words than it takes: what is decoded before that is found out
 		// is compared too.
 		var want []byte

@@ -79,6 +79,16 @@ func takeBitAVX512(raw *byte, p *byte, n int, bit int)
 //go:noescape
 func addBitAVX512(raw *byte, p *byte, n int, bit int)
 
+// takeBitAVX2 fills raw with that bit of each of n bytes; n is a multiple of 64.
+//
+//go:noescape
+func takeBitAVX2(raw *byte, p *byte, n int, bit int)
+
+// addBitAVX2 sets that bit of those of n bytes that raw names; n is a multiple of 64.
+//
+//go:noescape
+func addBitAVX2(raw *byte, p *byte, n int, bit int)
+
 // seenAVX512 returns how many of n bytes, a multiple of 128, come before the first 128 of which one is not in set, of 32 bytes.
 //
 //go:noescape

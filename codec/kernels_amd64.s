@@ -5929,6 +5929,119 @@ done:
 	VZEROUPPER
 	RET
 
+// func takeBitAVX2(raw *byte, p *byte, n int, bit int)
+// Requires: AVX, AVX2
+TEXT ·takeBitAVX2(SB), NOSPLIT, $0-32
+	MOVQ  raw+0(FP), AX
+	MOVQ  p+8(FP), DX
+	MOVQ  n+16(FP), BX
+	MOVQ  bit+24(FP), CX
+	MOVQ  $0x00000007, SI
+	SUBQ  CX, SI
+	VMOVQ SI, X15
+
+loop:
+	SUBQ      $0x40, BX
+	JL        done
+	VMOVDQU   (DX), Y0
+	VPSLLW    X15, Y0, Y0
+	VPMOVMSKB Y0, CX
+	MOVL      CX, (AX)
+	VMOVDQU   32(DX), Y0
+	VPSLLW    X15, Y0, Y0
+	VPMOVMSKB Y0, CX
+	MOVL      CX, 4(AX)
+	ADDQ      $0x08, AX
+	ADDQ      $0x40, DX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func addBitAVX2(raw *byte, p *byte, n int, bit int)
+// Requires: AVX, AVX2
+TEXT ·addBitAVX2(SB), NOSPLIT, $0-32
+	MOVQ         raw+0(FP), AX
+	MOVQ         p+8(FP), DX
+	MOVQ         n+16(FP), BX
+	MOVQ         bit+24(FP), CX
+	MOVQ         $0x00000001, SI
+	SHLQ         CL, SI
+	VMOVD        SI, X15
+	VPBROADCASTB X15, Y15
+	VPBROADCASTQ bitOfByte<>+0(SB), Y14
+	VMOVDQU      eighths<>+0(SB), Y13
+
+loop:
+	SUBQ         $0x40, BX
+	JL           done
+	VPBROADCASTD (AX), Y0
+	VPSHUFB      Y13, Y0, Y0
+	VPAND        Y14, Y0, Y0
+	VPCMPEQB     Y14, Y0, Y0
+	VPAND        Y15, Y0, Y0
+	VPOR         (DX), Y0, Y0
+	VMOVDQU      Y0, (DX)
+	VPBROADCASTD 4(AX), Y0
+	VPSHUFB      Y13, Y0, Y0
+	VPAND        Y14, Y0, Y0
+	VPCMPEQB     Y14, Y0, Y0
+	VPAND        Y15, Y0, Y0
+	VPOR         32(DX), Y0, Y0
+	VMOVDQU      Y0, 32(DX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x40, DX
+	JMP          loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA bitOfByte<>+0(SB)/1, $0x01
+DATA bitOfByte<>+1(SB)/1, $0x02
+DATA bitOfByte<>+2(SB)/1, $0x04
+DATA bitOfByte<>+3(SB)/1, $0x08
+DATA bitOfByte<>+4(SB)/1, $0x10
+DATA bitOfByte<>+5(SB)/1, $0x20
+DATA bitOfByte<>+6(SB)/1, $0x40
+DATA bitOfByte<>+7(SB)/1, $0x80
+GLOBL bitOfByte<>(SB), RODATA|NOPTR, $8
+
+DATA eighths<>+0(SB)/1, $0x00
+DATA eighths<>+1(SB)/1, $0x00
+DATA eighths<>+2(SB)/1, $0x00
+DATA eighths<>+3(SB)/1, $0x00
+DATA eighths<>+4(SB)/1, $0x00
+DATA eighths<>+5(SB)/1, $0x00
+DATA eighths<>+6(SB)/1, $0x00
+DATA eighths<>+7(SB)/1, $0x00
+DATA eighths<>+8(SB)/1, $0x01
+DATA eighths<>+9(SB)/1, $0x01
+DATA eighths<>+10(SB)/1, $0x01
+DATA eighths<>+11(SB)/1, $0x01
+DATA eighths<>+12(SB)/1, $0x01
+DATA eighths<>+13(SB)/1, $0x01
+DATA eighths<>+14(SB)/1, $0x01
+DATA eighths<>+15(SB)/1, $0x01
+DATA eighths<>+16(SB)/1, $0x02
+DATA eighths<>+17(SB)/1, $0x02
+DATA eighths<>+18(SB)/1, $0x02
+DATA eighths<>+19(SB)/1, $0x02
+DATA eighths<>+20(SB)/1, $0x02
+DATA eighths<>+21(SB)/1, $0x02
+DATA eighths<>+22(SB)/1, $0x02
+DATA eighths<>+23(SB)/1, $0x02
+DATA eighths<>+24(SB)/1, $0x03
+DATA eighths<>+25(SB)/1, $0x03
+DATA eighths<>+26(SB)/1, $0x03
+DATA eighths<>+27(SB)/1, $0x03
+DATA eighths<>+28(SB)/1, $0x03
+DATA eighths<>+29(SB)/1, $0x03
+DATA eighths<>+30(SB)/1, $0x03
+DATA eighths<>+31(SB)/1, $0x03
+GLOBL eighths<>(SB), RODATA|NOPTR, $32
+
 // func seenAVX512(p *byte, set *byte, n int) (done int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
 TEXT ·seenAVX512(SB), NOSPLIT, $0-32
@@ -5963,16 +6076,6 @@ done:
 	MOVQ AX, done+24(FP)
 	VZEROUPPER
 	RET
-
-DATA bitOfByte<>+0(SB)/1, $0x01
-DATA bitOfByte<>+1(SB)/1, $0x02
-DATA bitOfByte<>+2(SB)/1, $0x04
-DATA bitOfByte<>+3(SB)/1, $0x08
-DATA bitOfByte<>+4(SB)/1, $0x10
-DATA bitOfByte<>+5(SB)/1, $0x20
-DATA bitOfByte<>+6(SB)/1, $0x40
-DATA bitOfByte<>+7(SB)/1, $0x80
-GLOBL bitOfByte<>(SB), RODATA|NOPTR, $8
 
 // func seenAVX2(p *byte, set *byte, n int) (done int)
 // Requires: AVX, AVX2

@@ -95,9 +95,9 @@ func (s *scratch) readLanePlane(p, src []byte, raw rawBits) error {
 	if err != nil {
 		return err
 	}
-	done, added := 0, 0
+	done, added := 0, 0 // added: bytes that have the first of raw's bits
 	switch few := fewFast(lanes) && d.few.set(&f, false); {
-	case few && !d.few.wide && raw.count() > 0 && raw.count() <= fewRaw:
+	case few && !d.few.wide && raw.count() > 0:
 		done, src = decodeFewRawFast(d, p, src, raw)
 		added = done
 	case few:
@@ -109,14 +109,14 @@ func (s *scratch) readLanePlane(p, src []byte, raw rawBits) error {
 	if err := d.closePlane(p[done:], src, lanes, &f); err != nil {
 		return err
 	}
-	raw.addTo(p, added)
+	raw.addTo(p, 0, added)
 	return nil
 }
 
-// readJoined fills dst from body where its planes, of layoutBF16 or layout16, are one
-// in lanes, of few values, of layout16 without the signs, and one of the other bytes
-// as they are: the first is not written down then, but as part of the elements. It
-// returns false where body is something else, or corrupt, or no kernel does it.
+// readJoined fills dst from body where the first plane, of layoutBF16 or layout16, is
+// in lanes, of few values, of layout16 without the signs: it is not written down
+// then, but as part of the elements. It returns false where body is something else,
+// or corrupt, or no kernel does it.
 func (s *scratch) readJoined(dst, body []byte, l layout) (bool, error) {
 	n := len(dst) / 2
 	if !fewFast(lanesFor(n)) || len(body) < 2 {
@@ -135,23 +135,31 @@ func (s *scratch) readJoined(dst, body []byte, l layout) (bool, error) {
 	if body[0] != planeLanes {
 		return false, nil
 	}
-	coded, raw, err := cut(body[1:])
-	if err != nil || len(raw) != 1+n || raw[0] != planeRaw {
+	coded, rest, err := cut(body[1:])
+	if err != nil {
 		return false, nil
 	}
 	d := &s.deltas().dec
-	f, src, err := d.openPlane(coded, maxLanes)
-	if err != nil || !d.few.set(&f, f16) || d.few.wide != f16 || f16 && f.last() > 0x7f {
+	open := func() (src []byte, f freqs, ok bool) {
+		f, src, err := d.openPlane(coded, maxLanes)
+		ok = err == nil && d.few.set(&f, f16) && d.few.wide == f16 && !(f16 && f.last() > 0x7f)
+		return src, f, ok
+	}
+	if _, _, ok := open(); !ok {
 		return false, nil
 	}
-	lo := raw[1:]
+	lo, rest, err := s.readPlane(s.planesOf(n), rest)
+	if err != nil || len(rest) != 0 {
+		return false, nil
+	}
+	src, f, _ := open() // again, as the other plane may have its own tables
 	done := 0
 	if f16 {
 		done, src = decodeFewF16Fast(d, dst, signs.bits, lo, src)
 	} else {
 		done, src = decodeFewBF16Fast(d, dst, lo, src)
 	}
-	hi := s.planesOf(n - done)
+	hi := s.sampleOf(n - done)
 	if err := d.closePlane(hi, src, maxLanes, &f); err != nil {
 		return true, err
 	}

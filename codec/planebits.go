@@ -135,12 +135,16 @@ func readRaw(src []byte, n int) (r rawBits, rest []byte, err error) {
 	return r, src[size:], nil
 }
 
-// addTo adds to the bytes of p from the at'th on, a multiple of 8, what r has for
-// them.
-func (r rawBits) addTo(p []byte, at int) {
+// addTo adds what r has for them to the bytes of p: of its first fewRaw bits to those
+// from first on, a multiple of 8, of the others from at on.
+func (r rawBits) addTo(p []byte, at, first int) {
 	raw := r.bits
-	for other := ^r.mask; other != 0; other &= other - 1 {
-		addBit(p[at:], raw[at/8:r.each], uint(bits.TrailingZeros8(other)))
+	for i, other := 0, ^r.mask; other != 0; i, other = i+1, other&(other-1) {
+		from := at
+		if i < fewRaw {
+			from = first
+		}
+		addBit(p[from:], raw[from/8:r.each], uint(bits.TrailingZeros8(other)))
 		raw = raw[r.each:]
 	}
 }
@@ -166,7 +170,7 @@ func (s *scratch) readBitsPlane(p, src []byte) (rest []byte, err error) {
 		return nil, err
 	}
 	copy(p, plane)
-	raw.addTo(p, 0)
+	raw.addTo(p, 0, 0)
 	return rest, nil
 }
 

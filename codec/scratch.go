@@ -59,3 +59,8 @@ func (s *scratch) planesOf(size int) []byte {
 	s.planes = slices.Grow(s.planes[:0], size)[:size]
 	return s.planes
 }
+
+func (s *scratch) sampleOf(size int) []byte {
+	s.sample = slices.Grow(s.sample[:0], size)[:size]
+	return s.sample
+}

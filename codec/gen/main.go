@@ -29,6 +29,7 @@ func main() {
 	few512(fewKind{name: "decodeFewWideAVX512", wide: true})
 	few512(fewKind{name: "decodeFewF16AVX512", wide: true, joined: true})
 	bit512()
+	bit256()
 	seen512()
 	seen256()
 	encodeSteps512("encode16AVX512", 16)
