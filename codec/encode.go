@@ -13,9 +13,9 @@ import (
 // Leaf has at most [MaxLeaf] bytes, as they are in the tensor at c.Offset:
 // little-endian elements, the first and last perhaps in part.
 //
-// Leaf and bases must not lie in what dst has room for. It returns dst as it was, and
-// ErrIncompressible, if no encoding is smaller than leaf. Equal leaf and context give equal bytes within a release, on any
-// CPU and in any number of goroutines.
+// Leaf and bases must not lie in what dst has room for. It returns dst as it was,
+// and ErrIncompressible, if no encoding is smaller than leaf. Equal leaf and context
+// give equal bytes within a release, on any CPU and in any number of goroutines.
 //
 // A delta of numbers is their difference in the order of the numbers, coded by
 // how large it should be: see delta.go. What is not numbers is coded as BitX
@@ -27,9 +27,8 @@ func Encode(dst, leaf []byte, c Context) ([]byte, error) {
 	}
 	s := scratches.Get().(*scratch)
 	defer s.release()
-	own := s.lend(dst)
+	defer s.giveBack(dst, s.lend(dst))
 	s.find(leaf, &c, false)
-	defer s.giveBack(dst, own)
 	if s.size+1 >= len(leaf) {
 		return dst, ErrIncompressible
 	}
