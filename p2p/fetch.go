@@ -389,7 +389,7 @@ func (f *fetch) ended(ctx context.Context, e news) {
 		f.s.Drop(m.id, e.err)
 	case errors.Is(e.err, errStalled) || fails > maxFails:
 		f.s.log.Debug("peer left out", "peer", m.id, "err", e.err)
-		f.s.stalled(m.id)
+		f.s.stalled(m)
 	}
 	for _, w := range slices.Backward(left) {
 		w.asks(m)

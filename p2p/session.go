@@ -33,6 +33,7 @@ const (
 	askTime      = 10 * time.Second
 	lookupTime   = 10 * time.Second
 	maxStalls    = 2               // of a peer; it is asked last after one, and then no more
+	makesUp      = 64 << 20        // bytes that a peer sent since it stalled: that is forgotten
 	reachTime    = 5 * time.Second // to dial a provider: popular CIDs collect dead ones
 	firstPeers   = 5 * time.Second // a host that just started may take to know anyone
 	lookAgain    = 5 * time.Second // doubled up to lookRarely
@@ -64,13 +65,13 @@ type Session struct {
 	changed chan struct{} // closed, and made anew, when anything below changes
 	members map[peer.ID]*member
 	dropped map[peer.ID]error
-	stalls  map[peer.ID]int // how often each stalled
-	asking  int             // peers asked whether they have the root, no answer yet
-	greeted bool            // the peers connected at the start were all asked
-	rounds  int             // look-ups finished
-	began   time.Time       // when the last finished look-up began
-	open    int64           // bytes asked for and not yet handed on
-	starved bool            // a fetch waits for room
+	stalls  map[peer.ID]stalls
+	asking  int       // peers asked whether they have the root, no answer yet
+	greeted bool      // the peers connected at the start were all asked
+	rounds  int       // look-ups finished
+	began   time.Time // when the last finished look-up began
+	open    int64     // bytes asked for and not yet handed on
+	starved bool      // a fetch waits for room
 	fetched int64
 	sources map[peer.ID]int64
 
@@ -119,7 +120,7 @@ func (h *Host) WithSession(ctx context.Context, root cid.Cid, fn func(context.Co
 		changed: make(chan struct{}),
 		members: map[peer.ID]*member{},
 		dropped: map[peer.ID]error{},
-		stalls:  map[peer.ID]int{},
+		stalls:  map[peer.ID]stalls{},
 		sources: map[peer.ID]int64{},
 
 		hailed: make(chan struct{}, 1), bell: make(chan struct{}, 1),
@@ -192,7 +193,7 @@ func (s *Session) watch(ctx context.Context, sub event.Subscription) {
 func (s *Session) ask(ctx context.Context, p peer.ID, provider bool) {
 	s.mu.Lock()
 	m := s.members[p]
-	if s.dropped[p] != nil || s.stalls[p] >= maxStalls || (m != nil && (m.has.Load() || !provider)) {
+	if s.dropped[p] != nil || s.stalls[p].times >= maxStalls || (m != nil && (m.has.Load() || !provider)) {
 		s.mu.Unlock()
 		return
 	}
@@ -246,7 +247,7 @@ func (s *Session) join(p peer.ID, has bool) {
 	if s.dropped[p] != nil {
 		return
 	}
-	if s.stalls[p] > 0 {
+	if s.stalls[p].times > 0 {
 		has = false // it answers, but may stall again: asked when nobody else is left
 	}
 	if m := s.members[p]; m != nil {
@@ -296,13 +297,29 @@ func (s *Session) remove(p peer.ID) {
 	s.crowd++
 }
 
-// stalled makes p leave. It is asked again with the next look-up, and may come
-// back if it answers.
-func (s *Session) stalled(p peer.ID) {
+// stalls is how often a peer stalled without making up for it, and how much it had
+// sent when it last did.
+type stalls struct {
+	times int
+	after int64
+}
+
+// stalled makes m leave, whose other calls may have stalled with this one. It is
+// asked again with the next look-up, and may come back if it answers. In a fetch of
+// hours a network fails more than once.
+func (s *Session) stalled(m *member) {
 	s.mu.Lock()
-	s.stalls[p]++
-	s.mu.Unlock()
-	s.leave(p)
+	defer s.mu.Unlock()
+	if s.members[m.id] != m {
+		return
+	}
+	was, sent := s.stalls[m.id], s.sources[m.id]
+	if sent-was.after >= makesUp {
+		was.times = 0
+	}
+	s.stalls[m.id] = stalls{was.times + 1, sent}
+	s.remove(m.id)
+	s.touch()
 }
 
 // Drop ends dealing with p, which lied, closes its connections, and gives its

@@ -155,6 +155,49 @@ func TestOnlyPeerStalls(t *testing.T) {
 	})
 }
 
+// A network that fails now and then, for longer than a stall, does not end a long
+// fetch from one peer.
+func TestStallsAreMadeUpFor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("moves 230 MiB")
+	}
+	const size, often = 1 << 20, 72 // chunks between stalls
+	bubble(t, 10*time.Millisecond, 1000, func(t *testing.T, n *simulated) {
+		lib := newLibrary()
+		root, r := lib.model(t, 1, 3*often+16, size)
+		a, b := n.host(t, lib), n.host(t, nil)
+		connect(t, b, a)
+		stall := func() {
+			silent := make(chan struct{})
+			lib.mu.Lock()
+			lib.stall = silent
+			lib.mu.Unlock()
+			time.AfterFunc(2*stallTime, func() {
+				lib.mu.Lock()
+				lib.stall = nil
+				lib.mu.Unlock()
+				close(silent)
+			})
+		}
+		stalls, got := 0, 0
+		err := b.WithSession(limited(t, 10*time.Minute), root, func(ctx context.Context, s *Session) error {
+			for _, err := range s.Chunks(ctx, ranges(r)) {
+				if err != nil {
+					return err
+				}
+				if got++; got%often == 0 {
+					stall()
+					stalls++
+				}
+			}
+			return nil
+		})
+		if err != nil || got != len(r.Entries) || stalls <= maxStalls {
+			t.Errorf("%d of %d chunks, %d stalls: %v", got, len(r.Entries), stalls, err)
+		}
+	})
+}
+
 // Streams outlive sessions, and are closed when nobody used them for a while.
 func TestStreamsIdle(t *testing.T) {
 	bubble(t, 10*time.Millisecond, 1000, func(t *testing.T, n *simulated) {
