@@ -1,6 +1,9 @@
 package codec
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // What there is little of, and no time to make a table for, is coded bit by bit
 // by an adaptive binary range coder (Martin, 1979; with LZMA's carry), each bit
@@ -33,12 +36,9 @@ func (m *model) learn(bit uint32) {
 	if m.seen < mostSeen {
 		m.seen++
 	}
-	p := uint32(m.p)
-	if bit == 0 {
-		p += (1<<16 - p) * share >> 16
-	} else {
-		p -= p * share >> 16
-	}
+	p, zero := uint32(m.p), bit-1 // all ones for 0
+	d := (p ^ zero - zero + zero&(1<<16)) * share >> 16
+	p += d ^ ^zero + bit
 	m.p = uint16(min(max(p, leastP), 1<<16-leastP))
 }
 
@@ -53,70 +53,84 @@ func (m *model) odds() uint32 {
 // An adaptiveEncoder appends to dst. It may write bytes that a carry changes, but
 // none before the first it wrote.
 type adaptiveEncoder struct {
-	dst     []byte
-	low     uint64
-	size    uint32
-	cache   byte
-	pending int // bytes of the cache and of 0xff behind it
+	dst []byte
+	arc arc
 }
 
+// An arc is the numbers that may become of what was encoded, but for what dst has of
+// them: from low on, size of them, of which the next decision leaves a part. Low has
+// 32 bits, above them pending bits to be written, and above those perhaps a carry.
+type arc struct {
+	low     uint64
+	size    uint32
+	pending uint32
+}
+
+// mostPending is from how many bits on they are written.
+const mostPending = 16
+
 func (e *adaptiveEncoder) reset(dst []byte) {
-	*e = adaptiveEncoder{dst: dst, size: 1<<32 - 1}
+	*e = adaptiveEncoder{dst: dst, arc: arc{size: 1<<32 - 1}}
+}
+
+// take returns the part of a for bit, where 0 has probability p. What is taken is as
+// good as random, so that there are no branches.
+func (a arc) take(p, bit uint32) arc {
+	unit, one := a.size>>16, -bit
+	a.low += uint64(unit * p & one)
+	return arc{a.low, a.size&one + unit*(p^one+bit), a.pending}.widen()
+}
+
+// widen makes a eight bits larger, with as many more pending, if it became small.
+func (a arc) widen() arc {
+	n := uint32((uint64(a.size)-1<<24)>>60) & 8
+	return arc{a.low << n, a.size << n, a.pending + n}
 }
 
 func (e *adaptiveEncoder) bit(m *model, bit uint32) {
-	bound := e.size >> 16 * m.odds()
-	if bit == 0 {
-		e.size = bound
-	} else {
-		e.low += uint64(bound)
-		e.size -= bound
-	}
+	e.put(e.arc.take(m.odds(), bit))
 	m.learn(bit)
-	for e.size < 1<<24 {
-		e.shift()
-		e.size <<= 8
+}
+
+// put sets arc to a.
+func (e *adaptiveEncoder) put(a arc) {
+	e.arc = e.settle(a)
+}
+
+// settle returns a as the next decision needs it.
+func (e *adaptiveEncoder) settle(a arc) arc {
+	if a.size < 1<<24 || a.pending >= mostPending {
+		return e.flush(a)
 	}
+	return a
+}
+
+// flush writes what is pending of a. A probability of 2^-11 at least moves it by less
+// than two bytes.
+func (e *adaptiveEncoder) flush(a arc) arc {
+	a = a.widen()
+	x := uint32(a.low >> 32)
+	if x>>a.pending != 0 {
+		for i := len(e.dst) - 1; ; i-- {
+			if e.dst[i]++; e.dst[i] != 0 {
+				break
+			}
+		}
+	}
+	n := len(e.dst) + int(a.pending>>3)
+	e.dst = binary.BigEndian.AppendUint32(e.dst, x<<(32-a.pending))[:n]
+	return arc{low: a.low & (1<<32 - 1), size: a.size}
 }
 
 // raw writes the low n bits of x, at even odds.
 func (e *adaptiveEncoder) raw(x uint32, n int) {
-	if n == 0 {
-		return
-	}
+	a := e.arc
 	for n--; n >= 0; n-- {
-		e.size >>= 1
-		if x>>n&1 != 0 {
-			e.low += uint64(e.size)
-		}
-		if e.size < 1<<24 {
-			e.shift()
-			e.size <<= 8
-		}
+		a.size >>= 1
+		a.low += uint64(a.size & -(x >> n & 1))
+		a = e.settle(a.widen())
 	}
-}
-
-func (e *adaptiveEncoder) shift() {
-	if e.pending == 1 && e.low < 0xff<<24 { // nearly always
-		e.dst = append(e.dst, e.cache)
-		e.cache = byte(e.low >> 24)
-		e.low = e.low << 8 & (1<<32 - 1)
-		return
-	}
-	if e.low < 0xff<<24 || e.low >= 1<<32 || e.pending == 0 {
-		carry := byte(e.low >> 32)
-		for i := range e.pending {
-			if i == 0 {
-				e.dst = append(e.dst, e.cache+carry)
-			} else {
-				e.dst = append(e.dst, 0xff+carry)
-			}
-		}
-		e.pending = 0
-		e.cache = byte(e.low >> 24)
-	}
-	e.pending++
-	e.low = e.low << 8 & (1<<32 - 1)
+	e.arc = a
 }
 
 // mostZeros is how many zeros a decoder reads past the end.
@@ -126,16 +140,16 @@ const mostZeros = 4
 // reads past the end, are left out.
 func (e *adaptiveEncoder) end(from int) []byte {
 	// Any number in [low, low+size) will do: the one with most zeros.
+	a := e.arc
 	for n := uint(31); ; n-- {
-		x := (e.low + 1<<n - 1) >> n << n
-		if x < e.low+uint64(e.size) {
-			e.low = x
+		x := (a.low + 1<<n - 1) >> n << n
+		if x < a.low+uint64(a.size) {
+			a.low = x
 			break
 		}
 	}
-	for range 5 {
-		e.shift()
-	}
+	a = e.flush(arc{a.low, 1 << 24, a.pending})
+	e.dst = binary.BigEndian.AppendUint32(e.dst, uint32(a.low))
 	for n := 0; n < mostZeros && len(e.dst) > from && e.dst[len(e.dst)-1] == 0; n++ {
 		e.dst = e.dst[:len(e.dst)-1]
 	}
@@ -215,44 +229,30 @@ type intModel struct {
 	top    [33]model
 }
 
-// int is bit and raw, written out: much of the time of tables and shifts is here.
+// int is bit and raw, with the arc in registers: much of the time of tables and
+// shifts is here.
 func (e *adaptiveEncoder) int(m *intModel, x uint32) {
 	n := bits.Len64(uint64(x)+1) - 1
-	size, low := e.size, e.low
+	a := e.arc
 	for i := range n {
 		l := &m.length[i]
-		bound := size >> 16 * l.odds()
-		low, size = low+uint64(bound), size-bound
+		a = e.settle(a.take(l.odds(), 1))
 		l.learn(1)
-		for size < 1<<24 {
-			low, size = e.shiftOf(low), size<<8
-		}
 	}
 	if n < 32 {
 		l := &m.length[n]
-		size = size >> 16 * l.odds()
+		a = e.settle(a.take(l.odds(), 0))
 		l.learn(0)
-		if size < 1<<24 { // a model of 2^-11 at least moves less than two bytes
-			low, size = e.shiftOf(low), size<<8
-			if size < 1<<24 {
-				low, size = e.shiftOf(low), size<<8
-			}
-		}
 	}
-	e.size, e.low = size, low
-	if n == 0 {
-		return
+	if n > 0 {
+		top, bit := &m.top[n], (x+1)>>(n-1)&1
+		a = e.settle(a.take(top.odds(), bit))
+		top.learn(bit)
 	}
-	rest := x + 1 - 1<<n
-	e.bit(&m.top[n], rest>>(n-1)&1)
-	e.raw(rest, n-1)
-}
-
-// shiftOf is shift where low is not e's.
-func (e *adaptiveEncoder) shiftOf(low uint64) uint64 {
-	e.low = low
-	e.shift()
-	return e.low
+	e.arc = a
+	if n > 1 {
+		e.raw(x+1, n-1)
+	}
 }
 
 // int reads what int wrote.

@@ -39,24 +39,30 @@ func bytesOf[T any](s []T) *byte { return (*byte)(unsafe.Pointer(unsafe.SliceDat
 const spare = 512
 
 // encodeRoundsFast encodes whole rounds, words below e.words[p], and returns
-// where they begin, and false if it did nothing.
-func encodeRoundsFast[Z step](e *laneEncoder, ctx, symbols []uint8, z []Z, lanes, p int) (bool, int) {
+// where they begin, and false if it did nothing. They will be copied to out, which
+// may be too small.
+func encodeRoundsFast[Z step](e *laneEncoder, ctx, symbols []uint8, z []Z, lanes, p int, out []byte) (bool, int) {
 	if use == portable || lanes < 16 {
 		return false, p
 	}
 	if len(z) == 0 {
 		return true, p
 	}
-	kernel := encode16AVX512
-	switch wide := unsafe.Sizeof(z[0]) == 4; {
-	case wide && use == avx2:
-		kernel = encode32AVX2
-	case wide:
-		kernel = encode32AVX512
-	case use == avx2:
-		kernel = encode16AVX2
+	wide := unsafe.Sizeof(z[0]) == 4
+	written := 0
+	if use == avx2 {
+		kernel := encode16AVX2
+		if wide {
+			kernel = encode32AVX2
+		}
+		written = kernel((*byte)(unsafe.Pointer(e)), bytesOf(ctx), bytesOf(symbols), bytesOf(z), bytesOf(e.words), p, len(z)/lanes, lanes)
+	} else {
+		kernel := encode16AVX512
+		if wide {
+			kernel = encode32AVX512
+		}
+		written = kernel((*byte)(unsafe.Pointer(e)), bytesOf(ctx), bytesOf(symbols), bytesOf(z), bytesOf(e.words), p, len(z)/lanes, lanes, bytesOf(out))
 	}
-	written := kernel((*byte)(unsafe.Pointer(e)), bytesOf(ctx), bytesOf(symbols), bytesOf(z), bytesOf(e.words), p, len(z)/lanes, lanes)
 	return true, p - written/2
 }
 

@@ -2,7 +2,7 @@
 
 package codec
 
-func encodeRoundsFast[Z step](_ *laneEncoder, _, _ []uint8, _ []Z, _, p int) (bool, int) {
+func encodeRoundsFast[Z step](_ *laneEncoder, _, _ []uint8, _ []Z, _, p int, _ []byte) (bool, int) {
 	return false, p
 }
 

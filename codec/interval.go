@@ -87,11 +87,26 @@ func joinAt(in []interval, i int) []interval {
 	return in
 }
 
+// joinFree makes the joins that cost nothing, the first of all first: many are of
+// symbols that hardly ever come.
+func joinFree(in []interval) []interval {
+	for i := 0; i+1 < len(in); {
+		if in[i].join == 0 {
+			in = joinAt(in, i)
+			i = max(i-1, 0)
+		} else {
+			i++
+		}
+	}
+	return in
+}
+
 // fit makes the symbols of table t, with frequencies as h counts fine symbols. Of
 // those below sampled only some were counted: any may come.
 func (st *stepTables) fit(t int, h *[maxSymbols]uint32, sampled int) {
 	in := intervals(st.intervals[:0], h)
 	st.intervals = in
+	in = joinFree(in)
 	for len(in) > 1 {
 		least := uint64(never)
 		for i := range in[:len(in)-1] {

@@ -99,15 +99,15 @@ func seenAVX512(p *byte, set *byte, n int) (done int)
 //go:noescape
 func seenAVX2(p *byte, set *byte, n int) (done int)
 
-// encode16AVX512 encodes rounds whole rounds, at least one, the last first, words before words[at], and returns the bytes written.
+// encode16AVX512 encodes rounds whole rounds, at least one, the last first, words before words[at], and returns the bytes written. It asks for as much from out on, which it does not change.
 //
 //go:noescape
-func encode16AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+func encode16AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int, out *byte) (written int)
 
-// encode32AVX512 encodes rounds whole rounds, at least one, the last first, words before words[at], and returns the bytes written.
+// encode32AVX512 encodes rounds whole rounds, at least one, the last first, words before words[at], and returns the bytes written. It asks for as much from out on, which it does not change.
 //
 //go:noescape
-func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
+func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int, out *byte) (written int)
 
 // encodeBytesAVX512 encodes rounds whole rounds, the last first, words before words[at], and returns the bytes written.
 //

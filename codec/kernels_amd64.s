@@ -6152,9 +6152,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func encode16AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, CMOV, POPCNT
-TEXT ·encode16AVX512(SB), NOSPLIT, $0-72
+// func encode16AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int, out *byte) (written int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, CMOV, MMX+, POPCNT
+TEXT ·encode16AVX512(SB), NOSPLIT, $0-80
 	MOVQ         e+0(FP), AX
 	MOVQ         ctx+8(FP), CX
 	MOVQ         symbols+16(FP), DX
@@ -6171,6 +6171,8 @@ TEXT ·encode16AVX512(SB), NOSPLIT, $0-72
 	MOVQ         rounds+48(FP), R10
 	MOVQ         lanes+56(FP), R11
 	MOVQ         SI, R12
+	MOVQ         out+64(FP), R13
+	ADDQ         SI, R13
 	MOVQ         R10, R8
 	SUBQ         $0x01, R8
 	IMULQ        R11, R8
@@ -6276,7 +6278,7 @@ round64:
 	VPSUBW           Z3, Z3, K3, Z3
 	VPCOMPRESSW.Z    Z0, K4, Z24
 	VMOVDQU64        9536(AX), Z11
-	KMOVD            K4, R14
+	KMOVD            K4, R15
 	VPSHRDVW         Z9, Z26, Z28
 	VMOVDQU64        9024(AX), Z26
 	VPERMB           8512(AX), Z18, Z5
@@ -6285,28 +6287,28 @@ round64:
 	POPCNTL          R11, R11
 	VPSHLDVW         Z10, Z1, Z3
 	VMOVDQU64        9152(AX), Z6
-	BZHIL            R11, DI, R13
+	BZHIL            R11, DI, R14
 	NEGQ             R11
 	VPSHLDVW         Z10, Z25, Z1
 	VCVTDQ2PS        Z22, Z22
 	VCVTDQ2PS        Z23, Z23
-	POPCNTL          R14, R14
+	POPCNTL          R15, R15
 	VMOVDQU64        9408(AX), Z25
-	KMOVD            R13, K3
+	KMOVD            R14, K3
 	VPSHLDVW         Z9, Z0, Z2
 	VMOVDQU64        9280(AX), Z14
-	BZHIL            R14, DI, R13
+	BZHIL            R15, DI, R14
 	LEAQ             (SI)(R11*2), R11
-	NEGQ             R14
+	NEGQ             R15
 	VPSHLDVW         Z9, Z28, Z0
 	VPUNPCKLWD       Z3, Z1, Z28
 	VPUNPCKHWD       Z3, Z1, Z15
 	VMOVDQU64        unpackedWords1<>+0(SB), Z3
-	KMOVD            R13, K4
-	LEAQ             (R11)(R14*2), R13
+	KMOVD            R14, K4
+	LEAQ             (R11)(R15*2), R14
 	VPCMPUB          $0x05, Z5, Z21, K5
 	VMOVDQU64        8768(AX), Z5
-	MOVQ             R13, SI
+	MOVQ             R14, SI
 	VPUNPCKLWD       Z2, Z0, Z16
 	VPUNPCKHWD       Z2, Z0, Z17
 	VMOVDQU64        unpackedWords1<>+0(SB), Z2
@@ -6315,7 +6317,7 @@ round64:
 	VCVTDQ2PS.RU_SAE Z28, Z27
 	VCVTDQ2PS.RU_SAE Z15, Z28
 	VMOVDQU64        8896(AX), Z15
-	VMOVDQU16        Z24, K4, (R13)
+	VMOVDQU16        Z24, K4, (R14)
 	VPERMT2B         9088(AX), Z4, Z26
 	VCVTDQ2PS.RU_SAE Z16, Z24
 	VCVTDQ2PS.RU_SAE Z17, Z16
@@ -6390,8 +6392,11 @@ round64:
 	VMOVDQA64        Z18, Z4
 
 next64:
-	KORTESTD K2, K2
-	JNE      borrow64
+	MOVQ       R13, R11
+	SUBQ       SI, R11
+	PREFETCHT0 (R11)
+	KORTESTD   K2, K2
+	JNE        borrow64
 
 borrowed64:
 	SUBQ    $0x00000080, BX
@@ -6434,7 +6439,7 @@ more64:
 	VPCOMPRESSW.Z    Z1, K3, Z17
 	VMOVDQU16        Z3, K3, Z1
 	VPSUBW           Z3, Z3, K3, Z3
-	KMOVD            K4, R14
+	KMOVD            K4, R15
 	VPSHLDVW         Z19, Z1, Z3
 	VPSHRDVW         Z24, Z12, Z23
 	VPERMB           8512(AX), Z18, Z24
@@ -6445,27 +6450,27 @@ more64:
 	VPSHLDVW         Z19, Z26, Z1
 	VPCOMPRESSW.Z    Z0, K4, Z19
 	VMOVDQU16        Z2, K4, Z0
-	BZHIL            R11, DI, R13
+	BZHIL            R11, DI, R14
 	NEGQ             R11
-	POPCNTL          R14, R14
+	POPCNTL          R15, R15
 	VPSUBW           Z2, Z2, K4, Z2
 	VMOVDQU64        9024(AX), Z26
 	LEAQ             (SI)(R11*2), SI
-	BZHIL            R14, DI, R11
-	NEGQ             R14
-	KMOVD            R13, K4
+	BZHIL            R15, DI, R11
+	NEGQ             R15
+	KMOVD            R14, K4
 	VPSHLDVW         Z20, Z0, Z2
 	VCVTDQ2PS        Z11, Z11
 	VCVTDQ2PS        Z15, Z15
 	KMOVD            R11, K5
-	LEAQ             (SI)(R14*2), R11
+	LEAQ             (SI)(R15*2), R11
 	VPCMPUB          $0x05, Z24, Z21, K6
 	VMOVDQU64        9152(AX), Z24
 	VPCMPUW          $0x05, Z5, Z2, K7
 	VPERMT2B         9600(AX), Z4, Z6
 	VPSRLW           $0x04, Z10, Z5
 	VPSHLDVW         Z20, Z23, Z0
-	KMOVD            K3, R13
+	KMOVD            K3, R14
 	VMOVDQU64        9408(AX), Z20
 	VMOVDQU16        Z17, K4, (SI)
 	VPSHRDVW         Z10, Z25, Z27
@@ -6478,32 +6483,32 @@ more64:
 	VPERMT2B         9088(AX), Z4, Z26
 	VPSRLW           $0x04, Z9, Z17
 	VPADDB           repeated02020202<>+0(SB), Z18, K6, Z18
-	POPCNTL          R13, R13
+	POPCNTL          R14, R14
 	VMOVDQU16        Z19, K5, (R11)
 	VPERMB           8576(AX), Z18, Z19
-	KMOVD            K7, R14
-	BZHIL            R13, DI, SI
-	NEGQ             R13
+	KMOVD            K7, R15
+	BZHIL            R14, DI, SI
+	NEGQ             R14
 	VPSHLDVW         Z10, Z1, Z3
 	VPERMT2B         9216(AX), Z4, Z24
 	KMOVD            SI, K3
-	LEAQ             (R11)(R13*2), SI
+	LEAQ             (R11)(R14*2), SI
 	VPSHLDVW         Z10, Z27, Z1
 	VMOVDQU64        8896(AX), Z27
 	VPSRLW           $0x08, Z10, Z10
 	VPERMT2B         9472(AX), Z4, Z20
 	VPTESTMB         Z6, Z6, K1
-	POPCNTL          R14, R14
+	POPCNTL          R15, R15
 	VPERMT2B         9344(AX), Z4, Z25
 	VPCMPUB          $0x05, Z19, Z21, K4
 	VPCOMPRESSW.Z    Z0, K7, Z19
 	VMOVDQU16        Z2, K7, Z0
-	BZHIL            R14, DI, R11
-	NEGQ             R14
+	BZHIL            R15, DI, R11
+	NEGQ             R15
 	VMOVDQU16        Z23, K3, (SI)
 	VPSUBW           Z2, Z2, K7, Z2
 	KMOVD            R11, K3
-	LEAQ             (SI)(R14*2), R11
+	LEAQ             (SI)(R15*2), R11
 	VPSHLDVW         Z9, Z0, Z2
 	VPUNPCKLWD       Z3, Z1, Z23
 	VPERMT2B         8832(AX), Z4, Z12
@@ -7168,7 +7173,7 @@ finish:
 	VPERMI2W  Z3, Z1, Z12
 	VMOVDQU64 Z12, 192(AX)
 	SUBQ      SI, R12
-	MOVQ      R12, written+64(FP)
+	MOVQ      R12, written+72(FP)
 	VZEROUPPER
 	RET
 
@@ -7634,9 +7639,9 @@ DATA unpackedWords1<>+62(SB)/1, $0x3f
 DATA unpackedWords1<>+63(SB)/1, $0x00
 GLOBL unpackedWords1<>(SB), RODATA|NOPTR, $64
 
-// func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int) (written int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, CMOV, POPCNT
-TEXT ·encode32AVX512(SB), NOSPLIT, $0-72
+// func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at int, rounds int, lanes int, out *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512_VBMI2, BMI2, CMOV, MMX+, POPCNT
+TEXT ·encode32AVX512(SB), NOSPLIT, $8-80
 	MOVQ         e+0(FP), AX
 	MOVQ         ctx+8(FP), CX
 	MOVQ         symbols+16(FP), DX
@@ -7653,6 +7658,8 @@ TEXT ·encode32AVX512(SB), NOSPLIT, $0-72
 	MOVQ         rounds+48(FP), R10
 	MOVQ         lanes+56(FP), R11
 	MOVQ         SI, R12
+	MOVQ         out+64(FP), R13
+	ADDQ         SI, R13
 	MOVQ         R10, R8
 	SUBQ         $0x01, R8
 	IMULQ        R11, R8
@@ -7756,7 +7763,7 @@ round64:
 	VPSUBW           Z3, Z3, K3, Z3
 	VPCOMPRESSW.Z    Z0, K4, Z28
 	VMOVDQU16        Z2, K4, Z0
-	KMOVD            K4, R14
+	KMOVD            K4, R15
 	VPADDD           (BX), Z27, Z27
 	VPERMB           8512(AX), Z18, Z5
 	VPSUBW           Z2, Z2, K4, Z2
@@ -7764,27 +7771,27 @@ round64:
 	POPCNTL          R11, R11
 	VMOVDQU64        repeated00000001<>+0(SB), Z6
 	VPSHLDVW         Z10, Z1, Z3
-	BZHIL            R11, DI, R13
+	BZHIL            R11, DI, R14
 	NEGQ             R11
 	VPADDD           64(BX), Z6, Z6
 	VCVTDQ2PS        Z24, Z24
-	POPCNTL          R14, R14
-	KMOVD            R13, K3
+	POPCNTL          R15, R15
+	KMOVD            R14, K3
 	VPSRLW           $0x04, Z10, Z15
 	LEAQ             (SI)(R11*2), R11
 	VMOVDQU64        evenWords<>+0(SB), Z11
 	VPERMI2W         Z25, Z21, Z11
-	BZHIL            R14, DI, SI
-	NEGQ             R14
+	BZHIL            R15, DI, SI
+	NEGQ             R15
 	VMOVDQU64        evenWords<>+0(SB), Z21
 	VPERMI2W         Z6, Z27, Z21
 	VPSHLDVW         Z9, Z0, Z2
 	KMOVD            SI, K4
 	VPSRLW           $0x04, Z9, Z14
-	LEAQ             (R11)(R14*2), R13
+	LEAQ             (R11)(R15*2), R14
 	VPCMPUB          $0x05, Z5, Z22, K5
 	VMOVDQU64        unpackedWords0<>+0(SB), Z13
-	MOVQ             R13, SI
+	MOVQ             R14, SI
 	VMOVDQU64        unpackedWords0<>+0(SB), Z12
 	VPSRLW           $0x08, Z10, Z25
 	VPSRLW           $0x08, Z9, Z27
@@ -7793,7 +7800,7 @@ round64:
 	VMOVDQA64        Z11, Z5
 	VPSHRDVW         Z10, Z11, Z5
 	VPERMT2B         9600(AX), Z4, Z26
-	VMOVDQU16        Z28, K4, (R13)
+	VMOVDQU16        Z28, K4, (R14)
 	VMOVDQA64        Z21, Z28
 	VMOVDQU64        9024(AX), Z6
 	VPSHRDVW         Z9, Z21, Z28
@@ -7882,8 +7889,11 @@ round64:
 	VMOVDQA64        Z26, Z11
 
 next64:
-	KORTESTD K2, K2
-	JNE      borrow64
+	MOVQ       R13, R11
+	SUBQ       SI, R11
+	PREFETCHT0 (R11)
+	KORTESTD   K2, K2
+	JNE        borrow64
 
 borrowed64:
 	SUBQ    $0x00000100, BX
@@ -7933,7 +7943,7 @@ second64:
 	VMOVDQU16        Z3, K3, Z1
 	VPSUBW           Z3, Z3, K3, Z3
 	VPADDD           (BX), Z11, Z11
-	KMOVD            K4, R14
+	KMOVD            K4, R15
 	VMOVDQU64        repeated00000001<>+0(SB), Z13
 	VPCOMPRESSW.Z    Z0, K4, Z14
 	VMOVDQU16        Z2, K4, Z0
@@ -7943,21 +7953,21 @@ second64:
 	VMOVDQU64        evenWords<>+0(SB), Z16
 	VPERMI2W         Z24, Z23, Z16
 	VPSHLDVW         Z19, Z1, Z3
-	BZHIL            R11, DI, R13
+	BZHIL            R11, DI, R14
 	NEGQ             R11
 	VPSRLW           $0x04, Z9, Z17
 	VPADDB           repeated01010101<>+0(SB), Z27, Z27
-	POPCNTL          R14, R14
+	POPCNTL          R15, R15
 	LEAQ             (SI)(R11*2), SI
-	KMOVD            R13, K3
+	KMOVD            R14, K3
 	VPSHLDVW         Z20, Z0, Z2
-	BZHIL            R14, DI, R11
-	NEGQ             R14
+	BZHIL            R15, DI, R11
+	NEGQ             R15
 	VPCMPUB          $0x05, Z28, Z27, K4
 	VMOVDQU64        oddWords<>+0(SB), Z28
 	VPERMI2W         Z24, Z23, Z28
 	KMOVD            R11, K5
-	LEAQ             (SI)(R14*2), R11
+	LEAQ             (SI)(R15*2), R11
 	VPSRLW           $0x08, Z10, Z23
 	VMOVDQU64        evenWords<>+0(SB), Z24
 	VPCMPUW          $0x05, Z6, Z3, K6
@@ -7987,7 +7997,7 @@ second64:
 	VMOVDQA64        Z14, Z19
 	VPSHRDVW         Z20, Z14, Z19
 	VPERMB           8576(AX), Z18, Z6
-	KMOVD            K3, R14
+	KMOVD            K3, R15
 	VMOVDQU64        9024(AX), Z14
 	VPSHLDVW         Z20, Z19, Z0
 	VPSHRDVW         Z9, Z24, Z11
@@ -7997,23 +8007,23 @@ second64:
 	POPCNTL          SI, SI
 	VMOVDQU64        9408(AX), Z24
 	VPSUBW           Z3, Z3, K6, Z3
-	POPCNTL          R14, R14
+	POPCNTL          R15, R15
 	VPERMT2B         9088(AX), Z4, Z14
-	BZHIL            SI, DI, R13
+	BZHIL            SI, DI, R14
 	NEGQ             SI
 	VPERMT2B         9216(AX), Z4, Z20
-	BZHIL            R14, DI, R15
-	KMOVD            R13, K4
+	BZHIL            R15, DI, BP
+	KMOVD            R14, K4
 	LEAQ             (R11)(SI*2), R11
-	NEGQ             R14
+	NEGQ             R15
 	VPSHLDVW         Z10, Z1, Z3
 	VPSHLDVW         Z10, Z13, Z1
 	VMOVDQU64        9280(AX), Z10
-	KMOVD            R15, K5
-	LEAQ             (R11)(R14*2), R13
+	KMOVD            BP, K5
+	LEAQ             (R11)(R15*2), R14
 	VPCOMPRESSW.Z    Z0, K3, Z13
 	VMOVDQU16        Z2, K3, Z0
-	MOVQ             R13, SI
+	MOVQ             R14, SI
 	VPSUBW           Z2, Z2, K3, Z2
 	VPCMPUB          $0x05, Z6, Z27, K3
 	VMOVDQU64        8768(AX), Z6
@@ -8033,7 +8043,7 @@ second64:
 	VDIVPS.RZ_SAE    Z21, Z9, Z21
 	VPUNPCKLWD       Z2, Z0, Z9
 	VPERMT2B         8832(AX), Z4, Z6
-	VMOVDQU16        Z13, K5, (R13)
+	VMOVDQU16        Z13, K5, (R14)
 	VPUNPCKHWD       Z2, Z0, Z13
 	VCVTDQ2PS.RU_SAE Z9, Z9
 	VDIVPS.RZ_SAE    Z22, Z19, Z19
@@ -8125,23 +8135,23 @@ third64:
 	VMOVDQU16     Z3, K3, Z1
 	VPSUBW        Z3, Z3, K3, Z3
 	VMOVDQU64     oddWords<>+0(SB), Z21
-	KMOVD         K4, R14
+	KMOVD         K4, R15
 	VPERMI2W      Z14, Z18, Z21
 	VPSHLDVW      Z12, Z1, Z3
 	POPCNTL       R11, R11
-	POPCNTL       R14, R14
-	BZHIL         R11, DI, R13
+	POPCNTL       R15, R15
+	BZHIL         R11, DI, R14
 	NEGQ          R11
-	BZHIL         R14, DI, R15
-	KMOVD         R13, K3
+	BZHIL         R15, DI, BP
+	KMOVD         R14, K3
 	LEAQ          (SI)(R11*2), R11
-	NEGQ          R14
+	NEGQ          R15
 	VPSHRDVW      Z15, Z30, Z21
 	VMOVDQU64     oddWords<>+0(SB), Z15
 	VPERMI2W      Z19, Z17, Z15
-	KMOVD         R15, K5
-	LEAQ          (R11)(R14*2), R13
-	MOVQ          R13, SI
+	KMOVD         BP, K5
+	LEAQ          (R11)(R15*2), R14
+	MOVQ          R14, SI
 	VMOVDQU16     Z20, K3, (R11)
 	VPCOMPRESSW.Z Z0, K4, Z20
 	VMOVDQU16     Z2, K4, Z0
@@ -8158,7 +8168,7 @@ third64:
 	VPSHLDVW      Z12, Z14, Z1
 	VPSHLDVW      Z13, Z0, Z2
 	VPSHLDVW      Z13, Z16, Z0
-	VMOVDQU16     Z20, K5, (R13)
+	VMOVDQU16     Z20, K5, (R14)
 	JMP           second64
 
 borrow64:
@@ -8842,7 +8852,7 @@ finish:
 	VPERMI2W  Z3, Z1, Z12
 	VMOVDQU64 Z12, 192(AX)
 	SUBQ      SI, R12
-	MOVQ      R12, written+64(FP)
+	MOVQ      R12, written+72(FP)
 	VZEROUPPER
 	RET
 
@@ -9545,13 +9555,13 @@ TEXT ·stepsFloat16AVX512(SB), NOSPLIT, $0-72
 	VPBROADCASTW R8, Z29
 	MOVL         $0x00000409, R8
 	VPBROADCASTW R8, Z28
-	MOVL         $0x0000001f, R8
-	VPBROADCASTW R8, Z23
 	VPXORQ       Z26, Z26, Z26
+	MOVL         $0x0000001f, R8
+	VPBROADCASTB R8, Z23
 	MOVQ         mask+56(FP), R8
-	VPBROADCASTW R8, Z25
+	VPBROADCASTB R8, Z25
 	MOVQ         top+64(FP), R8
-	VPBROADCASTW R8, Z24
+	VPBROADCASTB R8, Z24
 	MOVQ         exponent+48(FP), R8
 	MOVQ         R8, X15
 	VMOVDQU64    lowBytes<>+0(SB), Z22
@@ -9564,9 +9574,6 @@ loop:
 	PREFETCHT0 4096(BX)
 	PREFETCHT0 4096(SI)
 	VPSRLW     X15, Z2, Z6
-	VPANDQ     Z25, Z6, Z6
-	VPSUBUSW   Z6, Z24, Z6
-	VPMINUW    Z23, Z6, Z6
 	VPSRAW     $0x0f, Z0, Z4
 	VPTERNLOGD $0x78, Z31, Z4, Z0
 	VPSRAW     $0x0f, Z2, Z4
@@ -9592,9 +9599,6 @@ loop:
 	PREFETCHT0 4160(BX)
 	PREFETCHT0 4160(SI)
 	VPSRLW     X15, Z3, Z7
-	VPANDQ     Z25, Z7, Z7
-	VPSUBUSW   Z7, Z24, Z7
-	VPMINUW    Z23, Z7, Z7
 	VPSRAW     $0x0f, Z1, Z4
 	VPTERNLOGD $0x78, Z31, Z4, Z1
 	VPSRAW     $0x0f, Z3, Z4
@@ -9618,6 +9622,9 @@ loop:
 	VPERMT2B   Z3, Z22, Z2
 	VMOVDQU64  Z2, (CX)
 	VPERMT2B   Z7, Z22, Z6
+	VPANDQ     Z25, Z6, Z6
+	VPSUBUSB   Z6, Z24, Z6
+	VPMINUB    Z23, Z6, Z6
 	VMOVDQU64  Z6, (DX)
 	ADDQ       $0x00000080, BX
 	ADDQ       $0x00000080, SI

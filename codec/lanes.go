@@ -118,7 +118,7 @@ func encodeLanes[Z step](e *laneEncoder, dst []byte, ctx, symbols []uint8, z []Z
 		e.fill()
 		p = encodeRound(e, ctx[whole:], symbols[whole:], z[whole:], p)
 	}
-	if done, q := encodeRoundsFast(e, ctx[:whole], symbols[:whole], z[:whole], lanes, p); done {
+	if done, q := encodeRoundsFast(e, ctx[:whole], symbols[:whole], z[:whole], lanes, p, dst[len(dst):cap(dst)]); done {
 		p = q
 	} else {
 		e.fill()

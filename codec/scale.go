@@ -274,12 +274,14 @@ func (s *scaler) fit(symbols, depth []uint8, sc *scaling, g grid) {
 	for d := range maxDepth + 1 {
 		s.plain.set(d, s.curve.mean[min(anchor+2*d, contexts-1)])
 	}
-	for k := range s.ratio {
-		total := uint64(0)
-		for d, n := range s.depths {
-			total += uint64(n) * uint64(s.curve.mean[min(max(anchor+2*d+k-maxShift, 0), contexts-1)])
+	s.ratio = [2*maxShift + 1]uint64{}
+	for d, n := range s.depths {
+		if n == 0 { // as half of them
+			continue
 		}
-		s.ratio[k] = total
+		for k := range s.ratio {
+			s.ratio[k] += uint64(n) * uint64(s.curve.mean[min(max(anchor+2*d+k-maxShift, 0), contexts-1)])
+		}
 	}
 }
 

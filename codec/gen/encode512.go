@@ -52,14 +52,17 @@ var (
 // encodeSteps512 encodes rounds of 16, 32 or 64 lanes of steps of width bits, the
 // last first.
 func encodeSteps512(name string, width int) {
-	TEXT(name, NOSPLIT, "func(e, ctx, symbols, z, words *byte, at, rounds, lanes int) (written int)")
+	TEXT(name, NOSPLIT, "func(e, ctx, symbols, z, words *byte, at, rounds, lanes int, out *byte) (written int)")
 	Pragma("noescape")
-	Doc(name + " encodes rounds whole rounds, at least one, the last first, words before words[at], and returns the bytes written.")
+	Doc(name + " encodes rounds whole rounds, at least one, the last first, words before words[at], and returns the bytes written. It asks for as much from out on, which it does not change.")
 	s := newStepEncoder(width)
 	rounds := Load(Param("rounds"), GP64())
 	lanes := Load(Param("lanes"), GP64())
 	start := GP64()
 	MOVQ(s.dst, start)
+	// What is written will be copied to out: it is near by then, line by line.
+	mirror := Load(Param("out"), GP64())
+	ADDQ(s.dst, mirror)
 	// Everything is read from the end.
 	MOVQ(rounds, s.at)
 	SUBQ(U8(1), s.at)
@@ -84,6 +87,12 @@ func encodeSteps512(name string, width int) {
 		JNE(LabelRef("more" + suffix))
 		s.body(false)
 		Label("next" + suffix)
+		if lanes == 64 {
+			near := GP64()
+			MOVQ(mirror, near)
+			SUBQ(s.dst, near)
+			PREFETCHT0(Mem{Base: near})
+		}
 		KORTESTD(heldBorrow, heldBorrow)
 		JNE(LabelRef("borrow" + suffix))
 		Label("borrowed" + suffix)

@@ -39,13 +39,14 @@ func steps512() {
 	words(1, one)
 	words(7, seven)
 	words(8*(127+2)+1, bias)
-	words(31, most)
 	VPXORQ(zero, zero, zero)
 	r := GP64()
+	MOVL(U32(31), r.As32())
+	VPBROADCASTB(r.As32(), most)
 	Load(Param("mask"), r)
-	VPBROADCASTW(r.As32(), mask)
+	VPBROADCASTB(r.As32(), mask)
 	Load(Param("top"), r)
-	VPBROADCASTW(r.As32(), top)
+	VPBROADCASTB(r.As32(), top)
 	Load(Param("exponent"), r)
 	MOVQ(r, reg.X15)
 	VMOVDQU64(lowBytes(), lowest)
@@ -60,9 +61,6 @@ func steps512() {
 		PREFETCHT0(Mem{Base: leaf, Disp: 64*h + 2*stepBlock})
 		PREFETCHT0(Mem{Base: base, Disp: 64*h + 2*stepBlock})
 		VPSRLW(reg.X15, b, d)
-		VPANDQ(mask, d, d)
-		VPSUBUSW(d, top, d)
-		VPMINUW(most, d, d)
 		// In both orders the highest bit is wrong, which makes no difference.
 		for _, x := range []reg.VecPhysical{a, b} {
 			VPSRAW(U8(15), x, t)
@@ -90,6 +88,11 @@ func steps512() {
 	for i, p := range []reg.Register{symbols, depth} {
 		low, high := zmm[2+4*i], zmm[3+4*i]
 		VPERMT2B(high, lowest, low)
+		if p == depth {
+			VPANDQ(mask, low, low)
+			VPSUBUSB(low, top, low)
+			VPMINUB(most, low, low)
+		}
 		VMOVDQU64(low, Mem{Base: p})
 	}
 	ADDQ(U32(128), leaf)
