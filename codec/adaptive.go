@@ -183,12 +183,13 @@ func (d *adaptiveDecoder) bit(m *model) uint32 {
 	bit := uint32(0)
 	if d.code < bound {
 		d.size = bound
+		m.learn(0)
 	} else {
 		bit = 1
 		d.code -= bound
 		d.size -= bound
+		m.learn(1)
 	}
-	m.learn(bit)
 	for d.size < 1<<24 {
 		d.size <<= 8
 		d.code = d.code<<8 | d.next()
