@@ -300,12 +300,17 @@ func (s *Store) shrinkSamples() error {
 	}
 	moved := map[string][]byte{} // short ID → new spot
 	for n, size := range sizes {
-		if n == last || 2*live[n] > size {
+		if 2*live[n] > size || n == last && size < leastSamples {
 			delete(sizes, n)
 		}
 	}
 	if len(sizes) == 0 {
 		return nil
+	}
+	if _, ok := sizes[last]; ok {
+		if err := s.samples.leave(); err != nil {
+			return err
+		}
 	}
 	err = s.index.scan(key(tabSample), func(k, v []byte) (bool, error) {
 		p, ok := decodeSpot(v)

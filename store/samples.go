@@ -18,6 +18,9 @@ import (
 // maxSamples is the size in bytes from which on a new file is begun.
 const maxSamples = 64 << 20
 
+// leastSamples is the size in bytes from which on the last file is worth rewriting.
+const leastSamples = 1 << 20
+
 // maxRecord bounds a record of a samples file in bytes.
 const maxRecord = 64 << 10
 
@@ -136,13 +139,26 @@ func (s *samples) tail() (File, int64, error) {
 			return f, size, err
 		}
 	}
+	err := s.begin()
+	return s.file[s.last], 0, err
+}
+
+// begin begins a new file. s.mu is held.
+func (s *samples) begin() error {
 	f, err := s.fs.Create(samplesName(s.last + 1))
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	s.last++
 	s.file[s.last] = f
-	return f, 0, nil
+	return nil
+}
+
+// leave begins a new file, so that nothing is appended to the last one any more.
+func (s *samples) leave() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.begin()
 }
 
 // read returns the tensor and data of the record at p, and false where none

@@ -67,3 +67,44 @@ func TestShrinkSamples(t *testing.T) {
 		}
 	}
 }
+
+// The file that is appended to goes too, once it is mostly dead and large.
+func TestShrinkLastSamples(t *testing.T) {
+	s, err := Open(t.Context(), Config{FS: Memory()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	data := bytes.Repeat([]byte("sample"), 10_000)
+	put := func(name string) cid.Cid {
+		c := dag.Raw([]byte(name))
+		if err := s.PutSample(c, Sampled{Group: "g", Data: data}); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	stays := put("stays")
+	for i := range leastSamples / len(data) {
+		id := idOf(put(fmt.Sprint(i)))
+		s.index.delete(key(tabSample, id[:]))
+	}
+	if err := s.shrinkSamples(); err != nil {
+		t.Fatal(err)
+	}
+	if sizes, last, err := s.samples.sizes(); err != nil || len(sizes) != 1 || last != 2 || sizes[2] > 2*int64(len(data)) {
+		t.Errorf("files %v, the last %d, %v: want the second, with one sample", sizes, last, err)
+	}
+	if got, err := s.Sample(stays); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("a sample of %d bytes, %v", len(got), err)
+	}
+	if err := s.shrinkSamples(); err != nil {
+		t.Fatal(err)
+	}
+	if _, last, err := s.samples.sizes(); err != nil || last != 2 {
+		t.Errorf("the last file is %d, %v: want no new one", last, err)
+	}
+}
