@@ -1,0 +1,60 @@
+package codec
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+)
+
+// encodeAll encodes all leaves of target against base at the best level, checks that
+// they decode, and returns the bytes that they take.
+func encodeAll(t testing.TB, target, base realTensor, side []byte) (size int, methods map[string]int) {
+	t.Helper()
+	methods = map[string]int{}
+	for off := 0; off < len(target.data); off += MaxLeaf {
+		end := min(off+MaxLeaf, len(target.data))
+		c := against(target.dtype, int64(off), base.data[off:end])
+		c.Row, c.Level, c.Side = target.row, Best, side
+		chunk := check(t, target.data[off:end], c)
+		name, _ := Method(chunk)
+		methods[name]++
+		size += len(chunk)
+		if chunk == nil {
+			size += end - off
+		}
+	}
+	return size, methods
+}
+
+// TestLowRankReal compares what merged adapters, and others, take with and without.
+func TestLowRankReal(t *testing.T) {
+	for _, pair := range [][2]string{{"lora-merged", "base"}, {"run-step50", "base"}, {"finetune-frozen", "base"}} {
+		target, base := readModel(t, pair[0]), readModel(t, pair[1])
+		plain, low, sides, found := 0, 0, 0, 0
+		var took, searched time.Duration
+		for _, name := range slices.Sorted(maps.Keys(target)) {
+			a, b := target[name], base[name]
+			if a.row == 0 || len(a.data) != len(b.data) || bytes.Equal(a.data, b.data) {
+				continue
+			}
+			start := time.Now()
+			size, _ := encodeAll(t, a, b, nil)
+			took += time.Since(start)
+			start = time.Now()
+			n := min(len(a.data), LowRankSample) / (2 * a.row) * 2 * a.row
+			side := LowRank(a.data[:n], b.data[:n], a.dtype, a.row, int64(len(a.data)))
+			searched += time.Since(start)
+			plain += size
+			if side == nil {
+				low += size
+				continue
+			}
+			with, methods := encodeAll(t, a, b, side)
+			t.Logf("%s: %d bytes, of low rank %d and %d of side, %v: rank %d", name, size, with, len(side), methods, side[1])
+			low, sides, found = low+with, sides+len(side), found+1
+		}
+		t.Logf("%s: %d → %d + %d, %d matrices; encoded in %v, searched in %v", pair[0], plain, low, sides, found, took, searched)
+	}
+}

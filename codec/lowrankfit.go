@@ -1,0 +1,442 @@
+package codec
+
+import (
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/zipnode/zipnode/tensor"
+)
+
+const (
+	// LowRankSample is the most bytes of a tensor that [LowRank] looks at.
+	LowRankSample = 16 << 20
+
+	// leastSide is how many rows, and elements of one, a matrix has that is looked at.
+	leastSide = 64
+	// trainRows and testRows are those by which a matrix is given up, or not: the
+	// first span what the others lie in, if the rank is low.
+	trainRows, testRows = 64, 16
+	// leastSpan is how much more of the test rows, squared, must be in that span than
+	// if all rows were random.
+	leastSpan = 0.15
+	// startRows are the rows of which factors are first found.
+	startRows = 192
+	// fitRounds is how often factors of all rows, and of all columns, are found.
+	fitRounds = 4
+)
+
+// LowRank returns a side block for a BF16 tensor of rows of row elements that is its
+// base plus a matrix of low rank, rounded, and nil if it is not, or it does not pay.
+// Target and base are the same whole rows of both, all or a part of them, at most
+// [LowRankSample] bytes; size is all bytes of the tensor.
+//
+// With the block as [Context.Side], Encode may then use the method. Equal arguments
+// give equal blocks, on any machine.
+func LowRank(target, base []byte, dtype tensor.DType, row int, size int64) []byte {
+	if dtype != tensor.BF16 || row < leastSide || row > maxRow || len(target) != len(base) || len(target) > LowRankSample {
+		return nil
+	}
+	rows := len(target) / (2 * row)
+	if rows < leastSide || !spans(target, base, rows, row) {
+		return nil
+	}
+	f := &fitter{target: target, base: base, row: row, rows: rows}
+	if !f.start() {
+		return nil
+	}
+	f.refine()
+	return f.best(size)
+}
+
+// delta fills d with the differences of the elements of row r; those that are
+// infinite, or not alike at all, count for nothing.
+func delta(d []float32, target, base []byte, r, row int) {
+	target, base = target[2*r*row:], base[2*r*row:]
+	for j := range d {
+		y, b := le.Uint16(target[2*j:]), le.Uint16(base[2*j:])
+		d[j] = math.Float32frombits(uint32(y)<<16) - math.Float32frombits(uint32(b)<<16)
+		if y&0x7f80 == 0x7f80 || b&0x7f80 == 0x7f80 {
+			d[j] = 0
+		}
+	}
+}
+
+// changedRows returns n of rows rows, evenly spread, as what changed in them, scaled to
+// about one.
+func changedRows(target, base []byte, from, n, rows, row int) [][]float32 {
+	out := make([][]float32, n)
+	for i := range out {
+		out[i] = make([]float32, row)
+		delta(out[i], target, base, (from+i*rows)/n, row)
+	}
+	return out
+}
+
+// spans tells whether a few rows of the update lie in the span of others.
+func spans(target, base []byte, rows, row int) bool {
+	all := changedRows(target, base, 0, min(rows, trainRows+testRows), rows, row)
+	var train, test [][]float32
+	for i, d := range all {
+		if i%5 == 4 {
+			test = append(test, d)
+		} else {
+			train = append(train, d)
+		}
+	}
+	var m square
+	m.reset(len(train))
+	for i := range train {
+		for j := range i + 1 {
+			m.a[i*m.n+j] = float64(dot32(train[i], train[j]))
+		}
+	}
+	m.cholesky(1e-3)
+	in, of := 0.0, 0.0
+	b := make([]float64, len(train))
+	for _, d := range test {
+		for i := range train {
+			b[i] = float64(dot32(train[i], d))
+		}
+		m.forward(b)
+		in += dot64(b, b)
+		of += float64(dot32(d, d))
+	}
+	chance := float64(len(train)) / float64(row)
+	return of > 0 && in > float64((chance+leastSpan)*of)
+}
+
+// A fitter finds factors of rows and columns for the update of a sample of a tensor.
+type fitter struct {
+	target, base []byte
+	row, rows    int
+
+	rank    int
+	u, v    []float32 // of rows and of columns, rank for each
+	change  float64   // mean square of the update
+	byRow   []updates
+	byCol   []updates
+	unit    float32 // of the update: factors are of the update divided by it
+	eq      equations
+	workers []equations
+}
+
+// start finds the rank and first factors of columns, by the rows of a part. It
+// returns false if there is nothing to find.
+func (f *fitter) start() bool {
+	part := changedRows(f.target, f.base, 0, min(f.rows, startRows), f.rows, f.row)
+	n := len(part)
+	gram := make([]float64, n*n)
+	sum := 0.0
+	for i := range part {
+		for j := range i + 1 {
+			g := float64(dot32(part[i], part[j]))
+			gram[i*n+j], gram[j*n+i] = g, g
+		}
+		sum += gram[i*n+i]
+	}
+	if sum <= 0 {
+		return false
+	}
+	f.change = sum / float64(n*f.row)
+	most := min(maxRank+8, n/2)
+	values, vectors := topEigen(gram, n, most)
+	rest := sum
+	for _, v := range values {
+		rest -= v
+	}
+	noise := max(rest/float64(n-len(values)), float64(1e-9*sum))
+	f.rank = 0
+	for _, v := range values {
+		if v > float64(2.5*noise) {
+			f.rank++
+		}
+	}
+	f.rank = roundRank(f.rank, min(most, maxRank))
+	if f.rank == 0 {
+		return false
+	}
+	f.v = make([]float32, f.row*f.rank)
+	for k := range f.rank {
+		scale := 1 / math.Sqrt(max(values[k], noise))
+		for i, d := range part {
+			a := float32(vectors[k][i] * scale)
+			for j, x := range d {
+				f.v[j*f.rank+k] += float32(a * x)
+			}
+		}
+	}
+	return true
+}
+
+// roundRank rounds up to a rank that is common, which the noise may hide a part of.
+func roundRank(rank, most int) int {
+	for _, r := range []int{1, 2, 4, 8, 16, 32, 64} {
+		if rank > 0 && r >= rank {
+			return min(r, most)
+		}
+	}
+	return min(rank, most)
+}
+
+// topEigen returns the most largest eigenvalues of the symmetric a, of n rows, about,
+// and their vectors.
+func topEigen(a []float64, n, most int) (values []float64, vectors [][]float64) {
+	vs := make([][]float64, most)
+	for i := range vs {
+		vs[i] = slices.Clone(a[i*n/most*n:][:n])
+	}
+	times := func(v []float64) []float64 {
+		out := make([]float64, n)
+		for i := range out {
+			out[i] = dot64(a[i*n:(i+1)*n], v)
+		}
+		return out
+	}
+	for range 10 {
+		vs = orthonormal(vs)
+		for i := range vs {
+			vs[i] = times(vs[i])
+		}
+	}
+	vs = orthonormal(vs)
+	k := len(vs)
+	small := make([]float64, k*k)
+	for i, v := range vs {
+		av := times(v)
+		for j, w := range vs {
+			small[i*k+j] = dot64(av, w)
+		}
+	}
+	for i := range k {
+		for j := range i {
+			mean := (small[i*k+j] + small[j*k+i]) / 2
+			small[i*k+j], small[j*k+i] = mean, mean
+		}
+	}
+	values, in := eigen(small, k)
+	for _, of := range in {
+		v := make([]float64, n)
+		for i, c := range of {
+			for j, x := range vs[i] {
+				v[j] += float64(c * x)
+			}
+		}
+		vectors = append(vectors, v)
+	}
+	return values, vectors
+}
+
+// refine finds factors of rows and columns in turn.
+func (f *fitter) refine() {
+	f.u = make([]float32, f.rows*f.rank)
+	f.choose()
+	for round := range fitRounds {
+		share := 0.03
+		if round >= fitRounds/2 {
+			share = 0.015
+		}
+		noise := float32(float64(share*share) * f.change)
+		f.half(f.u, f.v, f.byRow, noise, round == 0)
+		f.half(f.v, f.u, f.byCol, noise, false)
+	}
+}
+
+// half finds the factors of rows given those of columns, or the other way.
+func (f *fitter) half(of, other []float32, by []updates, noise float32, first bool) {
+	for i := range by {
+		x := of[i*f.rank : (i+1)*f.rank]
+		start := x
+		if first {
+			start = nil
+		}
+		for k, y := range f.eq.solve(&by[i], other, f.rank, noise, start, 2) {
+			x[k] = float32(y)
+		}
+	}
+}
+
+// choose fills byRow and byCol with the narrowest intervals of each row and column.
+func (f *fitter) choose() {
+	most := perFactor * f.rank
+	cols := make([]narrowest, f.row)
+	for r := range f.rows {
+		for j := range f.row {
+			cols[j].count(le.Uint16(f.target[2*(r*f.row+j):]))
+		}
+	}
+	for j := range cols {
+		cols[j].limit(most)
+	}
+	f.byRow, f.byCol = make([]updates, f.rows), make([]updates, f.row)
+	var narrow narrowest
+	for r := range f.rows {
+		y, b := f.target[2*r*f.row:2*(r+1)*f.row], f.base[2*r*f.row:]
+		narrow.reset()
+		for j := range f.row {
+			narrow.count(le.Uint16(y[2*j:]))
+		}
+		narrow.limit(most)
+		for j := range f.row {
+			e := le.Uint16(y[2*j:])
+			inRow, inCol := narrow.take(e), cols[j].take(e)
+			if !inRow && !inCol {
+				continue
+			}
+			lo, hi := updateOf(e, le.Uint16(b[2*j:]))
+			if lo > hi {
+				continue
+			}
+			f.byRow[r].add(lo, hi, j)
+			f.byCol[j].add(lo, hi, r)
+		}
+	}
+}
+
+func (u *updates) add(lo, hi float32, other int) {
+	u.lo, u.hi, u.other = append(u.lo, lo), append(u.hi, hi), append(u.other, uint32(other))
+}
+
+// A component is one pair of factors of all rows and columns, each of length one, and
+// how large their product is.
+type components struct {
+	size []float64   // in descending order
+	v    [][]float32 // of columns
+}
+
+// components returns the singular values and right vectors of the product of u and v.
+func (f *fitter) components() components {
+	r := f.rank
+	var a, b square
+	gramOf(&a, f.u, r)
+	gramOf(&b, f.v, r)
+	a.cholesky(1e-12)
+	b.cholesky(1e-12)
+	// u = P·La', v = Q·Lb' with orthonormal P and Q: of La'·Lb the singular values, and
+	// right vectors in terms of Q.
+	m := make([]float64, r*r) // La'·Lb
+	for i := range r {
+		for j := range r {
+			for k := max(i, j); k < r; k++ {
+				m[i*r+j] += float64(a.a[k*r+i] * b.a[k*r+j])
+			}
+		}
+	}
+	mm := make([]float64, r*r) // m'·m
+	for i := range r {
+		for j := range r {
+			for k := range r {
+				mm[i*r+j] += float64(m[k*r+i] * m[k*r+j])
+			}
+		}
+	}
+	values, vectors := eigen(mm, r)
+	c := components{size: values, v: make([][]float32, r)}
+	for k := range values {
+		c.size[k] = math.Sqrt(max(values[k], 0))
+		// Q·w = v·Lb'⁻¹·w
+		w := slices.Clone(vectors[k])
+		for i := r - 1; i >= 0; i-- {
+			w[i] /= b.a[i*r+i]
+			for j := range i {
+				w[j] -= float64(b.a[i*r+j] * w[i])
+			}
+		}
+		w32 := make([]float32, r)
+		for i := range w {
+			w32[i] = float32(w[i])
+		}
+		c.v[k] = make([]float32, f.row)
+		for j := range c.v[k] {
+			c.v[k][j] = dot32(f.v[j*r:(j+1)*r], w32)
+		}
+	}
+	return c
+}
+
+// gramOf sets m to x'·x, of rows of r.
+func gramOf(m *square, x []float32, r int) {
+	m.reset(r)
+	for ; len(x) >= r; x = x[r:] {
+		for i := range r {
+			for j := range i + 1 {
+				m.a[i*r+j] += float64(float64(x[i]) * float64(x[j]))
+			}
+		}
+	}
+}
+
+// quantise returns what of c is a side block: factors of the largest component are
+// about so large, smaller ones in proportion, and those that would vanish are left out.
+func (f *fitter) quantise(c components, largest float64) (*lowRank, []int16) {
+	l := &lowRank{columns: f.row}
+	mean := math.Sqrt(float64(f.rows) * float64(f.row))
+	var scales [maxRank]float64
+	for k, s := range c.size {
+		t := float64(largest*s) / c.size[0]
+		if t < 0.7 {
+			break
+		}
+		// The product of factors as large as t is this many powers of two too large.
+		scales[k] = math.Round(math.Log2(float64(t*t) * mean / s))
+		l.rank++
+	}
+	most := slices.Max(scales[:l.rank])
+	l.scale = int(most)
+	if l.rank == 0 || l.scale < minScale || l.scale > maxScale {
+		return nil, nil
+	}
+	var factors []int16
+	for k := range l.rank {
+		l.shift[k] = uint8(min(most-scales[k], 14))
+		g := math.Ldexp(1, int(l.shift[k])-l.scale)
+		t := math.Sqrt(c.size[k] / mean / g)
+		scale := float64(t * math.Sqrt(float64(f.row)))
+		sum := 0.0
+		for _, v := range c.v[k] {
+			x := math.RoundToEven(float64(float64(v) * scale))
+			x = min(max(x, -float64(int(maxFactor)>>l.shift[k])), float64(int(maxFactor)>>l.shift[k]))
+			sum += math.Abs(x)
+			factors = append(factors, int16(x))
+		}
+		l.levels[k] = levelOf(sum / float64(f.row))
+	}
+	return l, factors
+}
+
+// best returns the side block with which a leaf of the sample, and what of the block
+// is for as much of the tensor, take least, or nil if they take no less than without.
+func (f *fitter) best(size int64) []byte {
+	n := min(len(f.target), MaxLeaf) / (2 * f.row) * (2 * f.row)
+	if n == 0 {
+		n = min(len(f.target), MaxLeaf)
+	}
+	leaf, base := f.target[:n], f.base[:n]
+	times := float64(size) / float64(n)
+	cost := func(side []byte) float64 {
+		c := Context{DType: tensor.BF16, Row: f.row, Level: Best, Side: side, Bases: []Base{{tensor.BF16, []Span{{0, base}}}}}
+		chunk, err := Encode(nil, leaf, c)
+		if errors.Is(err, ErrIncompressible) {
+			return float64(size) + float64(len(side))
+		}
+		return times*float64(len(chunk)) + float64(len(side))
+	}
+	least := cost(nil)
+	var best []byte
+	c := f.components()
+	var d deltaCoder
+	for largest := 32.0; largest <= 4096; largest *= 2 {
+		l, factors := f.quantise(c, largest)
+		if l == nil {
+			continue
+		}
+		side := l.appendSide(nil, &d, factors)
+		now := cost(side)
+		if len(side) <= MaxLeaf && now < least {
+			best, least = side, now
+		} else if best != nil {
+			break
+		}
+	}
+	return best
+}
