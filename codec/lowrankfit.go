@@ -20,11 +20,21 @@ const (
 	// leastSpan is how much more of the test rows, squared, must be in that span than
 	// if all rows were random.
 	leastSpan = 0.15
-	// startRows are the rows of which factors are first found.
-	startRows = 192
 	// fitRounds is how often factors of all rows, and of all columns, are found.
 	fitRounds = 4
 )
+
+// startRows are the rows of which factors are first found: more if the rank is high.
+var startRows = [...]int{96, 192}
+
+// MaybeLowRank tells whether [LowRank] is worth trying, by a few of some rows.
+func MaybeLowRank(target, base []byte, dtype tensor.DType, row int) bool {
+	if dtype != tensor.BF16 || row < leastSide || row > maxRow || len(target) != len(base) {
+		return false
+	}
+	rows := len(target) / (2 * row)
+	return rows >= min(leastSide, trainRows+testRows) && spans(target, base, rows, row)
+}
 
 // LowRank returns a side block for a BF16 tensor of rows of row elements that is its
 // base plus a matrix of low rank, rounded, and nil if it is not, or it does not pay.
@@ -38,7 +48,7 @@ func LowRank(target, base []byte, dtype tensor.DType, row int, size int64) []byt
 		return nil
 	}
 	rows := len(target) / (2 * row)
-	if rows < leastSide || !spans(target, base, rows, row) {
+	if rows < leastSide {
 		return nil
 	}
 	f := &fitter{target: target, base: base, row: row, rows: rows}
@@ -64,18 +74,18 @@ func delta(d []float32, target, base []byte, r, row int) {
 
 // changedRows returns n of rows rows, evenly spread, as what changed in them, scaled to
 // about one.
-func changedRows(target, base []byte, from, n, rows, row int) [][]float32 {
+func changedRows(target, base []byte, n, rows, row int) [][]float32 {
 	out := make([][]float32, n)
 	for i := range out {
 		out[i] = make([]float32, row)
-		delta(out[i], target, base, (from+i*rows)/n, row)
+		delta(out[i], target, base, i*rows/n, row)
 	}
 	return out
 }
 
 // spans tells whether a few rows of the update lie in the span of others.
 func spans(target, base []byte, rows, row int) bool {
-	all := changedRows(target, base, 0, min(rows, trainRows+testRows), rows, row)
+	all := changedRows(target, base, min(rows, trainRows+testRows), rows, row)
 	var train, test [][]float32
 	for i, d := range all {
 		if i%5 == 4 {
@@ -124,8 +134,18 @@ type fitter struct {
 // start finds the rank and first factors of columns, by the rows of a part. It
 // returns false if there is nothing to find.
 func (f *fitter) start() bool {
-	part := changedRows(f.target, f.base, 0, min(f.rows, startRows), f.rows, f.row)
-	n := len(part)
+	for _, rows := range startRows {
+		found, more := f.startBy(min(f.rows, rows))
+		if !more {
+			return found
+		}
+	}
+	return false
+}
+
+// startBy is start by so many rows. It says if more would tell more.
+func (f *fitter) startBy(n int) (found, more bool) {
+	part := changedRows(f.target, f.base, n, f.rows, f.row)
 	gram := make([]float64, n*n)
 	sum := 0.0
 	for i := range part {
@@ -136,29 +156,22 @@ func (f *fitter) start() bool {
 		sum += gram[i*n+i]
 	}
 	if sum <= 0 {
-		return false
+		return false, false
 	}
 	f.change = sum / float64(n*f.row)
 	most := min(maxRank+8, n/2)
 	values, vectors := topEigen(gram, n, most)
-	rest := sum
-	for _, v := range values {
-		rest -= v
-	}
-	noise := max(rest/float64(n-len(values)), float64(1e-9*sum))
-	f.rank = 0
-	for _, v := range values {
-		if v > float64(2.5*noise) {
-			f.rank++
-		}
-	}
-	f.rank = roundRank(f.rank, min(most, maxRank))
+	f.rank = f.worthwhile(values, sum, n)
 	if f.rank == 0 {
-		return false
+		return false, false
 	}
+	if f.rank > most*2/3 && f.rows > n {
+		return true, true
+	}
+	f.rank = min(f.rank, most, maxRank)
 	f.v = make([]float32, f.row*f.rank)
 	for k := range f.rank {
-		scale := 1 / math.Sqrt(max(values[k], noise))
+		scale := 1 / math.Sqrt(max(values[k], float64(1e-12*sum)))
 		for i, d := range part {
 			a := float32(vectors[k][i] * scale)
 			for j, x := range d {
@@ -166,17 +179,64 @@ func (f *fitter) start() bool {
 			}
 		}
 	}
-	return true
+	return true, false
+}
+
+const (
+	// factorBits is about what a factor takes.
+	factorBits = 6
+	// noiseEdge is how much larger than their mean the largest eigenvalues of noise are.
+	noiseEdge = 2.5
+	// rankGap is how much larger than the next the eigenvalue is at which a rank ends.
+	rankGap = 1.8
+	// mostOfGain is what part of the most that a rank may save one before a gap saves.
+	mostOfGain = 0.8
+)
+
+// worthwhile returns the rank that the largest eigenvalues tell, of n that are sum
+// together: 0 if factors of no rank would save what they take.
+func (f *fitter) worthwhile(values []float64, sum float64, n int) int {
+	// What the factors of a rank take, for each element.
+	price := factorBits * (1/float64(f.rows) + 1/float64(f.row))
+	noise := sum
+	for _, v := range values {
+		noise -= v
+	}
+	noise = max(noise/float64(n-len(values)), float64(1e-9*sum))
+	left, saved := sum, 0.0
+	best, most := 0, price // the rank that saves most, and how much
+	gap, gained := 0, 0.0  // the last at which a gap is, and what it saves
+	for k, v := range values {
+		over := v - float64(noiseEdge*noise)
+		if over <= 0 || over >= left {
+			break
+		}
+		saved -= math.Log2(1-over/left)/2 + price
+		left -= over
+		if saved > most {
+			best, most = k+1, saved
+		}
+		if k+1 < len(values) && v > float64(rankGap*values[k+1]) {
+			gap, gained = k+1, saved
+		}
+	}
+	if best == 0 {
+		return 0
+	}
+	if gained > float64(mostOfGain*most) {
+		return gap
+	}
+	return roundRank(best)
 }
 
 // roundRank rounds up to a rank that is common, which the noise may hide a part of.
-func roundRank(rank, most int) int {
-	for _, r := range []int{1, 2, 4, 8, 16, 32, 64} {
-		if rank > 0 && r >= rank {
-			return min(r, most)
+func roundRank(rank int) int {
+	for _, r := range []int{2, 4, 8, 16} {
+		if r >= rank {
+			return r
 		}
 	}
-	return min(rank, most)
+	return rank
 }
 
 // topEigen returns the most largest eigenvalues of the symmetric a, of n rows, about,
@@ -193,7 +253,7 @@ func topEigen(a []float64, n, most int) (values []float64, vectors [][]float64) 
 		}
 		return out
 	}
-	for range 10 {
+	for range 5 {
 		vs = orthonormal(vs)
 		for i := range vs {
 			vs[i] = times(vs[i])
@@ -425,7 +485,7 @@ func (f *fitter) best(size int64) []byte {
 	var best []byte
 	c := f.components()
 	var d deltaCoder
-	for largest := 32.0; largest <= 4096; largest *= 2 {
+	for largest := 64.0; largest <= 4096; largest *= 2 {
 		l, factors := f.quantise(c, largest)
 		if l == nil {
 			continue
