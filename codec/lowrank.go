@@ -25,7 +25,7 @@ import (
 const (
 	// maxRank bounds what decoding an element takes.
 	maxRank = 64
-	// maxFactors bounds the memory that a side block asks for.
+	// maxFactors bounds those of columns, and those of a leaf's rows.
 	maxFactors = 1 << 20
 	// maxFactor is the largest factor, either way: two bytes with room for products.
 	maxFactor = 1<<14 - 1
@@ -43,7 +43,6 @@ type lowRankCoder struct {
 	ctx     placeContexts
 	factors []byte // those of rows, coded
 	solver  rowSolver
-	level   int // of the leaf before
 }
 
 func (s *scratch) lowRanks() *lowRankCoder {
@@ -69,6 +68,9 @@ func (s *scratch) appendLowRank(dst, leaf, base []byte, b int, n number, c *Cont
 	leaf, base = leaf[head:end], base[head:end]
 	count := len(leaf) / n.width
 	g := grid{k.side.columns, phaseOf((c.Offset+int64(head))/int64(n.width), k.side.columns)}
+	if g.rows(count)*k.side.rank > maxFactors {
+		return dst, nil, false
+	}
 
 	k.rows = k.solver.solve(k.rows, leaf, base, &k.side, g)
 	k.factors = d.appendFactors(k.factors[:0], k.rows, k.side.rowLevels())
@@ -78,12 +80,12 @@ func (s *scratch) appendLowRank(dst, leaf, base []byte, b int, n number, c *Cont
 	k.predict(base, g)
 	d.steps(leaf, k.pred, n, 0)
 	k.turnSteps(d.z16[:count], d.symbols)
-	k.level = k.bestLevel(d.symbols[:count])
-	k.ctx.set(k.level)
+	level := k.bestLevel(d.symbols[:count])
+	k.ctx.set(level)
 	k.contexts(d.ctx[:count], k.places)
 	last := d.count(count, Best)
 	d.side.reset(d.buf[:0])
-	d.side.raw(uint32(k.level), levelBits)
+	d.side.raw(uint32(level), levelBits)
 	d.tables.write(&d.side, last)
 	lanes := lanesFor(count)
 	dst[flags] = byte(slices.Index(laneCounts[:], lanes))
@@ -102,8 +104,11 @@ func (s *scratch) decodeLowRank(dst, body []byte, c *Context) error {
 		return err
 	}
 	n, ok := numberOf(c.DType)
-	if !ok || n != bf16 {
+	if !ok {
 		return corrupt("low rank of dtype %s", c.DType)
+	}
+	if n != bf16 {
+		return unknown("low rank of elements with an exponent from bit", byte(n.exponent))
 	}
 	if len(body) == 0 {
 		return corrupt("low rank is cut short")
@@ -133,6 +138,9 @@ func (k *lowRankCoder) decode(d *deltaCoder, dst, base, body []byte, flags byte,
 	factors, body, err := cut(body)
 	if err != nil {
 		return err
+	}
+	if g.rows(count)*k.side.rank > maxFactors {
+		return corrupt("low rank: %d rows of rank %d", g.rows(count), k.side.rank)
 	}
 	k.rows = grow(k.rows, g.rows(count)*k.side.rank)
 	if err := d.readFactors(k.rows, factors, k.side.rowLevels()); err != nil {

@@ -6,7 +6,28 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/zipnode/zipnode/tensor"
 )
+
+// lowRankVectors returns two leaves of a small tensor of low rank: one that begins
+// within a row, and one that begins within an element, of a base with odd numbers.
+func lowRankVectors() []vector {
+	base, target := mergedMatrix(8, 70, 70, 2, 1e-2)
+	side := LowRank(target.data, base.data, tensor.BF16, 70, int64(len(base.data)), int64(len(base.data))/2)
+	within := func(name string, from, to int) vector {
+		c := against(tensor.BF16, int64(from), base.data[from:to])
+		c.Side = side
+		return vector{name: name, leaf: target.data[from:to], c: c}
+	}
+	odd := within("lowrank-odd", 75, 5002)
+	odd.leaf, odd.c.Bases[0].Spans[0].Data = bytes.Clone(odd.leaf), bytes.Clone(odd.c.Bases[0].Spans[0].Data)
+	for i, x := range []uint16{0x7f80, 0xff80, 0x7fc1, 0x8000, 0, 1, 0x8001, 0x7f7f} {
+		le.PutUint16(odd.c.Bases[0].Spans[0].Data[101+38*i:], x)
+		le.PutUint16(odd.leaf[701+38*i:], x)
+	}
+	return []vector{within("lowrank", 38, 4600), odd}
+}
 
 // encodeAll encodes all leaves of target against base at the best level, checks that
 // they decode, and returns the bytes that they take.
@@ -46,7 +67,7 @@ func TestLowRankReal(t *testing.T) {
 			n := min(len(a.data), LowRankSample) / (2 * a.row) * 2 * a.row
 			var side []byte
 			if MaybeLowRank(a.data[:n], b.data[:n], a.dtype, a.row) {
-				side = LowRank(a.data[:n], b.data[:n], a.dtype, a.row, int64(len(a.data)))
+				side = LowRank(a.data[:n], b.data[:n], a.dtype, a.row, int64(len(a.data)), int64(size))
 			}
 			searched += time.Since(start)
 			plain += size

@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"errors"
 	"math"
 	"slices"
 
@@ -21,7 +20,7 @@ const (
 	// if all rows were random.
 	leastSpan = 0.15
 	// fitRounds is how often factors of all rows, and of all columns, are found.
-	fitRounds = 4
+	fitRounds = 5
 )
 
 // startRows are the rows of which factors are first found: more if the rank is high.
@@ -39,11 +38,12 @@ func MaybeLowRank(target, base []byte, dtype tensor.DType, row int) bool {
 // LowRank returns a side block for a BF16 tensor of rows of row elements that is its
 // base plus a matrix of low rank, rounded, and nil if it is not, or it does not pay.
 // Target and base are the same whole rows of both, all or a part of them, at most
-// [LowRankSample] bytes; size is all bytes of the tensor.
+// [LowRankSample] bytes; size is all bytes of the tensor, of which its delta takes
+// stored.
 //
 // With the block as [Context.Side], Encode may then use the method. Equal arguments
 // give equal blocks, on any machine.
-func LowRank(target, base []byte, dtype tensor.DType, row int, size int64) []byte {
+func LowRank(target, base []byte, dtype tensor.DType, row int, size, stored int64) []byte {
 	if dtype != tensor.BF16 || row < leastSide || row > maxRow || len(target) != len(base) || len(target) > LowRankSample {
 		return nil
 	}
@@ -51,12 +51,12 @@ func LowRank(target, base []byte, dtype tensor.DType, row int, size int64) []byt
 	if rows < leastSide {
 		return nil
 	}
-	f := &fitter{target: target, base: base, row: row, rows: rows}
+	f := &fitter{target: target, base: base, row: row, rows: rows, size: size, stored: stored}
 	if !f.start() {
 		return nil
 	}
 	f.refine()
-	return f.best(size)
+	return f.best()
 }
 
 // delta fills d with the differences of the elements of row r; those that are
@@ -120,8 +120,10 @@ func spans(target, base []byte, rows, row int) bool {
 type fitter struct {
 	target, base []byte
 	row, rows    int
+	size, stored int64 // bytes of all of the tensor, and of its delta
 
 	rank    int
+	least   int       // of the rank, as far as is known
 	u, v    []float32 // of rows and of columns, rank for each
 	change  float64   // mean square of the update
 	byRow   []updates
@@ -159,13 +161,14 @@ func (f *fitter) startBy(n int) (found, more bool) {
 		return false, false
 	}
 	f.change = sum / float64(n*f.row)
-	most := min(maxRank+8, n/2)
+	most := min(maxRank, n/3)
 	values, vectors := topEigen(gram, n, most)
-	f.rank = f.worthwhile(values, sum, n)
+	f.least = f.worthwhile(values, sum, n)
+	f.rank = roundRank(f.least)
 	if f.rank == 0 {
 		return false, false
 	}
-	if f.rank > most*2/3 && f.rows > n {
+	if f.least > most*2/3 && f.rows > n {
 		return true, true
 	}
 	f.rank = min(f.rank, most, maxRank)
@@ -185,53 +188,46 @@ func (f *fitter) startBy(n int) (found, more bool) {
 const (
 	// factorBits is about what a factor takes.
 	factorBits = 6
+	// leastGain is what part of what a tensor takes must be saved: what is of low rank
+	// takes more time to decode.
+	leastGain = 1.0 / 16
+	// hopeless is how much more than its delta a tensor may take with rough factors for
+	// finer ones to be tried.
+	hopeless = 1.2
 	// noiseEdge is how much larger than their mean the largest eigenvalues of noise are.
 	noiseEdge = 2.5
-	// rankGap is how much larger than the next the eigenvalue is at which a rank ends.
-	rankGap = 1.8
-	// mostOfGain is what part of the most that a rank may save one before a gap saves.
-	mostOfGain = 0.8
 )
 
 // worthwhile returns the rank that the largest eigenvalues tell, of n that are sum
 // together: 0 if factors of no rank would save what they take.
 func (f *fitter) worthwhile(values []float64, sum float64, n int) int {
 	// What the factors of a rank take, for each element.
-	price := factorBits * (1/float64(f.rows) + 1/float64(f.row))
+	elements := float64(f.size) / 2
+	price := factorBits * (float64(f.row)/elements + 1/float64(f.row))
 	noise := sum
 	for _, v := range values {
 		noise -= v
 	}
 	noise = max(noise/float64(n-len(values)), float64(1e-9*sum))
 	left, saved := sum, 0.0
-	best, most := 0, price // the rank that saves most, and how much
-	gap, gained := 0, 0.0  // the last at which a gap is, and what it saves
+	best, most := 0, leastGain*8*float64(f.stored)/elements // the rank that saves most, and how much
 	for k, v := range values {
 		over := v - float64(noiseEdge*noise)
 		if over <= 0 || over >= left {
 			break
 		}
-		saved -= math.Log2(1-over/left)/2 + price
+		saved += log2Less(1-over/left)/2 - price
 		left -= over
 		if saved > most {
 			best, most = k+1, saved
 		}
-		if k+1 < len(values) && v > float64(rankGap*values[k+1]) {
-			gap, gained = k+1, saved
-		}
 	}
-	if best == 0 {
-		return 0
-	}
-	if gained > float64(mostOfGain*most) {
-		return gap
-	}
-	return roundRank(best)
+	return best
 }
 
 // roundRank rounds up to a rank that is common, which the noise may hide a part of.
 func roundRank(rank int) int {
-	for _, r := range []int{2, 4, 8, 16} {
+	for _, r := range []int{0, 4, 8, 16, 32} {
 		if r >= rank {
 			return r
 		}
@@ -287,7 +283,8 @@ func topEigen(a []float64, n, most int) (values []float64, vectors [][]float64) 
 	return values, vectors
 }
 
-// refine finds factors of rows and columns in turn.
+// refine finds factors of rows and columns in turn, and, when noise is told from what
+// is not, the rank.
 func (f *fitter) refine() {
 	f.u = make([]float32, f.rows*f.rank)
 	f.choose()
@@ -296,10 +293,40 @@ func (f *fitter) refine() {
 		if round >= fitRounds/2 {
 			share = 0.015
 		}
+		if round == fitRounds-len(rankGap) || round == fitRounds-1 {
+			f.cut(rankGap[round-fitRounds+len(rankGap)])
+		}
 		noise := float32(float64(share*share) * f.change)
 		f.half(f.u, f.v, f.byRow, noise, round == 0)
 		f.half(f.v, f.u, f.byCol, noise, false)
 	}
+}
+
+// rankGap is how much larger the last component of an update is, after some rounds,
+// than what noise made of further ones.
+var rankGap = [2]float64{2.5, 1.9}
+
+// cut leaves out components after the last gap.
+func (f *fitter) cut(gap float64) {
+	c := f.components()
+	for k := f.rank - 1; k > f.least/2; k-- {
+		if c.size[k-1] > float64(gap*c.size[k]) {
+			f.u, f.v = turned32(f.u, c.toU, f.rank, k), turned32(f.v, c.toV, f.rank, k)
+			f.rank = k
+			return
+		}
+	}
+}
+
+// turned32 returns, of each row of r of x, its products with the first k of by.
+func turned32(x []float32, by [][]float32, r, k int) []float32 {
+	out := make([]float32, 0, len(x)/r*k)
+	for ; len(x) >= r; x = x[r:] {
+		for _, b := range by[:k] {
+			out = append(out, dot32(x[:r], b))
+		}
+	}
+	return out
 }
 
 // half finds the factors of rows given those of columns, or the other way.
@@ -357,14 +384,13 @@ func (u *updates) add(lo, hi float32, other int) {
 	u.lo, u.hi, u.other = append(u.lo, lo), append(u.hi, hi), append(u.other, uint32(other))
 }
 
-// A component is one pair of factors of all rows and columns, each of length one, and
-// how large their product is.
+// The components of a product of u and v are pairs of a vector of rows and a vector of
+// columns, of which each is orthogonal to the others.
 type components struct {
-	size []float64   // in descending order
-	v    [][]float32 // of columns
+	size     []float64   // in descending order
+	toU, toV [][]float32 // by component, of how much of each column of u, or v, it is made: of v to length one
 }
 
-// components returns the singular values and right vectors of the product of u and v.
 func (f *fitter) components() components {
 	r := f.rank
 	var a, b square
@@ -372,9 +398,8 @@ func (f *fitter) components() components {
 	gramOf(&b, f.v, r)
 	a.cholesky(1e-12)
 	b.cholesky(1e-12)
-	// u = P·La', v = Q·Lb' with orthonormal P and Q: of La'·Lb the singular values, and
-	// right vectors in terms of Q.
-	m := make([]float64, r*r) // La'·Lb
+	// u = P·La', v = Q·Lb', where P and Q are orthonormal, so u·v' = P·m·Q'.
+	m, mm := make([]float64, r*r), make([]float64, r*r) // La'·Lb, and m'·m
 	for i := range r {
 		for j := range r {
 			for k := max(i, j); k < r; k++ {
@@ -382,7 +407,6 @@ func (f *fitter) components() components {
 			}
 		}
 	}
-	mm := make([]float64, r*r) // m'·m
 	for i := range r {
 		for j := range r {
 			for k := range r {
@@ -391,25 +415,21 @@ func (f *fitter) components() components {
 		}
 	}
 	values, vectors := eigen(mm, r)
-	c := components{size: values, v: make([][]float32, r)}
-	for k := range values {
+	c := components{size: values}
+	for k, w := range vectors {
 		c.size[k] = math.Sqrt(max(values[k], 0))
-		// Q·w = v·Lb'⁻¹·w
-		w := slices.Clone(vectors[k])
-		for i := r - 1; i >= 0; i-- {
+		toU, toV := make([]float32, r), make([]float32, r)
+		for i := range r { // Lb·w
+			toU[i] = float32(dot64(b.row(i)[:i+1], w[:i+1]))
+		}
+		for i := r - 1; i >= 0; i-- { // Lb'⁻¹·w
 			w[i] /= b.a[i*r+i]
 			for j := range i {
 				w[j] -= float64(b.a[i*r+j] * w[i])
 			}
+			toV[i] = float32(w[i])
 		}
-		w32 := make([]float32, r)
-		for i := range w {
-			w32[i] = float32(w[i])
-		}
-		c.v[k] = make([]float32, f.row)
-		for j := range c.v[k] {
-			c.v[k][j] = dot32(f.v[j*r:(j+1)*r], w32)
-		}
+		c.toU, c.toV = append(c.toU, toU), append(c.toV, toV)
 	}
 	return c
 }
@@ -431,18 +451,18 @@ func gramOf(m *square, x []float32, r int) {
 func (f *fitter) quantise(c components, largest float64) (*lowRank, []int16) {
 	l := &lowRank{columns: f.row}
 	mean := math.Sqrt(float64(f.rows) * float64(f.row))
-	var scales [maxRank]float64
+	var scales [maxRank]int
 	for k, s := range c.size {
 		t := float64(largest*s) / c.size[0]
 		if t < 0.7 {
 			break
 		}
 		// The product of factors as large as t is this many powers of two too large.
-		scales[k] = math.Round(math.Log2(float64(t*t) * mean / s))
+		scales[k] = nearestPower(float64(t*t) * mean / s)
 		l.rank++
 	}
 	most := slices.Max(scales[:l.rank])
-	l.scale = int(most)
+	l.scale = most
 	if l.rank == 0 || l.scale < minScale || l.scale > maxScale {
 		return nil, nil
 	}
@@ -453,7 +473,8 @@ func (f *fitter) quantise(c components, largest float64) (*lowRank, []int16) {
 		t := math.Sqrt(c.size[k] / mean / g)
 		scale := float64(t * math.Sqrt(float64(f.row)))
 		sum := 0.0
-		for _, v := range c.v[k] {
+		for j := range f.row {
+			v := dot32(f.v[j*f.rank:(j+1)*f.rank], c.toV[k])
 			x := math.RoundToEven(float64(float64(v) * scale))
 			x = min(max(x, -float64(int(maxFactor)>>l.shift[k])), float64(int(maxFactor)>>l.shift[k]))
 			sum += math.Abs(x)
@@ -464,39 +485,50 @@ func (f *fitter) quantise(c components, largest float64) (*lowRank, []int16) {
 	return l, factors
 }
 
-// best returns the side block with which a leaf of the sample, and what of the block
-// is for as much of the tensor, take least, or nil if they take no less than without.
-func (f *fitter) best(size int64) []byte {
+// nearestPower returns of which power of two x, above 0, is about.
+func nearestPower(x float64) int {
+	part, power := math.Frexp(x)
+	if part < math.Sqrt2/2 {
+		power--
+	}
+	return power
+}
+
+// log2Less returns how many powers of two x is less than 1: the same on every machine,
+// unlike what package math does.
+func log2Less(x float64) float64 {
+	const one = 1 << 40
+	return float64(log2of(one)-log2of(max(1, uint64(x*one)))) / (1 << logBits)
+}
+
+// best returns the side block with which the tensor takes least, as a leaf of the
+// sample tells, or nil if none saves enough.
+func (f *fitter) best() []byte {
 	n := min(len(f.target), MaxLeaf) / (2 * f.row) * (2 * f.row)
-	if n == 0 {
-		n = min(len(f.target), MaxLeaf)
-	}
 	leaf, base := f.target[:n], f.base[:n]
-	times := float64(size) / float64(n)
-	cost := func(side []byte) float64 {
-		c := Context{DType: tensor.BF16, Row: f.row, Level: Best, Side: side, Bases: []Base{{tensor.BF16, []Span{{0, base}}}}}
-		chunk, err := Encode(nil, leaf, c)
-		if errors.Is(err, ErrIncompressible) {
-			return float64(size) + float64(len(side))
-		}
-		return times*float64(len(chunk)) + float64(len(side))
-	}
-	least := cost(nil)
-	var best []byte
+	times := float64(f.size) / float64(n)
+	within := float64(f.stored) * (1 - leastGain)
 	c := f.components()
-	var d deltaCoder
+	s := scratches.Get().(*scratch)
+	defer s.release()
+	var best []byte
+	least := float64(f.stored) * hopeless
 	for largest := 64.0; largest <= 4096; largest *= 2 {
 		l, factors := f.quantise(c, largest)
 		if l == nil {
-			continue
-		}
-		side := l.appendSide(nil, &d, factors)
-		now := cost(side)
-		if len(side) <= MaxLeaf && now < least {
-			best, least = side, now
-		} else if best != nil {
 			break
 		}
+		side := l.appendSide(nil, s.deltas(), factors)
+		frame, words, ok := s.appendLowRank(s.try[:0], leaf, base, 0, bf16, &Context{DType: tensor.BF16, Side: side})
+		s.try = frame
+		takes := float64(len(side)) + float64(times*float64(len(frame)+2*len(words)))
+		if !ok || len(side) > MaxLeaf || takes >= least {
+			break
+		}
+		best, least = side, takes
+	}
+	if least >= within {
+		return nil
 	}
 	return best
 }

@@ -21,18 +21,29 @@ import (
 // and with h = level - 2·exponent of p, which says in half octaves how large the
 // error of p is beside a unit in the last place, the element's context is
 //
-//	clamp(max(min(2·h - near + nearAnchor, nearMost), 3·h - farAnchor, h - ...), 0, contexts-1)
+//	far = min(3·(h - unitHalves), h - unitHalves) + nearMost
+//	context = clamp(max(min(2·h - near + nearAnchor, nearMost), far), 0, contexts-1)
+//
+// So where the error is small beside a unit, its size beside the gap counts, and else
+// its size beside a unit.
 //
 // Steps are counted from the prediction toward p, and so away from it are negative:
 // they are negated where p is less than the prediction.
 
 const (
 	levelBits = 10 // of the level in a frame
-	// hardly is the half octave of an error of a unit in the last place.
-	unitHalves = 24
-	nearAnchor = 26 // context of an error as large as the gap is 10
-	nearMost   = 22
+
+	unitHalves = 25 // h of an error of about a unit in the last place
+	nearAnchor = 26 // so that the context of an error as large as the gap is 10
+	nearMost   = 22 // that of one much larger
 )
+
+// contextOf returns the context of a place.
+func contextOf(level int, place uint16) uint8 {
+	h, near := level-2*int(place>>6&0xff), int(place&63)
+	far := min(3*(h-unitHalves), h-unitHalves) + nearMost
+	return uint8(min(max(min(2*h-near+nearAnchor, nearMost), far, 0), contexts-1))
+}
 
 // A place is where p lies, of an element: its exponent from bit 6 on, near in the
 // bits below, and in the highest bit whether its step is negated.
@@ -46,13 +57,8 @@ type placeContexts [placesMask + 1]uint8
 
 // set fills t for a level.
 func (t *placeContexts) set(level int) {
-	for exponent := range 256 {
-		h := level - 2*exponent
-		far := min(3*(h-unitHalves-1), h-unitHalves-1) + nearMost
-		for near := range 64 {
-			c := max(min(2*h-near+nearAnchor, nearMost), far)
-			t[exponent<<6|near] = uint8(min(max(c, 0), contexts-1))
-		}
+	for place := range t {
+		t[place] = contextOf(level, uint16(place))
 	}
 }
 
@@ -190,8 +196,8 @@ func (k *lowRankCoder) bestLevel(symbols []uint8) int {
 		return tried[level]
 	}
 	const coarse = 16
-	best := k.level
-	for l := coarse / 2; l < len(tried); l += coarse {
+	best := coarse / 2
+	for l := best + coarse; l < len(tried); l += coarse {
 		if cost(l) < cost(best) {
 			best = l
 		}
@@ -216,11 +222,7 @@ func (k *lowRankCoder) levelCost(level int, symbols []uint8) uint64 {
 	var counts [contexts][few]uint32
 	every := 1 + len(symbols)/levelSample
 	for i := 0; i < len(symbols); i += every {
-		p := k.places[i] & placesMask
-		h := level - 2*int(p>>6)
-		near := int(p & 63)
-		far := min(3*(h-unitHalves-1), h-unitHalves-1) + nearMost
-		c := min(max(min(2*h-near+nearAnchor, nearMost), far, 0), contexts-1)
+		c := contextOf(level, k.places[i])
 		counts[c][min(symbols[i], few-1)]++
 	}
 	cost := uint64(0)

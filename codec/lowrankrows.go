@@ -36,8 +36,20 @@ func updateOf(y, b uint16) (lo, hi float32) {
 	return low - base, high - base
 }
 
-// perFactor is how many intervals of a row or column are looked at for each factor.
-const perFactor = 8
+const (
+	// perFactor is how many intervals of a row or column are looked at for each factor.
+	perFactor = 8
+	// inside is the weight of intervals that the last factors hit: those that they
+	// missed say where to go.
+	inside = 0.1
+	// beyond is how far to go, where the equations say 1: with intervals in the place of
+	// numbers they say too little.
+	beyond = 1.5
+	// leastNoise keeps weights finite.
+	leastNoise = 1e-30
+	// rowRounds is how often factors of a row are found.
+	rowRounds = 4
+)
 
 // A rowSolver finds the factors of rows, given those of columns.
 type rowSolver struct {
@@ -60,7 +72,7 @@ func (r *rowSolver) solve(rows []int16, leaf, base []byte, l *lowRank, g grid) [
 		from, to := g.span(i, count)
 		r.choose(leaf[2*from:2*to], base[2*from:2*to], from+g.phase-i*g.row, perFactor*l.rank, scale)
 		row := rows[i*l.rank : (i+1)*l.rank]
-		x := r.eq.solve(&r.chosen, r.columns, l.rank, r.noise, nil, 4)
+		x := r.eq.solve(&r.chosen, r.columns, l.rank, r.noise, nil, rowRounds)
 		for k := range row {
 			row[k] = int16(min(max(math.RoundToEven(x[k]), -maxFactor), maxFactor))
 		}
@@ -152,52 +164,73 @@ type equations struct {
 	x32     []float32
 }
 
-// solve returns the rank factors x of which the products with other, rank for each
-// of its rows, are in the intervals of in, as far as noise, squared, lets them be. It
-// begins at x if that is not nil, else at the middles, and does so many rounds.
+// solve returns the rank factors whose products with other, rank for each of its
+// rows, are in the intervals of in, as far as noise, squared, lets them be. It begins
+// at x if that is not nil, else at the middles, and does so many rounds.
 func (q *equations) solve(in *updates, other []float32, rank int, noise float32, x []float32, rounds int) []float64 {
-	q.normal(in, other, rank, noise)
+	q.normal(in, other, rank, noise, x)
 	q.x, q.b, q.x32 = grow(q.x, rank), grow(q.b, rank), grow(q.x32, rank)
 	clear(q.x)
+	for k, v := range x {
+		q.x[k] = float64(v)
+	}
+	step := beyond
+	if x == nil {
+		q.sum(in, other, true)
+		step = 1
+	} else {
+		q.sum(in, other, false)
+	}
 	for round := range rounds {
-		clear(q.b)
-		if round > 0 || x != nil {
-			for k := range q.x32 {
-				q.x32[k] = float32(q.x[k])
-			}
-			if round == 0 {
-				copy(q.x32, x)
-			}
-		}
-		middle := round == 0 && x == nil
-		var sums [maxRank]float32
-		for i, w := range q.weights {
-			o := other[int(in.other[i])*rank:][:rank]
-			at := (in.lo[i] + in.hi[i]) / 2
-			if !middle {
-				at = min(max(dot32(o, q.x32), in.lo[i]), in.hi[i])
-			}
-			axpy32(sums[:rank], o, float32(w*at))
-		}
-		for k := range q.b {
-			q.b[k] = float64(sums[k])
+		if round > 0 {
+			q.sum(in, other, false)
+			step = beyond
 		}
 		q.square.solve(q.b)
-		copy(q.x, q.b)
+		for k, b := range q.b {
+			q.x[k] += float64(step * (b - q.x[k]))
+		}
 	}
 	return q.x
 }
 
-// normal sets square to the Cholesky factor of the normal equations' matrix.
-func (q *equations) normal(in *updates, other []float32, rank int, noise float32) {
+// sum sets b to the right side of the normal equations, of the middles or of those
+// numbers of the intervals that are next to what x gives.
+func (q *equations) sum(in *updates, other []float32, middles bool) {
+	var sums [maxRank]float32
+	rank := len(q.x)
+	for k, x := range q.x {
+		q.x32[k] = float32(x)
+	}
+	for i, w := range q.weights {
+		o := other[int(in.other[i])*rank:][:rank]
+		at := (in.lo[i] + in.hi[i]) / 2
+		if !middles {
+			at = min(max(dot32(o, q.x32), in.lo[i]), in.hi[i])
+		}
+		axpy32(sums[:rank], o, float32(w*at))
+	}
+	for k := range q.b {
+		q.b[k] = float64(sums[k])
+	}
+}
+
+// normal sets square to the Cholesky factor of the normal equations' matrix, given the
+// last factors, or nil.
+func (q *equations) normal(in *updates, other []float32, rank int, noise float32, x []float32) {
 	sums := q.sums[:rank*rank]
 	clear(sums)
 	q.weights = grow(q.weights, len(in.lo))
 	for i := range in.lo {
 		h := (in.hi[i] - in.lo[i]) / 2
-		w := 1 / (float32(h*h)/3 + noise)
-		q.weights[i] = w
+		w := 1 / (float32(h*h)/3 + noise + leastNoise)
 		o := other[int(in.other[i])*rank:][:rank]
+		if x != nil {
+			if p := dot32(o, x); p >= in.lo[i] && p <= in.hi[i] {
+				w = float32(w * inside)
+			}
+		}
+		q.weights[i] = w
 		for k, v := range o {
 			axpy32(sums[k*rank:k*rank+k+1], o[:k+1], float32(w*v))
 		}

@@ -38,7 +38,7 @@ func (r *repacking) tryLowRank(ctx context.Context, k *kin, i int32) error {
 	if len(base.Map) > 0 || rel.t.DType != tensor.BF16 || base.DType != tensor.BF16 || rel.row == 0 {
 		return nil
 	}
-	side, err := r.n.lowRankSide(ctx, rel, base)
+	side, err := r.n.lowRankSide(ctx, rel, base, k.stored(k.now, i))
 	if side == nil || err != nil {
 		return err
 	}
@@ -52,9 +52,9 @@ func (r *repacking) tryLowRank(ctx context.Context, k *kin, i int32) error {
 	return err
 }
 
-// lowRankSide returns the side block by which a tensor takes less, as far as samples
-// tell, or nil.
-func (n *Node) lowRankSide(ctx context.Context, rel *relative, base dag.Base) ([]byte, error) {
+// lowRankSide returns the side block by which a tensor, whose delta takes stored
+// bytes, takes less, as far as samples tell, or nil.
+func (n *Node) lowRankSide(ctx context.Context, rel *relative, base dag.Base, stored int64) ([]byte, error) {
 	target, from, err := n.someRows(ctx, rel, base, glanceLeaves)
 	if err != nil || !codec.MaybeLowRank(target, from, rel.t.DType, rel.row) {
 		return nil, err
@@ -64,7 +64,7 @@ func (n *Node) lowRankSide(ctx context.Context, rel *relative, base dag.Base) ([
 			return nil, err
 		}
 	}
-	return codec.LowRank(target, from, rel.t.DType, rel.row, rel.t.Size), nil
+	return codec.LowRank(target, from, rel.t.DType, rel.row, rel.t.Size, stored), nil
 }
 
 // glanceLeaves is of how many leaves rows are read to see whether more are worth it.
