@@ -178,3 +178,34 @@ func spoilAnywhere(t *testing.T, dir string, mark []byte) {
 	}
 	t.Fatal("no pack holds these bytes")
 }
+
+// TestRepackRealLowRank repacks a real base and models made from it, and logs what
+// they take before and after.
+func TestRepackRealLowRank(t *testing.T) {
+	sets := models(t)
+	if len(sets) < 2 {
+		t.Skip("no test data; set ZIPNODE_TEST_DATA")
+	}
+	data := filepath.Dir(sets[1][0])
+	for _, name := range []string{"lora-merged", "run-step50", "finetune-frozen"} {
+		n := start(t)
+		target := filepath.Join(data, name)
+		add(t, n, filepath.Join(data, "base"), "")
+		cids := map[string]string{target: add(t, n, target, "").CID}
+		own := func() (sum int64) {
+			for _, x := range forms(t, n, cids) {
+				if x.Base != "" {
+					sum += x.Stored
+				}
+			}
+			return sum
+		}
+		before := own()
+		res := repack(t, n, node.RepackRequest{})
+		t.Logf("%s: %d bytes of deltas, %d after a repack of %.2f s, %d tensors changed", name, before, own(), res.Seconds, res.Changed)
+		if after := own(); after > before || name == "lora-merged" && 3*after > before {
+			t.Errorf("%s: %d bytes after, %d before", name, after, before)
+		}
+		wantWhole(t, n, cids)
+	}
+}
