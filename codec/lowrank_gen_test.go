@@ -65,3 +65,39 @@ func TestLowRankGenerated(t *testing.T) {
 			part, bits(plain), bits(low+len(side)), bits(len(side)), side[1], methods, took, time.Since(start), maybe, glance, search)
 	}
 }
+
+// BenchmarkLowRank encodes and decodes a leaf of a merged adapter of rank 16, with and
+// without a side block.
+func BenchmarkLowRank(b *testing.B) {
+	base, target := mergedMatrix(2, 256, 2048, 16, 3e-3)
+	side := LowRank(target.data, base.data, tensor.BF16, 2048, 8<<20, 3<<20)
+	for _, bench := range []struct {
+		name string
+		side []byte
+	}{{"ordinary", nil}, {"lowrank", side}} {
+		c := against(tensor.BF16, 0, base.data)
+		c.Row, c.Level, c.Side = 2048, Best, bench.side
+		chunk, err := Encode(nil, target.data, c)
+		if err != nil {
+			b.Fatal(err)
+		}
+		out := make([]byte, 0, MaxLeaf)
+		b.Run("decode/"+bench.name, func(b *testing.B) {
+			b.SetBytes(MaxLeaf)
+			for b.Loop() {
+				if out, err = Decode(out[:0], chunk, MaxLeaf, c); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(chunk))/MaxLeaf, "ratio")
+		})
+		b.Run("encode/"+bench.name, func(b *testing.B) {
+			b.SetBytes(MaxLeaf)
+			for b.Loop() {
+				if out, err = Encode(out[:0], target.data, c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

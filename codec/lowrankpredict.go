@@ -75,13 +75,11 @@ func (k *lowRankCoder) contexts(ctx []uint8, places []uint16) {
 func turn(z []uint16, places []uint16) {
 	z = z[:len(places)]
 	for i, p := range places {
-		// 1 and 2 change places, 3 and 4, and so on; 0 and the highest stay.
-		s := z[i]
-		t := s - 1
-		if p&turned != 0 && t < 1<<16-2 {
-			s = t ^ 1 + 1
-		}
-		z[i] = s
+		// 1 and 2 change places, 3 and 4, and so on; 0 and the highest stay. What is
+		// turned is as good as random: no branch.
+		t := z[i] - 1
+		changes := uint16((uint32(t)-(1<<16-2))>>31) & (p >> 15)
+		z[i] = t ^ changes + 1
 	}
 }
 
@@ -155,16 +153,35 @@ func (l *lowRank) sumRow(sums []uint64, row []int16) {
 func predictRow(pred []byte, places []uint16, base []byte, sums []uint64, column int, scale float32) {
 	places = places[:len(base)/2]
 	pred = pred[:len(base)]
-	for i := range places {
-		pair := sums[(column+i)>>1]
-		sum := int32(pair)
-		if (column+i)&1 != 0 {
-			sum = int32((pair - uint64(int64(sum))) >> 32)
-		}
-		e, place := predictOne(uint32(le.Uint16(base[2*i:])), sum, scale)
-		le.PutUint16(pred[2*i:], uint16(e))
-		places[i] = place
+	i := 0
+	if column&1 != 0 && len(places) > 0 {
+		_, sum := sumsOf(sums[column>>1])
+		places[0] = predictTo(pred, base, 0, sum, scale)
+		i = 1
 	}
+	for sums = sums[(column+i)>>1:]; i+1 < len(places); i += 2 {
+		even, odd := sumsOf(sums[0])
+		places[i] = predictTo(pred, base, i, even, scale)
+		places[i+1] = predictTo(pred, base, i+1, odd, scale)
+		sums = sums[1:]
+	}
+	if i < len(places) {
+		even, _ := sumsOf(sums[0])
+		places[i] = predictTo(pred, base, i, even, scale)
+	}
+}
+
+// sumsOf returns the sums of two columns.
+func sumsOf(pair uint64) (even, odd int32) {
+	even = int32(pair)
+	return even, int32((pair - uint64(int64(even))) >> 32)
+}
+
+// predictTo puts element i of pred, and returns its place.
+func predictTo(pred, base []byte, i int, sum int32, scale float32) uint16 {
+	e, place := predictOne(uint32(le.Uint16(base[2*i:])), sum, scale)
+	le.PutUint16(pred[2*i:], uint16(e))
+	return place
 }
 
 // predictOne returns the predicted element and its place.
