@@ -23,8 +23,9 @@ const (
 	fitRounds = 5
 )
 
-// startRows are the rows of which factors are first found: more if the rank is high.
-var startRows = [...]int{96, 192}
+// startRows are the rows of which factors are first found: a few to give up by, and
+// then more.
+var startRows = [...]int{64, 192}
 
 // MaybeLowRank tells whether [LowRank] is worth trying, by a few of some rows.
 func MaybeLowRank(target, base []byte, dtype tensor.DType, row int) bool {
@@ -137,16 +138,18 @@ type fitter struct {
 // returns false if there is nothing to find.
 func (f *fitter) start() bool {
 	for _, rows := range startRows {
-		found, more := f.startBy(min(f.rows, rows))
-		if !more {
-			return found
+		if !f.startBy(min(f.rows, rows)) {
+			return false
+		}
+		if f.rows <= rows {
+			break
 		}
 	}
-	return false
+	return true
 }
 
-// startBy is start by so many rows. It says if more would tell more.
-func (f *fitter) startBy(n int) (found, more bool) {
+// startBy is start by so many rows.
+func (f *fitter) startBy(n int) bool {
 	part := changedRows(f.target, f.base, n, f.rows, f.row)
 	gram := make([]float64, n*n)
 	sum := 0.0
@@ -158,7 +161,7 @@ func (f *fitter) startBy(n int) (found, more bool) {
 		sum += gram[i*n+i]
 	}
 	if sum <= 0 {
-		return false, false
+		return false
 	}
 	f.change = sum / float64(n*f.row)
 	most := min(maxRank, n/3)
@@ -166,10 +169,7 @@ func (f *fitter) startBy(n int) (found, more bool) {
 	f.least = f.worthwhile(values, sum, n)
 	f.rank = roundRank(f.least)
 	if f.rank == 0 {
-		return false, false
-	}
-	if f.least > most*2/3 && f.rows > n {
-		return true, true
+		return false
 	}
 	f.rank = min(f.rank, most, maxRank)
 	f.v = make([]float32, f.row*f.rank)
@@ -182,7 +182,7 @@ func (f *fitter) startBy(n int) (found, more bool) {
 			}
 		}
 	}
-	return true, false
+	return true
 }
 
 const (
@@ -293,8 +293,8 @@ func (f *fitter) refine() {
 		if round >= fitRounds/2 {
 			share = 0.015
 		}
-		if round == fitRounds-len(rankGap) || round == fitRounds-1 {
-			f.cut(rankGap[round-fitRounds+len(rankGap)])
+		if round >= fitRounds-2 {
+			f.cut()
 		}
 		noise := float32(float64(share*share) * f.change)
 		f.half(f.u, f.v, f.byRow, noise, round == 0)
@@ -304,13 +304,13 @@ func (f *fitter) refine() {
 
 // rankGap is how much larger the last component of an update is, after some rounds,
 // than what noise made of further ones.
-var rankGap = [2]float64{2.5, 1.9}
+const rankGap = 2.5
 
 // cut leaves out components after the last gap.
-func (f *fitter) cut(gap float64) {
+func (f *fitter) cut() {
 	c := f.components()
 	for k := f.rank - 1; k > f.least/2; k-- {
-		if c.size[k-1] > float64(gap*c.size[k]) {
+		if c.size[k-1] > float64(rankGap*c.size[k]) {
 			f.u, f.v = turned32(f.u, c.toU, f.rank, k), turned32(f.v, c.toV, f.rank, k)
 			f.rank = k
 			return
