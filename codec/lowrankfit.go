@@ -189,8 +189,9 @@ const (
 	// factorBits is about what a factor takes.
 	factorBits = 6
 	// leastGain is what part of what a tensor takes must be saved: what is of low rank
-	// takes more time to decode.
-	leastGain = 1.0 / 16
+	// takes several times as long to decode. Eigenvalues must tell half of it, as they
+	// know less than factors that are fitted.
+	leastGain = 1.0 / 4
 	// hopeless is how much more than its delta a tensor may take with rough factors for
 	// finer ones to be tried.
 	hopeless = 1.2
@@ -210,7 +211,7 @@ func (f *fitter) worthwhile(values []float64, sum float64, n int) int {
 	}
 	noise = max(noise/float64(n-len(values)), float64(1e-9*sum))
 	left, saved := sum, 0.0
-	best, most := 0, leastGain*8*float64(f.stored)/elements // the rank that saves most, and how much
+	best, most := 0, leastGain/2*8*float64(f.stored)/elements // the rank that saves most, and how much
 	for k, v := range values {
 		over := v - float64(noiseEdge*noise)
 		if over <= 0 || over >= left {
