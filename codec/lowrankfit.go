@@ -123,15 +123,13 @@ type fitter struct {
 	row, rows    int
 	size, stored int64 // bytes of all of the tensor, and of its delta
 
-	rank    int
-	least   int       // of the rank, as far as is known
-	u, v    []float32 // of rows and of columns, rank for each
-	change  float64   // mean square of the update
-	byRow   []updates
-	byCol   []updates
-	unit    float32 // of the update: factors are of the update divided by it
-	eq      equations
-	workers []equations
+	rank   int
+	least  int       // of the rank, as far as is known
+	u, v   []float32 // of rows and of columns, rank for each
+	change float64   // mean square of the update
+	byRow  []updates
+	byCol  []updates
+	eq     equations
 }
 
 // start finds the rank and first factors of columns, by the rows of a part. It

@@ -56,7 +56,6 @@ type rowSolver struct {
 	of      []byte    // side block whose column factors columns has
 	columns []float32 // rank for each
 	noise   float32   // of a product, squared
-	lo, hi  []float32
 	chosen  updates
 	narrow  narrowest
 	eq      equations
