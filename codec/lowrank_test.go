@@ -88,3 +88,51 @@ func TestLowRankReal(t *testing.T) {
 		}
 	}
 }
+
+// TestLowRankOdd looks for factors in updates that have none, or odd ones, and codes
+// what comes of it.
+func TestLowRankOdd(t *testing.T) {
+	const row = 96
+	base, merged := mergedMatrix(9, 128, row, 3, 1e-2)
+	few := bytes.Clone(base.data) // a few rows changed
+	copy(few[row*20:row*30], merged.data[row*20:])
+	huge := bytes.Clone(merged.data)
+	for i := 1; i < len(huge); i += 34 {
+		huge[i] = 0x7f
+	}
+	flipped := bytes.Clone(base.data)
+	for i := 1; i < len(flipped); i += 2 {
+		flipped[i] ^= 0x80
+	}
+	others := lowRankVectors()[0].c.Side
+	same := bytes.Repeat([]byte{0x80, 0x3f}, len(base.data)/2)
+	for _, tc := range []struct {
+		name         string
+		target, base []byte
+	}{
+		{"merged", merged.data, base.data},
+		{"no change", base.data, base.data},
+		{"few rows", few, base.data},
+		{"huge numbers and NaN", huge, base.data},
+		{"huge numbers in the base", merged.data, huge},
+		{"zeros of a base", merged.data, make([]byte, len(base.data))},
+		{"all signs", flipped, base.data},
+		{"one number", same, base.data},
+		{"noise", random(90, len(base.data)), base.data},
+	} {
+		side := LowRank(tc.target, tc.base, tensor.BF16, row, int64(len(tc.base)), int64(len(tc.base)))
+		if again := LowRank(tc.target, tc.base, tensor.BF16, row, int64(len(tc.base)), int64(len(tc.base))); !bytes.Equal(side, again) {
+			t.Errorf("%s: another side block the second time", tc.name)
+		}
+		if tc.name == "merged" && side == nil {
+			t.Error("no side block of a merged adapter")
+		}
+		for _, from := range []int{0, 38, 2001} {
+			c := against(tensor.BF16, int64(from), tc.base[from:])
+			c.Row, c.Level, c.Side = row, Best, side
+			check(t, tc.target[from:], c)
+			c.Side = others
+			check(t, tc.target[from:], c)
+		}
+	}
+}

@@ -60,8 +60,8 @@ func LowRank(target, base []byte, dtype tensor.DType, row int, size, stored int6
 	return f.best()
 }
 
-// delta fills d with the differences of the elements of row r; those that are
-// infinite, or not alike at all, count for nothing.
+// delta fills d with the differences of the elements of row r; those of what is
+// infinite, or no number, count for nothing.
 func delta(d []float32, target, base []byte, r, row int) {
 	target, base = target[2*r*row:], base[2*r*row:]
 	for j := range d {
@@ -73,8 +73,7 @@ func delta(d []float32, target, base []byte, r, row int) {
 	}
 }
 
-// changedRows returns n of rows rows, evenly spread, as what changed in them, scaled to
-// about one.
+// changedRows returns n of rows rows, evenly spread, as what changed in them.
 func changedRows(target, base []byte, n, rows, row int) [][]float32 {
 	out := make([][]float32, n)
 	for i := range out {
@@ -169,7 +168,7 @@ func (f *fitter) startBy(n int) bool {
 	if f.rank == 0 {
 		return false
 	}
-	f.rank = min(f.rank, most, maxRank)
+	f.rank = min(f.rank, len(values))
 	f.v = make([]float32, f.row*f.rank)
 	for k := range f.rank {
 		scale := 1 / math.Sqrt(max(values[k], float64(1e-12*sum)))

@@ -45,6 +45,8 @@ const (
 	// beyond is how far to go, where the equations say 1: with intervals in the place of
 	// numbers they say too little.
 	beyond = 1.5
+	// huge is what no update is that factors could make.
+	huge = 1e18
 	// leastNoise keeps weights finite.
 	leastNoise = 1e-30
 	// rowRounds is how often factors of a row are found.
@@ -74,6 +76,9 @@ func (r *rowSolver) solve(rows []int16, leaf, base []byte, l *lowRank, g grid) [
 		x := r.eq.solve(&r.chosen, r.columns, l.rank, r.noise, nil, rowRounds)
 		for k := range row {
 			row[k] = int16(min(max(math.RoundToEven(x[k]), -maxFactor), maxFactor))
+			if x[k] != x[k] {
+				row[k] = 0
+			}
 		}
 		if !l.sumFits(row) {
 			clear(row)
@@ -115,8 +120,9 @@ func (r *rowSolver) choose(leaf, base []byte, column, most int, scale float32) {
 		if !r.narrow.take(y) {
 			continue
 		}
-		if lo, hi := updateOf(y, le.Uint16(base[i:])); lo <= hi {
-			c.lo, c.hi, c.other = append(c.lo, float32(lo*scale)), append(c.hi, float32(hi*scale)), append(c.other, uint32(column+i/2))
+		lo, hi := updateOf(y, le.Uint16(base[i:]))
+		if lo, hi = float32(lo*scale), float32(hi*scale); lo <= hi && lo > -huge && hi < huge {
+			c.lo, c.hi, c.other = append(c.lo, lo), append(c.hi, hi), append(c.other, uint32(column+i/2))
 		}
 	}
 }
