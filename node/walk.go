@@ -145,7 +145,7 @@ func checkPath(path string) error {
 		return usagef("the file name %q is not UTF-8: rename it", path)
 	}
 	if err := dag.CheckPath(path); err != nil {
-		return usagef("%q cannot be part of a model: %v", path, err)
+		return usagef("%q cannot be part of a model: %v: rename it", path, err)
 	}
 	return nil
 }
