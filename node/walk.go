@@ -32,11 +32,11 @@ type sourceFile struct {
 func walkModel(path string) ([]sourceFile, error) {
 	root, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return nil, coded(err)
+		return nil, Coded(err)
 	}
 	info, err := os.Stat(root)
 	if err != nil {
-		return nil, coded(err)
+		return nil, Coded(err)
 	}
 	if !info.IsDir() {
 		name := filepath.Base(path)
@@ -50,7 +50,7 @@ func walkModel(path string) ([]sourceFile, error) {
 	}
 	w := walker{root: root}
 	if err := filepath.WalkDir(root, w.visit); err != nil {
-		return nil, coded(err)
+		return nil, Coded(err)
 	}
 	if len(w.files) == 0 {
 		return nil, usagef("%s holds no file to add", path)
