@@ -127,7 +127,7 @@ const window = 3
 func (a *adding) file(ctx context.Context, src sourceFile) (dag.Child, [32]byte, error) {
 	f, err := os.Open(src.real)
 	if err != nil {
-		return dag.Child{}, [32]byte{}, coded(err)
+		return dag.Child{}, [32]byte{}, Coded(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()

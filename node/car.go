@@ -89,12 +89,12 @@ func (n *Node) Export(ctx context.Context, req ExportRequest, progress func(Prog
 	}
 	f, err := createCar(req.Path, req.Force)
 	if err != nil {
-		return ExportResult{}, coded(err)
+		return ExportResult{}, Coded(err)
 	}
 	w := &carWriter{w: bufio.NewWriterSize(f, 1<<20), seen: cidSet{}, report: progress}
 	packing, err := n.packingOf(ctx, model)
 	if err != nil {
-		return ExportResult{}, coded(f.finish(err))
+		return ExportResult{}, Coded(f.finish(err))
 	}
 	if err = w.header(packing); err == nil {
 		err = n.closure(ctx, packing, w.block)
@@ -103,7 +103,7 @@ func (n *Node) Export(ctx context.Context, req ExportRequest, progress func(Prog
 		err = WithCode(CodeIntegrity, n.unprovided(model, err))
 	}
 	if err = f.finish(errors.Join(err, w.w.Flush())); err != nil {
-		return ExportResult{}, coded(err)
+		return ExportResult{}, Coded(err)
 	}
 	return ExportResult{CID: model.String(), Packing: packing.String(), Path: req.Path, Blocks: len(w.seen), Bytes: w.bytes}, nil
 }
@@ -217,7 +217,7 @@ func (n *Node) Import(ctx context.Context, req ImportRequest, progress func(Prog
 	}
 	f, err := openPatiently(ctx, req.Path)
 	if err != nil {
-		return ImportResult{}, coded(err)
+		return ImportResult{}, Coded(err)
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.IsDir() {

@@ -82,7 +82,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n.log = slog.New(observer{Handler: to, to: n.lately})
 	if err := n.open(ctx); err != nil {
-		return nil, coded(errors.Join(err, n.close()))
+		return nil, Coded(errors.Join(err, n.close()))
 	}
 	return n, nil
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,6 +84,8 @@ type Store struct {
 	flushes int          // begun so far; guarded by flushMu
 	useMu   sync.Mutex   // held while the recipe in use of any tensor changes
 	sweepMu sync.RWMutex // read-held by whoever relies on a block it found; held by sweep
+
+	damageMu sync.Mutex // held while damage is remembered or forgotten
 
 	rebuilt  bool         // the index was lost when the store was opened
 	reserved atomic.Int64 // bytes of the file reserve
@@ -483,17 +486,21 @@ func (s *Store) read(dst []byte, d digest) ([]byte, place, error) {
 // real returns block c if its bytes lie in a pack, checked against c.
 func (s *Store) real(c cid.Cid) (blocks.Block, error) {
 	data, _, err := s.read(nil, digestOf(c))
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = dag.Check(c, data)
 	}
-	if err := dag.Check(c, data); err != nil {
-		if bad, ok := errors.AsType[*dag.CorruptError](err); ok {
-			bad.From = s.where(c)
-		}
+	if bad, ok := errors.AsType[*dag.CorruptError](err); ok {
+		bad.From = cmp.Or(s.where(c), bad.From)
+		s.noteDamage(c, bad.Reason)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return blocks.NewBlockWithCid(data, c)
 }
+
+// name names p for a person.
+func (p place) name() string { return fmt.Sprintf("%s offset %d", packName(p.pack), p.offset) }
 
 // where names the place of block c for a person.
 func (s *Store) where(c cid.Cid) string {
@@ -501,7 +508,7 @@ func (s *Store) where(c cid.Cid) string {
 	if !ok || err != nil {
 		return ""
 	}
-	return fmt.Sprintf("%s offset %d", packName(at.pack), at.offset)
+	return at.name()
 }
 
 // Rebuilt tells whether the index was lost when the store was opened: what only
