@@ -35,10 +35,7 @@ Hidden files are part of a model; .git, .cache and empty directories are not.`,
 			if err := a.call(ctx, "add", req, &r); err != nil {
 				return err
 			}
-			if r.Replaced != "" {
-				a.note("%s meant %s before; that model is kept and goes by its CID ('zipnode rm %s' lets it go)",
-					plain(r.Name), r.Replaced, r.Replaced)
-			}
+			a.noteReplaced(r.Name, r.Replaced)
 			a.noteOdd(r.Odd)
 			if models, ok := snapshotsIn(args[0]); ok {
 				a.note("%s is of a Hugging Face cache: the models in it are %s", plain(args[0]), plain(models))
@@ -51,6 +48,13 @@ Hidden files are part of a model; .git, .cache and empty directories are not.`,
 	f.StringVar(&req.Base, "base", "", "store it against this CID or name, or none (default: whichever is best)")
 	f.BoolVar(&req.NoPin, "no-pin", false, "let gc free it")
 	return cmd
+}
+
+// noteReplaced says which model name meant before, unless old is "".
+func (a *app) noteReplaced(name, old string) {
+	if old != "" {
+		a.note("%s meant %s before; that model is kept and goes by its CID ('zipnode rm %s' lets it go)", plain(name), old, old)
+	}
 }
 
 // noteOdd says which files may not be what the user thinks that they are: the
