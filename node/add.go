@@ -83,11 +83,9 @@ func (n *Node) Add(ctx context.Context, req AddRequest, progress func(Progress))
 	if !req.NoPin {
 		ch.Pin = map[cid.Cid]string{model.CID: store.PinModel}
 	}
-	replaced := ""
-	if old, ok, err := n.store.Name(req.Name); err != nil {
+	replaced, err := n.replaced(req.Name, model.CID)
+	if err != nil {
 		return AddResult{}, err
-	} else if ok && !old.Equals(model.CID) {
-		replaced = old.String() // its pin stays: a name moves, nothing is lost
 	}
 	if err := a.lease.Commit(ch); err != nil {
 		return AddResult{}, err
@@ -102,6 +100,16 @@ func (n *Node) Add(ctx context.Context, req AddRequest, progress func(Progress))
 		Tensors: a.tensors, TensorsNew: a.fresh, TensorsDelta: a.deltas,
 		StoredNew: a.lease.Written(), Seconds: time.Since(start).Seconds(), Replaced: replaced, Odd: a.odd,
 	}, nil
+}
+
+// replaced returns the model that name means and that model will take it from, or
+// "". Its pin stays: a name moves, nothing is lost.
+func (n *Node) replaced(name string, model cid.Cid) (string, error) {
+	old, ok, err := n.store.Name(name)
+	if err != nil || !ok || old.Equals(model) {
+		return "", err
+	}
+	return old.String(), nil
 }
 
 // adding is one add under way.

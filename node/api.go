@@ -90,6 +90,8 @@ type SeedResult struct {
 	Fetched int64   `json:"fetched"`
 	Peers   int     `json:"peers"`
 	Seconds float64 `json:"seconds"`
+
+	Replaced string `json:"replaced,omitempty"` // the model that Name meant before
 }
 
 // RefRequest names a model: by model CID, packing CID or name. "" is all where
@@ -359,6 +361,8 @@ type ImportResult struct {
 	Name    string `json:"name,omitempty"`
 	Blocks  int    `json:"blocks"` // that were new here
 	Bytes   int64  `json:"bytes"`  // of these
+
+	Replaced string `json:"replaced,omitempty"` // the model that Name meant before
 }
 
 // IDResult is this node's identity.

@@ -236,7 +236,7 @@ func (n *Node) Import(ctx context.Context, req ImportRequest, progress func(Prog
 	rd := dag.NewCARReader(f)
 	roots, err := rd.Header()
 	if err != nil {
-		return res, fmt.Errorf("%s: %w", req.Path, err)
+		return res, fmt.Errorf("%s does not read as a CAR file: %w", req.Path, err)
 	}
 	if len(roots) != 1 {
 		return res, usagef("%s has %d roots: a zipnode export has one, a packing", req.Path, len(roots))
@@ -312,6 +312,9 @@ func (n *Node) adoptPacking(ctx context.Context, l *store.Lease, root cid.Cid, r
 	}
 	res.CID, res.Packing = p.Of.String(), root.String()
 	res.Name = req.Name
+	if res.Replaced, err = n.replaced(req.Name, p.Of); err != nil {
+		return err
+	}
 	ch := store.Change{
 		Models: []store.Model{m},
 		Names:  map[string]cid.Cid{res.Name: p.Of},

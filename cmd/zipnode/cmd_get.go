@@ -183,6 +183,7 @@ func (a *app) seedCmd() *cobra.Command {
 			if err := a.call(ctx, "seed", req, &r); err != nil {
 				return err
 			}
+			a.noteReplaced(req.Name, r.Replaced)
 			if a.embedded {
 				a.note("it is offered while a daemon runs: start 'zipnode serve'")
 			}
