@@ -338,6 +338,10 @@ func (p *planner) unit(ctx context.Context, c dag.Child) (*unit, error) {
 		return u, err
 	}
 	t, here, err := p.n.store.Tensor(c.CID)
+	if err == nil && here && c.CID.Type() == cid.DagProtobuf {
+		// Of what has no root the nodes are brought, by a recipe whose chunks are here.
+		here, err = p.n.store.HasReal(c.CID)
+	}
 	if err != nil {
 		return nil, err
 	}

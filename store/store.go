@@ -449,19 +449,19 @@ func (s *Store) settle() error {
 	return nil
 }
 
-// read returns the bytes of block d as they lie in its pack, unchecked, and
+// read returns the bytes of block c as they lie in its pack, unchecked, and
 // that place, or an error wrapping dag.ErrNotFound. They are appended to dst.
-func (s *Store) read(dst []byte, d digest) ([]byte, place, error) {
+func (s *Store) read(dst []byte, c cid.Cid) ([]byte, place, error) {
 	for range 4 { // a pack may be rewritten between finding and reading
-		at, ok, err := s.find(d)
+		at, ok, err := s.find(digestOf(c))
 		if err != nil {
 			return nil, place{}, err
 		}
 		if !ok {
-			return nil, place{}, fmt.Errorf("block %s: %w", d.cid(cid.Raw), dag.ErrNotFound)
+			return nil, place{}, fmt.Errorf("block %s: %w", c, dag.ErrNotFound)
 		}
 		if at.length > dag.MaxBlock {
-			return nil, place{}, &dag.CorruptError{CID: d.cid(at.codec), From: "the index", Reason: "too long for a block"}
+			return nil, place{}, &dag.CorruptError{CID: c, From: "the index", Reason: "too long for a block"}
 		}
 		p := s.pack(at.pack)
 		if p == nil {
@@ -475,17 +475,17 @@ func (s *Store) read(dst []byte, d digest) ([]byte, place, error) {
 		case errors.Is(err, errPackGone):
 			dst = dst[:n]
 		case errors.Is(err, io.EOF):
-			return nil, place{}, &dag.CorruptError{CID: d.cid(at.codec), From: packName(at.pack), Reason: "the pack ends before it"}
+			return nil, place{}, &dag.CorruptError{CID: c, From: packName(at.pack), Reason: "the pack ends before it"}
 		default:
 			return nil, place{}, &diskError{fmt.Errorf("read %s: %w", packName(at.pack), err)}
 		}
 	}
-	return nil, place{}, fmt.Errorf("block %s: %w in any pack", d.cid(cid.Raw), dag.ErrNotFound)
+	return nil, place{}, fmt.Errorf("block %s: %w in any pack", c, dag.ErrNotFound)
 }
 
 // real returns block c if its bytes lie in a pack, checked against c.
 func (s *Store) real(c cid.Cid) (blocks.Block, error) {
-	data, _, err := s.read(nil, digestOf(c))
+	data, _, err := s.read(nil, c)
 	if err == nil {
 		err = dag.Check(c, data)
 	}
