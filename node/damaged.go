@@ -145,26 +145,18 @@ func (n *Node) needers(ctx context.Context, list []store.KnownDamage) (func(stor
 	for _, d := range list {
 		want[raw(d)] = true
 	}
-	by := map[cid.Cid][]string{}
-	of := func(d store.KnownDamage) []string { return by[raw(d)] }
-	if len(want) == 0 {
-		return of, nil
-	}
-	models, err := n.models()
+	models, err := n.needing(ctx, want)
 	if err != nil {
 		return nil, err
 	}
+	by := map[cid.Cid][]string{}
 	for _, m := range models {
-		f := needFinder{n: n, want: want}
-		if err := f.find(ctx, m.c); err != nil {
-			return nil, err
-		}
-		for c := range f.found {
+		for c := range m.needs {
 			by[c] = append(by[c], m.name)
 		}
 	}
 	for _, names := range by {
 		slices.Sort(names)
 	}
-	return of, nil
+	return func(d store.KnownDamage) []string { return by[raw(d)] }, nil
 }

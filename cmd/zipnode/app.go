@@ -27,7 +27,6 @@ type owner interface {
 
 // An app is one run of the command.
 type app struct {
-	stdin          io.Reader
 	stdout, stderr io.Writer
 	open           func(context.Context, node.Config) (owner, error)
 	init           func(dir string) error

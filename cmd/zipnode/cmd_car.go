@@ -143,7 +143,7 @@ func (a *app) importFrom(ctx context.Context, path string, req node.ImportReques
 		}
 		defer os.RemoveAll(dir)
 		path = filepath.Join(dir, "stdin.car")
-		if err := spool(ctx, path, a.stdin); err != nil {
+		if err := spool(ctx, path, os.Stdin); err != nil {
 			return nil, err
 		}
 	}
