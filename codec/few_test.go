@@ -139,7 +139,7 @@ func TestBitsPlaneTiers(t *testing.T) {
 		var s scratch
 		c := codedPlane{coding: planeLanes, mask: mask}
 		var f freqs
-		f.normalise(&h, n, ransBits)
+		f.normalise(&h, h.used(new([256]byte)), n, ransBits)
 		c.head, c.words = s.lanePlane(nil, p, &f, mask)
 		plane := c.appendTo(nil, p)
 		check := func(frame, want []byte, dtype tensor.DType) {
@@ -189,7 +189,7 @@ func FuzzPlaneTiers(f *testing.F) {
 			total += int(h[b])
 		}
 		var table freqs
-		if total < 2 || !table.normalise(&h, total, ransBits) {
+		if total < 2 || !table.normalise(&h, h.used(new([256]byte)), total, ransBits) {
 			return
 		}
 		n := 48<<10 + int(more&0x3ff)

@@ -69,10 +69,14 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 	}
 	c := codedPlane{coding: planeRaw}
 	best := len(p) - len(p)>>rawShift
-	if size := f.fitPart(&h, n); size < n-n>>rawShift {
-		if coded := s.order0(p, &h, n, &f, size); coded.bytes(len(p)) < best {
-			c, best = coded, coded.bytes(len(p))
+	if h.atLeast(n) < n-n>>rawShift {
+		if size := f.fitPart(&h, n); size < n-n>>rawShift {
+			if coded := s.order0(p, &h, n, &f, size); coded.bytes(len(p)) < best {
+				c, best = coded, coded.bytes(len(p))
+			}
 		}
+	} else {
+		f.flat()
 	}
 	if s.zstdPays(p, 1, best, &f) {
 		s.zplane = s.zstdFast().EncodeAll(p, s.zplane[:0])
