@@ -77,8 +77,8 @@ func (c *byteCounts) add(src []byte) {
 // Of large planes a part is counted, windows spread evenly but for some chance,
 // as rows have a length of their own.
 const (
-	partLeast  = 32 << 10 // bytes that are counted, at least
-	partMany   = 64 << 10 // of planes of at least eight times as many
+	partLeast  = 16 << 10 // bytes that are counted, at least
+	partMany   = 32 << 10 // of planes of at least eight times as many
 	partWindow = 128
 )
 

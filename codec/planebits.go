@@ -60,6 +60,12 @@ func (b *bitSplit) fit(h *histogram, n int) {
 // idlest returns the bit in mask without which bytes counted in h, and that bit as
 // it is, take least more, and how many bits more. It is fewer than n.
 func (h *histogram) idlest(mask byte, n int) (bit uint, loss int) {
+	var logs [256]uint64
+	for v, c := range h {
+		if c != 0 {
+			logs[v] = nlogn(c)
+		}
+	}
 	least := uint64(1 << 62)
 	for b := range uint(8) {
 		if mask>>b&1 == 0 {
@@ -68,12 +74,12 @@ func (h *histogram) idlest(mask byte, n int) (bit uint, loss int) {
 		// Of two values of a and b bytes the bit is told by so much that the sum of
 		// n log n differs.
 		told := uint64(0)
-		for v := range h {
-			w := v | 1<<b
-			if v == w || h[v]|h[w] == 0 {
-				continue
+		for v := 0; v < len(h); v += 1 << b {
+			for end := v + 1<<b; v < end; v++ {
+				if w := v | 1<<b; h[v] != 0 && h[w&255] != 0 {
+					told += nlogn(h[v]+h[w&255]) - logs[v] - logs[w&255]
+				}
 			}
-			told += nlogn(h[v]+h[w]) - nlogn(h[v]) - nlogn(h[w])
 		}
 		if more := uint64(n)<<logBits - min(told, uint64(n)<<logBits); more < least {
 			least, bit = more, b
