@@ -165,6 +165,24 @@ func TestBitsPlaneTiers(t *testing.T) {
 	}
 }
 
+// TestGapsPlaneTiers encodes and decodes planes of seldom low bits by every tier.
+func TestGapsPlaneTiers(t *testing.T) {
+	for seed, size := range []int{lanesLeast, 20_001, 150_007} {
+		p := lowBits(uint64(seed), size, 0xf8, 3000)
+		var want []byte
+		everyTier(func(tr tier) {
+			var s scratch
+			coded := s.appendPlane([]byte{methodPlanes, byte(layoutBytes)}, p)
+			if tr == portable {
+				want = coded
+			} else if !bytes.Equal(coded, want) {
+				t.Errorf("%d bytes: tier %d encodes otherwise than portable code", size, tr)
+			}
+		})
+		sameFrame(t, want, size, Context{DType: tensor.U8})
+	}
+}
+
 // FuzzPlaneTiers decodes a plane of any frequencies and any words in 64 lanes, by
 // every tier.
 func FuzzPlaneTiers(f *testing.F) {
