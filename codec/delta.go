@@ -39,7 +39,7 @@ const (
 // A deltaCoder is the memory of the delta method.
 type deltaCoder struct {
 	enc     laneEncoder
-	dec     laneDecoder
+	dec     *laneDecoder // by itself, as what is as large begins with a page, and so each of its tables with a cache line
 	tables  stepTables
 	counts  stepCounts
 	second  stepCounts
@@ -518,7 +518,7 @@ const belowUnit = 64
 
 func (s *scratch) deltas() *deltaCoder {
 	if s.delta == nil {
-		s.delta = new(deltaCoder)
+		s.delta = &deltaCoder{dec: new(laneDecoder)}
 	}
 	return s.delta
 }

@@ -4,32 +4,32 @@
 
 package codec
 
-// decode16AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
+// decode16AVX512 decodes up to rounds rounds, at least one, while at least 512 of the size bytes at src are left.
 //
 //go:noescape
 func decode16AVX512(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
-// decode32AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
+// decode32AVX512 decodes up to rounds rounds, at least one, while at least 512 of the size bytes at src are left.
 //
 //go:noescape
 func decode32AVX512(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
-// decodeBF16AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+// decodeBF16AVX512 decodes up to rounds rounds, at least one, while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
 //
 //go:noescape
 func decodeBF16AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 
-// decodeF16AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+// decodeF16AVX512 decodes up to rounds rounds, at least one, while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
 //
 //go:noescape
 func decodeF16AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 
-// decodeF32AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+// decodeF32AVX512 decodes up to rounds rounds, at least one, while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
 //
 //go:noescape
 func decodeF32AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 
-// decode8AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+// decode8AVX512 decodes up to rounds rounds, at least one, while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
 //
 //go:noescape
 func decode8AVX512(d *byte, dst *byte, base *byte, shift *byte, kind *byte, src *byte, size int, rounds int, lanes int, stride int) (done int, read int)

@@ -89,7 +89,7 @@ func encodeBytesRound(e *laneEncoder, p []byte, at int) int {
 
 // readLanePlane fills p from src, which is exactly one coding, and raw.
 func (s *scratch) readLanePlane(p, src []byte, raw rawBits) error {
-	d := &s.deltas().dec
+	d := s.deltas().dec
 	lanes := lanesFor(len(p))
 	f, src, err := d.openPlane(src, lanes)
 	if err != nil {
@@ -139,7 +139,7 @@ func (s *scratch) readJoined(dst, body []byte, l layout) (bool, error) {
 	if err != nil {
 		return false, nil
 	}
-	d := &s.deltas().dec
+	d := s.deltas().dec
 	open := func() (src []byte, f freqs, ok bool) {
 		f, src, err := d.openPlane(coded, maxLanes)
 		ok = err == nil && d.few.set(&f, f16) && d.few.wide == f16 && !(f16 && f.last() > 0x7f)
@@ -206,7 +206,7 @@ func (d *laneDecoder) closePlane(p, src []byte, lanes int, f *freqs) (err error)
 
 // readOneLane fills p from src, which is exactly one coding in one lane.
 func (s *scratch) readOneLane(p, src []byte) error {
-	d := &s.deltas().dec
+	d := s.deltas().dec
 	f, src, err := readFreqs(src)
 	if err != nil {
 		return err

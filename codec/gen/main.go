@@ -15,12 +15,12 @@ import (
 
 func main() {
 	ConstraintExpr("amd64,!purego")
-	search512("decode16AVX512", 16)
-	search512("decode32AVX512", 32)
-	searchFloat512(floatKind{"decodeBF16AVX512", 16, 7, 0xff})
-	searchFloat512(floatKind{"decodeF16AVX512", 16, 10, 0x1f})
-	searchFloat512(floatKind{"decodeF32AVX512", 32, 23, 0xff})
-	search512b()
+	decode512("decode16AVX512", 16)
+	decode512("decode32AVX512", 32)
+	decodeFloat512(floatKind{"decodeBF16AVX512", 16, 7, 0xff})
+	decodeFloat512(floatKind{"decodeF16AVX512", 16, 10, 0x1f})
+	decodeFloat512(floatKind{"decodeF32AVX512", 32, 23, 0xff})
+	decode512b()
 	rowShifts512()
 	bytes512()
 	few512(fewKind{name: "decodeFewAVX512"})

@@ -55,3 +55,7 @@ func (b *block) VPSHLDW(count operand.Op, low, high, dst reg.Register) {
 func (b *block) VPCOMPRESSW_Z(src, k, dst reg.Register) {
 	b.vbmi2("VPCOMPRESSW.Z", dst, []operand.Op{src, k}, src, k, dst)
 }
+
+func (b *block) VPEXPANDW(src, k, dst reg.Register) {
+	b.vbmi2("VPEXPANDW", dst, []operand.Op{src, k, dst}, src, k, dst)
+}
