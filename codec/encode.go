@@ -288,6 +288,7 @@ func (s *scratch) appendPlanes(dst, leaf, base []byte, l layout, offset int64) [
 		l.split(planes, leaf, base)
 	}
 	n := len(leaf) / l.width()
+	s.unlike = false
 	for i := range l.width() {
 		dst = s.appendPlane(dst, planes[i*n:(i+1)*n])
 	}

@@ -89,7 +89,7 @@ func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
 
 // fewEntries are what is known of the bytes of a plane of few values, as a kernel
 // looks it up: by a number for each value. Low and high are words of the
-// frequencies' reciprocals as floats, rounded down. The kernel knows where the
+// frequencies' reciprocals as floats, rounded up. The kernel knows where the
 // fields are.
 type fewEntries struct {
 	numbers                [256]uint8
@@ -112,8 +112,8 @@ func (t *fewEntries) set(e *laneEncoder) bool {
 			return false
 		}
 		r := math.Float32bits(1 / float32(freq))
-		if float64(math.Float32frombits(r))*float64(freq) > 1 {
-			r--
+		if float64(math.Float32frombits(r))*float64(freq) < 1 {
+			r++
 		}
 		t.numbers[b] = uint8(n)
 		t.freq[n], t.start[n] = uint16(freq), uint16(entry&ransMask)

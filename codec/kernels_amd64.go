@@ -114,7 +114,7 @@ func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at 
 //go:noescape
 func encodeBytesAVX512(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
 
-// encodeFewAVX512 encodes rounds whole rounds of 64 lanes, the last first, words before words[at], and returns the bytes written.
+// encodeFewAVX512 encodes rounds whole rounds of 64 lanes, at least one, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
 func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int) (written int)

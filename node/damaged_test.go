@@ -1,10 +1,15 @@
 package node_test
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/zipnode/zipnode/node"
 )
@@ -78,6 +83,88 @@ func TestDamageIsRemembered(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// What a read meets, status names as well, whoever read, until it is mended.
+func TestDamageThatReadsMeet(t *testing.T) {
+	model := modelDir(t, map[string][]byte{"a.safetensors": oneTensor(weights(5, 1<<20))})
+	fresh := t.TempDir()
+	n := startIn(t, fresh)
+	ref := named(t, n, model, "m").CID
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole := start(t) // a peer that has it
+	named(t, whole, model, "m")
+	for how, read := range map[string]func(t *testing.T, n *node.Node) error{
+		"get": func(t *testing.T, n *node.Node) error {
+			_, err := try[node.GetResult](t, n, "get", node.GetRequest{Ref: "m", Out: filepath.Join(t.TempDir(), "out")})
+			return err
+		},
+		"export": func(t *testing.T, n *node.Node) error {
+			_, err := try[node.ExportResult](t, n, "export", node.ExportRequest{Ref: "m", Path: filepath.Join(t.TempDir(), "m.car")})
+			return err
+		},
+		"a peer's get": func(t *testing.T, n *node.Node) error {
+			return untilDamaged(t, n, start(t, n), ref)
+		},
+	} {
+		t.Run(how, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(fresh)); err != nil {
+				t.Fatal(err)
+			}
+			pack := filepath.Join(dir, "packs", "000001.car")
+			at := slices.MaxFunc(sections(t, pack), func(a, b section) int { return cmp.Compare(a.size, b.size) })
+			damage(t, pack, at.offset+at.size/2)
+			n := startIn(t, dir)
+			for range 2 {
+				if read(t, n) == nil {
+					t.Error("what is damaged is read")
+				}
+			}
+			n = wantDamaged(t, n, dir, "after it was read", 1)
+			if ls := call[node.LsResult](t, n, "ls", nil); len(ls.Models) != 1 || !ls.Models[0].Damaged {
+				t.Errorf("ls says %+v, want it damaged", ls.Models)
+			}
+			if how == "get" { // whose next try fetches it
+				for _, addr := range call[node.IDResult](t, whole, "id", nil).Addrs {
+					call[node.PeersResult](t, n, "peers.connect", node.ConnectRequest{Addr: addr})
+				}
+				wantModel(t, n, "m", model)
+			} else { // verify sets it aside, so that an add mends it
+				call[node.VerifyResult](t, n, "verify", nil)
+				named(t, n, model, "m")
+			}
+			n = wantDamaged(t, n, dir, "mended", 0)
+			wantModel(t, n, "m", model)
+		})
+	}
+}
+
+// untilDamaged has peer get ref from n until n knows of damage, and returns how the
+// get ended: it would try for long.
+func untilDamaged(t *testing.T, n, peer *node.Node, ref string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		defer cancel()
+		for ctx.Err() == nil {
+			if st, err := try[node.StatusResult](t, n, "status", nil); err != nil || len(st.Damaged) > 0 {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	defer watch.Wait()
+	args, err := json.Marshal(node.GetRequest{Ref: ref, Out: filepath.Join(t.TempDir(), "out")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = peer.Call(ctx, "get", args, time.Second, nil)
+	return err
 }
 
 // A pack that lost its end takes recipes and bases of what was removed with it. The

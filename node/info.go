@@ -24,7 +24,7 @@ func (n *Node) Ls(ctx context.Context, _ none) (LsResult, error) {
 		return LsResult{}, err
 	}
 	res := LsResult{Models: []ModelLine{}}
-	bad, err := n.damagedModels()
+	bad, err := n.damagedModels(ctx)
 	if err != nil {
 		return res, err
 	}
@@ -120,7 +120,7 @@ func (n *Node) Show(ctx context.Context, req RefRequest) (ShowResult, error) {
 	if !ok {
 		return ShowResult{}, WithCode(CodeNotFound, fmt.Errorf("%s is not here: 'zipnode get %s' fetches it", req.Ref, req.Ref))
 	}
-	bad, err := n.damagedModels()
+	bad, err := n.damagedModels(ctx)
 	if err != nil {
 		return ShowResult{}, err
 	}
@@ -327,12 +327,12 @@ func (n *Node) Status(ctx context.Context, _ none) (StatusResult, error) {
 	res.Free, _ = store.FreeSpace(n.cfg.Dir)
 	res.Writing = n.turn.writing()
 	res.Lately = n.lately.events()
-	damaged, err := n.damaged()
+	damaged, err := n.damaged(ctx)
 	if err != nil {
 		return res, err
 	}
 	for _, d := range damaged {
-		res.Damaged = append(res.Damaged, KnownDamage(d))
+		res.Damaged = append(res.Damaged, KnownDamage{CID: d.CID, Where: d.Where, Reason: d.Reason, Models: d.Models, Found: d.Found})
 	}
 	n.netMu.Lock()
 	host, seeder := n.host, n.seeder

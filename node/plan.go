@@ -35,11 +35,13 @@ type unit struct {
 	c      dag.Child
 	here   bool         // the store can rebuild it
 	local  bool         // a leaf that is here as a part of something else only
+	came   bool         // local, but only since this plan asked a peer for it
 	recipe *dag.Recipe  // the way chosen; nil: the leaves themselves are fetched
 	block  blocks.Block // of recipe
 	bases  []*unit      // of recipe, those that are not here
 	cost   int64        // bytes to fetch, without its bases'
 	sum    int64        // with them; what several share counts for each
+	held   int64        // bytes of its leaves whose chunks, by recipe, are here
 	offers []offer      // of peers
 	places []place      // where its bytes go; none for a base of another's
 	asked  bool         // peers were asked for its recipes
@@ -52,6 +54,7 @@ type offer struct {
 	block  blocks.Block
 	from   peer.ID
 	cost   int64 // bytes of its chunks that are not here
+	held   int64 // bytes of the leaves of those that are
 }
 
 // A place is where a unit's bytes go in a file.
@@ -335,6 +338,10 @@ func (p *planner) unit(ctx context.Context, c dag.Child) (*unit, error) {
 		return u, err
 	}
 	t, here, err := p.n.store.Tensor(c.CID)
+	if err == nil && here && c.CID.Type() == cid.DagProtobuf {
+		// Of what has no root the nodes are brought, by a recipe whose chunks are here.
+		here, err = p.n.store.HasReal(c.CID)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -544,6 +551,6 @@ func (p *planner) settleSize(ctx context.Context, u *unit) error {
 	}
 	n, err := p.GetSize(ctx, u.c.CID) // fetches it: nothing else tells
 	u.c.Size = int64(n)
-	u.local = err == nil
+	u.local, u.came = err == nil, err == nil
 	return err
 }

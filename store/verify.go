@@ -193,7 +193,7 @@ func (v *verifier) section(ctx context.Context, p *pack, b located, start int64)
 		return err
 	}
 	c := b.d.cid(b.at.codec)
-	where := fmt.Sprintf("%s offset %d", packName(p.number), b.at.offset)
+	where := b.at.name()
 	if b.at.length > dag.MaxBlock {
 		v.setAside(b.d, Damage{CID: c, Where: where, Reason: "its index entry is damaged"})
 		return nil
