@@ -92,19 +92,6 @@ func (n *Node) stillDamaged(ctx context.Context) ([]store.KnownDamage, error) {
 	return out, n.store.RememberDamage(out...)
 }
 
-// damagedModels returns the names, or CIDs of those without, of models that need
-// what is damaged.
-func (n *Node) damagedModels(ctx context.Context) (map[string]bool, error) {
-	known, err := n.damaged(ctx)
-	bad := map[string]bool{}
-	for _, d := range known {
-		for _, m := range d.Models {
-			bad[m] = true
-		}
-	}
-	return bad, err
-}
-
 // mends are the operations that may bring back what was damaged, or take away
 // what needs it.
 var mends = map[string]bool{"add": true, "get": true, "seed": true, "import": true, "rm": true, "pin.rm": true, "repack": true, "gc": true}

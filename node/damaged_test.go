@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipfs/go-cid"
+
 	"github.com/zipnode/zipnode/node"
 )
 
@@ -139,6 +141,38 @@ func TestDamageThatReadsMeet(t *testing.T) {
 			n = wantDamaged(t, n, dir, "mended", 0)
 			wantModel(t, n, "m", model)
 		})
+	}
+}
+
+// A get fetches the nodes of a model that are damaged here, as it does chunks.
+func TestGetHealsNodes(t *testing.T) {
+	model := modelDir(t, map[string][]byte{"sub/a.safetensors": oneTensor(weights(5, 3<<20))})
+	whole := start(t)
+	named(t, whole, model, "m")
+	dir := t.TempDir()
+	n := startIn(t, dir)
+	named(t, n, model, "m")
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pack := filepath.Join(dir, "packs", "000001.car")
+	nodes := 0
+	for _, s := range sections(t, pack) {
+		if s.codec == cid.DagProtobuf {
+			damage(t, pack, s.offset+s.size/2)
+			nodes++
+		}
+	}
+	if nodes < 4 { // two directories, the file, the tensor
+		t.Fatalf("%d nodes were damaged", nodes)
+	}
+	n = startIn(t, dir, whole)
+	if ls := call[node.LsResult](t, n, "ls", nil); len(ls.Models) != 1 || !ls.Models[0].Damaged {
+		t.Errorf("ls, which met it, says %+v, want it damaged", ls.Models)
+	}
+	wantModel(t, n, "m", model)
+	if err := wantDamaged(t, n, dir, "after a get", 0).Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

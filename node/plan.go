@@ -110,15 +110,20 @@ func (p *planner) next() {
 	p.heard, p.heardN = map[peer.ID]int64{}, 0
 }
 
-// Get returns block c from the store, or from peers, and then keeps it.
+// Get returns block c from the store, or from peers, and then keeps it. One that is
+// damaged here is as if it were not.
 func (p *planner) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
 	b, err := p.n.store.Get(ctx, c)
 	if err == nil {
 		_, err = p.lease.Keep(c)
 		return b, err
 	}
+	aside, asideErr := p.setAside(c, err)
+	if asideErr != nil {
+		return nil, asideErr
+	}
 	if p.src == nil {
-		if isAbsent(err) {
+		if aside || isAbsent(err) {
 			return nil, errOffline
 		}
 		return nil, err
@@ -128,6 +133,15 @@ func (p *planner) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
 	}
 	_, err = p.lease.Put(ctx, b)
 	return b, err
+}
+
+// setAside makes the store forget block c if err, of getting it there, says that it
+// is damaged, and tells whether it did.
+func (p *planner) setAside(c cid.Cid, err error) (bool, error) {
+	if _, damaged := errors.AsType[*dag.CorruptError](err); !damaged || dag.Supported(c) != nil {
+		return false, nil
+	}
+	return p.n.store.SetAsideBlock(c)
 }
 
 // GetSize returns the size of a block that is here, or fetches it.

@@ -169,6 +169,8 @@ func (s *Store) real(c cid.Cid) (blocks.Block, error) {
 	if bad, ok := errors.AsType[*dag.CorruptError](err); ok {
 		bad.From = cmp.Or(s.where(c), bad.From)
 		s.noteDamage(c, bad.Reason)
+	} else if badSector(err) {
+		s.noteDamage(c, unreadable)
 	}
 	if err != nil {
 		return nil, err

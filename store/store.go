@@ -76,6 +76,8 @@ type Store struct {
 	waiting  int64            // bytes appended since the last flush
 	flushAt  int              // bytes of the index's layer: flushIndex
 
+	journalFrom int64 // as the constant, but for tests
+
 	flushMu sync.Mutex   // held by a flush, and from a journal record to its effect on the index
 	flushes int          // begun so far; guarded by flushMu
 	useMu   sync.Mutex   // held while the recipe in use of any tensor changes
@@ -111,10 +113,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 
 func openOnce(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{
-		fs:       cfg.FS,
-		quota:    cfg.Quota,
-		log:      cfg.Log,
-		flushAt:  flushIndex,
+		fs:      cfg.FS,
+		quota:   cfg.Quota,
+		log:     cfg.Log,
+		flushAt: flushIndex,
+
+		journalFrom: journalFrom,
+
 		packs:    map[uint32]*pack{},
 		unsynced: map[uint32]int64{},
 		leaves:   newLeafCache(orDefault(cfg.Cache, 64<<20)),
