@@ -264,20 +264,6 @@ func shiftsFast(dst []int8, sums []stepSums, search *shiftSearch) int {
 	return len(sums)
 }
 
-// keysFast fills keys as far as it can, and returns how far that is.
-func keysFast(keys []uint16, ctx, symbols []uint8) int {
-	k := len(keys) &^ 31
-	switch {
-	case use == portable || k == 0:
-		return 0
-	case use == avx2:
-		keysAVX2(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
-	default:
-		keysAVX512(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
-	}
-	return k
-}
-
 // nonzeroFast fills dst with those of the first bytes of src that are not 0. It
 // returns how many those are, and how far it came.
 func nonzeroFast(dst, src []byte) (nonzero, done int) {
@@ -415,23 +401,31 @@ func addBitFast(p, raw []byte, bit uint) int {
 	return k
 }
 
-// countFast counts the first keys in c and other, and returns how many.
-func countFast(c, other *stepCounts, keys []uint16) int {
-	k := len(keys) &^ 3
+// countFast counts the first symbols in c and other, and returns how many. Keys is
+// room for as many, up to countWindow.
+func countFast(c, other *stepCounts, keys []uint16, ctx, symbols []uint8) int {
+	k := len(ctx) &^ 31
 	if use == portable || k == 0 {
 		return 0
 	}
-	countKeys((*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other)), bytesOf(keys), k)
+	_, _ = keys[k-1], symbols[k-1]
+	counts, others := (*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other))
+	if use == avx512 {
+		countAVX512(counts, others, bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
+		return k
+	}
+	keysAVX2(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
+	countKeys(counts, others, bytesOf(keys), k)
 	return k
 }
 
-// addFast adds the counts of the first contexts, and returns how many.
-func addFast(c, other *stepCounts) int {
-	if use == portable {
-		return 0
+// addFast is add, if it returns true.
+func addFast(c, other *stepCounts, t *stepTotals) bool {
+	if use != avx512 {
+		return false
 	}
-	addDwords((*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other)), contexts*maxSymbols)
-	return contexts
+	addCountsAVX512((*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other)), (*byte)(unsafe.Pointer(t)))
+	return true
 }
 
 // belowFast returns how many of the first symbols, in units, are known to be not

@@ -40,8 +40,6 @@ func nonzeroFast(_, _ []byte) (nonzero, done int) { return 0, 0 }
 
 func movedKeysFast(_ []uint16, _, _ []uint8) (moved, done int) { return 0, 0 }
 
-func keysFast([]uint16, []uint8, []uint8) int { return 0 }
-
 func columnSumsFast([]uint16, []uint8, []uint8, *[2][contexts]uint8, int, int, int) (int, int) {
 	return 0, 0
 }
@@ -78,7 +76,7 @@ func splitFast(layout, []byte, []byte, []byte, int) int { return 0 }
 
 func joinFast(layout, []byte, *planeSet, []byte) int { return 0 }
 
-func countFast(_, _ *stepCounts, _ []uint16) int { return 0 }
+func countFast(_, _ *stepCounts, _ []uint16, _, _ []uint8) int { return 0 }
 
 func decodeFusedFast(_ *laneDecoder, _ number, _, _ []byte, _ []int8, _ uint32, src []byte, _ int) (int, []byte) {
 	return 0, src
@@ -88,7 +86,7 @@ func rowShiftsFast(_, _ []int8, _ int) int { return 0 }
 
 func fused(number, int) bool { return false }
 
-func addFast(_, _ *stepCounts) int { return 0 }
+func addFast(_, _ *stepCounts, _ *stepTotals) bool { return false }
 
 func belowFast(_, _ []uint8, _ *[contexts]uint8) int { return 0 }
 

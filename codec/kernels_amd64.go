@@ -149,11 +149,6 @@ func rowSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, row int, r
 //go:noescape
 func shiftsAVX512(dst *byte, sums *byte, search *byte, n int)
 
-// keysAVX512 fills keys with ctx<<8 | symbols; n is a multiple of 32.
-//
-//go:noescape
-func keysAVX512(keys *byte, ctx *byte, symbols *byte, n int)
-
 // movedKeysAVX512 fills keys with ctx<<8 | symbols of those symbols that are not 0, and returns how many; n is a multiple of 32, and there is room for 31 keys more.
 //
 //go:noescape
@@ -168,6 +163,16 @@ func nonzeroAVX512(dst *byte, src *byte, n int) (nonzero int)
 //
 //go:noescape
 func countKeys(counts *byte, other *byte, keys *byte, n int)
+
+// countAVX512 adds one to the dword of counts or other that each of n keys ctx<<8 | symbol names; n is a multiple of 32, not 0, and keys has room for as many words.
+//
+//go:noescape
+func countAVX512(counts *byte, other *byte, keys *byte, ctx *byte, symbols *byte, n int)
+
+// addCountsAVX512 adds other's dwords, 256 for each of 64 contexts, to those of counts, and makes them 0. It fills totals with 64 dwords, their sums, and 64 quadwords, one more than the highest that is not 0, rounded up to sixteen.
+//
+//go:noescape
+func addCountsAVX512(counts *byte, other *byte, totals *byte)
 
 // decodeShort decodes up to so many pairs of steps of width bits to words at z, while four of the size bytes at words are left. Tables are pointers to those of contexts, which begin with 1024 slots, raw tells how many raw bits contexts have, and raws is the bitUnstack of these. It stops before a pair with raw bits if raws is not open or has fewer than eight bytes.
 //
@@ -408,11 +413,6 @@ func columnSumsAVX2(sums *byte, symbols *byte, ctx *byte, curve *byte, stride in
 //
 //go:noescape
 func keysAVX2(keys *byte, ctx *byte, symbols *byte, n int)
-
-// addDwords adds the n dwords of other to those of counts; n is a multiple of 16.
-//
-//go:noescape
-func addDwords(counts *byte, other *byte, n int)
 
 // belowAVX512 returns how many of n symbols, a multiple of 64, come before the first 64 of which one is above what most has for its context.
 //

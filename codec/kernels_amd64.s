@@ -12796,31 +12796,6 @@ DATA everyDword1<>+62(SB)/1, $0x00
 DATA everyDword1<>+63(SB)/1, $0x00
 GLOBL everyDword1<>(SB), RODATA|NOPTR, $64
 
-// func keysAVX512(keys *byte, ctx *byte, symbols *byte, n int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·keysAVX512(SB), NOSPLIT, $0-32
-	MOVQ keys+0(FP), AX
-	MOVQ ctx+8(FP), CX
-	MOVQ symbols+16(FP), DX
-	MOVQ n+24(FP), BX
-
-loop:
-	SUBQ      $0x20, BX
-	JL        done
-	VPMOVZXBW (CX), Z0
-	VPMOVZXBW (DX), Z1
-	VPSLLW    $0x08, Z0, Z0
-	VPORQ     Z1, Z0, Z0
-	VMOVDQU64 Z0, (AX)
-	ADDQ      $0x20, CX
-	ADDQ      $0x20, DX
-	ADDQ      $0x40, AX
-	JMP       loop
-
-done:
-	VZEROUPPER
-	RET
-
 // func movedKeysAVX512(keys *byte, ctx *byte, symbols *byte, n int) (moved int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512_VBMI2, POPCNT
 TEXT ·movedKeysAVX512(SB), NOSPLIT, $0-40
@@ -12907,6 +12882,470 @@ loop:
 	JMP     loop
 
 done:
+	RET
+
+// func countAVX512(counts *byte, other *byte, keys *byte, ctx *byte, symbols *byte, n int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·countAVX512(SB), NOSPLIT, $0-48
+	MOVQ      counts+0(FP), AX
+	MOVQ      other+8(FP), CX
+	MOVQ      keys+16(FP), DX
+	MOVQ      ctx+24(FP), BX
+	MOVQ      symbols+32(FP), SI
+	MOVQ      n+40(FP), DI
+	VPMOVZXBW (BX), Z0
+	VPMOVZXBW (SI), Z1
+	VPSLLW    $0x08, Z0, Z0
+	VPORQ     Z1, Z0, Z0
+	VMOVDQU64 Z0, (DX)
+	ADDQ      $0x20, BX
+	ADDQ      $0x20, SI
+
+loop:
+	SUBQ      $0x20, DI
+	JEQ       last
+	VPMOVZXBW (BX), Z0
+	VPMOVZXBW (SI), Z1
+	VPSLLW    $0x08, Z0, Z0
+	VPORQ     Z1, Z0, Z0
+	VMOVDQU64 Z0, 64(DX)
+	ADDQ      $0x20, BX
+	ADDQ      $0x20, SI
+	MOVQ      (DX), R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (CX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R8
+	INCL      (CX)(R8*4)
+	MOVQ      8(DX), R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (CX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R8
+	INCL      (CX)(R8*4)
+	MOVQ      16(DX), R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (CX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R8
+	INCL      (CX)(R8*4)
+	MOVQ      24(DX), R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (CX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R8
+	INCL      (CX)(R8*4)
+	MOVQ      32(DX), R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (CX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R8
+	INCL      (CX)(R8*4)
+	MOVQ      40(DX), R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (CX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R8
+	INCL      (CX)(R8*4)
+	MOVQ      48(DX), R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (CX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R8
+	INCL      (CX)(R8*4)
+	MOVQ      56(DX), R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (CX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R9
+	INCL      (AX)(R9*4)
+	SHRQ      $0x10, R8
+	MOVWQZX   R8, R8
+	INCL      (CX)(R8*4)
+	ADDQ      $0x40, DX
+	JMP       loop
+
+last:
+	MOVQ    (DX), BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (CX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, BX
+	INCL    (CX)(BX*4)
+	MOVQ    8(DX), BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (CX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, BX
+	INCL    (CX)(BX*4)
+	MOVQ    16(DX), BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (CX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, BX
+	INCL    (CX)(BX*4)
+	MOVQ    24(DX), BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (CX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, BX
+	INCL    (CX)(BX*4)
+	MOVQ    32(DX), BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (CX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, BX
+	INCL    (CX)(BX*4)
+	MOVQ    40(DX), BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (CX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, BX
+	INCL    (CX)(BX*4)
+	MOVQ    48(DX), BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (CX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, SI
+	INCL    (AX)(SI*4)
+	SHRQ    $0x10, BX
+	MOVWQZX BX, BX
+	INCL    (CX)(BX*4)
+	MOVQ    56(DX), DX
+	MOVWQZX DX, BX
+	INCL    (AX)(BX*4)
+	SHRQ    $0x10, DX
+	MOVWQZX DX, BX
+	INCL    (CX)(BX*4)
+	SHRQ    $0x10, DX
+	MOVWQZX DX, BX
+	INCL    (AX)(BX*4)
+	SHRQ    $0x10, DX
+	MOVWQZX DX, AX
+	INCL    (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func addCountsAVX512(counts *byte, other *byte, totals *byte)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·addCountsAVX512(SB), NOSPLIT, $0-24
+	MOVQ   counts+0(FP), AX
+	MOVQ   other+8(FP), CX
+	MOVQ   totals+16(FP), DX
+	XORL   BX, BX
+	VPXORQ Z1, Z1, Z1
+
+context:
+	VPXORQ    Z0, Z0, Z0
+	XORL      SI, SI
+	VMOVDQU32 (AX), Z2
+	VMOVDQU32 (CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next0
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, (AX)
+	VMOVDQU32 Z1, (CX)
+	MOVL      $0x00000010, SI
+
+next0:
+	VMOVDQU32 64(AX), Z2
+	VMOVDQU32 64(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next1
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 64(AX)
+	VMOVDQU32 Z1, 64(CX)
+	MOVL      $0x00000020, SI
+
+next1:
+	VMOVDQU32 128(AX), Z2
+	VMOVDQU32 128(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next2
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 128(AX)
+	VMOVDQU32 Z1, 128(CX)
+	MOVL      $0x00000030, SI
+
+next2:
+	VMOVDQU32 192(AX), Z2
+	VMOVDQU32 192(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next3
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 192(AX)
+	VMOVDQU32 Z1, 192(CX)
+	MOVL      $0x00000040, SI
+
+next3:
+	VMOVDQU32 256(AX), Z2
+	VMOVDQU32 256(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next4
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 256(AX)
+	VMOVDQU32 Z1, 256(CX)
+	MOVL      $0x00000050, SI
+
+next4:
+	VMOVDQU32 320(AX), Z2
+	VMOVDQU32 320(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next5
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 320(AX)
+	VMOVDQU32 Z1, 320(CX)
+	MOVL      $0x00000060, SI
+
+next5:
+	VMOVDQU32 384(AX), Z2
+	VMOVDQU32 384(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next6
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 384(AX)
+	VMOVDQU32 Z1, 384(CX)
+	MOVL      $0x00000070, SI
+
+next6:
+	VMOVDQU32 448(AX), Z2
+	VMOVDQU32 448(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next7
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 448(AX)
+	VMOVDQU32 Z1, 448(CX)
+	MOVL      $0x00000080, SI
+
+next7:
+	VMOVDQU32 512(AX), Z2
+	VMOVDQU32 512(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next8
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 512(AX)
+	VMOVDQU32 Z1, 512(CX)
+	MOVL      $0x00000090, SI
+
+next8:
+	VMOVDQU32 576(AX), Z2
+	VMOVDQU32 576(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next9
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 576(AX)
+	VMOVDQU32 Z1, 576(CX)
+	MOVL      $0x000000a0, SI
+
+next9:
+	VMOVDQU32 640(AX), Z2
+	VMOVDQU32 640(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next10
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 640(AX)
+	VMOVDQU32 Z1, 640(CX)
+	MOVL      $0x000000b0, SI
+
+next10:
+	VMOVDQU32 704(AX), Z2
+	VMOVDQU32 704(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next11
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 704(AX)
+	VMOVDQU32 Z1, 704(CX)
+	MOVL      $0x000000c0, SI
+
+next11:
+	VMOVDQU32 768(AX), Z2
+	VMOVDQU32 768(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next12
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 768(AX)
+	VMOVDQU32 Z1, 768(CX)
+	MOVL      $0x000000d0, SI
+
+next12:
+	VMOVDQU32 832(AX), Z2
+	VMOVDQU32 832(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next13
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 832(AX)
+	VMOVDQU32 Z1, 832(CX)
+	MOVL      $0x000000e0, SI
+
+next13:
+	VMOVDQU32 896(AX), Z2
+	VMOVDQU32 896(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next14
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 896(AX)
+	VMOVDQU32 Z1, 896(CX)
+	MOVL      $0x000000f0, SI
+
+next14:
+	VMOVDQU32 960(AX), Z2
+	VMOVDQU32 960(CX), Z3
+	VPORD     Z2, Z3, Z4
+	VPTESTMD  Z4, Z4, K1
+	KORTESTW  K1, K1
+	JEQ       next15
+	VPADDD    Z3, Z2, Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVDQU32 Z2, 960(AX)
+	VMOVDQU32 Z1, 960(CX)
+	MOVL      $0x00000100, SI
+
+next15:
+	VEXTRACTI64X4 $0x01, Z0, Y2
+	VPADDD        Y2, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X2
+	VPADDD        X2, X0, X0
+	VPSHUFD       $0x0e, X0, X2
+	VPADDD        X2, X0, X0
+	VPSHUFD       $0x01, X0, X2
+	VPADDD        X2, X0, X0
+	VMOVD         X0, (DX)(BX*4)
+	MOVQ          SI, 256(DX)(BX*8)
+	ADDQ          $0x00000400, AX
+	ADDQ          $0x00000400, CX
+	INCQ          BX
+	CMPQ          BX, $0x40
+	JNE           context
+	VZEROUPPER
 	RET
 
 // func decodeShort(states *byte, z *byte, ctx *byte, tables *byte, raw *byte, raws *byte, words *byte, size int, pairs int, width int) (done int, read int)
@@ -44351,30 +44790,6 @@ loop:
 	ADDQ       $0x20, DX
 	ADDQ       $0x40, AX
 	JMP        loop
-
-done:
-	VZEROUPPER
-	RET
-
-// func addDwords(counts *byte, other *byte, n int)
-// Requires: AVX, AVX2
-TEXT ·addDwords(SB), NOSPLIT, $0-24
-	MOVQ counts+0(FP), AX
-	MOVQ other+8(FP), CX
-	MOVQ n+16(FP), DX
-
-loop:
-	SUBQ    $0x10, DX
-	JL      done
-	VMOVDQU (CX), Y0
-	VPADDD  (AX), Y0, Y0
-	VMOVDQU Y0, (AX)
-	VMOVDQU 32(CX), Y1
-	VPADDD  32(AX), Y1, Y1
-	VMOVDQU Y1, 32(AX)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, AX
-	JMP     loop
 
 done:
 	VZEROUPPER

@@ -115,8 +115,7 @@ func TestCountKernels(t *testing.T) {
 			d.symbols[i] = uint8(r.IntN(maxSymbols) >> r.IntN(8))
 		}
 		eachTier(t, fmt.Sprintf("%d symbols", count), func() any {
-			d.countKeys(count, 2)
-			totals := d.counts.totals()
+			totals := d.countKeys(count, 2)
 			cs, last := d.tables.cluster(d.cs, &d.counts, &totals, 2)
 			d.countAbove(cs, count)
 			got := []any{last, d.tables.of}

@@ -14,7 +14,7 @@ type stepTables struct {
 	of    [contexts]uint8 // which one a context has
 	table [maxTables]stepTable
 
-	intervals []interval
+	joiner joiner
 }
 
 // stepSymbols is how many symbols a table has at most.
