@@ -9301,9 +9301,9 @@ DATA iotaWords<>+30(SB)/1, $0x0f
 DATA iotaWords<>+31(SB)/1, $0x00
 GLOBL iotaWords<>(SB), RODATA|NOPTR, $32
 
-// func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int) (written int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512_VBMI2, BMI2, CMOV, POPCNT
-TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-56
+// func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int, out *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512_VBMI2, BMI2, CMOV, MMX+, POPCNT
+TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-64
 	MOVQ      e+0(FP), AX
 	MOVQ      few+8(FP), CX
 	MOVQ      symbols+16(FP), DX
@@ -9312,11 +9312,13 @@ TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-56
 	LEAQ      (BX)(SI*2), BX
 	MOVQ      rounds+40(FP), DI
 	MOVQ      BX, R8
+	MOVQ      out+48(FP), R9
+	ADDQ      BX, R9
 	MOVQ      DI, SI
 	SUBQ      $0x01, SI
 	SHLQ      $0x06, SI
-	XORQ      R9, R9
-	MOVQ      $-1, R10
+	XORQ      R10, R10
+	MOVQ      $-1, R11
 	VMOVDQU64 unpackOrder<>+0(SB), Z19
 	VMOVDQU64 (CX), Z20
 	VMOVDQU64 64(CX), Z21
@@ -9349,7 +9351,7 @@ TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-56
 	VPERMI2B  Z23, Z22, Z5
 	VMOVDQU8  Z5, K3, Z4
 	SUBQ      $0x40, SI
-	CMOVQLT   R9, SI
+	CMOVQLT   R10, SI
 
 round:
 	VPUNPCKHBW       Z4, Z4, Z5
@@ -9388,29 +9390,29 @@ round:
 	VMOVDQU16        Z3, K1, Z1
 	VPSUBW           Z3, Z3, K1, Z3
 	KMOVD            K1, CX
-	KMOVD            K3, R12
+	KMOVD            K3, R13
 	VPCOMPRESSW.Z    Z0, K3, Z16
 	VMOVDQU16        Z2, K3, Z0
 	VPSUBW           Z2, Z2, K3, Z2
 	VPUNPCKLWD       Z3, Z1, Z17
 	VCVTDQ2PS.RU_SAE Z17, Z17
 	POPCNTL          CX, CX
-	POPCNTL          R12, R12
+	POPCNTL          R13, R13
 	VPERMI2B         Z23, Z22, Z14
-	BZHIL            CX, R10, R11
-	BZHIL            R12, R10, R13
+	BZHIL            CX, R11, R12
+	BZHIL            R13, R11, R14
 	NEGQ             CX
-	NEGQ             R12
+	NEGQ             R13
 	VMULPS.RZ_SAE    Z17, Z15, Z15
 	VPUNPCKHWD       Z3, Z1, Z17
 	VMOVDQU64        unpackedWords1<>+0(SB), Z3
-	KMOVD            R11, K1
-	KMOVD            R13, K3
+	KMOVD            R12, K1
+	KMOVD            R14, K3
 	LEAQ             (BX)(CX*2), CX
 	VCVTDQ2PS.RU_SAE Z17, Z17
-	LEAQ             (CX)(R12*2), R11
+	LEAQ             (CX)(R13*2), R12
 	VCVTTPS2DQ       Z15, Z15
-	MOVQ             R11, BX
+	MOVQ             R12, BX
 	VMOVDQU8         Z14, K4, Z4
 	VPUNPCKLWD       Z2, Z0, Z14
 	VCVTDQ2PS.RU_SAE Z14, Z14
@@ -9420,7 +9422,7 @@ round:
 	VMOVDQU64        unpackedWords1<>+0(SB), Z2
 	VCVTDQ2PS.RU_SAE Z18, Z18
 	VCVTTPS2DQ       Z9, Z9
-	VMOVDQU16        Z16, K3, (R11)
+	VMOVDQU16        Z16, K3, (R12)
 	VMULPS.RZ_SAE    Z14, Z10, Z10
 	VCVTTPS2DQ       Z10, Z10
 	VMULPS.RZ_SAE    Z18, Z11, Z11
@@ -9451,12 +9453,15 @@ round:
 	VPSLLW           $0x0c, Z7, Z6
 	VPADDW           Z5, Z1, Z1
 	VPADDW           Z6, Z0, Z0
+	MOVQ             R9, CX
+	SUBQ             BX, CX
+	PREFETCHT0       (CX)
 	KORTESTD         K2, K2
 	JNE              borrow
 
 borrowed:
 	SUBQ      $0x40, SI
-	CMOVQLT   R9, SI
+	CMOVQLT   R10, SI
 	SUBQ      $0x01, DI
 	JNE       round
 	VMOVDQU64 pairedWords0<>+0(SB), Z12
@@ -9472,7 +9477,7 @@ borrowed:
 	VPERMI2W  Z3, Z1, Z12
 	VMOVDQU64 Z12, 192(AX)
 	SUBQ      BX, R8
-	MOVQ      R8, written+48(FP)
+	MOVQ      R8, written+56(FP)
 	VZEROUPPER
 	RET
 
