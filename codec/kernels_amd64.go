@@ -139,10 +139,15 @@ func depths16AVX512(depth *byte, base *byte, n int, exponent int, mask int, top 
 //go:noescape
 func contextAVX512(ctx *byte, depth *byte, cols *byte, shifts *byte, row int, rows int, every int, next int, shift int)
 
-// rowSumsAVX512 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes. It fills sums with two quadwords for each row.
+// rowSumsAVX512 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes. It fills sums with two dwords for each row.
 //
 //go:noescape
 func rowSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, row int, rows int)
+
+// shiftsAVX512 fills dst with the shifts that search, a shiftSearch, has for sums, n times sixteen of them.
+//
+//go:noescape
+func shiftsAVX512(dst *byte, sums *byte, search *byte, n int)
 
 // keysAVX512 fills keys with ctx<<8 | symbols; n is a multiple of 32.
 //

@@ -9845,8 +9845,9 @@ next:
 	VPADDQ        Y0, Y8, Y8
 	VEXTRACTI128  $0x01, Y8, X0
 	VPADDQ        X0, X8, X8
-	VMOVDQU       X8, (AX)
-	ADDQ          $0x10, AX
+	VPSHUFD       $0x08, X8, X8
+	VMOVQ         X8, (AX)
+	ADDQ          $0x08, AX
 	ADDQ          SI, DX
 	ADDQ          SI, BX
 	JMP           row
@@ -9854,6 +9855,225 @@ next:
 done:
 	VZEROUPPER
 	RET
+
+// func shiftsAVX512(dst *byte, sums *byte, search *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·shiftsAVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         sums+8(FP), CX
+	MOVQ         search+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VMOVDQU32    (DX), Z28
+	VMOVDQU32    64(DX), Z29
+	VMOVDQU32    128(DX), Z30
+	VMOVDQU32    192(DX), Z31
+	MOVL         $0x00000001, DX
+	VPBROADCASTD DX, Z27
+	MOVL         $0x00000058, DX
+	VPBROADCASTD DX, Z26
+	MOVL         $0x44c00000, DX
+	VPBROADCASTD DX, Z25
+	VMOVDQU32    everyDword0<>+0(SB), Z24
+	VMOVDQU32    everyDword1<>+0(SB), Z23
+
+loop:
+	SUBQ       $0x01, BX
+	JL         done
+	VMOVDQU32  (CX), Z0
+	VMOVDQU32  64(CX), Z1
+	VMOVDQA32  Z24, Z2
+	VPERMI2D   Z1, Z0, Z2
+	VMOVDQA32  Z23, Z3
+	VPERMI2D   Z1, Z0, Z3
+	VPTESTMD   Z3, Z3, K1
+	VPSLLD     $0x08, Z2, Z2
+	VCVTUDQ2PS Z2, Z2
+	VCVTUDQ2PS Z3, Z3
+	VDIVPS     Z3, Z2, Z6
+	VSUBPS     Z3, Z2, Z4
+	VMULPS     Z4, Z4, Z4
+	VMULPS     Z25, Z3, Z5
+	VCMPPS     $0x01, Z4, Z5, K1, K1
+	VMOVDQA32  Z27, Z7
+	VPERMD     Z28, Z7, Z8
+	VPSUBD     Z8, Z6, Z8
+	VPSRLD     $0x1f, Z8, Z8
+	VPADDD     Z7, Z7, Z7
+	VPADDD     Z27, Z7, Z7
+	VPSUBD     Z8, Z7, Z7
+	VPERMD     Z28, Z7, Z8
+	VPSUBD     Z8, Z6, Z8
+	VPSRLD     $0x1f, Z8, Z8
+	VPADDD     Z7, Z7, Z7
+	VPADDD     Z27, Z7, Z7
+	VPSUBD     Z8, Z7, Z7
+	VPERMD     Z28, Z7, Z8
+	VPSUBD     Z8, Z6, Z8
+	VPSRLD     $0x1f, Z8, Z8
+	VPADDD     Z7, Z7, Z7
+	VPADDD     Z27, Z7, Z7
+	VPSUBD     Z8, Z7, Z7
+	VPERMD     Z28, Z7, Z8
+	VPSUBD     Z8, Z6, Z8
+	VPSRLD     $0x1f, Z8, Z8
+	VPADDD     Z7, Z7, Z7
+	VPADDD     Z27, Z7, Z7
+	VPSUBD     Z8, Z7, Z7
+	VPERMD     Z29, Z7, Z8
+	VPSUBD     Z8, Z6, Z8
+	VPSRLD     $0x1f, Z8, Z8
+	VPADDD     Z7, Z7, Z7
+	VPADDD     Z27, Z7, Z7
+	VPSUBD     Z8, Z7, Z7
+	VMOVDQA32  Z7, Z8
+	VPERMI2D   Z31, Z30, Z8
+	VPSUBD     Z8, Z6, Z8
+	VPSRLD     $0x1f, Z8, Z8
+	VPADDD     Z7, Z7, Z7
+	VPADDD     Z27, Z7, Z7
+	VPSUBD     Z8, Z7, Z7
+	VPSUBD.Z   Z26, Z7, K1, Z7
+	VPMOVDB    Z7, X0
+	VMOVDQU    X0, (AX)
+	SUBQ       $-128, CX
+	ADDQ       $0x10, AX
+	JMP        loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA everyDword0<>+0(SB)/1, $0x00
+DATA everyDword0<>+1(SB)/1, $0x00
+DATA everyDword0<>+2(SB)/1, $0x00
+DATA everyDword0<>+3(SB)/1, $0x00
+DATA everyDword0<>+4(SB)/1, $0x02
+DATA everyDword0<>+5(SB)/1, $0x00
+DATA everyDword0<>+6(SB)/1, $0x00
+DATA everyDword0<>+7(SB)/1, $0x00
+DATA everyDword0<>+8(SB)/1, $0x04
+DATA everyDword0<>+9(SB)/1, $0x00
+DATA everyDword0<>+10(SB)/1, $0x00
+DATA everyDword0<>+11(SB)/1, $0x00
+DATA everyDword0<>+12(SB)/1, $0x06
+DATA everyDword0<>+13(SB)/1, $0x00
+DATA everyDword0<>+14(SB)/1, $0x00
+DATA everyDword0<>+15(SB)/1, $0x00
+DATA everyDword0<>+16(SB)/1, $0x08
+DATA everyDword0<>+17(SB)/1, $0x00
+DATA everyDword0<>+18(SB)/1, $0x00
+DATA everyDword0<>+19(SB)/1, $0x00
+DATA everyDword0<>+20(SB)/1, $0x0a
+DATA everyDword0<>+21(SB)/1, $0x00
+DATA everyDword0<>+22(SB)/1, $0x00
+DATA everyDword0<>+23(SB)/1, $0x00
+DATA everyDword0<>+24(SB)/1, $0x0c
+DATA everyDword0<>+25(SB)/1, $0x00
+DATA everyDword0<>+26(SB)/1, $0x00
+DATA everyDword0<>+27(SB)/1, $0x00
+DATA everyDword0<>+28(SB)/1, $0x0e
+DATA everyDword0<>+29(SB)/1, $0x00
+DATA everyDword0<>+30(SB)/1, $0x00
+DATA everyDword0<>+31(SB)/1, $0x00
+DATA everyDword0<>+32(SB)/1, $0x10
+DATA everyDword0<>+33(SB)/1, $0x00
+DATA everyDword0<>+34(SB)/1, $0x00
+DATA everyDword0<>+35(SB)/1, $0x00
+DATA everyDword0<>+36(SB)/1, $0x12
+DATA everyDword0<>+37(SB)/1, $0x00
+DATA everyDword0<>+38(SB)/1, $0x00
+DATA everyDword0<>+39(SB)/1, $0x00
+DATA everyDword0<>+40(SB)/1, $0x14
+DATA everyDword0<>+41(SB)/1, $0x00
+DATA everyDword0<>+42(SB)/1, $0x00
+DATA everyDword0<>+43(SB)/1, $0x00
+DATA everyDword0<>+44(SB)/1, $0x16
+DATA everyDword0<>+45(SB)/1, $0x00
+DATA everyDword0<>+46(SB)/1, $0x00
+DATA everyDword0<>+47(SB)/1, $0x00
+DATA everyDword0<>+48(SB)/1, $0x18
+DATA everyDword0<>+49(SB)/1, $0x00
+DATA everyDword0<>+50(SB)/1, $0x00
+DATA everyDword0<>+51(SB)/1, $0x00
+DATA everyDword0<>+52(SB)/1, $0x1a
+DATA everyDword0<>+53(SB)/1, $0x00
+DATA everyDword0<>+54(SB)/1, $0x00
+DATA everyDword0<>+55(SB)/1, $0x00
+DATA everyDword0<>+56(SB)/1, $0x1c
+DATA everyDword0<>+57(SB)/1, $0x00
+DATA everyDword0<>+58(SB)/1, $0x00
+DATA everyDword0<>+59(SB)/1, $0x00
+DATA everyDword0<>+60(SB)/1, $0x1e
+DATA everyDword0<>+61(SB)/1, $0x00
+DATA everyDword0<>+62(SB)/1, $0x00
+DATA everyDword0<>+63(SB)/1, $0x00
+GLOBL everyDword0<>(SB), RODATA|NOPTR, $64
+
+DATA everyDword1<>+0(SB)/1, $0x01
+DATA everyDword1<>+1(SB)/1, $0x00
+DATA everyDword1<>+2(SB)/1, $0x00
+DATA everyDword1<>+3(SB)/1, $0x00
+DATA everyDword1<>+4(SB)/1, $0x03
+DATA everyDword1<>+5(SB)/1, $0x00
+DATA everyDword1<>+6(SB)/1, $0x00
+DATA everyDword1<>+7(SB)/1, $0x00
+DATA everyDword1<>+8(SB)/1, $0x05
+DATA everyDword1<>+9(SB)/1, $0x00
+DATA everyDword1<>+10(SB)/1, $0x00
+DATA everyDword1<>+11(SB)/1, $0x00
+DATA everyDword1<>+12(SB)/1, $0x07
+DATA everyDword1<>+13(SB)/1, $0x00
+DATA everyDword1<>+14(SB)/1, $0x00
+DATA everyDword1<>+15(SB)/1, $0x00
+DATA everyDword1<>+16(SB)/1, $0x09
+DATA everyDword1<>+17(SB)/1, $0x00
+DATA everyDword1<>+18(SB)/1, $0x00
+DATA everyDword1<>+19(SB)/1, $0x00
+DATA everyDword1<>+20(SB)/1, $0x0b
+DATA everyDword1<>+21(SB)/1, $0x00
+DATA everyDword1<>+22(SB)/1, $0x00
+DATA everyDword1<>+23(SB)/1, $0x00
+DATA everyDword1<>+24(SB)/1, $0x0d
+DATA everyDword1<>+25(SB)/1, $0x00
+DATA everyDword1<>+26(SB)/1, $0x00
+DATA everyDword1<>+27(SB)/1, $0x00
+DATA everyDword1<>+28(SB)/1, $0x0f
+DATA everyDword1<>+29(SB)/1, $0x00
+DATA everyDword1<>+30(SB)/1, $0x00
+DATA everyDword1<>+31(SB)/1, $0x00
+DATA everyDword1<>+32(SB)/1, $0x11
+DATA everyDword1<>+33(SB)/1, $0x00
+DATA everyDword1<>+34(SB)/1, $0x00
+DATA everyDword1<>+35(SB)/1, $0x00
+DATA everyDword1<>+36(SB)/1, $0x13
+DATA everyDword1<>+37(SB)/1, $0x00
+DATA everyDword1<>+38(SB)/1, $0x00
+DATA everyDword1<>+39(SB)/1, $0x00
+DATA everyDword1<>+40(SB)/1, $0x15
+DATA everyDword1<>+41(SB)/1, $0x00
+DATA everyDword1<>+42(SB)/1, $0x00
+DATA everyDword1<>+43(SB)/1, $0x00
+DATA everyDword1<>+44(SB)/1, $0x17
+DATA everyDword1<>+45(SB)/1, $0x00
+DATA everyDword1<>+46(SB)/1, $0x00
+DATA everyDword1<>+47(SB)/1, $0x00
+DATA everyDword1<>+48(SB)/1, $0x19
+DATA everyDword1<>+49(SB)/1, $0x00
+DATA everyDword1<>+50(SB)/1, $0x00
+DATA everyDword1<>+51(SB)/1, $0x00
+DATA everyDword1<>+52(SB)/1, $0x1b
+DATA everyDword1<>+53(SB)/1, $0x00
+DATA everyDword1<>+54(SB)/1, $0x00
+DATA everyDword1<>+55(SB)/1, $0x00
+DATA everyDword1<>+56(SB)/1, $0x1d
+DATA everyDword1<>+57(SB)/1, $0x00
+DATA everyDword1<>+58(SB)/1, $0x00
+DATA everyDword1<>+59(SB)/1, $0x00
+DATA everyDword1<>+60(SB)/1, $0x1f
+DATA everyDword1<>+61(SB)/1, $0x00
+DATA everyDword1<>+62(SB)/1, $0x00
+DATA everyDword1<>+63(SB)/1, $0x00
+GLOBL everyDword1<>(SB), RODATA|NOPTR, $64
 
 // func keysAVX512(keys *byte, ctx *byte, symbols *byte, n int)
 // Requires: AVX, AVX512BW, AVX512F
