@@ -93,7 +93,7 @@ func shortOf(leaf []byte, c Context) []byte {
 func planesOf(leaf []byte, c Context) []byte {
 	var s scratch
 	l, _ := layoutOf(c.DType)
-	return s.appendPlanes([]byte{version, methodPlanes}, leaf, nil, l, c.Offset)
+	return s.appendPlanes([]byte{version, methodPlanes}, leaf, nil, l, c.Offset, nil)
 }
 
 // corners returns the corners with the chunks that they have now.

@@ -170,7 +170,7 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout, nested bool)
 	}
 	if scale(s.estimate(leaf, base, l, c.Offset), len(leaf)) < s.size {
 		s.try = append(s.try[:0], methodBitX, byte(b))
-		s.try = s.appendPlanes(s.try, leaf, base, l, c.Offset)
+		s.try = s.appendPlanes(s.try, leaf, base, l, c.Offset, nil)
 		s.keep()
 	}
 }
@@ -186,13 +186,14 @@ func (s *scratch) alone(leaf []byte, c *Context, l layout, known, nested bool) {
 	}
 	if s.size > len(leaf) || s.size > worth && scale(s.estimate(leaf, nil, l, c.Offset), len(leaf)) < s.size+s.size/8 {
 		var cuts []int
+		var known *histogram
 		if s.size > len(leaf) && !nested {
-			cuts = s.parts(leaf, l, c.Offset)
+			cuts, known = s.parts(leaf, l, c.Offset)
 		}
 		if len(cuts) > 1 {
 			s.cut(leaf, c, cuts)
 		} else {
-			s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset)
+			s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset, known)
 			s.keep()
 		}
 	}
@@ -265,8 +266,9 @@ func (s *scratch) zstd(leaf []byte) {
 	s.keep()
 }
 
-// appendPlanes appends layout, edges and planes of leaf, or of leaf XOR base.
-func (s *scratch) appendPlanes(dst, leaf, base []byte, l layout, offset int64) []byte {
+// appendPlanes appends layout, edges and planes of leaf, or of leaf XOR base. If known
+// is not nil, it is the counts of a part of the first plane.
+func (s *scratch) appendPlanes(dst, leaf, base []byte, l layout, offset int64, known *histogram) []byte {
 	s.settle() // lanes are encoded
 	dst = append(dst, byte(l))
 	head, tail := l.edges(offset, len(leaf))
@@ -290,7 +292,8 @@ func (s *scratch) appendPlanes(dst, leaf, base []byte, l layout, offset int64) [
 	n := len(leaf) / l.width()
 	s.unlike = false
 	for i := range l.width() {
-		dst = s.appendPlane(dst, planes[i*n:(i+1)*n])
+		dst = s.appendPlane(dst, planes[i*n:(i+1)*n], known)
+		known = nil
 	}
 	return dst
 }

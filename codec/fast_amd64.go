@@ -67,7 +67,7 @@ func encodeRoundsFast[Z step](e *laneEncoder, ctx, symbols []uint8, z []Z, lanes
 }
 
 // encodeBytesFast is encodeRoundsFast for bytes.
-func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
+func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int, out []byte) (bool, int) {
 	if use == portable || lanes < 16 {
 		return false, at
 	}
@@ -76,7 +76,7 @@ func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
 	}
 	var few fewEntries
 	if fewFast(lanes) && few.set(e) {
-		written := encodeFewAVX512((*byte)(unsafe.Pointer(e)), (*byte)(unsafe.Pointer(&few)), bytesOf(p), bytesOf(e.words), at, len(p)/lanes)
+		written := encodeFewAVX512((*byte)(unsafe.Pointer(e)), (*byte)(unsafe.Pointer(&few)), bytesOf(p), bytesOf(e.words), at, len(p)/lanes, bytesOf(out))
 		return true, at - written/2
 	}
 	kernel := encodeBytesAVX512

@@ -44,7 +44,7 @@ func columnSumsFast([]uint16, []uint8, []uint8, *[2][contexts]uint8, int, int, i
 	return 0, 0
 }
 
-func encodeBytesFast(_ *laneEncoder, _ []byte, _, at int) (bool, int) { return false, at }
+func encodeBytesFast(_ *laneEncoder, _ []byte, _, at int, _ []byte) (bool, int) { return false, at }
 
 func decodeBytesFast(_ *laneDecoder, _, src []byte, _ int) (int, []byte) { return 0, src }
 

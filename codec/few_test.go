@@ -95,7 +95,7 @@ func TestLanePlaneTiers(t *testing.T) {
 			hi[i] = slots[r.IntN(len(slots))]
 		}
 		var s scratch
-		coding := appendWords(s.lanePlane(nil, hi, f, 0xff))
+		coding := appendWords(s.lanePlane(nil, hi, f, 0xff, nil))
 		for l, dtype := range map[layout]tensor.DType{layoutBF16: tensor.BF16, layout16: tensor.F16} {
 			name := fmt.Sprintf("%s, %d bytes of %d symbols", dtype, size/2, symbols)
 			want := make([]byte, size)
@@ -140,7 +140,7 @@ func TestBitsPlaneTiers(t *testing.T) {
 		c := codedPlane{coding: planeLanes, mask: mask}
 		var f freqs
 		f.normalise(&h, h.used(new([256]byte)), n, ransBits)
-		c.head, c.words = s.lanePlane(nil, p, &f, mask)
+		c.head, c.words = s.lanePlane(nil, p, &f, mask, nil)
 		plane := c.appendTo(nil, p)
 		check := func(frame, want []byte, dtype tensor.DType) {
 			ctx := Context{DType: dtype}
@@ -172,7 +172,7 @@ func TestGapsPlaneTiers(t *testing.T) {
 		var want []byte
 		everyTier(func(tr tier) {
 			var s scratch
-			coded := s.appendPlane([]byte{methodPlanes, byte(layoutBytes)}, p)
+			coded := s.appendPlane([]byte{methodPlanes, byte(layoutBytes)}, p, nil)
 			if tr == portable {
 				want = coded
 			} else if !bytes.Equal(coded, want) {

@@ -89,8 +89,10 @@ func (f *freqs) normalise(h *histogram, used []byte, n int, b uint) bool {
 	f.bits = b
 	total := 1 << b
 	sum, top := 0, 0
+	inverse := ^uint64(0)/uint64(n) + 1 // of n, at least 2: what is divided is below 2^33
 	for _, s := range used {
-		q := max(1, (uint64(h[s])<<b+uint64(n)/2)/uint64(n))
+		q, _ := bits.Mul64(uint64(h[s])<<b+uint64(n)/2, inverse)
+		q = max(1, q)
 		f.freq[s] = uint16(q)
 		sum += int(q)
 		if q > uint64(f.freq[top]) {

@@ -39,7 +39,7 @@ func TestGapsPlanes(t *testing.T) {
 			name := fmt.Sprintf("%02x, one of %d, %d bytes", tc.raw, tc.every, size)
 			p := lowBits(uint64(seed), size, tc.raw, tc.every)
 			var s scratch
-			coded := s.appendPlane(nil, p)
+			coded := s.appendPlane(nil, p, nil)
 			if want := size / 8 * (bits.OnesCount8(tc.raw)); len(coded) < want || len(coded) > want+want/8 {
 				t.Errorf("%s: coded in %d bytes, raw bits are %d", name, len(coded), want)
 			}

@@ -114,10 +114,10 @@ func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at 
 //go:noescape
 func encodeBytesAVX512(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
 
-// encodeFewAVX512 encodes rounds whole rounds of 64 lanes, at least one, the last first, words before words[at], and returns the bytes written.
+// encodeFewAVX512 encodes rounds whole rounds of 64 lanes, at least one, the last first, words before words[at], and returns the bytes written. It asks for as much from out on, which it does not change.
 //
 //go:noescape
-func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int) (written int)
+func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int, out *byte) (written int)
 
 // stepsFloat16AVX512 fills z and symbols with the steps from base to leaf and their symbols, and depth with min(31, top - exponents of base), at least 0; n is a multiple of 64.
 //

@@ -12027,9 +12027,9 @@ DATA iotaWords<>+30(SB)/1, $0x0f
 DATA iotaWords<>+31(SB)/1, $0x00
 GLOBL iotaWords<>(SB), RODATA|NOPTR, $32
 
-// func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int) (written int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512_VBMI2, BMI2, CMOV, POPCNT
-TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-56
+// func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int, out *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512_VBMI2, BMI2, CMOV, MMX+, POPCNT
+TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-64
 	MOVQ      e+0(FP), AX
 	MOVQ      few+8(FP), CX
 	MOVQ      symbols+16(FP), DX
@@ -12038,11 +12038,13 @@ TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-56
 	LEAQ      (BX)(SI*2), BX
 	MOVQ      rounds+40(FP), DI
 	MOVQ      BX, R8
+	MOVQ      out+48(FP), R9
+	ADDQ      BX, R9
 	MOVQ      DI, SI
 	SUBQ      $0x01, SI
 	SHLQ      $0x06, SI
-	XORQ      R9, R9
-	MOVQ      $-1, R10
+	XORQ      R10, R10
+	MOVQ      $-1, R11
 	VMOVDQU64 unpackOrder<>+0(SB), Z19
 	VMOVDQU64 (CX), Z20
 	VMOVDQU64 64(CX), Z21
@@ -12075,7 +12077,7 @@ TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-56
 	VPERMI2B  Z23, Z22, Z5
 	VMOVDQU8  Z5, K3, Z4
 	SUBQ      $0x40, SI
-	CMOVQLT   R9, SI
+	CMOVQLT   R10, SI
 
 round:
 	VPUNPCKHBW       Z4, Z4, Z5
@@ -12111,7 +12113,7 @@ round:
 	VPSUBW           Z3, Z3, K1, Z3
 	KMOVD            K1, CX
 	VPCOMPRESSW.Z    Z0, K3, Z18
-	KMOVD            K3, R12
+	KMOVD            K3, R13
 	VMOVDQU16        Z2, K3, Z0
 	VPSUBW           Z2, Z2, K3, Z2
 	VPUNPCKLWD       Z3, Z1, Z16
@@ -12121,21 +12123,21 @@ round:
 	POPCNTL          CX, CX
 	VPMOVB2M         Z4, K1
 	VPERMI2B         Z21, Z20, Z4
-	POPCNTL          R12, R12
+	POPCNTL          R13, R13
 	VPERMI2B         Z23, Z22, Z17
-	BZHIL            CX, R10, R11
+	BZHIL            CX, R11, R12
 	NEGQ             CX
-	BZHIL            R12, R10, R13
-	KMOVD            R11, K3
+	BZHIL            R13, R11, R14
+	KMOVD            R12, K3
 	LEAQ             (BX)(CX*2), CX
-	NEGQ             R12
+	NEGQ             R13
 	VMULPS.RZ_SAE    Z16, Z15, Z15
 	VPUNPCKHWD       Z3, Z1, Z16
 	VMOVDQU64        unpackedWords1<>+0(SB), Z3
-	KMOVD            R13, K4
-	LEAQ             (CX)(R12*2), R11
+	KMOVD            R14, K4
+	LEAQ             (CX)(R13*2), R12
 	VCVTDQ2PS.RU_SAE Z16, Z16
-	MOVQ             R11, BX
+	MOVQ             R12, BX
 	VCVTTPS2DQ       Z15, Z15
 	VMOVDQU8         Z17, K1, Z4
 	VPUNPCKLWD       Z2, Z0, Z17
@@ -12145,7 +12147,7 @@ round:
 	VCVTDQ2PS.RU_SAE Z17, Z17
 	VCVTDQ2PS.RU_SAE Z14, Z14
 	VMULPS.RZ_SAE    Z16, Z9, Z9
-	VMOVDQU16        Z18, K4, (R11)
+	VMOVDQU16        Z18, K4, (R12)
 	VCVTTPS2DQ       Z9, Z9
 	VMULPS.RZ_SAE    Z17, Z10, Z10
 	VMULPS.RZ_SAE    Z14, Z11, Z11
@@ -12177,12 +12179,15 @@ round:
 	VPSLLW           $0x0c, Z7, Z6
 	VPADDW           Z5, Z1, Z1
 	VPADDW           Z6, Z0, Z0
+	MOVQ             R9, CX
+	SUBQ             BX, CX
+	PREFETCHT0       (CX)
 	KORTESTD         K2, K2
 	JNE              borrow
 
 borrowed:
 	SUBQ      $0x40, SI
-	CMOVQLT   R9, SI
+	CMOVQLT   R10, SI
 	SUBQ      $0x01, DI
 	JNE       round
 	VMOVDQU64 pairedWords0<>+0(SB), Z12
@@ -12198,7 +12203,7 @@ borrowed:
 	VPERMI2W  Z3, Z1, Z12
 	VMOVDQU64 Z12, 192(AX)
 	SUBQ      BX, R8
-	MOVQ      R8, written+48(FP)
+	MOVQ      R8, written+56(FP)
 	VZEROUPPER
 	RET
 

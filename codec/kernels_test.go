@@ -260,7 +260,7 @@ func TestSpareWords(t *testing.T) {
 		f.fit(&h, n)
 		f.widen()
 		var s scratch
-		enc := appendWords(s.lanePlane(nil, p, &f, 0xff))
+		enc := appendWords(s.lanePlane(nil, p, &f, 0xff, nil))
 		cut := len(enc) - r.IntN(min(len(enc), 2*spare))
 		eachTier(t, fmt.Sprintf("%d bytes cut to %d", len(enc), cut), func() any {
 			var errs []bool
@@ -298,7 +298,7 @@ func TestBytePlaneKernels(t *testing.T) {
 			f.fit(&h, len(p))
 			f.widen()
 			var s scratch
-			return []any{h, appendWords(s.lanePlane(nil, p, &f, 0xff))}
+			return []any{h, appendWords(s.lanePlane(nil, p, &f, 0xff, nil))}
 		})
 	}
 }

@@ -55,17 +55,18 @@ func (c *codedPlane) appendTo(dst, p []byte) []byte {
 	return appendWords(append(dst, c.head...), c.words)
 }
 
-// appendPlane appends the smallest coding of p.
-func (s *scratch) appendPlane(dst, p []byte) []byte {
+// appendPlane appends the smallest coding of p. If known is not nil, it is the counts
+// of a part of it.
+func (s *scratch) appendPlane(dst, p []byte, known *histogram) []byte {
 	if len(p) == 0 {
 		return append(dst, planeRaw)
 	}
 	var f freqs
-	if s.looksRaw(p) && !s.zstdPays(p, 1, len(p), f.flat()) {
+	if known == nil && s.looksRaw(p) && !s.zstdPays(p, 1, len(p), f.flat()) {
 		return append(append(dst, planeRaw), p...)
 	}
 	var h histogram
-	n := h.countPart(p)
+	n := h.countPart(p, known)
 	if h.values() == 1 {
 		return append(dst, planeFill, p[0])
 	}
@@ -73,7 +74,7 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 	best := len(p) - len(p)>>rawShift
 	if h.atLeast(n) < n-n>>rawShift {
 		if size := f.fitPart(&h, n); size < n-n>>rawShift {
-			if coded := s.order0(p, &h, n, &f, size); coded.bytes(len(p)) < best {
+			if coded := s.order0(p, &h, n, &f, size, dst); coded.bytes(len(p)) < best {
 				c, best = coded, coded.bytes(len(p))
 			}
 		}
@@ -90,8 +91,8 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 }
 
 // order0 codes p by f, of size for n bytes that are counted in h, or by what
-// splitting its bits gives.
-func (s *scratch) order0(p []byte, h *histogram, n int, f *freqs, size int) codedPlane {
+// splitting its bits gives. It will be appended to dst.
+func (s *scratch) order0(p []byte, h *histogram, n int, f *freqs, size int, dst []byte) codedPlane {
 	c := codedPlane{coding: planeLane, mask: 0xff}
 	switch {
 	case len(p) < ransWide:
@@ -104,7 +105,7 @@ func (s *scratch) order0(p []byte, h *histogram, n int, f *freqs, size int) code
 		split := bitSplit{0xff, *f, size, *h}
 		split.fit(n)
 		c.coding, c.mask = planeLanes, split.mask
-		s.codeSplit(&c, p, &split)
+		s.codeSplit(&c, p, &split, dst)
 		return c
 	}
 	c.head = s.entropy

@@ -57,8 +57,9 @@ func (b *bitSplit) fit(n int) {
 	}
 }
 
-// codeSplit codes the bits of p that are in b's mask, by what is shortest.
-func (s *scratch) codeSplit(c *codedPlane, p []byte, b *bitSplit) {
+// codeSplit codes the bits of p that are in b's mask, by what is shortest. It will be
+// appended to dst.
+func (s *scratch) codeSplit(c *codedPlane, p []byte, b *bitSplit, dst []byte) {
 	total := uint32(0)
 	for _, k := range b.counts {
 		total += k
@@ -73,7 +74,9 @@ func (s *scratch) codeSplit(c *codedPlane, p []byte, b *bitSplit) {
 			return
 		}
 	}
-	s.entropy, c.words = s.lanePlane(s.entropy[:0], p, &b.freqs, b.mask)
+	raw := bits.OnesCount8(^b.mask) * ((len(p) + 7) / 8)
+	out := dst[min(len(dst)+raw, cap(dst)):cap(dst)]
+	s.entropy, c.words = s.lanePlane(s.entropy[:0], p, &b.freqs, b.mask, out)
 	c.head = s.entropy
 }
 

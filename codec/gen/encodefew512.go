@@ -34,9 +34,9 @@ var (
 // encodeFew512 encodes rounds of 64 lanes of bytes of up to 64 values, the last
 // first.
 func encodeFew512() {
-	TEXT("encodeFewAVX512", NOSPLIT, "func(e, few, symbols, words *byte, at, rounds int) (written int)")
+	TEXT("encodeFewAVX512", NOSPLIT, "func(e, few, symbols, words *byte, at, rounds int, out *byte) (written int)")
 	Pragma("noescape")
-	Doc("encodeFewAVX512 encodes rounds whole rounds of 64 lanes, at least one, the last first, words before words[at], and returns the bytes written.")
+	Doc("encodeFewAVX512 encodes rounds whole rounds of 64 lanes, at least one, the last first, words before words[at], and returns the bytes written. It asks for as much from out on, which it does not change.")
 	e := Load(Param("e"), GP64())
 	few := Load(Param("few"), GP64())
 	k := &fewEncoder{
@@ -52,6 +52,9 @@ func encodeFew512() {
 	rounds := Load(Param("rounds"), GP64())
 	start := GP64()
 	MOVQ(k.dst, start)
+	// What is written will be copied to out: it is near by then, line by line.
+	mirror := Load(Param("out"), GP64())
+	ADDQ(k.dst, mirror)
 	k.at = at
 	MOVQ(rounds, k.at)
 	SUBQ(U8(1), k.at)
@@ -81,6 +84,10 @@ func encodeFew512() {
 	next()
 	Label("round")
 	k.body()
+	near := GP64()
+	MOVQ(mirror, near)
+	SUBQ(k.dst, near)
+	PREFETCHT0(Mem{Base: near})
 	KORTESTD(heldBorrow, heldBorrow)
 	JNE(LabelRef("borrow"))
 	Label("borrowed")
