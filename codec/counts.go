@@ -77,12 +77,14 @@ func (c *byteCounts) add(src []byte) {
 // Of large planes a part is counted, windows spread evenly but for some chance,
 // as rows have a length of their own.
 const (
-	partLeast  = 32 << 10 // bytes that are counted, at least
-	partMany   = 64 << 10 // of planes of at least eight times as many
+	partLeast  = 16 << 10 // bytes that are counted, at least
+	partMany   = 32 << 10 // of planes of at least eight times as many
 	partWindow = 128
+	partTimes  = 4
 )
 
-// countPart sets h to the counts of a part of p's bytes, and of 1 for each value that is in p: all that are have to get a frequency. It returns what the
+// countPart sets h to partTimes the counts of a part of p's bytes, and 1 more for each
+// value that is in p: all that are have to get a frequency. It returns what the
 // counts add up to. Where nearly all bytes are the same, all are counted, as a part
 // says too little of the others.
 func (h *histogram) countPart(p []byte) int {
@@ -99,12 +101,12 @@ func (h *histogram) countPart(p []byte) int {
 	}
 	// All are looked at first, in order, which brings them near.
 	var values histogram
-	n := values.mark(p)
-	if n == 1 {
+	if values.mark(p) == 1 {
 		*h = values
-		return n
+		return 1
 	}
 	var t byteCounts
+	n := 0
 	for i := range len(p) / partWindow >> shift {
 		at := (i<<shift + i*0x9e37>>7&(1<<shift-1)) * partWindow
 		t.add(p[at : at+partWindow])
@@ -115,10 +117,12 @@ func (h *histogram) countPart(p []byte) int {
 		h.count(p)
 		return len(p)
 	}
+	all := 0
 	for v, k := range values {
-		h[v] += k
+		h[v] = h[v]*partTimes + k
+		all += int(h[v])
 	}
-	return n
+	return all
 }
 
 // mark sets h to 1 for each value of p's bytes, and returns how many those are.

@@ -156,7 +156,7 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout, nested bool)
 				s.keep()
 			}
 		}
-		if odd || count > shortMost/4 && (n.float || n.width < 4 || s.steps(leaf, base, n, c.Offset) < 2*s.estimate(leaf, base, l, c.Offset)) {
+		if odd || count > shortMost/2 && (n.float || n.width < 4 || s.steps(leaf, base, n, c.Offset) < 2*s.estimate(leaf, base, l, c.Offset)) {
 			var words []uint16
 			s.try, words = s.appendDelta(append(s.try[:0], methodDelta), leaf, base, b, n, c)
 			s.keepWith(words)
@@ -288,6 +288,7 @@ func (s *scratch) appendPlanes(dst, leaf, base []byte, l layout, offset int64) [
 		l.split(planes, leaf, base)
 	}
 	n := len(leaf) / l.width()
+	s.unlike = false
 	for i := range l.width() {
 		dst = s.appendPlane(dst, planes[i*n:(i+1)*n])
 	}

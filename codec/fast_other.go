@@ -30,9 +30,11 @@ func contextFast([]uint8, []uint8, []int8, int) int { return 0 }
 
 func rowsContextsFast(_, _ []uint8, _, _ []int8, _, _, _ int) bool { return false }
 
-func rowsSumsFast(_ []uint64, _, _ []uint8, _ *[2][contexts]uint8, _ int) bool { return false }
+func rowsSumsFast(_ []stepSums, _, _ []uint8, _ *[2][contexts]uint8, _ int) bool { return false }
 
-func rowSumsFast(_, _ []uint8, _ *[2][contexts]uint8) (int, uint32, uint64) { return 0, 0, 0 }
+func rowSumsFast(_, _ []uint8, _ *[2][contexts]uint8) (int, stepSums) { return 0, stepSums{} }
+
+func shiftsFast([]int8, []stepSums, *shiftSearch) int { return 0 }
 
 func nonzeroFast(_, _ []byte) (nonzero, done int) { return 0, 0 }
 

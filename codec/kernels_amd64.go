@@ -114,7 +114,7 @@ func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at 
 //go:noescape
 func encodeBytesAVX512(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
 
-// encodeFewAVX512 encodes rounds whole rounds of 64 lanes, the last first, words before words[at], and returns the bytes written.
+// encodeFewAVX512 encodes rounds whole rounds of 64 lanes, at least one, the last first, words before words[at], and returns the bytes written.
 //
 //go:noescape
 func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int) (written int)
@@ -139,10 +139,15 @@ func depths16AVX512(depth *byte, base *byte, n int, exponent int, mask int, top 
 //go:noescape
 func contextAVX512(ctx *byte, depth *byte, cols *byte, shifts *byte, row int, rows int, every int, next int, shift int)
 
-// rowSumsAVX512 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes. It fills sums with two quadwords for each row.
+// rowSumsAVX512 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes. It fills sums with two dwords for each row.
 //
 //go:noescape
 func rowSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, row int, rows int)
+
+// shiftsAVX512 fills dst with the shifts that search, a shiftSearch, has for sums, n times sixteen of them.
+//
+//go:noescape
+func shiftsAVX512(dst *byte, sums *byte, search *byte, n int)
 
 // keysAVX512 fills keys with ctx<<8 | symbols; n is a multiple of 32.
 //

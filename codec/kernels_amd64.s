@@ -9302,159 +9302,163 @@ DATA iotaWords<>+31(SB)/1, $0x00
 GLOBL iotaWords<>(SB), RODATA|NOPTR, $32
 
 // func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int) (written int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512_VBMI2, BMI2, POPCNT
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512_VBMI2, BMI2, CMOV, POPCNT
 TEXT ·encodeFewAVX512(SB), NOSPLIT, $0-56
-	MOVQ         e+0(FP), AX
-	MOVQ         few+8(FP), CX
-	MOVQ         symbols+16(FP), DX
-	MOVQ         words+24(FP), BX
-	MOVQ         at+32(FP), SI
-	LEAQ         (BX)(SI*2), BX
-	MOVQ         rounds+40(FP), DI
-	MOVQ         BX, R8
-	MOVQ         DI, SI
-	SHLQ         $0x06, SI
-	ADDQ         SI, DX
-	MOVQ         $-1, SI
-	VMOVDQU64    unpackOrder<>+0(SB), Z28
-	MOVL         $0x00000001, R9
-	VPBROADCASTW R9, Z29
-	MOVL         $0x0000f000, R9
-	VPBROADCASTW R9, Z31
-	VMOVDQU64    (CX), Z4
-	VMOVDQU64    64(CX), Z5
-	VMOVDQU64    128(CX), Z6
-	VMOVDQU64    192(CX), Z7
-	VMOVDQU64    256(CX), Z8
-	VMOVDQU64    384(CX), Z10
-	VMOVDQU64    512(CX), Z24
-	VMOVDQU64    640(CX), Z26
-	VMOVDQU64    320(CX), Z9
-	VMOVDQU64    448(CX), Z11
-	VMOVDQU64    576(CX), Z25
-	VMOVDQU64    704(CX), Z27
-	VMOVDQU64    (AX), Z12
-	VMOVDQU64    64(AX), Z13
-	VMOVDQU64    evenWords<>+0(SB), Z0
-	VMOVDQU64    oddWords<>+0(SB), Z2
-	VPERMI2W     Z13, Z12, Z0
-	VPERMI2W     Z13, Z12, Z2
-	VMOVDQU64    128(AX), Z12
-	VMOVDQU64    192(AX), Z13
-	VMOVDQU64    evenWords<>+0(SB), Z1
-	VMOVDQU64    oddWords<>+0(SB), Z3
-	VPERMI2W     Z13, Z12, Z1
-	VPERMI2W     Z13, Z12, Z3
+	MOVQ      e+0(FP), AX
+	MOVQ      few+8(FP), CX
+	MOVQ      symbols+16(FP), DX
+	MOVQ      words+24(FP), BX
+	MOVQ      at+32(FP), SI
+	LEAQ      (BX)(SI*2), BX
+	MOVQ      rounds+40(FP), DI
+	MOVQ      BX, R8
+	MOVQ      DI, SI
+	SUBQ      $0x01, SI
+	SHLQ      $0x06, SI
+	XORQ      R9, R9
+	MOVQ      $-1, R10
+	VMOVDQU64 unpackOrder<>+0(SB), Z19
+	VMOVDQU64 (CX), Z20
+	VMOVDQU64 64(CX), Z21
+	VMOVDQU64 128(CX), Z22
+	VMOVDQU64 192(CX), Z23
+	VMOVDQU64 256(CX), Z24
+	VMOVDQU64 384(CX), Z26
+	VMOVDQU64 512(CX), Z28
+	VMOVDQU64 640(CX), Z30
+	VMOVDQU64 320(CX), Z25
+	VMOVDQU64 448(CX), Z27
+	VMOVDQU64 576(CX), Z29
+	VMOVDQU64 704(CX), Z31
+	VMOVDQU64 (AX), Z12
+	VMOVDQU64 64(AX), Z13
+	VMOVDQU64 evenWords<>+0(SB), Z0
+	VMOVDQU64 oddWords<>+0(SB), Z2
+	VPERMI2W  Z13, Z12, Z0
+	VPERMI2W  Z13, Z12, Z2
+	VMOVDQU64 128(AX), Z12
+	VMOVDQU64 192(AX), Z13
+	VMOVDQU64 evenWords<>+0(SB), Z1
+	VMOVDQU64 oddWords<>+0(SB), Z3
+	VPERMI2W  Z13, Z12, Z1
+	VPERMI2W  Z13, Z12, Z3
+	VPERMQ    (DX)(SI*1), Z19, Z4
+	VPMOVB2M  Z4, K3
+	VMOVDQA64 Z4, Z5
+	VPERMI2B  Z21, Z20, Z4
+	VPERMI2B  Z23, Z22, Z5
+	VMOVDQU8  Z5, K3, Z4
+	SUBQ      $0x40, SI
+	CMOVQLT   R9, SI
 
 round:
-	SUBQ             $0x01, DI
-	JL               finish
-	SUBQ             $0x40, DX
-	VPERMQ           (DX), Z28, Z30
-	VPMOVB2M         Z30, K5
-	VMOVDQA64        Z30, Z12
-	VPERMI2B         Z5, Z4, Z30
-	VPERMI2B         Z7, Z6, Z12
-	VMOVDQU8         Z12, K5, Z30
-	VPUNPCKHBW       Z30, Z30, Z19
-	VPUNPCKLBW       Z30, Z30, Z13
-	VMOVDQA64        Z19, Z18
-	VPERMI2W         Z9, Z8, Z18
-	VMOVDQA64        Z13, Z12
-	VPERMI2W         Z9, Z8, Z12
-	VPSLLW           $0x03, Z18, Z21
-	VPSLLW           $0x03, Z12, Z15
-	VPCMPUW          $0x05, Z21, Z3, K3
-	VPCMPUW          $0x05, Z15, Z2, K1
-	KMOVD            K3, CX
-	KMOVD            K1, R10
-	VPCOMPRESSW.Z    Z1, K3, Z20
-	VPCOMPRESSW.Z    Z0, K1, Z14
+	VPUNPCKHBW       Z4, Z4, Z5
+	VPUNPCKLBW       Z4, Z4, Z6
+	VMOVDQU64        unpackedWords0<>+0(SB), Z13
+	VMOVDQA64        Z5, Z7
+	VPERMI2W         Z25, Z24, Z7
+	VMOVDQA64        Z6, Z8
+	VMOVDQA64        Z5, Z9
+	VMOVDQA64        Z5, Z10
+	VMOVDQA64        Z6, Z11
+	VPERMI2W         Z25, Z24, Z8
+	VMOVDQA64        Z6, Z14
+	VMOVDQU64        unpackedWords0<>+0(SB), Z12
+	VMOVDQA64        Z5, Z5
+	VMOVDQA64        Z6, Z6
+	VPERMI2W         Z29, Z28, Z9
+	VPERMI2W         Z31, Z30, Z10
+	VPERMI2W         Z29, Z28, Z11
+	VPSLLW           $0x03, Z7, Z15
+	VPERMI2W         Z31, Z30, Z14
+	VPSLLW           $0x03, Z8, Z18
+	VPERMQ           (DX)(SI*1), Z19, Z4
+	VPCMPUW          $0x05, Z15, Z3, K1
+	VPCMPUW          $0x05, Z18, Z2, K3
+	VPUNPCKLWD       Z10, Z9, Z15
+	VPUNPCKHWD       Z10, Z9, Z9
+	VPERMI2W         Z27, Z26, Z5
+	VPUNPCKLWD       Z14, Z11, Z10
+	VPUNPCKHWD       Z14, Z11, Z11
+	VPERMI2W         Z27, Z26, Z6
+	VPMOVB2M         Z4, K4
+	VMOVDQA64        Z4, Z14
+	VPERMI2B         Z21, Z20, Z4
+	VPCOMPRESSW.Z    Z1, K1, Z18
+	VMOVDQU16        Z3, K1, Z1
+	VPSUBW           Z3, Z3, K1, Z3
+	KMOVD            K1, CX
+	KMOVD            K3, R12
+	VPCOMPRESSW.Z    Z0, K3, Z16
+	VMOVDQU16        Z2, K3, Z0
+	VPSUBW           Z2, Z2, K3, Z2
+	VPUNPCKLWD       Z3, Z1, Z17
+	VCVTDQ2PS.RU_SAE Z17, Z17
 	POPCNTL          CX, CX
-	POPCNTL          R10, R10
-	BZHIL            CX, SI, R9
-	BZHIL            R10, SI, R11
-	KMOVD            R9, K4
-	KMOVD            R11, K2
-	ADDQ             CX, CX
-	ADDQ             R10, R10
-	SUBQ             CX, BX
-	MOVQ             BX, CX
-	SUBQ             R10, BX
-	MOVQ             BX, R9
-	VMOVDQU16        Z3, K3, Z1
-	VMOVDQU16        Z2, K1, Z0
-	VPSUBW           Z3, Z3, K3, Z3
-	VPSUBW           Z2, Z2, K1, Z2
-	VMOVDQU16        Z20, K4, (CX)
-	VMOVDQU16        Z14, K2, (R9)
-	VMOVDQA64        Z19, Z21
-	VPERMI2W         Z25, Z24, Z21
-	VMOVDQA64        Z13, Z15
-	VPERMI2W         Z25, Z24, Z15
-	VMOVDQA64        Z19, Z20
-	VPERMI2W         Z27, Z26, Z20
-	VMOVDQA64        Z13, Z14
-	VPERMI2W         Z27, Z26, Z14
-	VPERMI2W         Z11, Z10, Z19
-	VPERMI2W         Z11, Z10, Z13
-	VPUNPCKLWD       Z20, Z21, Z22
-	VPUNPCKLWD       Z14, Z15, Z16
-	VPUNPCKHWD       Z20, Z21, Z21
-	VPUNPCKHWD       Z14, Z15, Z15
-	VPUNPCKLWD       Z3, Z1, Z23
-	VPUNPCKLWD       Z2, Z0, Z17
-	VPUNPCKHWD       Z3, Z1, Z20
-	VPUNPCKHWD       Z2, Z0, Z14
-	VCVTDQ2PS.RZ_SAE Z23, Z23
-	VCVTDQ2PS.RZ_SAE Z17, Z17
-	VCVTDQ2PS.RZ_SAE Z20, Z20
-	VCVTDQ2PS.RZ_SAE Z14, Z14
-	VMULPS.RZ_SAE    Z23, Z22, Z22
-	VMULPS.RZ_SAE    Z17, Z16, Z16
-	VMULPS.RZ_SAE    Z20, Z21, Z20
-	VMULPS.RZ_SAE    Z14, Z15, Z14
-	VCVTTPS2DQ       Z22, Z22
-	VCVTTPS2DQ       Z16, Z16
-	VCVTTPS2DQ       Z20, Z20
-	VCVTTPS2DQ       Z14, Z14
-	VMOVDQU64        unpackedWords0<>+0(SB), Z21
-	VMOVDQU64        unpackedWords0<>+0(SB), Z15
-	VPERMI2W         Z20, Z22, Z21
-	VPERMI2W         Z14, Z16, Z15
+	POPCNTL          R12, R12
+	VPERMI2B         Z23, Z22, Z14
+	BZHIL            CX, R10, R11
+	BZHIL            R12, R10, R13
+	NEGQ             CX
+	NEGQ             R12
+	VMULPS.RZ_SAE    Z17, Z15, Z15
+	VPUNPCKHWD       Z3, Z1, Z17
 	VMOVDQU64        unpackedWords1<>+0(SB), Z3
+	KMOVD            R11, K1
+	KMOVD            R13, K3
+	LEAQ             (BX)(CX*2), CX
+	VCVTDQ2PS.RU_SAE Z17, Z17
+	LEAQ             (CX)(R12*2), R11
+	VCVTTPS2DQ       Z15, Z15
+	MOVQ             R11, BX
+	VMOVDQU8         Z14, K4, Z4
+	VPUNPCKLWD       Z2, Z0, Z14
+	VCVTDQ2PS.RU_SAE Z14, Z14
+	VMULPS.RZ_SAE    Z17, Z9, Z9
+	VMOVDQU16        Z18, K1, (CX)
+	VPUNPCKHWD       Z2, Z0, Z18
 	VMOVDQU64        unpackedWords1<>+0(SB), Z2
-	VPERMI2W         Z20, Z22, Z3
-	VPERMI2W         Z14, Z16, Z2
-	VPMULLW          Z18, Z21, Z22
-	VPMULLW          Z12, Z15, Z16
-	VPSHLDW          $0x0c, Z21, Z3, Z3
-	VPSHLDW          $0x0c, Z15, Z2, Z2
-	VPSLLW           $0x0c, Z21, Z21
-	VPSLLW           $0x0c, Z15, Z15
-	VPSUBW           Z22, Z1, Z1
-	VPSUBW           Z16, Z0, Z0
-	VPCMPUW          $0x00, Z31, Z21, K4
-	VPCMPUW          $0x00, Z31, Z15, K2
-	VPADDW           Z19, Z21, Z21
-	VPADDW           Z13, Z15, Z15
-	VMOVDQU64        repeated10001000<>+0(SB), Z20
-	VMOVDQU64        repeated10001000<>+0(SB), Z14
-	VPSUBW           Z18, Z20, Z20
-	VPSUBW           Z12, Z14, Z14
-	VPCMPUW          $0x05, Z18, Z1, K3
-	VPCMPUW          $0x05, Z12, Z0, K1
-	VPCMPUW          $0x05, Z18, Z1, K4, K4
-	VPCMPUW          $0x05, Z12, Z0, K2, K2
-	VPADDW           Z21, Z1, Z1
-	VPADDW           Z15, Z0, Z0
-	VPADDW           Z29, Z3, K4, Z3
-	VPADDW           Z29, Z2, K2, Z2
-	VPADDW           Z20, Z1, K3, Z1
-	VPADDW           Z14, Z0, K1, Z0
-	JMP              round
+	VCVTDQ2PS.RU_SAE Z18, Z18
+	VCVTTPS2DQ       Z9, Z9
+	VMOVDQU16        Z16, K3, (R11)
+	VMULPS.RZ_SAE    Z14, Z10, Z10
+	VCVTTPS2DQ       Z10, Z10
+	VMULPS.RZ_SAE    Z18, Z11, Z11
+	VPERMI2W         Z9, Z15, Z13
+	VPERMI2W         Z9, Z15, Z3
+	VCVTTPS2DQ       Z11, Z9
+	VPERMI2W         Z9, Z10, Z12
+	VPERMI2W         Z9, Z10, Z2
+	VPMULLW          Z7, Z13, Z9
+	VPSUBW           Z9, Z1, Z1
+	VPMULLW          Z8, Z12, Z9
+	VPMINUW          Z12, Z13, Z10
+	VPSRAW           $0x0f, Z1, Z17
+	VPTESTNMW        Z10, Z10, K2
+	VPADDW           Z7, Z1, Z7
+	VPADDW           Z17, Z13, Z10
+	VPSUBW           Z9, Z0, Z0
+	VPMINUW          Z7, Z1, Z1
+	VPSRAW           $0x0f, Z0, Z16
+	VPADDW           Z8, Z0, Z7
+	VPMINUW          Z7, Z0, Z0
+	VPADDW           Z16, Z12, Z7
+	VPADDW           Z5, Z1, Z1
+	VPSHLDW          $0x0c, Z10, Z3, Z3
+	VPSLLW           $0x0c, Z10, Z5
+	VPADDW           Z6, Z0, Z0
+	VPSHLDW          $0x0c, Z7, Z2, Z2
+	VPSLLW           $0x0c, Z7, Z6
+	VPADDW           Z5, Z1, Z1
+	VPADDW           Z6, Z0, Z0
+	KORTESTD         K2, K2
+	JNE              borrow
 
-finish:
+borrowed:
+	SUBQ      $0x40, SI
+	CMOVQLT   R9, SI
+	SUBQ      $0x01, DI
+	JNE       round
 	VMOVDQU64 pairedWords0<>+0(SB), Z12
 	VPERMI2W  Z2, Z0, Z12
 	VMOVDQU64 Z12, (AX)
@@ -9472,71 +9476,18 @@ finish:
 	VZEROUPPER
 	RET
 
-DATA repeated10001000<>+0(SB)/1, $0x00
-DATA repeated10001000<>+1(SB)/1, $0x10
-DATA repeated10001000<>+2(SB)/1, $0x00
-DATA repeated10001000<>+3(SB)/1, $0x10
-DATA repeated10001000<>+4(SB)/1, $0x00
-DATA repeated10001000<>+5(SB)/1, $0x10
-DATA repeated10001000<>+6(SB)/1, $0x00
-DATA repeated10001000<>+7(SB)/1, $0x10
-DATA repeated10001000<>+8(SB)/1, $0x00
-DATA repeated10001000<>+9(SB)/1, $0x10
-DATA repeated10001000<>+10(SB)/1, $0x00
-DATA repeated10001000<>+11(SB)/1, $0x10
-DATA repeated10001000<>+12(SB)/1, $0x00
-DATA repeated10001000<>+13(SB)/1, $0x10
-DATA repeated10001000<>+14(SB)/1, $0x00
-DATA repeated10001000<>+15(SB)/1, $0x10
-DATA repeated10001000<>+16(SB)/1, $0x00
-DATA repeated10001000<>+17(SB)/1, $0x10
-DATA repeated10001000<>+18(SB)/1, $0x00
-DATA repeated10001000<>+19(SB)/1, $0x10
-DATA repeated10001000<>+20(SB)/1, $0x00
-DATA repeated10001000<>+21(SB)/1, $0x10
-DATA repeated10001000<>+22(SB)/1, $0x00
-DATA repeated10001000<>+23(SB)/1, $0x10
-DATA repeated10001000<>+24(SB)/1, $0x00
-DATA repeated10001000<>+25(SB)/1, $0x10
-DATA repeated10001000<>+26(SB)/1, $0x00
-DATA repeated10001000<>+27(SB)/1, $0x10
-DATA repeated10001000<>+28(SB)/1, $0x00
-DATA repeated10001000<>+29(SB)/1, $0x10
-DATA repeated10001000<>+30(SB)/1, $0x00
-DATA repeated10001000<>+31(SB)/1, $0x10
-DATA repeated10001000<>+32(SB)/1, $0x00
-DATA repeated10001000<>+33(SB)/1, $0x10
-DATA repeated10001000<>+34(SB)/1, $0x00
-DATA repeated10001000<>+35(SB)/1, $0x10
-DATA repeated10001000<>+36(SB)/1, $0x00
-DATA repeated10001000<>+37(SB)/1, $0x10
-DATA repeated10001000<>+38(SB)/1, $0x00
-DATA repeated10001000<>+39(SB)/1, $0x10
-DATA repeated10001000<>+40(SB)/1, $0x00
-DATA repeated10001000<>+41(SB)/1, $0x10
-DATA repeated10001000<>+42(SB)/1, $0x00
-DATA repeated10001000<>+43(SB)/1, $0x10
-DATA repeated10001000<>+44(SB)/1, $0x00
-DATA repeated10001000<>+45(SB)/1, $0x10
-DATA repeated10001000<>+46(SB)/1, $0x00
-DATA repeated10001000<>+47(SB)/1, $0x10
-DATA repeated10001000<>+48(SB)/1, $0x00
-DATA repeated10001000<>+49(SB)/1, $0x10
-DATA repeated10001000<>+50(SB)/1, $0x00
-DATA repeated10001000<>+51(SB)/1, $0x10
-DATA repeated10001000<>+52(SB)/1, $0x00
-DATA repeated10001000<>+53(SB)/1, $0x10
-DATA repeated10001000<>+54(SB)/1, $0x00
-DATA repeated10001000<>+55(SB)/1, $0x10
-DATA repeated10001000<>+56(SB)/1, $0x00
-DATA repeated10001000<>+57(SB)/1, $0x10
-DATA repeated10001000<>+58(SB)/1, $0x00
-DATA repeated10001000<>+59(SB)/1, $0x10
-DATA repeated10001000<>+60(SB)/1, $0x00
-DATA repeated10001000<>+61(SB)/1, $0x10
-DATA repeated10001000<>+62(SB)/1, $0x00
-DATA repeated10001000<>+63(SB)/1, $0x10
-GLOBL repeated10001000<>(SB), RODATA|NOPTR, $64
+borrow:
+	VPTESTNMW    Z12, Z12, K3
+	VPTESTMW     Z16, Z16, K3, K3
+	MOVL         $0x00001000, CX
+	VPBROADCASTW CX, Z5
+	VPSUBW       Z5, Z2, K3, Z2
+	VPTESTNMW    Z13, Z13, K3
+	VPTESTMW     Z17, Z17, K3, K3
+	MOVL         $0x00001000, CX
+	VPBROADCASTW CX, Z5
+	VPSUBW       Z5, Z3, K3, Z3
+	JMP          borrowed
 
 // func stepsFloat16AVX512(z *byte, symbols *byte, depth *byte, leaf *byte, base *byte, n int, exponent int, mask int, top int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, MMX+, SSE2
@@ -9889,8 +9840,9 @@ next:
 	VPADDQ        Y0, Y8, Y8
 	VEXTRACTI128  $0x01, Y8, X0
 	VPADDQ        X0, X8, X8
-	VMOVDQU       X8, (AX)
-	ADDQ          $0x10, AX
+	VPSHUFD       $0x08, X8, X8
+	VMOVQ         X8, (AX)
+	ADDQ          $0x08, AX
 	ADDQ          SI, DX
 	ADDQ          SI, BX
 	JMP           row
@@ -9898,6 +9850,225 @@ next:
 done:
 	VZEROUPPER
 	RET
+
+// func shiftsAVX512(dst *byte, sums *byte, search *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·shiftsAVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         sums+8(FP), CX
+	MOVQ         search+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VMOVDQU32    (DX), Z28
+	VMOVDQU32    64(DX), Z29
+	VMOVDQU32    128(DX), Z30
+	VMOVDQU32    192(DX), Z31
+	MOVL         $0x00000001, DX
+	VPBROADCASTD DX, Z27
+	MOVL         $0x00000058, DX
+	VPBROADCASTD DX, Z26
+	MOVL         $0x44c00000, DX
+	VPBROADCASTD DX, Z25
+	VMOVDQU32    everyDword0<>+0(SB), Z24
+	VMOVDQU32    everyDword1<>+0(SB), Z23
+
+loop:
+	SUBQ       $0x01, BX
+	JL         done
+	VMOVDQU32  (CX), Z0
+	VMOVDQU32  64(CX), Z1
+	VMOVDQA32  Z24, Z2
+	VPERMI2D   Z1, Z0, Z2
+	VMOVDQA32  Z23, Z3
+	VPERMI2D   Z1, Z0, Z3
+	VPTESTMD   Z3, Z3, K1
+	VPSLLD     $0x08, Z2, Z2
+	VCVTUDQ2PS Z2, Z2
+	VCVTUDQ2PS Z3, Z3
+	VDIVPS     Z3, Z2, Z6
+	VSUBPS     Z3, Z2, Z4
+	VMULPS     Z4, Z4, Z4
+	VMULPS     Z25, Z3, Z5
+	VCMPPS     $0x01, Z4, Z5, K1, K1
+	VMOVDQA32  Z27, Z7
+	VPERMD     Z28, Z7, Z8
+	VPSUBD     Z8, Z6, Z8
+	VPSRLD     $0x1f, Z8, Z8
+	VPADDD     Z7, Z7, Z7
+	VPADDD     Z27, Z7, Z7
+	VPSUBD     Z8, Z7, Z7
+	VPERMD     Z28, Z7, Z8
+	VPSUBD     Z8, Z6, Z8
+	VPSRLD     $0x1f, Z8, Z8
+	VPADDD     Z7, Z7, Z7
+	VPADDD     Z27, Z7, Z7
+	VPSUBD     Z8, Z7, Z7
+	VPERMD     Z28, Z7, Z8
+	VPSUBD     Z8, Z6, Z8
+	VPSRLD     $0x1f, Z8, Z8
+	VPADDD     Z7, Z7, Z7
+	VPADDD     Z27, Z7, Z7
+	VPSUBD     Z8, Z7, Z7
+	VPERMD     Z28, Z7, Z8
+	VPSUBD     Z8, Z6, Z8
+	VPSRLD     $0x1f, Z8, Z8
+	VPADDD     Z7, Z7, Z7
+	VPADDD     Z27, Z7, Z7
+	VPSUBD     Z8, Z7, Z7
+	VPERMD     Z29, Z7, Z8
+	VPSUBD     Z8, Z6, Z8
+	VPSRLD     $0x1f, Z8, Z8
+	VPADDD     Z7, Z7, Z7
+	VPADDD     Z27, Z7, Z7
+	VPSUBD     Z8, Z7, Z7
+	VMOVDQA32  Z7, Z8
+	VPERMI2D   Z31, Z30, Z8
+	VPSUBD     Z8, Z6, Z8
+	VPSRLD     $0x1f, Z8, Z8
+	VPADDD     Z7, Z7, Z7
+	VPADDD     Z27, Z7, Z7
+	VPSUBD     Z8, Z7, Z7
+	VPSUBD.Z   Z26, Z7, K1, Z7
+	VPMOVDB    Z7, X0
+	VMOVDQU    X0, (AX)
+	SUBQ       $-128, CX
+	ADDQ       $0x10, AX
+	JMP        loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA everyDword0<>+0(SB)/1, $0x00
+DATA everyDword0<>+1(SB)/1, $0x00
+DATA everyDword0<>+2(SB)/1, $0x00
+DATA everyDword0<>+3(SB)/1, $0x00
+DATA everyDword0<>+4(SB)/1, $0x02
+DATA everyDword0<>+5(SB)/1, $0x00
+DATA everyDword0<>+6(SB)/1, $0x00
+DATA everyDword0<>+7(SB)/1, $0x00
+DATA everyDword0<>+8(SB)/1, $0x04
+DATA everyDword0<>+9(SB)/1, $0x00
+DATA everyDword0<>+10(SB)/1, $0x00
+DATA everyDword0<>+11(SB)/1, $0x00
+DATA everyDword0<>+12(SB)/1, $0x06
+DATA everyDword0<>+13(SB)/1, $0x00
+DATA everyDword0<>+14(SB)/1, $0x00
+DATA everyDword0<>+15(SB)/1, $0x00
+DATA everyDword0<>+16(SB)/1, $0x08
+DATA everyDword0<>+17(SB)/1, $0x00
+DATA everyDword0<>+18(SB)/1, $0x00
+DATA everyDword0<>+19(SB)/1, $0x00
+DATA everyDword0<>+20(SB)/1, $0x0a
+DATA everyDword0<>+21(SB)/1, $0x00
+DATA everyDword0<>+22(SB)/1, $0x00
+DATA everyDword0<>+23(SB)/1, $0x00
+DATA everyDword0<>+24(SB)/1, $0x0c
+DATA everyDword0<>+25(SB)/1, $0x00
+DATA everyDword0<>+26(SB)/1, $0x00
+DATA everyDword0<>+27(SB)/1, $0x00
+DATA everyDword0<>+28(SB)/1, $0x0e
+DATA everyDword0<>+29(SB)/1, $0x00
+DATA everyDword0<>+30(SB)/1, $0x00
+DATA everyDword0<>+31(SB)/1, $0x00
+DATA everyDword0<>+32(SB)/1, $0x10
+DATA everyDword0<>+33(SB)/1, $0x00
+DATA everyDword0<>+34(SB)/1, $0x00
+DATA everyDword0<>+35(SB)/1, $0x00
+DATA everyDword0<>+36(SB)/1, $0x12
+DATA everyDword0<>+37(SB)/1, $0x00
+DATA everyDword0<>+38(SB)/1, $0x00
+DATA everyDword0<>+39(SB)/1, $0x00
+DATA everyDword0<>+40(SB)/1, $0x14
+DATA everyDword0<>+41(SB)/1, $0x00
+DATA everyDword0<>+42(SB)/1, $0x00
+DATA everyDword0<>+43(SB)/1, $0x00
+DATA everyDword0<>+44(SB)/1, $0x16
+DATA everyDword0<>+45(SB)/1, $0x00
+DATA everyDword0<>+46(SB)/1, $0x00
+DATA everyDword0<>+47(SB)/1, $0x00
+DATA everyDword0<>+48(SB)/1, $0x18
+DATA everyDword0<>+49(SB)/1, $0x00
+DATA everyDword0<>+50(SB)/1, $0x00
+DATA everyDword0<>+51(SB)/1, $0x00
+DATA everyDword0<>+52(SB)/1, $0x1a
+DATA everyDword0<>+53(SB)/1, $0x00
+DATA everyDword0<>+54(SB)/1, $0x00
+DATA everyDword0<>+55(SB)/1, $0x00
+DATA everyDword0<>+56(SB)/1, $0x1c
+DATA everyDword0<>+57(SB)/1, $0x00
+DATA everyDword0<>+58(SB)/1, $0x00
+DATA everyDword0<>+59(SB)/1, $0x00
+DATA everyDword0<>+60(SB)/1, $0x1e
+DATA everyDword0<>+61(SB)/1, $0x00
+DATA everyDword0<>+62(SB)/1, $0x00
+DATA everyDword0<>+63(SB)/1, $0x00
+GLOBL everyDword0<>(SB), RODATA|NOPTR, $64
+
+DATA everyDword1<>+0(SB)/1, $0x01
+DATA everyDword1<>+1(SB)/1, $0x00
+DATA everyDword1<>+2(SB)/1, $0x00
+DATA everyDword1<>+3(SB)/1, $0x00
+DATA everyDword1<>+4(SB)/1, $0x03
+DATA everyDword1<>+5(SB)/1, $0x00
+DATA everyDword1<>+6(SB)/1, $0x00
+DATA everyDword1<>+7(SB)/1, $0x00
+DATA everyDword1<>+8(SB)/1, $0x05
+DATA everyDword1<>+9(SB)/1, $0x00
+DATA everyDword1<>+10(SB)/1, $0x00
+DATA everyDword1<>+11(SB)/1, $0x00
+DATA everyDword1<>+12(SB)/1, $0x07
+DATA everyDword1<>+13(SB)/1, $0x00
+DATA everyDword1<>+14(SB)/1, $0x00
+DATA everyDword1<>+15(SB)/1, $0x00
+DATA everyDword1<>+16(SB)/1, $0x09
+DATA everyDword1<>+17(SB)/1, $0x00
+DATA everyDword1<>+18(SB)/1, $0x00
+DATA everyDword1<>+19(SB)/1, $0x00
+DATA everyDword1<>+20(SB)/1, $0x0b
+DATA everyDword1<>+21(SB)/1, $0x00
+DATA everyDword1<>+22(SB)/1, $0x00
+DATA everyDword1<>+23(SB)/1, $0x00
+DATA everyDword1<>+24(SB)/1, $0x0d
+DATA everyDword1<>+25(SB)/1, $0x00
+DATA everyDword1<>+26(SB)/1, $0x00
+DATA everyDword1<>+27(SB)/1, $0x00
+DATA everyDword1<>+28(SB)/1, $0x0f
+DATA everyDword1<>+29(SB)/1, $0x00
+DATA everyDword1<>+30(SB)/1, $0x00
+DATA everyDword1<>+31(SB)/1, $0x00
+DATA everyDword1<>+32(SB)/1, $0x11
+DATA everyDword1<>+33(SB)/1, $0x00
+DATA everyDword1<>+34(SB)/1, $0x00
+DATA everyDword1<>+35(SB)/1, $0x00
+DATA everyDword1<>+36(SB)/1, $0x13
+DATA everyDword1<>+37(SB)/1, $0x00
+DATA everyDword1<>+38(SB)/1, $0x00
+DATA everyDword1<>+39(SB)/1, $0x00
+DATA everyDword1<>+40(SB)/1, $0x15
+DATA everyDword1<>+41(SB)/1, $0x00
+DATA everyDword1<>+42(SB)/1, $0x00
+DATA everyDword1<>+43(SB)/1, $0x00
+DATA everyDword1<>+44(SB)/1, $0x17
+DATA everyDword1<>+45(SB)/1, $0x00
+DATA everyDword1<>+46(SB)/1, $0x00
+DATA everyDword1<>+47(SB)/1, $0x00
+DATA everyDword1<>+48(SB)/1, $0x19
+DATA everyDword1<>+49(SB)/1, $0x00
+DATA everyDword1<>+50(SB)/1, $0x00
+DATA everyDword1<>+51(SB)/1, $0x00
+DATA everyDword1<>+52(SB)/1, $0x1b
+DATA everyDword1<>+53(SB)/1, $0x00
+DATA everyDword1<>+54(SB)/1, $0x00
+DATA everyDword1<>+55(SB)/1, $0x00
+DATA everyDword1<>+56(SB)/1, $0x1d
+DATA everyDword1<>+57(SB)/1, $0x00
+DATA everyDword1<>+58(SB)/1, $0x00
+DATA everyDword1<>+59(SB)/1, $0x00
+DATA everyDword1<>+60(SB)/1, $0x1f
+DATA everyDword1<>+61(SB)/1, $0x00
+DATA everyDword1<>+62(SB)/1, $0x00
+DATA everyDword1<>+63(SB)/1, $0x00
+GLOBL everyDword1<>(SB), RODATA|NOPTR, $64
 
 // func keysAVX512(keys *byte, ctx *byte, symbols *byte, n int)
 // Requires: AVX, AVX512BW, AVX512F

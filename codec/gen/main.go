@@ -41,6 +41,7 @@ func main() {
 	depths512()
 	context512()
 	rowSums512()
+	shifts512()
 	keys512()
 	movedKeys512()
 	nonzero512()
