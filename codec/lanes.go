@@ -166,7 +166,7 @@ func (e *laneEncoder) appendStates(dst []byte, lanes int) []byte {
 func decodeLanes[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes int) ([]byte, error) {
 	n, src := decodeRoundsFast(d, z, ctx, src, lanes)
 	if n < len(z) {
-		d.fill()
+		d.fill(uint64(^Z(0)) > 1<<16)
 	}
 	for z, ctx = z[n:], ctx[n:]; len(z) > 0; {
 		k := min(lanes, len(z))
@@ -179,10 +179,10 @@ func decodeLanes[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes i
 	return src, nil
 }
 
-// fill makes round ready.
-func (d *laneDecoder) fill() {
+// fill makes round ready for steps of at most 16 bits or of 32.
+func (d *laneDecoder) fill(wide bool) {
 	if d.stale != nil {
-		d.round.fill(d.stale)
+		d.round.fill(d.stale, wide)
 		d.floats.filled = 0
 		d.stale = nil
 	}
