@@ -9,16 +9,15 @@ import (
 // by an adaptive binary range coder (Martin, 1979; with LZMA's carry), each bit
 // with a model that learns.
 
-// A model is the probability that a bit is 0, and how much was learnt of it.
-type model struct {
-	p    uint16 // in 2^-16, from 2^-11 to 1 - 2^-11
-	seen uint8
-}
+// A model is the probability that a bit is 0, and how much was learnt of it, so that
+// nothing is known by a zero: in 2^-16, and 2^15 more or less, below; from bit 16 on
+// how many bits were seen.
+type model uint32
 
 const (
 	evenOdds = 1 << 15
-	leastP   = 1 << 5
-	// mostSeen bounds the memory of a model: a new bit counts at least 1 in this.
+	// mostSeen bounds the memory of a model: a new bit counts at least 1 in
+	// mostSeen+2. So a probability is never closer to 0 or 1 than about 2^-10.
 	mostSeen = 60
 )
 
@@ -31,24 +30,18 @@ var shares = func() (t [mostSeen + 4]uint32) {
 }()
 
 // learn moves m towards bit. The first bits move it most.
-func (m *model) learn(bit uint32) {
-	share := shares[m.seen&63]
-	if m.seen < mostSeen {
-		m.seen++
-	}
-	p, zero := uint32(m.p), bit-1 // all ones for 0
-	d := (p ^ zero - zero + zero&(1<<16)) * share >> 16
-	p += d ^ ^zero + bit
-	m.p = uint16(min(max(p, leastP), 1<<16-leastP))
+func (m *model) learn(bit uint32) { *m = m.after(bit) }
+
+func (m model) after(bit uint32) model {
+	seen := uint32(m >> 16)
+	p, one := m.odds(), -bit // all ones for 1
+	d := (p ^ ^one - ^one + ^one&(1<<16)) * shares[seen&63] >> 16
+	p += d ^ one - one
+	return model(min(seen+1, mostSeen)<<16 | p ^ evenOdds)
 }
 
-// odds returns m's probability of 0; a zero model knows nothing.
-func (m *model) odds() uint32 {
-	if m.p == 0 {
-		m.p = evenOdds
-	}
-	return uint32(m.p)
-}
+// odds returns m's probability of 0.
+func (m model) odds() uint32 { return uint32(uint16(m)) ^ evenOdds }
 
 // An adaptiveEncoder appends to dst. It may write bytes that a carry changes, but
 // none before the first it wrote.
@@ -105,8 +98,7 @@ func (e *adaptiveEncoder) settle(a arc) arc {
 	return a
 }
 
-// flush writes what is pending of a. A probability of 2^-11 at least moves it by less
-// than two bytes.
+// flush writes what is pending of a. No probability moves it by two bytes.
 func (e *adaptiveEncoder) flush(a arc) arc {
 	a = a.widen()
 	x := uint32(a.low >> 32)

@@ -48,7 +48,7 @@ func TestAdaptive(t *testing.T) {
 		}
 		out := e.end(1)
 		var d adaptiveDecoder
-		m, im = model{}, intModel{}
+		m, im = 0, intModel{}
 		d.reset(out[1:])
 		for i, it := range items {
 			got := uint32(0)
@@ -66,6 +66,25 @@ func TestAdaptive(t *testing.T) {
 		}
 		if err := d.end(); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+// TestModelBounds looks at all that a model can become: no probability may be so
+// near to 0 or 1 that the bounds which format.md has would ever matter.
+func TestModelBounds(t *testing.T) {
+	known := map[model]bool{0: true}
+	for todo := []model{0}; len(todo) > 0; {
+		m := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if p := m.odds(); p < 1<<5 || p > 1<<16-1<<5 {
+			t.Fatalf("a model of 0 at %d of 65536", p)
+		}
+		for bit := range uint32(2) {
+			if next := m.after(bit); !known[next] {
+				known[next] = true
+				todo = append(todo, next)
+			}
 		}
 	}
 }

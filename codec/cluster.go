@@ -39,38 +39,57 @@ func (c *stepCounts) countMoved(ctx, symbols []uint8) {
 	}
 }
 
-// add adds other's counts.
-func (c *stepCounts) add(other *stepCounts) {
-	for i := addFast(c, other); i < len(c); i++ {
-		to := &c[i]
-		for s, n := range &other[i] {
-			to[s] += n
-		}
-	}
-}
-
 // A stepTotals is how many elements each context has, and one more than the
-// highest symbol of it, or up to seven more than that.
+// highest symbol of it, or up to fifteen more than that. Kernels know where the
+// fields are.
 type stepTotals struct {
 	n    [contexts]uint32
 	high [contexts]int
 }
 
-func (c *stepCounts) totals() (t stepTotals) {
+// add adds other's counts, of which it leaves none, and returns the totals.
+func (c *stepCounts) add(other *stepCounts) (t stepTotals) {
+	if addFast(c, other, &t) {
+		return t
+	}
 	for i := range c {
-		high := len(c[i])
-		for ; high > 0; high -= 8 {
-			if h := (*[8]uint32)(c[i][high-8:]); h[0]|h[1]|h[2]|h[3]|h[4]|h[5]|h[6]|h[7] != 0 {
-				break
-			}
+		to, from := &c[i], &other[i]
+		high := max(highest(to), highest(from))
+		for s, n := range from[:high] {
+			to[s] += n
 		}
-		var a, b, d, e uint32
-		for h := c[i][:high]; len(h) >= 4; h = h[4:] {
-			a, b, d, e = a+h[0], b+h[1], d+h[2], e+h[3]
-		}
-		t.n[i], t.high[i] = a+b+d+e, high
+		clear(from[:high])
+		t.n[i], t.high[i] = total(to[:high]), high
 	}
 	return t
+}
+
+func (c *stepCounts) totals() (t stepTotals) {
+	for i := range c {
+		high := highest(&c[i])
+		t.n[i], t.high[i] = total(c[i][:high]), high
+	}
+	return t
+}
+
+// highest returns one more than the highest symbol, or up to seven more than that.
+func highest(h *[maxSymbols]uint32) int {
+	high := len(h)
+	for ; high > 0; high -= 8 {
+		if h := (*[8]uint32)(h[high-8:]); h[0]|h[1]|h[2]|h[3]|h[4]|h[5]|h[6]|h[7] != 0 {
+			break
+		}
+	}
+	return high
+}
+
+// total returns the sum of counts, of whole fours.
+func total(h []uint32) uint32 {
+	var a, b, c, d uint32
+	for ; len(h) >= 4; h = h[4:] {
+		a, b, c, d = a+h[0], b+h[1], c+h[2], d+h[3]
+	}
+	return a + b + c + d
 }
 
 // still tells whether so little moves that a sample says too little of it.

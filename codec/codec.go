@@ -32,8 +32,8 @@
 // element and after its last, which [Context.Offset] tells; each plane follows
 // as
 //
-//	coding uint8    // 0 raw, 1 fill, 2 zstd, 3 rANS, 4 lanes, 5 one lane
-//	length uvarint  // of what follows; not for raw and fill
+//	coding uint8    // 0 raw, 1 fill, 2 zstd, 3 rANS, 4 lanes, 5 one lane, 6 bits, 7 gaps
+//	length uvarint  // of what follows; not for raw, fill and bits
 //	...
 //
 // A frame is always smaller than its leaf, and has no bytes to spare.

@@ -93,7 +93,7 @@ func shortOf(leaf []byte, c Context) []byte {
 func planesOf(leaf []byte, c Context) []byte {
 	var s scratch
 	l, _ := layoutOf(c.DType)
-	return s.appendPlanes([]byte{version, methodPlanes}, leaf, nil, l, c.Offset)
+	return s.appendPlanes([]byte{version, methodPlanes}, leaf, nil, l, c.Offset, nil)
 }
 
 // corners returns the corners with the chunks that they have now.
@@ -272,6 +272,17 @@ func otherCorners(r *rand.Rand) (vs []vector) {
 		}
 		vs = append(vs, vector{name: "plane-bits-" + string(dtype), leaf: leaf, c: c, chunk: planesOf(leaf, c)})
 	}
+	// Low bits of which hardly any are set, and then none.
+	for _, name := range []string{"gaps", "bits-fill"} {
+		leaf := random(32, 4100)
+		for i := range leaf {
+			if leaf[i] &= 0xf8; name == "gaps" && i%600 == 4099%600 {
+				leaf[i] |= byte(1 + i%7)
+			}
+		}
+		c := Context{DType: tensor.U8}
+		vs = append(vs, vector{name: "plane-" + name, leaf: leaf, c: c, chunk: planesOf(leaf, c)})
+	}
 	return vs
 }
 
@@ -341,11 +352,23 @@ func TestCornersCover(t *testing.T) {
 	}
 	codings := map[byte]bool{}
 	for _, v := range corners() {
-		if v.chunk[1] == methodPlanes {
-			codings[v.chunk[3]] = true
+		if v.chunk[1] != methodPlanes {
+			continue
+		}
+		at := 3
+		codings[v.chunk[at]] = true
+		if v.chunk[at] == planeBits {
+			n := len(v.leaf)
+			if v.c.DType == tensor.F16 {
+				n /= 2
+			}
+			at += 2 + rawBits{mask: v.chunk[at+1]}.count()*((n+7)/8)
+			codings[v.chunk[at]] = true
 		}
 	}
-	if len(codings) != 2 || !codings[planeLanes] || !codings[planeBits] {
-		t.Errorf("planes of corners are of codings %v, want lanes and bits", codings)
+	for _, want := range []byte{planeFill, planeLanes, planeBits, planeGaps} {
+		if !codings[want] {
+			t.Errorf("no plane of corners is of coding %d", want)
+		}
 	}
 }

@@ -77,15 +77,50 @@ func (c *byteCounts) add(src []byte) {
 // Of large planes a part is counted, windows spread evenly but for some chance,
 // as rows have a length of their own.
 const (
-	partLeast  = 32 << 10 // bytes that are counted, at least
-	partMany   = 64 << 10 // of planes of at least eight times as many
+	partLeast  = 16 << 10 // bytes that are counted, at least
+	partMany   = 32 << 10 // of planes of at least eight times as many
 	partWindow = 128
+	partTimes  = 4
 )
 
-// countPart sets h to the counts of a part of p's bytes, and of 1 for each value that is in p: all that are have to get a frequency. It returns what the
+// countPart sets h to partTimes the counts of a part of p's bytes, and 1 more for each
+// value that is in p: all that are have to get a frequency. It returns what the
 // counts add up to. Where nearly all bytes are the same, all are counted, as a part
-// says too little of the others.
-func (h *histogram) countPart(p []byte) int {
+// says too little of the others. If known is not nil, it is the counts of a part.
+func (h *histogram) countPart(p []byte, known *histogram) int {
+	n := 0
+	if known != nil {
+		*h = *known
+		for _, k := range h {
+			n += int(k)
+		}
+	} else if n = h.countWindows(p); n == len(p) {
+		return n
+	}
+	values := *h
+	for v, k := range values {
+		values[v] = (k | -k) >> 31 // whether it came
+	}
+	values.mark(p)
+	if int(slices.Max(h[:])) > n-n/16 {
+		if values.values() == 1 {
+			*h = values
+			return 1
+		}
+		h.count(p)
+		return len(p)
+	}
+	all := 0
+	for v, k := range values {
+		h[v] = h[v]*partTimes + k
+		all += int(h[v])
+	}
+	return all
+}
+
+// countWindows sets h to the counts of a part of p's bytes, or of all, and returns
+// how many those are.
+func (h *histogram) countWindows(p []byte) (n int) {
 	least, shift := partLeast, 0
 	if len(p) >= 8*partMany {
 		least = partMany
@@ -97,13 +132,6 @@ func (h *histogram) countPart(p []byte) int {
 		h.count(p)
 		return len(p)
 	}
-	// All are looked at first, in order, which brings them near.
-	var values histogram
-	n := values.mark(p)
-	if n == 1 {
-		*h = values
-		return n
-	}
 	var t byteCounts
 	for i := range len(p) / partWindow >> shift {
 		at := (i<<shift + i*0x9e37>>7&(1<<shift-1)) * partWindow
@@ -111,33 +139,25 @@ func (h *histogram) countPart(p []byte) int {
 		n += partWindow
 	}
 	t.sum(h)
-	if int(slices.Max(h[:])) > n-n/16 {
-		h.count(p)
-		return len(p)
-	}
-	for v, k := range values {
-		h[v] += k
-	}
 	return n
 }
 
-// mark sets h to 1 for each value of p's bytes, and returns how many those are.
-func (h *histogram) mark(p []byte) int {
+// mark sets h, which is 1 for some values and 0 for the others, to 1 for each value of
+// p's bytes.
+func (h *histogram) mark(p []byte) {
 	var set [32]uint8
-	n := 0
+	for v, k := range h {
+		set[v>>3] |= uint8(k) << (v & 7)
+	}
 	for len(p) > 0 {
 		p = p[seenFast(p, &set):]
 		block := p[:min(len(p), seenBlock)]
 		p = p[len(block):]
 		for _, v := range block {
-			if h[v] == 0 {
-				set[v>>3] |= 1 << (v & 7)
-				h[v] = 1
-				n++
-			}
+			set[v>>3] |= 1 << (v & 7)
+			h[v] = 1
 		}
 	}
-	return n
 }
 
 // seenBlock is how many bytes seenFast looks at at once.

@@ -46,7 +46,7 @@ func (f *floatTable) fill(shift int, depth *depthTable, t *roundTables) {
 // ctx is the elements' contexts. It returns how many that were, and the words that
 // are left.
 func (d *laneDecoder) decodeFloats(dst, base []byte, n number, in rowReader, paired *pairing, ctx []uint8, top uint32, src []byte) (done int, rest []byte, err error) {
-	d.fill()
+	d.fill(n.width == 4)
 	if d.floats.filled == 0 {
 		d.depth = n.depthTable(top)
 	}
@@ -178,15 +178,5 @@ func walkRound16(dst, base *[2 * maxLanes]byte, steps *[maxLanes / 4]uint64) {
 		b, d := base[8*i:8*i+16], dst[8*i:8*i+16]
 		le.PutUint64(d, walkFloats16(le.Uint64(b), steps[i]))
 		le.PutUint64(d[8:], walkFloats16(le.Uint64(b[8:]), steps[i+1]))
-	}
-}
-
-// walkRound32 is walkRound16 for floats of 32 bits.
-func walkRound32(dst, base *[4 * maxLanes]byte, steps *[maxLanes]uint32) {
-	_, _ = dst[0], base[0]
-	for i := 0; i < len(steps); i += 2 {
-		b, d := base[4*i:4*i+8], dst[4*i:4*i+8]
-		le.PutUint32(d, walkFloat(le.Uint32(b), steps[i]))
-		le.PutUint32(d[4:], walkFloat(le.Uint32(b[4:]), steps[i+1]))
 	}
 }

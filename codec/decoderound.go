@@ -19,25 +19,35 @@ type roundTables struct {
 	pairedMask, pairedRow [256]uint32
 
 	// entry is by table and slot: the number of the symbol, from entryShift on, and
-	// below the bias of its slot. A state times freq and the bias is, times
-	// 2^freqBits, the state without the symbol; that the number is added too makes no
-	// difference, as states have 32 bits. The number of a symbol is that of its table
-	// and its place in it, and thirdFlag if it has three portions of raw bits. Bit
-	// restBit is set if it has more than one.
+	// below 2^biasBit more than the bias of its slot. A state times freq and the bias
+	// is, times 2^freqBits, the state without the symbol; that the number and 2^biasBit
+	// are added too makes no difference, as states have 32 bits. Of steps of 32 bits it
+	// is that divided by 2^first portion: the portion is the bits below freqBits, from
+	// the highest, and the state without it, too, is those from freqBits on. The number
+	// of a symbol is that of its table and its place in it. Bit restBit is set if it has
+	// portions of raw bits that are taken apart: the second of steps of 16 bits, the
+	// third of those of 32.
 
-	// By symbol. freq is its part of 2^freqBits, first its first portion of raw
-	// bits: how many, and freqBits, in the lowest bits, and as a mask from freqBits
-	// on. step is the first step that it stands for, at the top of 32 bits if steps
-	// have 16.
+	// By symbol. freq is its part of 2^freqBits, of steps of 32 bits without its first
+	// portion of raw bits. step is the first step that it stands for. Of steps of 16
+	// bits, step16 is the same at the top of 32, and first the first portion: how many
+	// bits, and freqBits, in the lowest bits, and as a mask from freqBits on. Of steps
+	// of 32 bits, place is where the first portion begins, and raw the mask of the first
+	// two.
 	freq, first, step, step16 [256]uint32
 	rest                      [2]portions
+	place, raw                [256]uint32
 
 	ctx   [maxLanes]uint8  // contexts of the round
 	found [maxLanes]uint64 // and entries
 	// steps of the round, if they have 16 bits: four in each.
 	steps16 [maxLanes / 4]uint64
 	steps32 [maxLanes]uint32
-	entry   [maxTables << maxBits]uint64
+	// taken, of steps of 32 bits, is eight bytes a lane: the state, and below the first
+	// portion, from the highest of freqBits down, so that further right both portions
+	// are one. From entryShift on it is the symbol's number.
+	taken [8 * maxLanes]byte
+	entry [maxTables << maxBits]uint64
 }
 
 // The portions of raw bits that symbols have: how many bits, as a mask, what they
@@ -47,21 +57,21 @@ type portions struct {
 }
 
 const (
-	thirdFlag  = 1 << 7 // above all tableSymbols
-	restBit    = 55     // so that at most 23 bits further right it is above a state
+	restBit    = 63 // above all tableSymbols
 	entryShift = 56
+	biasBit    = 55 // so that at most 23 bits further right it is above a state
 	freqBits   = 16
 )
 
-// fill fills t with the tables of a stream.
-func (t *roundTables) fill(st *stepTables) {
+// fill fills t with the tables of a stream of steps of at most 16 bits or of 32.
+func (t *roundTables) fill(st *stepTables, wide bool) {
 	row := uint32(0)
 	var rows [maxTables]uint32
 	for number := range st.n {
 		table := &st.table[number]
 		rows[number] = row
 		table.inSlots(func(i, start int) {
-			t.set(uint8(number*stepSymbols+i), row, uint32(start), table.symbol[i], table.bits)
+			t.set(uint8(number*stepSymbols+i), row, uint32(start), table.symbol[i], table.bits, wide)
 		})
 		row += 1 << table.bits
 	}
@@ -84,25 +94,30 @@ func portionsOf(raw, width uint8) (first, second, third uint8) {
 
 // set makes slots from start on of the table whose entries begin at row what
 // symbol number decodes from.
-func (t *roundTables) set(number uint8, row, start uint32, s stepSymbol, width uint8) {
+func (t *roundTables) set(number uint8, row, start uint32, s stepSymbol, width uint8, wide bool) {
 	first, second, third := portionsOf(s.raw, width)
-	if third > 0 {
-		number |= thirdFlag
+	if third > 0 || second > 0 && !wide {
+		number |= 1 << (restBit - entryShift)
 	}
-	f := uint32(s.freq) << (freqBits - width)
-	t.freq[number], t.first[number] = f, uint32(1<<first-1)<<freqBits|freqBits+uint32(first)
 	t.step[number] = uint32(s.head)<<s.raw - 1
-	t.step16[number] = t.step[number] << 16
 	t.rest[0].set(number, second, first)
 	t.rest[1].set(number, third, first+second)
-	flags := uint64(number) << entryShift
-	if second > 0 {
-		flags |= 1 << restBit
+	scale := uint8(freqBits)
+	if wide {
+		scale -= first
+		t.place[number], t.raw[number] = uint32(scale), 1<<(first+second)-1
+	} else {
+		t.first[number] = uint32(1<<first-1)<<freqBits | freqBits + uint32(first)
+		t.step16[number] = t.step[number] << 16
 	}
-	bias := -int64(start) * int64(f)
-	for i := range t.entry[row+start:][:s.freq] {
-		t.entry[int(row+start)+i] = flags | uint64(bias)&(1<<restBit-1)
-		bias += 1<<freqBits - int64(f)
+	f := uint64(s.freq) << (scale - width)
+	t.freq[number] = uint32(f)
+	e := uint64(number)<<entryShift + 1<<biasBit - uint64(start)*f
+	up := 1<<scale - f
+	slots := t.entry[row+start:][:s.freq]
+	for i := range slots {
+		slots[i] = e
+		e += up
 	}
 }
 
@@ -116,7 +131,7 @@ func (t *roundTables) find(x uint32, c uint8) uint64 {
 	return t.entry[(t.row[c]+x&t.mask[c])&(maxTables<<maxBits-1)]
 }
 
-// take takes entry e and its first portion from state x. It returns the state, the
+// take takes entry e, of steps of 16 bits, and its first portion from state x. It returns the state, the
 // symbol, and the portion times 2^freqBits.
 func (t *roundTables) take(x uint32, e uint64) (rest uint64, s uint8, raw uint32) {
 	s = uint8(e >> entryShift)
@@ -169,6 +184,14 @@ func (t *roundTables) withRest(fours uint64) (lanes uint64) {
 	return lanes
 }
 
+// inFour returns which of the four lanes from j on found a symbol with further
+// portions.
+func (t *roundTables) inFour(j int) uint64 {
+	j &= maxLanes - 4
+	e0, e1, e2, e3 := t.found[j], t.found[j|1], t.found[j|2], t.found[j|3]
+	return e0>>restBit&1 | e1>>restBit&1<<1 | e2>>restBit&1<<2 | e3>>restBit&1<<3
+}
+
 // renormalise gives a word of src to each of the lanes low, and returns the words
 // that are left.
 func (d *laneDecoder) renormalise(src []byte, low uint64) ([]byte, error) {
@@ -202,7 +225,7 @@ func decodeRound[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte) ([]byte
 	wide := uint64(^Z(0)) > 1<<16
 	var err error
 	if wide {
-		src, err = d.decodeFound32(len(z), fours, src)
+		src, err = d.decodeFound32(len(z), src)
 	} else {
 		src, err = d.decodeFound16(len(z), fours, src)
 	}

@@ -2,90 +2,52 @@ package codec
 
 import "math/bits"
 
-// decodeFound32 is decodeFound16 for steps of 32 bits.
-func (d *laneDecoder) decodeFound32(k int, fours uint64, src []byte) ([]byte, error) {
-	low := d.takeFirst32(k)
-	src, err := d.renormalise(src, low)
-	rest := d.round.withRest(fours)
-	for i := 0; i < len(d.round.rest) && rest != 0 && err == nil; i++ {
-		low, rest = d.takeRest32(i, rest)
-		src, err = d.renormalise(src, low)
+// Steps of 32 bits. Nearly all have two portions, and of each more than half of the
+// lanes are low: each lane takes its words where it takes its bits, as a loop over low
+// lanes would take as long, and no CPU foresees where it ends.
+//
+// For every inlined call on whose line the caller has no instruction of its own, Go
+// writes one that does nothing: lines of the loops over all lanes are such that there
+// are none. That the round has words for the next lanes is looked at once for 8, and
+// never not so.
+
+// refill gives x, if it is low, the word of words at at. It returns the state, and
+// where the next word is.
+func refill(x uint32, words *[roundWords]byte, at uint64) (rest uint32, next uint64) {
+	y := x<<16 | uint32(le.Uint16(words[at:]))
+	at += uint64((x-laneLow)>>31) * 2
+	if x < laneLow {
+		x = y
 	}
-	return src, err
+	return x, at
 }
 
-// takeFirst32 takes a symbol and its first portion from each of the first k lanes.
-// It returns which are low, and which have further portions.
-func (d *laneDecoder) takeFirst32(k int) (low uint64) {
-	t := &d.round
-	if k%4 == 0 {
-		for j := min(k, maxLanes) - 1; j >= 3; j -= 4 {
-			var e, x, carry uint64
-			var s uint8
-			var raw uint32
-			e = t.found[j]
-			x, s, raw = t.take(d.states[j], e)
-			d.states[j], t.steps32[j] = uint32(x), raw>>freqBits+t.step[s]
-			_, carry = bits.Sub64(x, laneLow, 0)
-			low, _ = bits.Add64(low, low, carry)
-			e = t.found[j-1]
-			x, s, raw = t.take(d.states[j-1], e)
-			d.states[j-1], t.steps32[j-1] = uint32(x), raw>>freqBits+t.step[s]
-			_, carry = bits.Sub64(x, laneLow, 0)
-			low, _ = bits.Add64(low, low, carry)
-			e = t.found[j-2]
-			x, s, raw = t.take(d.states[j-2], e)
-			d.states[j-2], t.steps32[j-2] = uint32(x), raw>>freqBits+t.step[s]
-			_, carry = bits.Sub64(x, laneLow, 0)
-			low, _ = bits.Add64(low, low, carry)
-			e = t.found[j-3]
-			x, s, raw = t.take(d.states[j-3], e)
-			d.states[j-3], t.steps32[j-3] = uint32(x), raw>>freqBits+t.step[s]
-			_, carry = bits.Sub64(x, laneLow, 0)
-			low, _ = bits.Add64(low, low, carry)
+// ordered returns the float of 32 bits x as its order has it, but for the highest bit.
+// Of what is ordered, it returns the float.
+func ordered(x uint32) uint32 { return x ^ uint32(int32(x)>>31)>>1 }
+
+// decodeFound32 decodes steps of the first k lanes, whose entries were found.
+func (d *laneDecoder) decodeFound32(k int, src []byte) ([]byte, error) {
+	words := d.roundWords(src)
+	at := d.takeFirst32(words, min(k, maxLanes))
+	at = d.takeSecond32(words, at, min(k, maxLanes))
+	for j, e := range d.round.found[:k] {
+		if e>>restBit&1 != 0 {
+			var add uint32
+			add, at = d.takeThird(j, words, at)
+			d.round.steps32[j] += add
 		}
-		return low
 	}
-	for j := k - 1; j >= 0; j-- {
-		i := j & (maxLanes - 1)
-		e := t.found[i]
-		x, s, raw := t.take(d.states[i], e)
-		d.states[i], t.steps32[i] = uint32(x), raw>>freqBits+t.step[s]
-		low = low*2 + (x-laneLow)>>63
-	}
-	return low
+	return skip(src, int(at))
 }
 
-// takeRest32 takes the second portion, or the third, from each of lanes. It returns
-// which are low, and which have a third.
-func (d *laneDecoder) takeRest32(i int, lanes uint64) (low, rest uint64) {
-	t := &d.round
-	p := &t.rest[i&1]
-	for ; lanes != 0; lanes &= lanes - 1 {
-		j := bits.TrailingZeros64(lanes) & (maxLanes - 1)
-		s := uint8(t.found[j] >> entryShift)
-		add, x := p.take(d.states[j], s)
-		d.states[j] = x
-		t.steps32[j] += add
-		low |= uint64((x-laneLow)>>31) << j
-		rest |= uint64(s/thirdFlag) << j
-	}
-	return low, rest
-}
-
-// finishFloats32 is finishFloats16 for floats of 32 bits. So many of these are low that
-// each takes its word where it takes its bits: a loop over low lanes would take as
-// long, and no CPU foresees where it ends.
+// finishFloats32 is finishFloats16 for floats of 32 bits.
 func (d *laneDecoder) finishFloats32(dst, base *[4 * maxLanes]byte, fours uint64, src []byte) ([]byte, error) {
 	words := d.roundWords(src)
 	at := d.takeWords32(words)
-	if fours == 0 {
-		walkRound32(dst, base, &d.round.steps32)
-		return skip(src, int(at))
-	}
-	at, pairs := d.walkRest32(dst, base, words, at)
-	for ; pairs != 0; pairs &= pairs - 1 {
-		at = d.walkThird32(dst, base, words, at, bits.TrailingZeros64(pairs))
+	at = d.walkSecond32(dst, base, words, at)
+	for ; fours != 0; fours &= fours - 1 {
+		at = d.walkThird32(dst, base, words, at, 4*bits.TrailingZeros64(fours)&(maxLanes-1))
 	}
 	return skip(src, int(at))
 }
@@ -95,84 +57,175 @@ func (d *laneDecoder) finishFloats32(dst, base *[4 * maxLanes]byte, fours uint64
 func (d *laneDecoder) takeWords32(words *[roundWords]byte) (at uint64) {
 	t := &d.round
 	_, _ = d.states[0], words[0]
-	for j := 0; j < maxLanes; j += 2 {
-		x, s, raw := t.take(d.states[j], t.found[j])
-		t.steps32[j] = raw>>freqBits + t.step[s]
-		y := x<<16 | uint64(le.Uint16(words[at&(roundWords-2):]))
-		at += (x - laneLow) >> 63 * 2
-		if x < laneLow {
-			x = y
-		}
-		d.states[j] = uint32(x)
+	for j := 0; j < maxLanes && at <= roundWords-2*8; j += 8 {
+		o := t.taken[8*j : 8*j+8*8]
+		var e, f uint64
+		var x uint32
 
-		x, s, raw = t.take(d.states[j+1], t.found[j+1])
-		t.steps32[j+1] = raw>>freqBits + t.step[s]
-		y = x<<16 | uint64(le.Uint16(words[at&(roundWords-2):]))
-		at += (x - laneLow) >> 63 * 2
-		if x < laneLow {
-			x = y
-		}
-		d.states[j+1] = uint32(x)
+		e, x = t.found[j], d.states[j]
+		f = uint64(t.freq[e>>entryShift])
+		le.PutUint64(o, uint64(x)*f+e)
+		x, at = refill(uint32((uint64(x)*f+e)>>freqBits), words, at)
+		o[2], o[3], o[4], o[5] = byte(x), byte(x>>8), byte(x>>16), byte(x>>24)
+
+		e, x = t.found[j+1], d.states[j+1]
+		f = uint64(t.freq[e>>entryShift])
+		le.PutUint64(o[8:], uint64(x)*f+e)
+		x, at = refill(uint32((uint64(x)*f+e)>>freqBits), words, at)
+		o[10], o[11], o[12], o[13] = byte(x), byte(x>>8), byte(x>>16), byte(x>>24)
+
+		e, x = t.found[j+2], d.states[j+2]
+		f = uint64(t.freq[e>>entryShift])
+		le.PutUint64(o[16:], uint64(x)*f+e)
+		x, at = refill(uint32((uint64(x)*f+e)>>freqBits), words, at)
+		o[18], o[19], o[20], o[21] = byte(x), byte(x>>8), byte(x>>16), byte(x>>24)
+
+		e, x = t.found[j+3], d.states[j+3]
+		f = uint64(t.freq[e>>entryShift])
+		le.PutUint64(o[24:], uint64(x)*f+e)
+		x, at = refill(uint32((uint64(x)*f+e)>>freqBits), words, at)
+		o[26], o[27], o[28], o[29] = byte(x), byte(x>>8), byte(x>>16), byte(x>>24)
+
+		e, x = t.found[j+4], d.states[j+4]
+		f = uint64(t.freq[e>>entryShift])
+		le.PutUint64(o[32:], uint64(x)*f+e)
+		x, at = refill(uint32((uint64(x)*f+e)>>freqBits), words, at)
+		o[34], o[35], o[36], o[37] = byte(x), byte(x>>8), byte(x>>16), byte(x>>24)
+
+		e, x = t.found[j+5], d.states[j+5]
+		f = uint64(t.freq[e>>entryShift])
+		le.PutUint64(o[40:], uint64(x)*f+e)
+		x, at = refill(uint32((uint64(x)*f+e)>>freqBits), words, at)
+		o[42], o[43], o[44], o[45] = byte(x), byte(x>>8), byte(x>>16), byte(x>>24)
+
+		e, x = t.found[j+6], d.states[j+6]
+		f = uint64(t.freq[e>>entryShift])
+		le.PutUint64(o[48:], uint64(x)*f+e)
+		x, at = refill(uint32((uint64(x)*f+e)>>freqBits), words, at)
+		o[50], o[51], o[52], o[53] = byte(x), byte(x>>8), byte(x>>16), byte(x>>24)
+
+		e, x = t.found[j+7], d.states[j+7]
+		f = uint64(t.freq[e>>entryShift])
+		le.PutUint64(o[56:], uint64(x)*f+e)
+		x, at = refill(uint32((uint64(x)*f+e)>>freqBits), words, at)
+		o[58], o[59], o[60], o[61] = byte(x), byte(x>>8), byte(x>>16), byte(x>>24)
 	}
 	return at
 }
 
-// walkRest32 takes the second portion from each of all lanes, and words from at on,
-// and fills dst with the floats that are steps from base's. It returns where words go
-// on, and which pairs of lanes have a third portion, in the order that words have.
-func (d *laneDecoder) walkRest32(dst, base *[4 * maxLanes]byte, words *[roundWords]byte, at uint64) (to, pairs uint64) {
-	t, p := &d.round, &d.round.rest[0]
-	_, _, _, _ = d.states[0], words[0], dst[0], base[0]
-	for j := 0; j < maxLanes; j += 2 {
-		b, o := base[4*j:4*j+8], dst[4*j:4*j+8]
-		s0, s1 := uint8(t.found[j]>>entryShift), uint8(t.found[j+1]>>entryShift)
-		pairs = pairs*2 + uint64((s0|s1)/thirdFlag)
-		add, rest := p.take(d.states[j], s0)
-		z, x := t.steps32[j]+add, uint64(rest)
-		y := x<<16 | uint64(le.Uint16(words[at&(roundWords-2):]))
-		at += (x - laneLow) >> 63 * 2
-		if x < laneLow {
-			x = y
-		}
-		d.states[j] = uint32(x)
-		v := le.Uint32(b[0:])
-		v ^= uint32(int32(v)>>31) >> 1
-		v += z>>1 ^ -(z & 1)
-		le.PutUint32(o[0:], v^uint32(int32(v)>>31)>>1)
-
-		add, rest = p.take(d.states[j+1], s1)
-		z, x = t.steps32[j+1]+add, uint64(rest)
-		y = x<<16 | uint64(le.Uint16(words[at&(roundWords-2):]))
-		at += (x - laneLow) >> 63 * 2
-		if x < laneLow {
-			x = y
-		}
-		d.states[j+1] = uint32(x)
-		v = le.Uint32(b[4:])
-		v ^= uint32(int32(v)>>31) >> 1
-		v += z>>1 ^ -(z & 1)
-		le.PutUint32(o[4:], v^uint32(int32(v)>>31)>>1)
+// takeFirst32 is takeWords32 for the first k lanes.
+func (d *laneDecoder) takeFirst32(words *[roundWords]byte, k int) (at uint64) {
+	t := &d.round
+	for j := 0; j < k && at <= roundWords-2; j++ {
+		p := uint64(d.states[j])*uint64(t.freq[t.found[j]>>entryShift]) + t.found[j]
+		o := t.taken[8*j : 8*j+8]
+		le.PutUint64(o, p)
+		var x uint32
+		x, at = refill(uint32(p>>freqBits), words, at)
+		le.PutUint32(o[freqBits/8:], x)
 	}
-	return at, bits.Reverse64(pairs) >> (64 - maxLanes/2)
+	return at
 }
 
-// walkThird32 takes the third portion from lanes of the pair with that number, and puts
-// right what walkRest32 filled dst with.
-func (d *laneDecoder) walkThird32(dst, base *[4 * maxLanes]byte, words *[roundWords]byte, at uint64, pair int) uint64 {
-	p := &d.round.rest[1]
-	for i := range 2 {
-		j := (2*pair + i) & (maxLanes - 1)
-		s := uint8(d.round.found[j] >> entryShift)
-		if s < thirdFlag {
-			continue
-		}
-		add, x := p.take(d.states[j], s)
-		low := (x - laneLow) >> 31
-		d.states[j] = x<<(low<<4&31) | uint32(le.Uint16(words[at&(roundWords-2):]))&-low
-		at += uint64(2 * low)
+// walkSecond32 takes the second portion from each of all lanes, and words from at on,
+// and fills dst with the floats that are steps from base's. It returns where words go
+// on.
+func (d *laneDecoder) walkSecond32(dst, base *[4 * maxLanes]byte, words *[roundWords]byte, at uint64) (next uint64) {
+	t := &d.round
+	_, _, _, _ = d.states[0], words[0], dst[0], base[0]
+	for j := 0; j < maxLanes && at <= roundWords-2*8; j += 8 {
+		b, o, w := base[4*j:4*j+4*8], t.taken[8*j:8*j+8*8], dst[4*j:4*j+4*8]
+		var p, s uint64
+		var z uint32
+
+		p, s = le.Uint64(o), le.Uint64(o)>>entryShift
+		z = uint32(p>>(t.place[s]&63))&t.raw[s] + t.step[s]
+		d.states[j], at = refill(le.Uint32(o[2:])>>(t.rest[0].n[s]&31), words, at)
+		z = ordered(le.Uint32(b)) + (z>>1 ^ -(z & 1))
+		le.PutUint32(w, z^uint32(int32(z)>>31)>>1)
+
+		p, s = le.Uint64(o[8:]), le.Uint64(o[8:])>>entryShift
+		z = uint32(p>>(t.place[s]&63))&t.raw[s] + t.step[s]
+		d.states[j+1], at = refill(le.Uint32(o[10:])>>(t.rest[0].n[s]&31), words, at)
+		z = ordered(le.Uint32(b[4:])) + (z>>1 ^ -(z & 1))
+		le.PutUint32(w[4:], z^uint32(int32(z)>>31)>>1)
+
+		p, s = le.Uint64(o[16:]), le.Uint64(o[16:])>>entryShift
+		z = uint32(p>>(t.place[s]&63))&t.raw[s] + t.step[s]
+		d.states[j+2], at = refill(le.Uint32(o[18:])>>(t.rest[0].n[s]&31), words, at)
+		z = ordered(le.Uint32(b[8:])) + (z>>1 ^ -(z & 1))
+		le.PutUint32(w[8:], z^uint32(int32(z)>>31)>>1)
+
+		p, s = le.Uint64(o[24:]), le.Uint64(o[24:])>>entryShift
+		z = uint32(p>>(t.place[s]&63))&t.raw[s] + t.step[s]
+		d.states[j+3], at = refill(le.Uint32(o[26:])>>(t.rest[0].n[s]&31), words, at)
+		z = ordered(le.Uint32(b[12:])) + (z>>1 ^ -(z & 1))
+		le.PutUint32(w[12:], z^uint32(int32(z)>>31)>>1)
+
+		p, s = le.Uint64(o[32:]), le.Uint64(o[32:])>>entryShift
+		z = uint32(p>>(t.place[s]&63))&t.raw[s] + t.step[s]
+		d.states[j+4], at = refill(le.Uint32(o[34:])>>(t.rest[0].n[s]&31), words, at)
+		z = ordered(le.Uint32(b[16:])) + (z>>1 ^ -(z & 1))
+		le.PutUint32(w[16:], z^uint32(int32(z)>>31)>>1)
+
+		p, s = le.Uint64(o[40:]), le.Uint64(o[40:])>>entryShift
+		z = uint32(p>>(t.place[s]&63))&t.raw[s] + t.step[s]
+		d.states[j+5], at = refill(le.Uint32(o[42:])>>(t.rest[0].n[s]&31), words, at)
+		z = ordered(le.Uint32(b[20:])) + (z>>1 ^ -(z & 1))
+		le.PutUint32(w[20:], z^uint32(int32(z)>>31)>>1)
+
+		p, s = le.Uint64(o[48:]), le.Uint64(o[48:])>>entryShift
+		z = uint32(p>>(t.place[s]&63))&t.raw[s] + t.step[s]
+		d.states[j+6], at = refill(le.Uint32(o[50:])>>(t.rest[0].n[s]&31), words, at)
+		z = ordered(le.Uint32(b[24:])) + (z>>1 ^ -(z & 1))
+		le.PutUint32(w[24:], z^uint32(int32(z)>>31)>>1)
+
+		p, s = le.Uint64(o[56:]), le.Uint64(o[56:])>>entryShift
+		z = uint32(p>>(t.place[s]&63))&t.raw[s] + t.step[s]
+		d.states[j+7], at = refill(le.Uint32(o[58:])>>(t.rest[0].n[s]&31), words, at)
+		z = ordered(le.Uint32(b[28:])) + (z>>1 ^ -(z & 1))
+		le.PutUint32(w[28:], z^uint32(int32(z)>>31)>>1)
+	}
+	return at
+}
+
+// takeSecond32 takes the second portion from each of the first k lanes, and words from
+// at on. It returns where words go on.
+func (d *laneDecoder) takeSecond32(words *[roundWords]byte, at uint64, k int) (next uint64) {
+	t := &d.round
+	for j := 0; j < k && at <= roundWords-2; j++ {
+		p := le.Uint64(t.taken[8*j:])
+		s := p >> entryShift
+		t.steps32[j] = uint32(p>>(t.place[s]&63))&t.raw[s] + t.step[s]
+		d.states[j], at = refill(uint32(p>>freqBits)>>(t.rest[0].n[s]&31), words, at)
+	}
+	return at
+}
+
+// walkThird32 takes the third portion from those of the four lanes from first on that
+// have one, at least one, and puts right what walkSecond32 filled dst with.
+func (d *laneDecoder) walkThird32(dst, base *[4 * maxLanes]byte, words *[roundWords]byte, at uint64, first int) uint64 {
+	for lanes := d.round.inFour(first); ; {
+		j := (first + bits.TrailingZeros64(lanes)) & (maxLanes - 1)
+		var add uint32
+		add, at = d.takeThird(j, words, at)
 		b := le.Uint32(base[4*j:])
 		z := step32(le.Uint32(dst[4*j:]), b, 1<<31-1) + add
 		le.PutUint32(dst[4*j:], walkFloat(b, z))
+		if lanes &= lanes - 1; lanes == 0 {
+			return at
+		}
 	}
-	return at
+}
+
+// takeThird takes the third portion of lane j's symbol from its state, and a word if
+// it is low then. It returns what the portion adds to the step, and where the next
+// word is.
+func (d *laneDecoder) takeThird(j int, words *[roundWords]byte, at uint64) (add uint32, next uint64) {
+	if at > roundWords-2 {
+		return 0, at
+	}
+	add, x := d.round.rest[1].take(d.states[j], uint8(d.round.found[j]>>entryShift))
+	d.states[j], at = refill(x, words, at)
+	return add, at
 }

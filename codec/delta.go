@@ -39,10 +39,10 @@ const (
 // A deltaCoder is the memory of the delta method.
 type deltaCoder struct {
 	enc     laneEncoder
-	dec     laneDecoder
+	dec     *laneDecoder // by itself, as what is as large begins with a page, and so each of its tables with a cache line
 	tables  stepTables
 	counts  stepCounts
-	second  stepCounts
+	second  stepCounts // all zero, but while symbols are counted
 	cs      []cluster
 	scaler  scaler
 	scale   scaling
@@ -418,9 +418,8 @@ func countPart(count int, level Level) (shift int) {
 
 // countKeys counts one window of each 2^shift, which one by turns, so that rows do
 // not come in step with them. Kernels count keys, context<<8 | symbol.
-func (d *deltaCoder) countKeys(count, shift int) {
+func (d *deltaCoder) countKeys(count, shift int) stepTotals {
 	clear(d.counts[:])
-	clear(d.second[:])
 	d.keys = grow(d.keys, countWindow)
 	turn := uint32(0)
 	for at := 0; at < count; at += countWindow << shift {
@@ -431,19 +430,17 @@ func (d *deltaCoder) countKeys(count, shift int) {
 			continue
 		}
 		ctx, symbols := d.ctx[from:end], d.symbols[from:end]
-		k := keysFast(d.keys[:len(ctx)], ctx, symbols)
-		k = countFast(&d.counts, &d.second, d.keys[:k])
+		k := countFast(&d.counts, &d.second, d.keys, ctx, symbols)
 		d.counts.count(ctx[k:], symbols[k:], &d.second)
 	}
-	d.counts.add(&d.second)
+	return d.counts.add(&d.second)
 }
 
 // count counts, merges contexts to tables, and returns the highest context that
 // was counted.
 func (d *deltaCoder) count(count int, level Level) (last int) {
 	shift := countPart(count, level)
-	d.countKeys(count, shift)
-	totals := d.counts.totals()
+	totals := d.countKeys(count, shift)
 	still := shift > 0 && d.counts.still(&totals)
 	if still {
 		d.countMoved(count, shift)
@@ -518,7 +515,7 @@ const belowUnit = 64
 
 func (s *scratch) deltas() *deltaCoder {
 	if s.delta == nil {
-		s.delta = new(deltaCoder)
+		s.delta = &deltaCoder{dec: new(laneDecoder)}
 	}
 	return s.delta
 }

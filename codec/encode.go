@@ -163,7 +163,7 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout, nested bool)
 				s.keep()
 			}
 		}
-		if odd || count > shortMost/4 && (n.float || n.width < 4 || s.steps(leaf, base, n, c.Offset) < 2*s.estimate(leaf, base, l, c.Offset)) {
+		if odd || count > shortMost/2 && (n.float || n.width < 4 || s.steps(leaf, base, n, c.Offset) < 2*s.estimate(leaf, base, l, c.Offset)) {
 			var words []uint16
 			s.try, words = s.appendDelta(append(s.try[:0], methodDelta), leaf, base, b, n, c)
 			s.keepWith(words)
@@ -177,7 +177,7 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout, nested bool)
 	}
 	if scale(s.estimate(leaf, base, l, c.Offset), len(leaf)) < s.size {
 		s.try = append(s.try[:0], methodBitX, byte(b))
-		s.try = s.appendPlanes(s.try, leaf, base, l, c.Offset)
+		s.try = s.appendPlanes(s.try, leaf, base, l, c.Offset, nil)
 		s.keep()
 	}
 }
@@ -193,13 +193,14 @@ func (s *scratch) alone(leaf []byte, c *Context, l layout, known, nested bool) {
 	}
 	if s.size > len(leaf) || s.size > worth && scale(s.estimate(leaf, nil, l, c.Offset), len(leaf)) < s.size+s.size/8 {
 		var cuts []int
+		var known *histogram
 		if s.size > len(leaf) && !nested {
-			cuts = s.parts(leaf, l, c.Offset)
+			cuts, known = s.parts(leaf, l, c.Offset)
 		}
 		if len(cuts) > 1 {
 			s.cut(leaf, c, cuts)
 		} else {
-			s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset)
+			s.try = s.appendPlanes(append(s.try[:0], methodPlanes), leaf, nil, l, c.Offset, known)
 			s.keep()
 		}
 	}
@@ -272,8 +273,9 @@ func (s *scratch) zstd(leaf []byte) {
 	s.keep()
 }
 
-// appendPlanes appends layout, edges and planes of leaf, or of leaf XOR base.
-func (s *scratch) appendPlanes(dst, leaf, base []byte, l layout, offset int64) []byte {
+// appendPlanes appends layout, edges and planes of leaf, or of leaf XOR base. If known
+// is not nil, it is the counts of a part of the first plane.
+func (s *scratch) appendPlanes(dst, leaf, base []byte, l layout, offset int64, known *histogram) []byte {
 	s.settle() // lanes are encoded
 	dst = append(dst, byte(l))
 	head, tail := l.edges(offset, len(leaf))
@@ -295,8 +297,10 @@ func (s *scratch) appendPlanes(dst, leaf, base []byte, l layout, offset int64) [
 		l.split(planes, leaf, base)
 	}
 	n := len(leaf) / l.width()
+	s.unlike = false
 	for i := range l.width() {
-		dst = s.appendPlane(dst, planes[i*n:(i+1)*n])
+		dst = s.appendPlane(dst, planes[i*n:(i+1)*n], known)
+		known = nil
 	}
 	return dst
 }

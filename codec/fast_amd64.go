@@ -67,7 +67,7 @@ func encodeRoundsFast[Z step](e *laneEncoder, ctx, symbols []uint8, z []Z, lanes
 }
 
 // encodeBytesFast is encodeRoundsFast for bytes.
-func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
+func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int, out []byte) (bool, int) {
 	if use == portable || lanes < 16 {
 		return false, at
 	}
@@ -76,7 +76,7 @@ func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
 	}
 	var few fewEntries
 	if fewFast(lanes) && few.set(e) {
-		written := encodeFewAVX512((*byte)(unsafe.Pointer(e)), (*byte)(unsafe.Pointer(&few)), bytesOf(p), bytesOf(e.words), at, len(p)/lanes)
+		written := encodeFewAVX512((*byte)(unsafe.Pointer(e)), (*byte)(unsafe.Pointer(&few)), bytesOf(p), bytesOf(e.words), at, len(p)/lanes, bytesOf(out))
 		return true, at - written/2
 	}
 	kernel := encodeBytesAVX512
@@ -89,7 +89,7 @@ func encodeBytesFast(e *laneEncoder, p []byte, lanes, at int) (bool, int) {
 
 // fewEntries are what is known of the bytes of a plane of few values, as a kernel
 // looks it up: by a number for each value. Low and high are words of the
-// frequencies' reciprocals as floats, rounded down. The kernel knows where the
+// frequencies' reciprocals as floats, rounded up. The kernel knows where the
 // fields are.
 type fewEntries struct {
 	numbers                [256]uint8
@@ -112,8 +112,8 @@ func (t *fewEntries) set(e *laneEncoder) bool {
 			return false
 		}
 		r := math.Float32bits(1 / float32(freq))
-		if float64(math.Float32frombits(r))*float64(freq) > 1 {
-			r--
+		if float64(math.Float32frombits(r))*float64(freq) < 1 {
+			r++
 		}
 		t.numbers[b] = uint8(n)
 		t.freq[n], t.start[n] = uint16(freq), uint16(entry&ransMask)
@@ -235,37 +235,33 @@ func rowsContextsFast(ctx, depth []uint8, rows, cols []int8, row, n, every int) 
 }
 
 // rowSumsFast is rowSums of the first done elements.
-func rowSumsFast(symbols, ctx []uint8, curve *[2][contexts]uint8) (done int, sum uint32, expected uint64) {
+func rowSumsFast(symbols, ctx []uint8, curve *[2][contexts]uint8) (done int, sums stepSums) {
 	k := len(ctx) &^ 31
 	if use != avx2 || k == 0 {
-		return 0, 0, 0
+		return 0, stepSums{}
 	}
 	s, e := rowSumsAVX2(bytesOf(symbols), bytesOf(ctx), &curve[0][0], k)
-	return k, uint32(s), uint64(e)
+	return k, stepSums{uint32(s), uint32(e)}
 }
 
-// rowsSumsFast fills sums with the sums of rows that are whole, of row elements
-// each: two for each row.
-func rowsSumsFast(sums []uint64, symbols, ctx []uint8, curve *[2][contexts]uint8, row int) bool {
+// rowsSumsFast fills sums with those of rows that are whole, of row elements each.
+func rowsSumsFast(sums []stepSums, symbols, ctx []uint8, curve *[2][contexts]uint8, row int) bool {
 	if use != avx512 {
 		return false
 	}
-	rowSumsAVX512((*byte)(unsafe.Pointer(unsafe.SliceData(sums))), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row, len(sums)/2)
+	rowSumsAVX512(bytesOf(sums), bytesOf(symbols), bytesOf(ctx), &curve[0][0], row, len(sums))
 	return true
 }
 
-// keysFast fills keys as far as it can, and returns how far that is.
-func keysFast(keys []uint16, ctx, symbols []uint8) int {
-	k := len(keys) &^ 31
-	switch {
-	case use == portable || k == 0:
+// shiftsFast finds the shifts of the first sums, and returns how many. It may look
+// at shiftsSpare more, and fill as many.
+func shiftsFast(dst []int8, sums []stepSums, search *shiftSearch) int {
+	if use != avx512 {
 		return 0
-	case use == avx2:
-		keysAVX2(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
-	default:
-		keysAVX512(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
 	}
-	return k
+	_, _ = dst[:len(sums)+shiftsSpare], sums[:len(sums)+shiftsSpare]
+	shiftsAVX512(bytesOf(dst), bytesOf(sums), (*byte)(unsafe.Pointer(search)), (len(sums)+15)/16)
+	return len(sums)
 }
 
 // nonzeroFast fills dst with those of the first bytes of src that are not 0. It
@@ -405,23 +401,31 @@ func addBitFast(p, raw []byte, bit uint) int {
 	return k
 }
 
-// countFast counts the first keys in c and other, and returns how many.
-func countFast(c, other *stepCounts, keys []uint16) int {
-	k := len(keys) &^ 3
+// countFast counts the first symbols in c and other, and returns how many. Keys is
+// room for as many, up to countWindow.
+func countFast(c, other *stepCounts, keys []uint16, ctx, symbols []uint8) int {
+	k := len(ctx) &^ 31
 	if use == portable || k == 0 {
 		return 0
 	}
-	countKeys((*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other)), bytesOf(keys), k)
+	_, _ = keys[k-1], symbols[k-1]
+	counts, others := (*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other))
+	if use == avx512 {
+		countAVX512(counts, others, bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
+		return k
+	}
+	keysAVX2(bytesOf(keys), bytesOf(ctx), bytesOf(symbols), k)
+	countKeys(counts, others, bytesOf(keys), k)
 	return k
 }
 
-// addFast adds the counts of the first contexts, and returns how many.
-func addFast(c, other *stepCounts) int {
-	if use == portable {
-		return 0
+// addFast is add, if it returns true.
+func addFast(c, other *stepCounts, t *stepTotals) bool {
+	if use != avx512 {
+		return false
 	}
-	addDwords((*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other)), contexts*maxSymbols)
-	return contexts
+	addCountsAVX512((*byte)(unsafe.Pointer(c)), (*byte)(unsafe.Pointer(other)), (*byte)(unsafe.Pointer(t)))
+	return true
 }
 
 // belowFast returns how many of the first symbols, in units, are known to be not

@@ -30,21 +30,21 @@ func contextFast([]uint8, []uint8, []int8, int) int { return 0 }
 
 func rowsContextsFast(_, _ []uint8, _, _ []int8, _, _, _ int) bool { return false }
 
-func rowsSumsFast(_ []uint64, _, _ []uint8, _ *[2][contexts]uint8, _ int) bool { return false }
+func rowsSumsFast(_ []stepSums, _, _ []uint8, _ *[2][contexts]uint8, _ int) bool { return false }
 
-func rowSumsFast(_, _ []uint8, _ *[2][contexts]uint8) (int, uint32, uint64) { return 0, 0, 0 }
+func rowSumsFast(_, _ []uint8, _ *[2][contexts]uint8) (int, stepSums) { return 0, stepSums{} }
+
+func shiftsFast([]int8, []stepSums, *shiftSearch) int { return 0 }
 
 func nonzeroFast(_, _ []byte) (nonzero, done int) { return 0, 0 }
 
 func movedKeysFast(_ []uint16, _, _ []uint8) (moved, done int) { return 0, 0 }
 
-func keysFast([]uint16, []uint8, []uint8) int { return 0 }
-
 func columnSumsFast([]uint16, []uint8, []uint8, *[2][contexts]uint8, int, int, int) (int, int) {
 	return 0, 0
 }
 
-func encodeBytesFast(_ *laneEncoder, _ []byte, _, at int) (bool, int) { return false, at }
+func encodeBytesFast(_ *laneEncoder, _ []byte, _, at int, _ []byte) (bool, int) { return false, at }
 
 func decodeBytesFast(_ *laneDecoder, _, src []byte, _ int) (int, []byte) { return 0, src }
 
@@ -76,7 +76,7 @@ func splitFast(layout, []byte, []byte, []byte, int) int { return 0 }
 
 func joinFast(layout, []byte, *planeSet, []byte) int { return 0 }
 
-func countFast(_, _ *stepCounts, _ []uint16) int { return 0 }
+func countFast(_, _ *stepCounts, _ []uint16, _, _ []uint8) int { return 0 }
 
 func decodeFusedFast(_ *laneDecoder, _ number, _, _ []byte, _ []int8, _ uint32, src []byte, _ int) (int, []byte) {
 	return 0, src
@@ -86,7 +86,7 @@ func rowShiftsFast(_, _ []int8, _ int) int { return 0 }
 
 func fused(number, int) bool { return false }
 
-func addFast(_, _ *stepCounts) int { return 0 }
+func addFast(_, _ *stepCounts, _ *stepTotals) bool { return false }
 
 func belowFast(_, _ []uint8, _ *[contexts]uint8) int { return 0 }
 

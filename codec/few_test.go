@@ -95,7 +95,7 @@ func TestLanePlaneTiers(t *testing.T) {
 			hi[i] = slots[r.IntN(len(slots))]
 		}
 		var s scratch
-		coding := appendWords(s.lanePlane(nil, hi, f, 0xff))
+		coding := appendWords(s.lanePlane(nil, hi, f, 0xff, nil))
 		for l, dtype := range map[layout]tensor.DType{layoutBF16: tensor.BF16, layout16: tensor.F16} {
 			name := fmt.Sprintf("%s, %d bytes of %d symbols", dtype, size/2, symbols)
 			want := make([]byte, size)
@@ -139,8 +139,8 @@ func TestBitsPlaneTiers(t *testing.T) {
 		var s scratch
 		c := codedPlane{coding: planeLanes, mask: mask}
 		var f freqs
-		f.normalise(&h, n, ransBits)
-		c.head, c.words = s.lanePlane(nil, p, &f, mask)
+		f.normalise(&h, h.used(new([256]byte)), n, ransBits)
+		c.head, c.words = s.lanePlane(nil, p, &f, mask, nil)
 		plane := c.appendTo(nil, p)
 		check := func(frame, want []byte, dtype tensor.DType) {
 			ctx := Context{DType: dtype}
@@ -162,6 +162,24 @@ func TestBitsPlaneTiers(t *testing.T) {
 		check(append(append(frame, planeRaw), lo...), want, tensor.F16)
 		join16(want, p, p, nil, layout16)
 		check(append(frame, plane...), want, tensor.F16)
+	}
+}
+
+// TestGapsPlaneTiers encodes and decodes planes of seldom low bits by every tier.
+func TestGapsPlaneTiers(t *testing.T) {
+	for seed, size := range []int{lanesLeast, 20_001, 150_007} {
+		p := lowBits(uint64(seed), size, 0xf8, 3000)
+		var want []byte
+		everyTier(func(tr tier) {
+			var s scratch
+			coded := s.appendPlane([]byte{methodPlanes, byte(layoutBytes)}, p, nil)
+			if tr == portable {
+				want = coded
+			} else if !bytes.Equal(coded, want) {
+				t.Errorf("%d bytes: tier %d encodes otherwise than portable code", size, tr)
+			}
+		})
+		sameFrame(t, want, size, Context{DType: tensor.U8})
 	}
 }
 
@@ -189,7 +207,7 @@ func FuzzPlaneTiers(f *testing.F) {
 			total += int(h[b])
 		}
 		var table freqs
-		if total < 2 || !table.normalise(&h, total, ransBits) {
+		if total < 2 || !table.normalise(&h, h.used(new([256]byte)), total, ransBits) {
 			return
 		}
 		n := 48<<10 + int(more&0x3ff)

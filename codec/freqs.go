@@ -35,11 +35,13 @@ const minTableBits = 5
 func (f *freqs) fit(h *histogram, n int) int {
 	best := uint64(1 << 62)
 	var try freqs
+	var all [256]byte
+	used := h.used(&all)
 	for b := uint(ransBits); b >= minTableBits; b-- {
-		if !try.normalise(h, n, b) {
+		if !try.normalise(h, used, n, b) {
 			break
 		}
-		cost := try.cost(h) + uint64(try.tableBits())<<12
+		cost := try.cost(h, used) + uint64(try.tableBits())<<12
 		if cost >= best {
 			break // fewer bits only get worse from here
 		}
@@ -49,6 +51,25 @@ func (f *freqs) fit(h *histogram, n int) int {
 		}
 	}
 	return int((best>>12 + 7) >> 3)
+}
+
+// atLeast returns about how many bytes fit finds for n bytes counted in h, at least.
+func (h *histogram) atLeast(n int) int {
+	bits := h.cost() >> logBits
+	if n < partLeast {
+		bits += uint64(4 + 3*h.values()) // of the table, at least
+	}
+	return int(bits >> 3)
+}
+
+// used puts the values that were counted into all, and returns those.
+func (h *histogram) used(all *[256]byte) []byte {
+	n := 0
+	for v, c := range h {
+		all[n&255] = byte(v)
+		n += int((c | -c) >> 31) // not 0
+	}
+	return all[:n]
 }
 
 // fitPart is fit of what may be counts of a part of a plane: then without the table,
@@ -62,29 +83,29 @@ func (f *freqs) fitPart(h *histogram, n int) int {
 }
 
 // normalise scales the counts of n bytes to frequencies that add up to 2^b, and
-// returns false if there are too many symbols for that.
-func (f *freqs) normalise(h *histogram, n int, b uint) bool {
+// returns false if there are too many symbols for that. Used are the values that
+// were counted; f has no others from before.
+func (f *freqs) normalise(h *histogram, used []byte, n int, b uint) bool {
 	f.bits = b
 	total := 1 << b
 	sum, top := 0, 0
-	for s, c := range h {
-		q := (uint64(c)<<b + uint64(n)/2) / uint64(n)
-		if c != 0 && q == 0 {
-			q = 1
-		}
+	inverse := ^uint64(0)/uint64(n) + 1 // of n, at least 2: what is divided is below 2^33
+	for _, s := range used {
+		q, _ := bits.Mul64(uint64(h[s])<<b+uint64(n)/2, inverse)
+		q = max(1, q)
 		f.freq[s] = uint16(q)
 		sum += int(q)
 		if q > uint64(f.freq[top]) {
-			top = s
+			top = int(s)
 		}
 	}
 	if sum <= total {
 		f.freq[top] += uint16(total - sum)
 	}
 	for sum > total { // take a little from the largest, again and again
-		big := 0
-		for s, q := range f.freq {
-			if q > f.freq[big] {
+		big := used[0]
+		for _, s := range used {
+			if f.freq[s] > f.freq[big] {
 				big = s
 			}
 		}
@@ -113,13 +134,12 @@ func (f *freqs) share(h *histogram, top int) bool {
 	return false
 }
 
-// cost returns the size of a plane counted in h, in units of 2^-12 bits.
-func (f *freqs) cost(h *histogram) uint64 {
+// cost returns the size of a plane counted in h, of the values used, in units of
+// 2^-12 bits.
+func (f *freqs) cost(h *histogram, used []byte) uint64 {
 	var cost uint64
-	for s, c := range h {
-		if c != 0 {
-			cost += uint64(c) * uint64(uint32(f.bits)<<12-log2[f.freq[s]])
-		}
+	for _, s := range used {
+		cost += uint64(h[s]) * uint64(uint32(f.bits)<<12-log2[f.freq[s]])
 	}
 	return cost
 }

@@ -368,3 +368,38 @@ func TestDecodeHostileMemory(t *testing.T) {
 		t.Logf("%s: %d bytes allocated for %d; %v", tc.name, after.TotalAlloc-before.TotalAlloc, len(frame), err)
 	}
 }
+
+// TestDecodeBadBits decodes planes of which some bits are raw.
+func TestDecodeBadBits(t *testing.T) {
+	const size = 13 // two bytes of each raw bit, of which three bits are after the last
+	c := Context{DType: tensor.U8}
+	frame := func(parts ...byte) []byte {
+		return append([]byte{methodPlanes, byte(layoutBytes), planeBits}, parts...)
+	}
+	good := frame(0x7f, 0x01, 0x10, planeFill, 0x83) // 0x83 has a bit that is raw, too
+	want := bytes.Repeat([]byte{0x83}, size)
+	if got, err := decodeFrame(good, size, c); err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("a good one: %x, %v", got, err)
+	}
+	for _, tc := range []struct {
+		name  string
+		frame []byte
+	}{
+		{"nothing", frame()},
+		{"a mask of all bits", frame(0xff, planeFill, 3)},
+		{"a mask alone", frame(0x7f)},
+		{"half of the raw bits", frame(0x7f, 0x01)},
+		{"raw bits alone", frame(0x7f, 0x01, 0x10)},
+		{"one of two raw bits", frame(0x3f, 0x01, 0x10, planeFill)},
+		{"a bit after the last", frame(0x7f, 0x01, 0x20, planeFill, 3)},
+		{"one after the last of the second", frame(0x3f, 0x01, 0x10, 0x01, 0x80, planeFill, 3)},
+		{"a plane of bits inside", frame(0x7f, 0x01, 0x10, planeBits, 0xbf, 0x01, 0x10, planeFill, 3)},
+		{"no such plane inside", frame(0x7f, 0x01, 0x10, 0xfe, 3)},
+		{"half a plane inside", frame(0x7f, 0x01, 0x10, planeFill)},
+		{"a byte too many", frame(0x7f, 0x01, 0x10, planeFill, 3, 0)},
+	} {
+		if _, err := decodeFrame(tc.frame, size, c); !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: %x: %v, want ErrCorrupt", tc.name, tc.frame, err)
+		}
+	}
+}

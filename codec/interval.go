@@ -11,44 +11,61 @@ const symbolCost = 8 << logBits
 
 // An interval is the steps z with z+1 in [head<<raw, (head+1)<<raw).
 type interval struct {
-	head, raw uint8
-	count     uint32
-	join      uint64 // what joining it with the next costs, in 2^-logBits bits
+	head, raw  uint8
+	last, next uint8 // the intervals before and after
+	count      uint32
+	nlogn      uint64 // of count
+}
+
+// A joiner is intervals, in the order of their steps, of which some are joined to
+// one before: the first is always there.
+type joiner struct {
+	all  []interval
+	left int // that are not joined
+	// joins is, for each interval, what joining it with the next costs, in 2^-logBits
+	// bits, from bit 8 on, and its number, so that the least is found without
+	// branches; and never up to a multiple of four.
+	joins []uint64
 }
 
 // never is the cost of what cannot be joined.
-const never = 1 << 63
+const never = 1<<64 - 1
 
-// intervals appends to dst those of the finest symbols, up to the end of the
-// octave of the highest that h counts. The highest step of all, for which z+1 is
-// 0, hardly ever comes: it is one with the lowest.
-func intervals(dst []interval, h *[maxSymbols]uint32) []interval {
-	high := 0
-	for s, c := range h[:maxSymbols-1] {
-		if c != 0 {
-			high = s
-		}
+// reset makes j those of the finest symbols, up to the end of the octave of the
+// highest that h counts. The highest step of all, for which z+1 is 0, hardly ever
+// comes: it is one with the lowest.
+func (j *joiner) reset(h *[maxSymbols]uint32) {
+	high := max(highest(h)-1, 0)
+	for high > 0 && (h[high] == 0 || high == maxSymbols-1) {
+		high--
 	}
 	top := octaveEnd(high)
+	j.all = j.all[:0]
 	for u := 1; u < top; {
 		raw := max(u>>3, 1) - 1
-		in := interval{head: uint8(u - 8*raw), raw: uint8(raw)}
-		next := u + 1
+		in := interval{head: uint8(u - 8*raw), raw: uint8(raw), count: h[u-1]}
+		u++
 		if in.head >= 8 { // a head has three bits
-			in.head, in.raw, next = in.head/2, in.raw+1, u+2
+			in.head, in.raw, in.count = in.head/2, in.raw+1, in.count+h[u-1]
+			u++
 		}
-		for ; u < next; u++ {
-			in.count += h[u-1]
-		}
-		dst = append(dst, in)
+		in.last, in.next = uint8(len(j.all)-1), uint8(len(j.all)+1)
+		j.all = append(j.all, in)
 	}
 	if n := h[maxSymbols-1]; n != 0 {
-		dst[0] = interval{head: 0, raw: 1, count: h[0] + n}
+		j.all[0].head, j.all[0].raw, j.all[0].count = 0, 1, h[0]+n
 	}
-	for i := range len(dst) - 1 {
-		dst[i].join = joining(dst, i)
+	j.left = len(j.all)
+	j.joins = grow(j.joins, (len(j.all)+3)&^3)
+	for i := len(j.all); i < len(j.joins); i++ {
+		j.joins[i] = never
 	}
-	return dst
+	for i := range j.all {
+		j.all[i].nlogn = nlogn(j.all[i].count)
+	}
+	for i := range j.all {
+		j.price(i)
+	}
 }
 
 // octaveEnd returns one more than the highest u of the octave of fine symbol s,
@@ -60,68 +77,86 @@ func octaveEnd(s int) int {
 	return 1 << bits.Len(uint(s+1))
 }
 
-// joining returns what it costs to join the i'th interval and the next.
-func joining(in []interval, i int) uint64 {
-	a, b := &in[i], &in[i+1]
+// price sets what it costs to join the i'th interval and the next.
+func (j *joiner) price(i int) {
+	j.joins[i] = never
+	a := &j.all[i]
+	if int(a.next) >= len(j.all) {
+		return
+	}
+	b := &j.all[a.next]
 	low := i == 0 && b.head == 1 // together all steps below a power of two
 	if !low && (a.head&1 != 0 || a.raw != b.raw || a.head+1 != b.head) || b.raw == maxRaw32 {
-		return never
+		return
 	}
-	more := uint64(a.count)*uint64(b.raw+1-a.raw) + uint64(b.count)
-	less := nlogn(a.count+b.count) - nlogn(a.count) - nlogn(b.count)
-	return max(more<<logBits, less) - less // logarithms are rounded
+	more := (uint64(a.count)*uint64(b.raw+1-a.raw) + uint64(b.count)) << logBits
+	less := nlogn(a.count+b.count) - a.nlogn - b.nlogn
+	j.joins[i] = (max(more, less)-less)<<8 | uint64(i) // logarithms are rounded
 }
 
-// joinAt makes one interval of the i'th and the next.
-func joinAt(in []interval, i int) []interval {
-	in[i].head, in[i].raw = in[i+1].head>>1, in[i+1].raw+1
-	in[i].count += in[i+1].count
-	in = append(in[:i+1], in[i+2:]...)
-	in[i].join = never
-	if i+1 < len(in) {
-		in[i].join = joining(in, i)
+// join makes one interval of the i'th and the next, and returns the one before, or
+// 0.
+func (j *joiner) join(i int) int {
+	a := &j.all[i]
+	gone := int(a.next)
+	b := &j.all[gone]
+	a.head, a.raw, a.next = b.head>>1, b.raw+1, b.next
+	a.count += b.count
+	a.nlogn = nlogn(a.count)
+	j.joins[gone] = never
+	j.left--
+	if int(a.next) < len(j.all) {
+		j.all[a.next].last = uint8(i)
 	}
-	if i > 0 {
-		in[i-1].join = joining(in, i-1)
+	j.price(i)
+	if i == 0 {
+		return 0
 	}
-	return in
+	j.price(int(a.last))
+	return int(a.last)
+}
+
+// least returns the least of joins.
+func (j *joiner) least() uint64 {
+	var a, b, c, d uint64 = never, never, never, never // that wait for none of the others
+	for x := j.joins; len(x) >= 4; x = x[4:len(x):len(x)] {
+		a, b, c, d = min(a, x[0]), min(b, x[1]), min(c, x[2]), min(d, x[3])
+	}
+	return min(a, b, c, d)
 }
 
 // joinFree makes the joins that cost nothing, the first of all first: many are of
 // symbols that hardly ever come.
-func joinFree(in []interval) []interval {
-	for i := 0; i+1 < len(in); {
-		if in[i].join == 0 {
-			in = joinAt(in, i)
-			i = max(i-1, 0)
+func (j *joiner) joinFree() {
+	for i := 0; i < len(j.all); {
+		if j.joins[i]>>8 == 0 {
+			i = j.join(i)
 		} else {
-			i++
+			i = int(j.all[i].next)
 		}
 	}
-	return in
 }
 
 // fit makes the symbols of table t, with frequencies as h counts fine symbols. Of
 // those below sampled only some were counted: any may come.
 func (st *stepTables) fit(t int, h *[maxSymbols]uint32, sampled int) {
-	in := intervals(st.intervals[:0], h)
-	st.intervals = in
-	in = joinFree(in)
-	for len(in) > 1 {
-		least := uint64(never)
-		for i := range in[:len(in)-1] {
-			least = min(least, in[i].join)
-		}
-		if len(in) <= stepSymbols && least > symbolCost {
+	j := &st.joiner
+	j.reset(h)
+	j.joinFree()
+	for j.left > 1 {
+		least := j.least()
+		if j.left <= stepSymbols && least>>8 > symbolCost {
 			break
 		}
-		best := 0 // found apart: the least is another one too often for branches
-		for in[best].join != least {
-			best++
-		}
-		in = joinAt(in, best)
+		j.join(int(least & 0xff))
 	}
-	st.table[t].fit(in, sampled)
+	var in [stepSymbols]interval
+	n := 0
+	for i := 0; i < len(j.all); i = int(j.all[i].next) {
+		in[n] = j.all[i]
+		n++
+	}
+	st.table[t].fit(in[:n], sampled)
 }
 
 // fit sets t to intervals with frequencies as they are counted; those that have
@@ -136,10 +171,13 @@ func (t *stepTable) fit(in []interval, sampled int) {
 			t.last = uint8(i)
 		}
 	}
-	sum := 0
+	sum, rare := 0, total-uint64(in[t.last].count)
 	for t.bits = maxBits; ; t.bits-- {
 		sum = 0
 		fits := true
+		if t.bits > minBits && rare<<t.bits*15/16 > (maxRare+stepSymbols)*total {
+			continue // by far too many slots, however they are rounded
+		}
 		for i, x := range in {
 			f := uint32(0)
 			if (x.count != 0 || fineAt(uint64(x.head)<<x.raw) <= sampled) && i != int(t.last) {

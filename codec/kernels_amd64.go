@@ -4,32 +4,32 @@
 
 package codec
 
-// decode16AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
+// decode16AVX512 decodes up to rounds rounds, at least one, while at least 512 of the size bytes at src are left.
 //
 //go:noescape
 func decode16AVX512(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
-// decode32AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left.
+// decode32AVX512 decodes up to rounds rounds, at least one, while at least 512 of the size bytes at src are left.
 //
 //go:noescape
 func decode32AVX512(d *byte, z *byte, ctx *byte, src *byte, size int, rounds int, lanes int) (done int, read int)
 
-// decodeBF16AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+// decodeBF16AVX512 decodes up to rounds rounds, at least one, while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
 //
 //go:noescape
 func decodeBF16AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 
-// decodeF16AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+// decodeF16AVX512 decodes up to rounds rounds, at least one, while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
 //
 //go:noescape
 func decodeF16AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 
-// decodeF32AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+// decodeF32AVX512 decodes up to rounds rounds, at least one, while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
 //
 //go:noescape
 func decodeF32AVX512(d *byte, dst *byte, base *byte, shift *byte, src *byte, size int, rounds int, lanes int, stride int, top int) (done int, read int)
 
-// decode8AVX512 decodes up to rounds rounds while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
+// decode8AVX512 decodes up to rounds rounds, at least one, while at least 512 of the size bytes at src are left. A round's shifts are stride bytes after the last one's.
 //
 //go:noescape
 func decode8AVX512(d *byte, dst *byte, base *byte, shift *byte, kind *byte, src *byte, size int, rounds int, lanes int, stride int) (done int, read int)
@@ -114,10 +114,10 @@ func encode32AVX512(e *byte, ctx *byte, symbols *byte, z *byte, words *byte, at 
 //go:noescape
 func encodeBytesAVX512(e *byte, symbols *byte, words *byte, at int, rounds int, lanes int) (written int)
 
-// encodeFewAVX512 encodes rounds whole rounds of 64 lanes, the last first, words before words[at], and returns the bytes written.
+// encodeFewAVX512 encodes rounds whole rounds of 64 lanes, at least one, the last first, words before words[at], and returns the bytes written. It asks for as much from out on, which it does not change.
 //
 //go:noescape
-func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int) (written int)
+func encodeFewAVX512(e *byte, few *byte, symbols *byte, words *byte, at int, rounds int, out *byte) (written int)
 
 // stepsFloat16AVX512 fills z and symbols with the steps from base to leaf and their symbols, and depth with min(31, top - exponents of base), at least 0; n is a multiple of 64.
 //
@@ -139,15 +139,15 @@ func depths16AVX512(depth *byte, base *byte, n int, exponent int, mask int, top 
 //go:noescape
 func contextAVX512(ctx *byte, depth *byte, cols *byte, shifts *byte, row int, rows int, every int, next int, shift int)
 
-// rowSumsAVX512 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes. It fills sums with two quadwords for each row.
+// rowSumsAVX512 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes. It fills sums with two dwords for each row.
 //
 //go:noescape
 func rowSumsAVX512(sums *byte, symbols *byte, ctx *byte, curve *byte, row int, rows int)
 
-// keysAVX512 fills keys with ctx<<8 | symbols; n is a multiple of 32.
+// shiftsAVX512 fills dst with the shifts that search, a shiftSearch, has for sums, n times sixteen of them.
 //
 //go:noescape
-func keysAVX512(keys *byte, ctx *byte, symbols *byte, n int)
+func shiftsAVX512(dst *byte, sums *byte, search *byte, n int)
 
 // movedKeysAVX512 fills keys with ctx<<8 | symbols of those symbols that are not 0, and returns how many; n is a multiple of 32, and there is room for 31 keys more.
 //
@@ -163,6 +163,16 @@ func nonzeroAVX512(dst *byte, src *byte, n int) (nonzero int)
 //
 //go:noescape
 func countKeys(counts *byte, other *byte, keys *byte, n int)
+
+// countAVX512 adds one to the dword of counts or other that each of n keys ctx<<8 | symbol names; n is a multiple of 32, not 0, and keys has room for as many words.
+//
+//go:noescape
+func countAVX512(counts *byte, other *byte, keys *byte, ctx *byte, symbols *byte, n int)
+
+// addCountsAVX512 adds other's dwords, 256 for each of 64 contexts, to those of counts, and makes them 0. It fills totals with 64 dwords, their sums, and 64 quadwords, one more than the highest that is not 0, rounded up to sixteen.
+//
+//go:noescape
+func addCountsAVX512(counts *byte, other *byte, totals *byte)
 
 // decodeShort decodes up to so many pairs of steps of width bits to words at z, while four of the size bytes at words are left. Tables are pointers to those of contexts, which begin with 1024 slots, raw tells how many raw bits contexts have, and raws is the bitUnstack of these. It stops before a pair with raw bits if raws is not open or has fewer than eight bytes.
 //
@@ -403,11 +413,6 @@ func columnSumsAVX2(sums *byte, symbols *byte, ctx *byte, curve *byte, stride in
 //
 //go:noescape
 func keysAVX2(keys *byte, ctx *byte, symbols *byte, n int)
-
-// addDwords adds the n dwords of other to those of counts; n is a multiple of 16.
-//
-//go:noescape
-func addDwords(counts *byte, other *byte, n int)
 
 // belowAVX512 returns how many of n symbols, a multiple of 64, come before the first 64 of which one is above what most has for its context.
 //

@@ -115,8 +115,7 @@ func TestCountKernels(t *testing.T) {
 			d.symbols[i] = uint8(r.IntN(maxSymbols) >> r.IntN(8))
 		}
 		eachTier(t, fmt.Sprintf("%d symbols", count), func() any {
-			d.countKeys(count, 2)
-			totals := d.counts.totals()
+			totals := d.countKeys(count, 2)
 			cs, last := d.tables.cluster(d.cs, &d.counts, &totals, 2)
 			d.countAbove(cs, count)
 			got := []any{last, d.tables.of}
@@ -261,7 +260,7 @@ func TestSpareWords(t *testing.T) {
 		f.fit(&h, n)
 		f.widen()
 		var s scratch
-		enc := appendWords(s.lanePlane(nil, p, &f, 0xff))
+		enc := appendWords(s.lanePlane(nil, p, &f, 0xff, nil))
 		cut := len(enc) - r.IntN(min(len(enc), 2*spare))
 		eachTier(t, fmt.Sprintf("%d bytes cut to %d", len(enc), cut), func() any {
 			var errs []bool
@@ -299,7 +298,7 @@ func TestBytePlaneKernels(t *testing.T) {
 			f.fit(&h, len(p))
 			f.widen()
 			var s scratch
-			return []any{h, appendWords(s.lanePlane(nil, p, &f, 0xff))}
+			return []any{h, appendWords(s.lanePlane(nil, p, &f, 0xff, nil))}
 		})
 	}
 }

@@ -14,11 +14,12 @@ package codec
 const lanesLeast = 4 << 10
 
 // lanePlane codes the bits of p's bytes that are in mask by f, of ransBits bits. It
-// appends all but words, and returns these, which lie in s until the next stream.
-func (s *scratch) lanePlane(dst, p []byte, f *freqs, mask byte) ([]byte, []uint16) {
+// appends all but words, and returns these, which lie in s until the next stream, and
+// will be copied to out, which may be too small.
+func (s *scratch) lanePlane(dst, p []byte, f *freqs, mask byte, out []byte) ([]byte, []uint16) {
 	e := &s.deltas().enc
 	e.setBytes(f, mask)
-	return encodeBytes(e, f.appendTable(dst), p, lanesFor(len(p)))
+	return encodeBytes(e, f.appendTable(dst), p, lanesFor(len(p)), out)
 }
 
 // appendOneLane appends the coding of p by f in one lane.
@@ -51,12 +52,12 @@ func (e *laneEncoder) setBytes(f *freqs, mask byte) {
 	}
 }
 
-func encodeBytes(e *laneEncoder, dst, p []byte, lanes int) ([]byte, []uint16) {
+func encodeBytes(e *laneEncoder, dst, p []byte, lanes int, out []byte) ([]byte, []uint16) {
 	e.start(len(p) + 2*maxLanes)
 	at := len(e.words)
 	whole := len(p) - len(p)%lanes
 	at = encodeBytesRound(e, p[whole:], at)
-	if done, q := encodeBytesFast(e, p[:whole], lanes, at); done {
+	if done, q := encodeBytesFast(e, p[:whole], lanes, at, out); done {
 		at = q
 	} else if lanes == maxLanes {
 		e.round.fillBytes(e.table[:256])
@@ -89,7 +90,7 @@ func encodeBytesRound(e *laneEncoder, p []byte, at int) int {
 
 // readLanePlane fills p from src, which is exactly one coding, and raw.
 func (s *scratch) readLanePlane(p, src []byte, raw rawBits) error {
-	d := &s.deltas().dec
+	d := s.deltas().dec
 	lanes := lanesFor(len(p))
 	f, src, err := d.openPlane(src, lanes)
 	if err != nil {
@@ -139,7 +140,7 @@ func (s *scratch) readJoined(dst, body []byte, l layout) (bool, error) {
 	if err != nil {
 		return false, nil
 	}
-	d := &s.deltas().dec
+	d := s.deltas().dec
 	open := func() (src []byte, f freqs, ok bool) {
 		f, src, err := d.openPlane(coded, maxLanes)
 		ok = err == nil && d.few.set(&f, f16) && d.few.wide == f16 && !(f16 && f.last() > 0x7f)
@@ -206,7 +207,7 @@ func (d *laneDecoder) closePlane(p, src []byte, lanes int, f *freqs) (err error)
 
 // readOneLane fills p from src, which is exactly one coding in one lane.
 func (s *scratch) readOneLane(p, src []byte) error {
-	d := &s.deltas().dec
+	d := s.deltas().dec
 	f, src, err := readFreqs(src)
 	if err != nil {
 		return err

@@ -79,15 +79,17 @@ type laneEncoder struct {
 // portable code does. The kernels know where the fields are.
 type laneDecoder struct {
 	states [maxLanes]uint32
-	of     [contexts]uint8    // 12 and 16 times the number of the context's table
+	of     [contexts]uint8    // 3 and 4 times the number of the context's table
 	bits   [contexts]uint8    // of its probabilities
 	quarts [3][contexts]uint8 // the first slots of its symbols 4, 8 and 12
+	after  [3][contexts]uint8 // those of symbols 1, 2 and 3 of four, by the table and which four
 
-	start  [tableSymbols]uint8    // the first slot of each symbol
-	after  [3][tableSymbols]uint8 // and of those one, two and three after it
-	freqLo [tableSymbols]uint8
-	freqHi [tableSymbols]uint8
-	code   [tableSymbols]uint8
+	// Of each symbol: see symbolAt.
+	start          [tableSymbols]uint8 // its first slot
+	freqLo, freqHi [tableSymbols]uint8
+	first          [tableSymbols]uint8    // raw bits that go with it, and firstMore if there are others
+	rest           [tableSymbols]uint8    // how many
+	step           [4][tableSymbols]uint8 // the bytes of the first step that it stands for, and one more
 
 	quads quadTables
 
@@ -164,7 +166,7 @@ func (e *laneEncoder) appendStates(dst []byte, lanes int) []byte {
 func decodeLanes[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes int) ([]byte, error) {
 	n, src := decodeRoundsFast(d, z, ctx, src, lanes)
 	if n < len(z) {
-		d.fill()
+		d.fill(uint64(^Z(0)) > 1<<16)
 	}
 	for z, ctx = z[n:], ctx[n:]; len(z) > 0; {
 		k := min(lanes, len(z))
@@ -177,10 +179,10 @@ func decodeLanes[Z step](d *laneDecoder, z []Z, ctx []uint8, src []byte, lanes i
 	return src, nil
 }
 
-// fill makes round ready.
-func (d *laneDecoder) fill() {
+// fill makes round ready for steps of at most 16 bits or of 32.
+func (d *laneDecoder) fill(wide bool) {
 	if d.stale != nil {
-		d.round.fill(d.stale)
+		d.round.fill(d.stale, wide)
 		d.floats.filled = 0
 		d.stale = nil
 	}

@@ -162,7 +162,7 @@ func (k *lowRankCoder) decode(d *deltaCoder, dst, base, body []byte, flags byte,
 	if err := in.end(); err != nil {
 		return err
 	}
-	d.tables.forDecoding(&d.dec)
+	d.tables.forDecoding(d.dec)
 	lanes := lanesOf(flags)
 	if words, err = d.dec.readStates(words, lanes); err != nil {
 		return err
@@ -173,7 +173,7 @@ func (k *lowRankCoder) decode(d *deltaCoder, dst, base, body []byte, flags byte,
 		end := min(at+block, count)
 		z, ctx, places := d.z16[:end-at], d.ctx[:end-at], k.places[at:end]
 		k.contexts(ctx, places)
-		if words, err = decodeLanes(&d.dec, z, ctx, words, lanes); err != nil {
+		if words, err = decodeLanes(d.dec, z, ctx, words, lanes); err != nil {
 			return err
 		}
 		turn(z, places)

@@ -20,7 +20,7 @@ func sideBytes(rank, scale byte, columns uint64, shift, level byte, factor int16
 	for i := range values {
 		values[i] = factor
 	}
-	var d deltaCoder
+	d := deltaCoder{dec: new(laneDecoder)}
 	return d.appendFactors(b, values, factorLevels{[]byte{0}, factors})
 }
 
@@ -80,7 +80,7 @@ func TestBadSideBlocks(t *testing.T) {
 
 // TestSumsThatOverflow checks that no sum is taken that does not fit in 32 bits.
 func TestSumsThatOverflow(t *testing.T) {
-	var d deltaCoder
+	d := deltaCoder{dec: new(laneDecoder)}
 	var k lowRankCoder
 	if err := k.side.read(&d, sideBytes(9, 20, 64, 0, 0, 16383, 9*64)); err != nil {
 		t.Fatal(err)

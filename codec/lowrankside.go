@@ -189,7 +189,7 @@ func (d *deltaCoder) readFactors(factors []int16, src []byte, levels factorLevel
 	if err := in.end(); err != nil {
 		return err
 	}
-	d.tables.forDecoding(&d.dec)
+	d.tables.forDecoding(d.dec)
 	count := len(factors)
 	lanes := lanesFor(count)
 	if words, err = d.dec.readStates(words, lanes); err != nil {
@@ -197,7 +197,7 @@ func (d *deltaCoder) readFactors(factors []int16, src []byte, levels factorLevel
 	}
 	d.z16, d.ctx = grow(d.z16, count), grow(d.ctx, count)
 	levels.fill(d.ctx)
-	if words, err = decodeLanes(&d.dec, d.z16, d.ctx, words, lanes); err != nil {
+	if words, err = decodeLanes(d.dec, d.z16, d.ctx, words, lanes); err != nil {
 		return err
 	}
 	for i, z := range d.z16 {

@@ -55,10 +55,10 @@ func stillRuns(leaf, base []byte, width int) (cuts []int) {
 }
 
 // parts returns where leaf is best cut: the end of each segment, the last its
-// own.
-func (s *scratch) parts(leaf []byte, l layout, offset int64) []int {
+// own; or the counts of a part of the first plane if that is one.
+func (s *scratch) parts(leaf []byte, l layout, offset int64) ([]int, *histogram) {
 	if len(leaf) < maxParts*leastPart {
-		return nil
+		return nil, nil
 	}
 	head, _ := l.edges(offset, len(leaf))
 	step := len(leaf) / maxParts &^ 63
@@ -99,11 +99,14 @@ func (s *scratch) parts(leaf []byte, l layout, offset int64) []int {
 		ps[best-1] = part{ps[best].end, sum, cost}
 		ps = append(ps[:best], ps[best+1:]...)
 	}
+	if len(ps) == 1 {
+		return nil, &ps[0].h
+	}
 	cuts := make([]int, len(ps))
 	for i := range ps {
 		cuts[i] = ps[i].end
 	}
-	return cuts
+	return cuts, nil
 }
 
 // cost returns what the bytes of h cost by a table of their own, in 2^-logBits

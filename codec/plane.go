@@ -13,6 +13,7 @@ const (
 	planeLanes = 4
 	planeLane  = 5
 	planeBits  = 6
+	planeGaps  = 7
 )
 
 // rawShift says what is not worth decoding: what saves less than one byte in
@@ -45,34 +46,40 @@ func (c *codedPlane) appendTo(dst, p []byte) []byte {
 	}
 	if c.mask != 0xff {
 		dst = append(dst, planeBits, c.mask)
-		for raw := ^c.mask; raw != 0; raw &= raw - 1 {
-			dst = appendBit(dst, p, uint(bits.TrailingZeros8(raw)))
-		}
+		dst = appendBits(dst, p, ^c.mask)
 	}
-	dst = binary.AppendUvarint(append(dst, c.coding), uint64(len(c.head)+2*len(c.words)))
+	dst = append(dst, c.coding)
+	if c.coding != planeFill {
+		dst = binary.AppendUvarint(dst, uint64(len(c.head)+2*len(c.words)))
+	}
 	return appendWords(append(dst, c.head...), c.words)
 }
 
-// appendPlane appends the smallest coding of p.
-func (s *scratch) appendPlane(dst, p []byte) []byte {
+// appendPlane appends the smallest coding of p. If known is not nil, it is the counts
+// of a part of it.
+func (s *scratch) appendPlane(dst, p []byte, known *histogram) []byte {
 	if len(p) == 0 {
 		return append(dst, planeRaw)
 	}
 	var f freqs
-	if s.looksRaw(p) && !s.zstdPays(p, 1, len(p), f.flat()) {
+	if known == nil && s.looksRaw(p) && !s.zstdPays(p, 1, len(p), f.flat()) {
 		return append(append(dst, planeRaw), p...)
 	}
 	var h histogram
-	n := h.countPart(p)
+	n := h.countPart(p, known)
 	if h.values() == 1 {
 		return append(dst, planeFill, p[0])
 	}
 	c := codedPlane{coding: planeRaw}
 	best := len(p) - len(p)>>rawShift
-	if size := f.fitPart(&h, n); size < n-n>>rawShift {
-		if coded := s.order0(p, &h, n, &f, size); coded.bytes(len(p)) < best {
-			c, best = coded, coded.bytes(len(p))
+	if h.atLeast(n) < n-n>>rawShift {
+		if size := f.fitPart(&h, n); size < n-n>>rawShift {
+			if coded := s.order0(p, &h, n, &f, size, dst); coded.bytes(len(p)) < best {
+				c, best = coded, coded.bytes(len(p))
+			}
 		}
+	} else {
+		f.flat()
 	}
 	if s.zstdPays(p, 1, best, &f) {
 		s.zplane = s.zstdFast().EncodeAll(p, s.zplane[:0])
@@ -84,8 +91,8 @@ func (s *scratch) appendPlane(dst, p []byte) []byte {
 }
 
 // order0 codes p by f, of size for n bytes that are counted in h, or by what
-// splitting its bits gives.
-func (s *scratch) order0(p []byte, h *histogram, n int, f *freqs, size int) codedPlane {
+// splitting its bits gives. It will be appended to dst.
+func (s *scratch) order0(p []byte, h *histogram, n int, f *freqs, size int, dst []byte) codedPlane {
 	c := codedPlane{coding: planeLane, mask: 0xff}
 	switch {
 	case len(p) < ransWide:
@@ -95,10 +102,11 @@ func (s *scratch) order0(p []byte, h *histogram, n int, f *freqs, size int) code
 		s.entropy = s.rans.encode(s.entropy[:0], p, f)
 	default:
 		f.widen()
-		split := bitSplit{0xff, *f, size}
-		split.fit(h, n)
+		split := bitSplit{0xff, *f, size, *h}
+		split.fit(n)
 		c.coding, c.mask = planeLanes, split.mask
-		s.entropy, c.words = s.lanePlane(s.entropy[:0], p, &split.freqs, split.mask)
+		s.codeSplit(&c, p, &split, dst)
+		return c
 	}
 	c.head = s.entropy
 	return c
@@ -140,6 +148,8 @@ func (s *scratch) readPlane(p, src []byte) (plane, rest []byte, err error) {
 		err = s.readLanePlane(p, body, noRaw)
 	case planeLane:
 		err = s.readOneLane(p, body)
+	case planeGaps:
+		err = readGaps(p, body)
 	default:
 		err = unknown("plane coding", coding)
 	}

@@ -19,36 +19,36 @@ import (
 // values, which are coded faster.
 const bitsWorth = 9
 
-// A bitSplit is a mask, the frequencies of bytes AND it, and about how many bytes
-// they are coded in, with those that the other bits take.
+// A bitSplit is a mask, the frequencies of bytes AND it if these are not all the same,
+// about how many bytes they are coded in, with those that the other bits take, and
+// their counts.
 type bitSplit struct {
-	mask  byte
-	freqs freqs
-	size  int
+	mask   byte
+	freqs  freqs
+	size   int
+	counts histogram
 }
 
-// fit sets b to the split by which a plane of n bytes, counted in h, is smallest,
-// or nearly, with a table of ransBits bits. It leaves out one bit after the other,
-// always the one that tells least.
-func (b *bitSplit) fit(h *histogram, n int) {
+// fit sets b, which is of all bits, to the split by which a plane of n bytes is
+// smallest, or nearly, with a table of ransBits bits. It leaves out one bit after the
+// other, always the one that tells least.
+func (b *bitSplit) fit(n int) {
 	least := b.size
-	merged, mask, raw := *h, byte(0xff), 0
-	for {
-		bit, loss := merged.idlest(mask, n)
+	try := bitSplit{mask: 0xff, counts: b.counts}
+	for raw := 0; ; {
+		bit, loss := try.counts.idlest(try.mask, n)
 		if loss > n>>(bitsWorth-3)+16 {
 			return
 		}
-		mask &^= 1 << bit
-		merged.merge(bit)
+		try.mask &^= 1 << bit
+		try.counts.merge(bit)
 		raw += (n + 7) / 8
-		try := bitSplit{mask: mask}
-		values := merged.values()
-		if values < 2 {
-			return
-		}
-		try.size = try.freqs.fitPart(&merged, n) + raw + 1
-		if try.freqs.bits != ransBits {
-			try.freqs.widen()
+		try.size = raw + 1
+		if try.counts.values() > 1 {
+			try.size += try.freqs.fitPart(&try.counts, n)
+			if try.freqs.bits != ransBits {
+				try.freqs.widen()
+			}
 		}
 		least = min(least, try.size)
 		if try.size <= least+least>>bitsWorth {
@@ -57,9 +57,38 @@ func (b *bitSplit) fit(h *histogram, n int) {
 	}
 }
 
+// codeSplit codes the bits of p that are in b's mask, by what is shortest. It will be
+// appended to dst.
+func (s *scratch) codeSplit(c *codedPlane, p []byte, b *bitSplit, dst []byte) {
+	total := uint32(0)
+	for _, k := range b.counts {
+		total += k
+	}
+	if zeros := b.counts[0]; zeros == total { // all are looked at for which there are
+		c.coding, c.head = planeFill, append(s.entropy[:0], 0)
+		return
+	} else if zeros > total-total/gapsGlance {
+		var few bool
+		if s.entropy, few = s.appendGaps(s.entropy[:0], p, b.mask); few {
+			c.coding, c.head = planeGaps, s.entropy
+			return
+		}
+	}
+	raw := bits.OnesCount8(^b.mask) * ((len(p) + 7) / 8)
+	out := dst[min(len(dst)+raw, cap(dst)):cap(dst)]
+	s.entropy, c.words = s.lanePlane(s.entropy[:0], p, &b.freqs, b.mask, out)
+	c.head = s.entropy
+}
+
 // idlest returns the bit in mask without which bytes counted in h, and that bit as
 // it is, take least more, and how many bits more. It is fewer than n.
 func (h *histogram) idlest(mask byte, n int) (bit uint, loss int) {
+	var logs [256]uint64
+	for v, c := range h {
+		if c != 0 {
+			logs[v] = nlogn(c)
+		}
+	}
 	least := uint64(1 << 62)
 	for b := range uint(8) {
 		if mask>>b&1 == 0 {
@@ -68,12 +97,12 @@ func (h *histogram) idlest(mask byte, n int) (bit uint, loss int) {
 		// Of two values of a and b bytes the bit is told by so much that the sum of
 		// n log n differs.
 		told := uint64(0)
-		for v := range h {
-			w := v | 1<<b
-			if v == w || h[v]|h[w] == 0 {
-				continue
+		for v := 0; v < len(h); v += 1 << b {
+			for end := v + 1<<b; v < end; v++ {
+				if w := v | 1<<b; h[v] != 0 && h[w&255] != 0 {
+					told += nlogn(h[v]+h[w&255]) - logs[v] - logs[w&255]
+				}
 			}
-			told += nlogn(h[v]+h[w]) - nlogn(h[v]) - nlogn(h[w])
 		}
 		if more := uint64(n)<<logBits - min(told, uint64(n)<<logBits); more < least {
 			least, bit = more, b
@@ -138,14 +167,19 @@ func readRaw(src []byte, n int) (r rawBits, rest []byte, err error) {
 // addTo adds what r has for them to the bytes of p: of its first fewRaw bits to those
 // from first on, a multiple of 8, of the others from at on.
 func (r rawBits) addTo(p []byte, at, first int) {
-	raw := r.bits
-	for i, other := 0, ^r.mask; other != 0; i, other = i+1, other&(other-1) {
-		from := at
-		if i < fewRaw {
-			from = first
+	for ; at < len(p) || first < len(p); at, first = at+bitsBlock, first+bitsBlock {
+		raw := r.bits
+		for i, other := 0, ^r.mask; other != 0; i, other = i+1, other&(other-1) {
+			from := at
+			if i < fewRaw {
+				from = first
+			}
+			if from < len(p) {
+				end := min(from+bitsBlock, len(p))
+				addBit(p[from:end], raw[from/8:(end+7)/8], uint(bits.TrailingZeros8(other)))
+			}
+			raw = raw[r.each:]
 		}
-		addBit(p[from:], raw[from/8:r.each], uint(bits.TrailingZeros8(other)))
-		raw = raw[r.each:]
 	}
 }
 
@@ -177,11 +211,28 @@ func (s *scratch) readBitsPlane(p, src []byte) (rest []byte, err error) {
 // eachByte is the lowest bit of each byte.
 const eachByte = 0x0101010101010101
 
-// appendBit appends that bit of each of p's bytes.
-func appendBit(dst, p []byte, bit uint) []byte {
-	at := len(dst)
-	dst = slices.Grow(dst, (len(p)+7)/8)[:at+(len(p)+7)/8]
-	raw := dst[at:]
+// bitsBlock is of how many bytes one bit is taken after the other: they are near then.
+const bitsBlock = 8 << 10
+
+// appendBits appends those bits of each of p's bytes, from the lowest up.
+func appendBits(dst, p []byte, which byte) []byte {
+	each := (len(p) + 7) / 8
+	at, size := len(dst), each*bits.OnesCount8(which)
+	dst = slices.Grow(dst, size)[:at+size]
+	for from := 0; from < len(p); from += bitsBlock {
+		block, raw := p[from:min(from+bitsBlock, len(p))], dst[at+from/8:]
+		for left := which; left != 0; left &= left - 1 {
+			takeBit(raw[:(len(block)+7)/8], block, uint(bits.TrailingZeros8(left)))
+			if left&(left-1) != 0 {
+				raw = raw[each:]
+			}
+		}
+	}
+	return dst
+}
+
+// takeBit fills raw with that bit of each of p's bytes.
+func takeBit(raw, p []byte, bit uint) {
 	k := takeBitFast(raw, p, bit)
 	p, raw = p[k:], raw[k/8:]
 	for len(p) >= 8 && len(raw) > 0 {
@@ -195,7 +246,6 @@ func appendBit(dst, p []byte, bit uint) []byte {
 	for i, b := range p {
 		raw[0] |= b >> (bit & 7) & 1 << i
 	}
-	return dst
 }
 
 // addBit sets that bit of those of p's bytes that raw names.

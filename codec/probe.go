@@ -123,13 +123,25 @@ func (s *scratch) zstdPays(p []byte, width, best int, f *freqs) bool {
 		s.sample = append(s.sample, p[at:at+zstdWindow]...)
 	}
 	if !s.matches(s.sample, width, 1) {
-		return f != nil && s.repeats(p, f) > best/64
+		return f != nil && s.rowsRepeat(p, best, f)
 	}
 	s.zplane = s.zstdFast().EncodeAll(s.sample, s.zplane[:0])
 	if uint64(len(s.zplane))*uint64(len(p)) < uint64(best)*zstdWindows*zstdWindow/16*17 {
 		return true
 	}
-	return f != nil && s.repeats(p, f) > best/64
+	return f != nil && s.rowsRepeat(p, best, f)
+}
+
+// rowsRepeat tells whether best bytes of a plane, coded by f, are much that came
+// before. Where nothing at all did in a plane that tells enough of its elements,
+// nothing does in those that follow.
+func (s *scratch) rowsRepeat(p []byte, best int, f *freqs) bool {
+	if s.unlike {
+		return false
+	}
+	n := s.repeats(p, f)
+	s.unlike = n == 0 && best >= len(p)*repeatBits/64
+	return n > best/64
 }
 
 // matches tells whether at least one element of p in 64, times sharper, of width
@@ -138,8 +150,8 @@ func (s *scratch) zstdPays(p []byte, width, best int, f *freqs) bool {
 func (s *scratch) matches(p []byte, width, sharper int) bool {
 	clear(s.words[:])
 	n := 0
-	if width == 1 && len(p) == zstdWindows*zstdWindow {
-		width = 2 // what comes again at an odd distance does so at twice that, too
+	if len(p) == zstdWindows*zstdWindow {
+		width = max(width, 4) // what comes again at an odd distance does so at four times that, too
 	}
 	for i := 0; i+8 <= len(p); i += width {
 		x := le.Uint64(p[i:])
@@ -152,10 +164,16 @@ func (s *scratch) matches(p []byte, width, sharper int) bool {
 	return n*width*sharper >= len(p)/64
 }
 
-// looksRaw tells whether a sample of p, of many bytes, has so flat a histogram
-// that order-0 coding would save next to nothing.
+// looksRaw tells whether samples of p, of many bytes, have so flat a histogram
+// that order-0 coding would save next to nothing. Most planes of which that is not so
+// are known by a glance, whose histogram tells less of what is rare.
 func (s *scratch) looksRaw(p []byte) bool {
 	if len(p) < 8*sampleSize {
+		return false
+	}
+	const glance = glances * sampleWindow
+	s.sample = windows(s.sample[:0], p, glances)
+	if estimatePlane(s.sample) < glance-glance/8 {
 		return false
 	}
 	s.sample = sample(s.sample[:0], p)
@@ -169,7 +187,7 @@ const repeatBits = 40
 // repeatStride is how many bytes apart the words are that repeats looks at, twice
 // that in planes of repeatWide bytes and more: rows are multiples of it.
 const (
-	repeatStride = 32
+	repeatStride = 64
 	repeatWide   = 256 << 10
 )
 

@@ -24,19 +24,25 @@ func (q *quadTables) set(st *stepTables, d *laneDecoder) {
 		scale := uint16(1) << (16 - bits)
 		q.mask[t], q.first[t] = uint8((uint16(1)<<bits-1)>>8), stepBits-bits
 		q.scale[0][t], q.scale[1][t] = uint8(scale), uint8(scale>>8)
-		at := t * stepSymbols
+		var codes [stepSymbols]uint8
+		to := stepSymbols - int(st.table[t].n)
+		st.table[t].inSlots(func(i, _ int) {
+			s := st.table[t].symbol[i]
+			codes[to] = s.raw<<codeRaw | s.head
+			to++
+		})
 		for k := range q.quarts {
-			q.quarts[k][t] = d.start[at+4*(k+1)]
+			q.quarts[k][t] = d.start[symbolAt(t, 4*(k+1))]
 		}
 		for i := range 4 {
 			for k := range q.after {
-				q.after[k][4*t+i] = d.start[at+4*i+k+1]
+				q.after[k][4*t+i] = d.start[symbolAt(t, 4*i+k+1)]
 			}
 			for k := range q.code {
-				q.code[k][4*t+i] = d.code[at+4*i+k]
+				q.code[k][4*t+i] = codes[4*i+k]
 			}
 		}
-		if uint16(d.freqLo[at+15])|uint16(d.freqHi[at+15])<<8 == 1<<bits {
+		if int(st.table[t].symbol[st.table[t].last].freq) == 1<<bits {
 			q.full = 1
 		}
 	}

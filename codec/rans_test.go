@@ -111,7 +111,7 @@ func TestNormalise(t *testing.T) {
 			n += int(c)
 		}
 		var f freqs
-		ok := f.normalise(&tc.h, n, tc.bits)
+		ok := f.normalise(&tc.h, tc.h.used(new([256]byte)), n, tc.bits)
 		sum := 0
 		for s, q := range f.freq {
 			sum += int(q)

@@ -219,13 +219,14 @@ type scaler struct {
 	curve  curve // by context
 	plain  curve // by depth, of elements whose row and column have no shift
 	depths [maxDepth + 1]uint32
-	seen   [4][contexts]uint64 // how many elements, times 2^32, and the sum of their symbols
+	seen   [8][contexts]uint64 // how many elements, times 2^32, and the sum of their symbols
 	sum    [contexts]uint64
 	n      [contexts]uint64
 	ratio  [2*maxShift + 1]uint64 // mean symbol after a shift, over all depths
-	sums   []uint16
-	window [64]uint8 // contexts
-	both   []uint64  // of columns: sums of symbols, and of what is expected, times 2^32; or of rows, in turn
+	search shiftSearch
+	words  []uint16
+	window [64]uint8  // contexts
+	sums   []stepSums // of rows or columns, in turn
 }
 
 // A curve is mean symbols, in 2^-curveBits, below 2^16, and their low and high
@@ -253,15 +254,15 @@ func (s *scaler) fit(symbols, depth []uint8, sc *scaling, g grid) {
 	if len(sc.rows) == 0 {
 		s.sample(symbols, depth, nil, g)
 		for d := range s.depths {
-			x := s.seen[0][d] + s.seen[1][d] + s.seen[2][d] + s.seen[3][d]
+			x := s.seenOf(d)
 			s.depths[d] = uint32(x >> 32)
 			c := min(anchor+2*d, contexts-1)
 			s.sum[c], s.n[c] = s.sum[c]+x&(1<<32-1), s.n[c]+x>>32
 		}
 	} else {
 		s.sample(symbols, depth, sc, g)
-		for c, x := range s.seen[0] {
-			x += s.seen[1][c] + s.seen[2][c] + s.seen[3][c]
+		for c := range contexts {
+			x := s.seenOf(c)
 			s.sum[c], s.n[c] = x&(1<<32-1), x>>32
 		}
 	}
@@ -283,12 +284,13 @@ func (s *scaler) fit(symbols, depth []uint8, sc *scaling, g grid) {
 			s.ratio[k] += uint64(n) * uint64(s.curve.mean[min(max(anchor+2*d+k-maxShift, 0), contexts-1)])
 		}
 	}
+	s.search.set(&s.ratio)
 }
 
 // sample sets seen from windows of elements: by the contexts that sc makes of their
 // depths, or by these if sc is nil.
 func (s *scaler) sample(symbols, depth []uint8, sc *scaling, g grid) {
-	s.seen = [4][contexts]uint64{}
+	s.seen = [8][contexts]uint64{}
 	const window = 64
 	every := max(window, len(depth)/sampled*window)
 	for i := 0; i < len(depth); i += every {
@@ -299,17 +301,30 @@ func (s *scaler) sample(symbols, depth []uint8, sc *scaling, g grid) {
 			sc.from(g, i).contexts(w, by, g.from(i))
 			by = w
 		}
-		for len(by) > 4 && len(sym) > 4 { // in four tables, as in stepCounts.count
-			s.seen[0][by[0]&(contexts-1)] += 1<<32 | uint64(sym[0])
-			s.seen[1][by[1]&(contexts-1)] += 1<<32 | uint64(sym[1])
-			s.seen[2][by[2]&(contexts-1)] += 1<<32 | uint64(sym[2])
-			s.seen[3][by[3]&(contexts-1)] += 1<<32 | uint64(sym[3])
-			by, sym = by[4:len(by):len(by)], sym[4:len(sym):len(sym)]
+		for len(by) > 8 && len(sym) > 8 { // in eight tables, as in stepCounts.count
+			c, x := (*[8]uint8)(by), (*[8]uint8)(sym)
+			s.seen[0][c[0]&(contexts-1)] += 1<<32 | uint64(x[0])
+			s.seen[1][c[1]&(contexts-1)] += 1<<32 | uint64(x[1])
+			s.seen[2][c[2]&(contexts-1)] += 1<<32 | uint64(x[2])
+			s.seen[3][c[3]&(contexts-1)] += 1<<32 | uint64(x[3])
+			s.seen[4][c[4]&(contexts-1)] += 1<<32 | uint64(x[4])
+			s.seen[5][c[5]&(contexts-1)] += 1<<32 | uint64(x[5])
+			s.seen[6][c[6]&(contexts-1)] += 1<<32 | uint64(x[6])
+			s.seen[7][c[7]&(contexts-1)] += 1<<32 | uint64(x[7])
+			by, sym = by[8:len(by):len(by)], sym[8:len(sym):len(sym)]
 		}
 		for j, c := range by {
 			s.seen[0][c&(contexts-1)] += 1<<32 | uint64(sym[j])
 		}
 	}
+}
+
+// seenOf returns what all of seen have of a context, or depth.
+func (s *scaler) seenOf(c int) (x uint64) {
+	for k := range s.seen {
+		x += s.seen[k][c]
+	}
+	return x
 }
 
 // extend sets curve from the sums of contexts, and returns false if none has
@@ -352,56 +367,26 @@ func (s *scaler) extend() bool {
 	return true
 }
 
-// shift returns the shift that makes elements whose symbols add up to sum, where
-// the curve expects expected in 2^-curveBits, as large as they are: 0 if chance
-// explains the difference as well. It is looked for from near on.
-func (s *scaler) shift(sum uint32, expected uint64, near int8) int8 {
-	have, zero := uint64(sum)<<curveBits, s.ratio[maxShift]
-	apart := max(have, expected) - min(have, expected)
-	if apart*apart <= significant*expected<<curveBits || zero == 0 || expected == 0 {
-		return 0
-	}
-	// The k whose ratio[k]/ratio[0] is nearest to have/expected: below 2^61, each.
-	twice := 2 * have * zero
-	k := int(near) + maxShift
-	for k < 2*maxShift && twice >= (s.ratio[k]+s.ratio[k+1]+1)*expected {
-		k++
-	}
-	for k > 0 && twice < (s.ratio[k-1]+s.ratio[k]+1)*expected {
-		k--
-	}
-	return int8(k - maxShift)
-}
-
-// significant is how many times larger than its expectation the square of a
-// difference of symbols must be, for a shift to save more bits than it costs.
-const significant = 6
-
 // rows estimates the shifts of rows.
 func (s *scaler) rows(dst []int8, symbols, depth []uint8, g grid) []int8 {
 	n := len(depth)
-	dst = dst[:0]
+	rows := g.rows(n)
+	sums := s.room(rows)
 	first, whole := g.wholeRows(n)
 	at, _ := g.span(first, n)
-	s.both = grow(s.both, 2*whole)
-	done := rowsSumsFast(s.both, symbols[at:], depth[at:], &s.plain.bytes, g.row)
-	last := int8(0)
-	for r := range g.rows(n) {
-		var sum uint32
-		var expected uint64
-		if i := r - first; done && i >= 0 && i < whole {
-			sum, expected = uint32(s.both[2*i]), s.both[2*i+1]
-		} else {
-			from, to := g.span(r, n)
-			k := 0
-			k, sum, expected = rowSumsFast(symbols[from:to], depth[from:to], &s.plain.bytes)
-			left, right := s.plain.rowSums(symbols[from+k:to], depth[from+k:to])
-			sum, expected = sum+left, expected+right
-		}
-		last = s.shift(sum, expected, last)
-		dst = append(dst, last)
+	if !rowsSumsFast(sums[first:first+whole], symbols[at:], depth[at:], &s.plain.bytes, g.row) {
+		whole = 0
 	}
-	return dst
+	for r := range sums {
+		if r >= first && r < first+whole {
+			continue
+		}
+		from, to := g.span(r, n)
+		k, some := rowSumsFast(symbols[from:to], depth[from:to], &s.plain.bytes)
+		rest := s.plain.rowSums(symbols[from+k:to], depth[from+k:to])
+		sums[r] = stepSums{some.symbols + rest.symbols, some.expected + rest.expected}
+	}
+	return s.shifts(dst, sums)
 }
 
 // columns estimates the shifts of columns from one whole row in every.
@@ -410,23 +395,20 @@ func (s *scaler) columns(dst []int8, symbols, ctx []uint8, g grid, every int) []
 	symbols, ctx = symbols[first:], ctx[first:]
 	rows := len(ctx) / g.row
 	used := (rows + every - 1) / every
-	dst = dst[:0]
-	s.sums = grow(s.sums, 3*(g.row+63))
-	k, stride := columnSumsFast(s.sums, symbols, ctx, &s.curve.bytes, g.row, every, used)
-	for c := range k {
-		expected := uint64(s.sums[stride+c]) + uint64(s.sums[2*stride+c])<<8
-		dst = append(dst, s.shift(uint32(s.sums[c]), expected, 0))
+	s.words = grow(s.words, 3*(g.row+63))
+	k, stride := columnSumsFast(s.words, symbols, ctx, &s.curve.bytes, g.row, every, used)
+	sums := s.room(g.row)
+	all, low, high := s.words[:k], s.words[stride:][:k], s.words[2*stride:][:k]
+	for c, x := range all {
+		sums[c] = stepSums{uint32(x), uint32(low[c]) + uint32(high[c])<<8}
 	}
-	s.both = grow(s.both, g.row-k)
-	clear(s.both)
+	left := sums[k:]
+	clear(left)
 	for r := 0; r < rows; r += every {
 		from, to := r*g.row+k, (r+1)*g.row
-		s.curve.columnSums(s.both, symbols[from:to], ctx[from:to])
+		s.curve.columnSums(left, symbols[from:to], ctx[from:to])
 	}
-	for _, both := range s.both {
-		dst = append(dst, s.shift(uint32(both), both>>32, 0))
-	}
-	return dst
+	return s.shifts(dst, sums)
 }
 
 // maxRows is from how many rows the shifts of columns are estimated; 256 bytes

@@ -15,6 +15,7 @@ type scratch struct {
 	unz     *zstd.Decoder
 	sample  []byte
 	words   [1 << 10]uint64 // see repeats
+	unlike  bool            // no row of the planes came before: see rowsRepeat
 	base    []byte          // a base put together from spans
 	cast    []byte          // a span, cast
 	planes  []byte

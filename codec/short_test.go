@@ -79,7 +79,7 @@ func TestShortOdd(t *testing.T) {
 			var s scratch
 			l, _ := layoutOf(dtype)
 			name, _ := Method(chunk)
-			if xor := len(s.appendPlanes([]byte{version, methodBitX, 0}, leaf, base, l, 0)); len(chunk) >= xor {
+			if xor := len(s.appendPlanes([]byte{version, methodBitX, 0}, leaf, base, l, 0, nil)); len(chunk) >= xor {
 				t.Errorf("%s, one in %d moved: %s takes %d bytes, XOR %d", dtype, part, name, len(chunk), xor)
 			}
 		}

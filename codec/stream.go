@@ -14,7 +14,7 @@ type stepTables struct {
 	of    [contexts]uint8 // which one a context has
 	table [maxTables]stepTable
 
-	intervals []interval
+	joiner joiner
 }
 
 // stepSymbols is how many symbols a table has at most.
@@ -271,30 +271,48 @@ func (st *stepTables) forDecoding(d *laneDecoder) {
 		st.table[t].forDecoding(d, t)
 	}
 	for c, t := range st.of {
-		at := int(t) * stepSymbols
-		d.of[c], d.bits[c] = uint8(at+12), st.table[t].bits
+		d.of[c], d.bits[c] = t, st.table[t].bits
 		for q := range d.quarts {
-			d.quarts[q][c] = d.start[at+4*(q+1)]
+			d.quarts[q][c] = ^d.start[symbolAt(int(t), 4*(q+1))]
 		}
 	}
 	d.quads.set(st, d)
 }
 
+// firstMore marks symbols that have other raw bits than the first.
+const firstMore = 1 << 7
+
+// symbolAt is where the kernels' tables have the i'th symbol of a table, as they
+// find it: the table's number, and from bit 3 on which four of its symbols it is one
+// of, and from bit 5 on which one of these, its second bit first.
+func symbolAt(number, i int) int { return number | i>>2<<3 | i&1<<6 | i&2<<4 }
+
 // forDecoding fills the decoder's t'th table. The symbols are the last ones of
 // their sixteen, with unused ones before them that have no slot.
 func (t *stepTable) forDecoding(d *laneDecoder, number int) {
-	at := number * stepSymbols
-	to := at + stepSymbols - int(t.n)
-	clear(d.start[at:to])
+	unused := stepSymbols - int(t.n)
+	for i := range unused {
+		d.start[symbolAt(number, i)] = 0
+	}
+	to := unused
 	t.inSlots(func(i, start int) {
-		s := t.symbol[i]
-		code := s.raw<<codeRaw | s.head
-		d.start[to], d.code[to] = uint8(start), code
-		d.freqLo[to], d.freqHi[to] = uint8(s.freq), uint8(s.freq>>8)
+		s, at := t.symbol[i], symbolAt(number, to)
 		to++
+		first := min(s.raw, stepBits-t.bits)
+		step := uint32(s.head) << s.raw
+		d.start[at], d.freqLo[at], d.freqHi[at] = uint8(start), uint8(s.freq), uint8(s.freq>>8)
+		d.first[at], d.rest[at] = first, s.raw-first
+		if s.raw > first {
+			d.first[at] |= firstMore
+		}
+		for k := range d.step {
+			d.step[k][at] = uint8(step >> (8 * k))
+		}
 	})
 	for k := range d.after {
-		copy(d.after[k][at:at+stepSymbols-1-k], d.start[at+1+k:at+stepSymbols])
+		for q := range stepSymbols / 4 {
+			d.after[k][symbolAt(number, 4*q)] = ^d.start[symbolAt(number, 4*q+k+1)]
+		}
 	}
 }
 

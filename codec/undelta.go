@@ -98,7 +98,7 @@ func (d *deltaCoder) decodeMoved(dst, base []byte, in *adaptiveDecoder, words []
 	if err := in.end(); err != nil {
 		return err
 	}
-	d.tables.forDecoding(&d.dec)
+	d.tables.forDecoding(d.dec)
 	lanes := lanesOf(flags)
 	words, err := d.dec.readStates(words, lanes)
 	if err != nil {
@@ -120,7 +120,7 @@ func (d *deltaCoder) decodeBlock(dst, base []byte, sc *scaling, n number, g grid
 	done := 0
 	if fused(n, lanes) {
 		d.shifts = sc.shifts(d.shifts, k, g)
-		done, words = decodeFusedFast(&d.dec, n, dst, base, d.shifts, top, words, lanes)
+		done, words = decodeFusedFast(d.dec, n, dst, base, d.shifts, top, words, lanes)
 		if done == k {
 			return words, nil
 		}
@@ -148,13 +148,13 @@ func (d *deltaCoder) decodeBlock(dst, base []byte, sc *scaling, n number, g grid
 	ctx, out, b := d.ctx[done:], dst[done*n.width:], base[done*n.width:]
 	if n.width == 4 {
 		d.z32 = grow(d.z32, k-done)
-		if words, err = decodeLanes(&d.dec, d.z32, ctx, words, lanes); err == nil {
+		if words, err = decodeLanes(d.dec, d.z32, ctx, words, lanes); err == nil {
 			n.walk32(out, b, d.z32)
 		}
 		return words, err
 	}
 	d.z16 = grow(d.z16, k-done)
-	if words, err = decodeLanes(&d.dec, d.z16, ctx, words, lanes); err == nil {
+	if words, err = decodeLanes(d.dec, d.z16, ctx, words, lanes); err == nil {
 		n.walk16(out, b, d.z16)
 	}
 	return words, err

@@ -147,11 +147,11 @@ func CheckPath(path string) error {
 func CheckName(name string) error {
 	switch {
 	case name == "" || name == "." || name == "..":
-		return fmt.Errorf("the file name %q", name)
+		return fmt.Errorf("the file name %q, which names no file", name)
 	case len(name) > 255:
 		return fmt.Errorf("a file name of %d bytes, more than 255", len(name))
 	case strings.ContainsAny(name, "/\\\x00"):
-		return fmt.Errorf("the file name %q", name)
+		return fmt.Errorf("the file name %q has a character that parts or ends names on some systems", name)
 	case !utf8.ValidString(name):
 		return fmt.Errorf("the file name %q is not UTF-8", name)
 	}

@@ -90,6 +90,8 @@ type SeedResult struct {
 	Fetched int64   `json:"fetched"`
 	Peers   int     `json:"peers"`
 	Seconds float64 `json:"seconds"`
+
+	Replaced string `json:"replaced,omitempty"` // the model that Name meant before
 }
 
 // RefRequest names a model: by model CID, packing CID or name. "" is all where
@@ -114,7 +116,7 @@ type ModelLine struct {
 	Pinned  bool      `json:"pinned"`
 	Partial bool      `json:"partial,omitempty"` // only some files are here
 	Added   time.Time `json:"added"`
-	Damaged bool      `json:"damaged,omitempty"` // a verify found so, and nothing mended it since
+	Damaged bool      `json:"damaged,omitempty"` // a verify or a read found so, and nothing mended it since
 }
 
 // ShowResult tells what a model is made of.
@@ -359,6 +361,8 @@ type ImportResult struct {
 	Name    string `json:"name,omitempty"`
 	Blocks  int    `json:"blocks"` // that were new here
 	Bytes   int64  `json:"bytes"`  // of these
+
+	Replaced string `json:"replaced,omitempty"` // the model that Name meant before
 }
 
 // IDResult is this node's identity.
@@ -409,11 +413,11 @@ type StatusResult struct {
 	Seeding []SeedingLine `json:"seeding,omitempty"`
 	Lately  []Event       `json:"lately,omitempty"` // the latest first
 
-	// What a verify found and nothing mended since: 256 at most.
+	// What a verify or a read found and nothing mended since: 256 at most.
 	Damaged []KnownDamage `json:"damaged,omitempty"`
 }
 
-// KnownDamage is a block that is corrupt or missing, as a verify found it.
+// KnownDamage is a block that is corrupt or missing, as it was found.
 type KnownDamage struct {
 	CID    string    `json:"cid"`
 	Where  string    `json:"where"`

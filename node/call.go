@@ -80,7 +80,7 @@ func (n *Node) Call(ctx context.Context, op string, args json.RawMessage, wait t
 	if o.writes {
 		done, err := n.takeTurn(ctx)
 		if err != nil {
-			return nil, coded(err)
+			return nil, Coded(err)
 		}
 		defer done()
 		ctx = context.WithValue(ctx, waitKey{}, waiting{op: op, has: true})
@@ -100,7 +100,7 @@ func (n *Node) Call(ctx context.Context, op string, args json.RawMessage, wait t
 		if ctx.Err() != nil {
 			err = ctx.Err() // whatever broke when it was cancelled
 		}
-		err = coded(fmt.Errorf("%w", err))
+		err = Coded(fmt.Errorf("%w", err))
 		n.logFailure(op, o.writes, err)
 		return nil, err
 	}

@@ -89,12 +89,12 @@ func (n *Node) Export(ctx context.Context, req ExportRequest, progress func(Prog
 	}
 	f, err := createCar(req.Path, req.Force)
 	if err != nil {
-		return ExportResult{}, coded(err)
+		return ExportResult{}, Coded(err)
 	}
 	w := &carWriter{w: bufio.NewWriterSize(f, 1<<20), seen: cidSet{}, report: progress}
 	packing, err := n.packingOf(ctx, model)
 	if err != nil {
-		return ExportResult{}, coded(f.finish(err))
+		return ExportResult{}, Coded(f.finish(err))
 	}
 	if err = w.header(packing); err == nil {
 		err = n.closure(ctx, packing, w.block)
@@ -103,7 +103,7 @@ func (n *Node) Export(ctx context.Context, req ExportRequest, progress func(Prog
 		err = WithCode(CodeIntegrity, n.unprovided(model, err))
 	}
 	if err = f.finish(errors.Join(err, w.w.Flush())); err != nil {
-		return ExportResult{}, coded(err)
+		return ExportResult{}, Coded(err)
 	}
 	return ExportResult{CID: model.String(), Packing: packing.String(), Path: req.Path, Blocks: len(w.seen), Bytes: w.bytes}, nil
 }
@@ -217,7 +217,7 @@ func (n *Node) Import(ctx context.Context, req ImportRequest, progress func(Prog
 	}
 	f, err := openPatiently(ctx, req.Path)
 	if err != nil {
-		return ImportResult{}, coded(err)
+		return ImportResult{}, Coded(err)
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
@@ -236,7 +236,7 @@ func (n *Node) Import(ctx context.Context, req ImportRequest, progress func(Prog
 	rd := dag.NewCARReader(f)
 	roots, err := rd.Header()
 	if err != nil {
-		return res, fmt.Errorf("%s: %w", req.Path, err)
+		return res, fmt.Errorf("%s does not read as a CAR file: %w", req.Path, err)
 	}
 	if len(roots) != 1 {
 		return res, usagef("%s has %d roots: a zipnode export has one, a packing", req.Path, len(roots))
@@ -312,6 +312,9 @@ func (n *Node) adoptPacking(ctx context.Context, l *store.Lease, root cid.Cid, r
 	}
 	res.CID, res.Packing = p.Of.String(), root.String()
 	res.Name = req.Name
+	if res.Replaced, err = n.replaced(req.Name, p.Of); err != nil {
+		return err
+	}
 	ch := store.Change{
 		Models: []store.Model{m},
 		Names:  map[string]cid.Cid{res.Name: p.Of},

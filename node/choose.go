@@ -64,10 +64,10 @@ func (ch *chooser) visit(ctx context.Context, u *unit, depth int) error {
 			best, bestCost, bestBases = i, cost, bases
 		}
 	}
-	u.recipe, u.block, u.bases, u.cost, u.sum = nil, nil, nil, bestCost, bestCost
+	u.recipe, u.block, u.bases, u.cost, u.sum, u.held = nil, nil, nil, bestCost, bestCost, 0
 	if best >= 0 {
 		o := u.offers[best]
-		u.recipe, u.block, u.bases, u.cost = o.recipe, o.block, bestBases, o.cost
+		u.recipe, u.block, u.bases, u.cost, u.held = o.recipe, o.block, bestBases, o.cost, o.held
 	}
 	return nil
 }
@@ -79,7 +79,8 @@ func (ch *chooser) weigh(ctx context.Context, u *unit, o *offer, depth int) (int
 	if p.trust.not(o.block.Cid(), o.from) {
 		return -1, nil, nil
 	}
-	o.cost = 0
+	o.cost, o.held = 0, 0
+	leaf := int64(0)
 	if err := p.fetchPages(ctx, o.recipe.Chunks.Pages()); err != nil {
 		return -1, nil, ctx.Err() // another peer's recipe may be whole
 	}
@@ -92,9 +93,12 @@ func (ch *chooser) weigh(ctx context.Context, u *unit, o *offer, depth int) (int
 		if err != nil {
 			return -1, nil, err
 		}
-		if !here {
+		if here {
+			o.held += int64(dag.LeafSize(o.recipe.Size, leaf))
+		} else {
 			o.cost += int64(e.Length)
 		}
+		leaf++
 	}
 	cost := o.cost
 	var bases []*unit

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -18,29 +19,25 @@ import (
 func (n *Node) remember(found []Damage, whole bool) error {
 	n.damageMu.Lock()
 	defer n.damageMu.Unlock()
-	var list []store.KnownDamage
+	known, err := n.store.Damaged()
+	if err != nil || len(known)+len(found) == 0 {
+		return err
+	}
+	first := map[string]time.Time{} // when it was found
+	var over, list []store.KnownDamage
+	for _, d := range known {
+		first[d.CID] = d.Found
+		if whole || slices.ContainsFunc(found, func(f Damage) bool { return f.CID == d.CID }) {
+			over = append(over, d)
+		}
+	}
 	now := time.Now().UTC()
 	for _, d := range found {
 		if d.CID != "" && !d.Repaired {
-			list = append(list, store.KnownDamage{CID: d.CID, Where: d.Where, Reason: d.Reason, Models: d.Models, Found: now})
+			list = append(list, store.KnownDamage{CID: d.CID, Where: d.Where, Reason: d.Reason, Models: d.Models, Found: cmp.Or(first[d.CID], now)})
 		}
 	}
-	known, err := n.store.Damaged()
-	if err != nil || len(known)+len(list) == 0 {
-		return err
-	}
-	for _, d := range known {
-		i := slices.IndexFunc(found, func(f Damage) bool { return f.CID == d.CID })
-		if i < 0 && !whole {
-			list = append(list, d)
-		}
-		for k := range list { // it was found before
-			if list[k].CID == d.CID {
-				list[k].Found = d.Found
-			}
-		}
-	}
-	return errors.Join(n.store.RememberDamage(list), n.store.Flush())
+	return errors.Join(n.store.ForgetDamage(over...), n.store.RememberDamage(list...), n.store.Flush())
 }
 
 // unmended returns damage as nobody needed it and nothing mended it.
@@ -55,33 +52,44 @@ func unmended(damage []store.Damage) []Damage {
 }
 
 // damaged returns the damage that is known, without blocks that are here again.
-func (n *Node) damaged() ([]store.KnownDamage, error) {
-	known, err := n.store.Damaged()
-	var out []store.KnownDamage
-	for _, d := range known {
-		c, cidErr := cid.Decode(d.CID)
-		if cidErr != nil {
-			continue
-		}
-		here, hasErr := n.store.HasReal(c)
-		if err = errors.Join(err, hasErr); !here {
-			out = append(out, d)
-		}
-	}
-	return out, err
+func (n *Node) damaged(ctx context.Context) ([]store.KnownDamage, error) {
+	n.damageMu.Lock()
+	defer n.damageMu.Unlock()
+	return n.stillDamaged(ctx)
 }
 
-// damagedModels returns the names, or CIDs of those without, of models that need
-// what is damaged.
-func (n *Node) damagedModels() (map[string]bool, error) {
-	known, err := n.damaged()
-	bad := map[string]bool{}
+// stillDamaged is damaged, with damageMu held. Of what reads met since the last
+// time it looks which models need it.
+func (n *Node) stillDamaged(ctx context.Context) ([]store.KnownDamage, error) {
+	known, err := n.store.Damaged()
+	if err != nil {
+		return nil, err
+	}
+	var out []store.KnownDamage
+	met := false
 	for _, d := range known {
-		for _, m := range d.Models {
-			bad[m] = true
+		mended, err := n.store.Mended(d)
+		if err != nil {
+			return nil, err
+		}
+		if !mended {
+			out = append(out, d)
+			met = met || d.Read
 		}
 	}
-	return bad, err
+	if !met {
+		return out, nil
+	}
+	by, err := n.needers(ctx, out)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		if d := &out[i]; d.Read {
+			d.Models, d.Read = by(*d), false
+		}
+	}
+	return out, n.store.RememberDamage(out...)
 }
 
 // mends are the operations that may bring back what was damaged, or take away
@@ -100,36 +108,42 @@ func (n *Node) lookAgain(ctx context.Context, op string) error {
 	if err != nil || len(known) == 0 {
 		return err
 	}
-	left, err := n.damaged()
+	left, err := n.stillDamaged(ctx)
 	if err != nil {
 		return err
 	}
-	if left, err = n.needed(ctx, left); err != nil || len(left) == len(known) {
+	by, err := n.needers(ctx, left)
+	if err != nil {
 		return err
 	}
-	return errors.Join(n.store.RememberDamage(left), n.store.Flush())
+	over := slices.DeleteFunc(known, func(d store.KnownDamage) bool {
+		return slices.ContainsFunc(left, func(l store.KnownDamage) bool { return l.CID == d.CID && len(by(l)) > 0 })
+	})
+	if len(over) == 0 {
+		return nil
+	}
+	return errors.Join(n.store.ForgetDamage(over...), n.store.Flush())
 }
 
-// needed returns those of list that a pinned model needs.
-func (n *Node) needed(ctx context.Context, list []store.KnownDamage) ([]store.KnownDamage, error) {
-	want := map[cid.Cid]bool{}
+// needers returns a function that tells which pinned models need a damage of list.
+func (n *Node) needers(ctx context.Context, list []store.KnownDamage) (func(store.KnownDamage) []string, error) {
 	raw := func(d store.KnownDamage) cid.Cid { return dag.AsRaw(cid.MustParse(d.CID)) }
+	want := map[cid.Cid]bool{}
 	for _, d := range list {
 		want[raw(d)] = true
 	}
-	models, err := n.models()
-	if err != nil || len(want) == 0 {
+	models, err := n.needing(ctx, want)
+	if err != nil {
 		return nil, err
 	}
-	found := map[cid.Cid]bool{}
+	by := map[cid.Cid][]string{}
 	for _, m := range models {
-		f := needFinder{n: n, want: want}
-		if err := f.find(ctx, m.c); err != nil {
-			return nil, err
-		}
-		for c := range f.found {
-			found[c] = true
+		for c := range m.needs {
+			by[c] = append(by[c], m.name)
 		}
 	}
-	return slices.DeleteFunc(list, func(d store.KnownDamage) bool { return !found[raw(d)] }), nil
+	for _, names := range by {
+		slices.Sort(names)
+	}
+	return func(d store.KnownDamage) []string { return by[raw(d)] }, nil
 }

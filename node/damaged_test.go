@@ -1,10 +1,17 @@
 package node_test
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/ipfs/go-cid"
 
 	"github.com/zipnode/zipnode/node"
 )
@@ -78,6 +85,120 @@ func TestDamageIsRemembered(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// What a read meets, status names as well, whoever read, until it is mended.
+func TestDamageThatReadsMeet(t *testing.T) {
+	model := modelDir(t, map[string][]byte{"a.safetensors": oneTensor(weights(5, 1<<20))})
+	fresh := t.TempDir()
+	n := startIn(t, fresh)
+	ref := named(t, n, model, "m").CID
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole := start(t) // a peer that has it
+	named(t, whole, model, "m")
+	for how, read := range map[string]func(t *testing.T, n *node.Node) error{
+		"get": func(t *testing.T, n *node.Node) error {
+			_, err := try[node.GetResult](t, n, "get", node.GetRequest{Ref: "m", Out: filepath.Join(t.TempDir(), "out")})
+			return err
+		},
+		"export": func(t *testing.T, n *node.Node) error {
+			_, err := try[node.ExportResult](t, n, "export", node.ExportRequest{Ref: "m", Path: filepath.Join(t.TempDir(), "m.car")})
+			return err
+		},
+		"a peer's get": func(t *testing.T, n *node.Node) error {
+			return untilDamaged(t, n, start(t, n), ref)
+		},
+	} {
+		t.Run(how, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(fresh)); err != nil {
+				t.Fatal(err)
+			}
+			pack := filepath.Join(dir, "packs", "000001.car")
+			at := slices.MaxFunc(sections(t, pack), func(a, b section) int { return cmp.Compare(a.size, b.size) })
+			damage(t, pack, at.offset+at.size/2)
+			n := startIn(t, dir)
+			for range 2 {
+				if read(t, n) == nil {
+					t.Error("what is damaged is read")
+				}
+			}
+			n = wantDamaged(t, n, dir, "after it was read", 1)
+			if ls := call[node.LsResult](t, n, "ls", nil); len(ls.Models) != 1 || !ls.Models[0].Damaged {
+				t.Errorf("ls says %+v, want it damaged", ls.Models)
+			}
+			if how == "get" { // whose next try fetches it
+				for _, addr := range call[node.IDResult](t, whole, "id", nil).Addrs {
+					call[node.PeersResult](t, n, "peers.connect", node.ConnectRequest{Addr: addr})
+				}
+				wantModel(t, n, "m", model)
+			} else { // verify sets it aside, so that an add mends it
+				call[node.VerifyResult](t, n, "verify", nil)
+				named(t, n, model, "m")
+			}
+			n = wantDamaged(t, n, dir, "mended", 0)
+			wantModel(t, n, "m", model)
+		})
+	}
+}
+
+// A get fetches the nodes of a model that are damaged here, as it does chunks.
+func TestGetHealsNodes(t *testing.T) {
+	model := modelDir(t, map[string][]byte{"sub/a.safetensors": oneTensor(weights(5, 3<<20))})
+	whole := start(t)
+	named(t, whole, model, "m")
+	dir := t.TempDir()
+	n := startIn(t, dir)
+	named(t, n, model, "m")
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pack := filepath.Join(dir, "packs", "000001.car")
+	nodes := 0
+	for _, s := range sections(t, pack) {
+		if s.codec == cid.DagProtobuf {
+			damage(t, pack, s.offset+s.size/2)
+			nodes++
+		}
+	}
+	if nodes < 4 { // two directories, the file, the tensor
+		t.Fatalf("%d nodes were damaged", nodes)
+	}
+	n = startIn(t, dir, whole)
+	if ls := call[node.LsResult](t, n, "ls", nil); len(ls.Models) != 1 || !ls.Models[0].Damaged {
+		t.Errorf("ls, which met it, says %+v, want it damaged", ls.Models)
+	}
+	wantModel(t, n, "m", model)
+	if err := wantDamaged(t, n, dir, "after a get", 0).Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// untilDamaged has peer get ref from n until n knows of damage, and returns how the
+// get ended: it would try for long.
+func untilDamaged(t *testing.T, n, peer *node.Node, ref string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		defer cancel()
+		for ctx.Err() == nil {
+			if st, err := try[node.StatusResult](t, n, "status", nil); err != nil || len(st.Damaged) > 0 {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	defer watch.Wait()
+	args, err := json.Marshal(node.GetRequest{Ref: ref, Out: filepath.Join(t.TempDir(), "out")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = peer.Call(ctx, "get", args, time.Second, nil)
+	return err
 }
 
 // A pack that lost its end takes recipes and bases of what was removed with it. The

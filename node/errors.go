@@ -67,9 +67,9 @@ func (e *codedError) Error() string { return e.err.Error() }
 func (e *codedError) Unwrap() error { return e.err }
 func (e *codedError) Code() string  { return e.code }
 
-// coded returns err with the code that its kind has, unless it has one. It is
+// Coded returns err with the code that its kind has, unless it has one. It is
 // nil if err is.
-func coded(err error) error {
+func Coded(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -199,6 +199,9 @@ func TestFromBoxoServer(t *testing.T) {
 	if got.Fetched < res.Bytes {
 		t.Errorf("%d bytes fetched of a model of %d from a peer without recipes", got.Fetched, res.Bytes)
 	}
+	if got.Reused != 0 {
+		t.Errorf("%d bytes are said to need no fetch, of a model of which nothing was here", got.Reused)
+	}
 }
 
 // copyPlain copies the decoded form of what is under c to bstore, over Bitswap.

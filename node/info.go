@@ -24,22 +24,42 @@ func (n *Node) Ls(ctx context.Context, _ none) (LsResult, error) {
 		return LsResult{}, err
 	}
 	res := LsResult{Models: []ModelLine{}}
-	bad, err := n.damagedModels()
-	if err != nil {
-		return res, err
-	}
 	for _, m := range models {
-		lines, err := n.lines(ctx, m, bad)
+		lines, err := n.lines(ctx, m)
 		if err != nil {
 			return res, err
 		}
 		res.Models = append(res.Models, lines...)
 	}
-	return res, nil
+	return res, n.markDamaged(ctx, res.Models)
+}
+
+// markDamaged marks the models that are damaged. lines has all names of each, and
+// was made by reading them, which may have told.
+func (n *Node) markDamaged(ctx context.Context, lines []ModelLine) error {
+	known, err := n.damaged(ctx)
+	if err != nil {
+		return err
+	}
+	bad := map[string]bool{} // a model's CID, or a name of it
+	for _, d := range known {
+		for _, m := range d.Models {
+			bad[m] = true
+		}
+	}
+	for _, line := range lines {
+		if bad[line.Name] {
+			bad[line.CID] = true
+		}
+	}
+	for i := range lines {
+		lines[i].Damaged = bad[lines[i].CID]
+	}
+	return nil
 }
 
 // lines returns a line for each name of m, or one without name.
-func (n *Node) lines(ctx context.Context, m store.Model, bad map[string]bool) ([]ModelLine, error) {
+func (n *Node) lines(ctx context.Context, m store.Model) ([]ModelLine, error) {
 	c, err := cid.Decode(m.CID)
 	if err != nil {
 		return nil, err
@@ -54,7 +74,7 @@ func (n *Node) lines(ctx context.Context, m store.Model, bad map[string]bool) ([
 	}
 	line := ModelLine{
 		CID: m.CID, Packing: m.Packing, Bytes: m.Bytes, Stored: stored, Files: m.Files,
-		Pinned: pinned, Partial: m.Partial, Added: m.Added, Damaged: bad[m.CID],
+		Pinned: pinned, Partial: m.Partial, Added: m.Added,
 	}
 	names, err := n.store.Names()
 	if err != nil {
@@ -64,12 +84,8 @@ func (n *Node) lines(ctx context.Context, m store.Model, bad map[string]bool) ([
 	for name, of := range names {
 		if of.Equals(c) {
 			line.Name = name
-			line.Damaged = line.Damaged || bad[name]
 			out = append(out, line)
 		}
-	}
-	for i := range out {
-		out[i].Damaged = line.Damaged
 	}
 	slices.SortFunc(out, func(a, b ModelLine) int { return strings.Compare(a.Name, b.Name) })
 	if len(out) == 0 {
@@ -120,11 +136,10 @@ func (n *Node) Show(ctx context.Context, req RefRequest) (ShowResult, error) {
 	if !ok {
 		return ShowResult{}, WithCode(CodeNotFound, fmt.Errorf("%s is not here: 'zipnode get %s' fetches it", req.Ref, req.Ref))
 	}
-	bad, err := n.damagedModels()
-	if err != nil {
-		return ShowResult{}, err
+	lines, err := n.lines(ctx, m)
+	if err == nil {
+		err = n.markDamaged(ctx, lines)
 	}
-	lines, err := n.lines(ctx, m, bad)
 	if err != nil {
 		return ShowResult{}, err
 	}
@@ -327,12 +342,12 @@ func (n *Node) Status(ctx context.Context, _ none) (StatusResult, error) {
 	res.Free, _ = store.FreeSpace(n.cfg.Dir)
 	res.Writing = n.turn.writing()
 	res.Lately = n.lately.events()
-	damaged, err := n.damaged()
+	damaged, err := n.damaged(ctx)
 	if err != nil {
 		return res, err
 	}
 	for _, d := range damaged {
-		res.Damaged = append(res.Damaged, KnownDamage(d))
+		res.Damaged = append(res.Damaged, KnownDamage{CID: d.CID, Where: d.Where, Reason: d.Reason, Models: d.Models, Found: d.Found})
 	}
 	n.netMu.Lock()
 	host, seeder := n.host, n.seeder

@@ -93,6 +93,10 @@ func (f modelFile) parts(ctx context.Context) iter.Seq2[part, error] {
 		in := dag.NewReader(ctx, f.n.store, f.child.CID, f.child.Size)
 		for e := range f.extents.All() {
 			p := part{extent: e}
+			if err := ctx.Err(); err != nil {
+				yield(part{}, err)
+				return
+			}
 			if e.Size > 0 {
 				child, ok, err := in.Part(e.Offset, e.Size)
 				if err == nil && !ok {

@@ -82,7 +82,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n.log = slog.New(observer{Handler: to, to: n.lately})
 	if err := n.open(ctx); err != nil {
-		return nil, coded(errors.Join(err, n.close()))
+		return nil, Coded(errors.Join(err, n.close()))
 	}
 	return n, nil
 }
@@ -90,8 +90,13 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 func (n *Node) open(ctx context.Context) error {
 	dir := n.cfg.Dir
 	if n.cfg.fs == nil {
-		if !Exists(dir) && !n.cfg.create {
-			return fmt.Errorf("%w at %s", ErrNoStore, dir)
+		if !Exists(dir) {
+			if !n.cfg.create {
+				return fmt.Errorf("%w at %s", ErrNoStore, dir)
+			}
+			if err := checkEmpty(dir); err != nil {
+				return err
+			}
 		}
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err

@@ -52,7 +52,7 @@ func openOut(dir string) (*outDir, error) {
 		if errors.Is(err, syscall.ENOTDIR) {
 			return nil, usagef("%s is, or is under, what is no directory: give another to write to", dir)
 		}
-		return o, coded(err)
+		return o, Coded(err)
 	}
 }
 

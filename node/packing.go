@@ -57,6 +57,9 @@ func (p *packer) write(c cid.Cid) error {
 // node packs what is under c: a directory, a file, a group of extents, or a
 // tensor.
 func (p *packer) node(ctx context.Context, c cid.Cid) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	t, ok, err := p.n.store.Tensor(c)
 	if err != nil {
 		return err

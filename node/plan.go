@@ -35,11 +35,13 @@ type unit struct {
 	c      dag.Child
 	here   bool         // the store can rebuild it
 	local  bool         // a leaf that is here as a part of something else only
+	came   bool         // local, but only since this plan asked a peer for it
 	recipe *dag.Recipe  // the way chosen; nil: the leaves themselves are fetched
 	block  blocks.Block // of recipe
 	bases  []*unit      // of recipe, those that are not here
 	cost   int64        // bytes to fetch, without its bases'
 	sum    int64        // with them; what several share counts for each
+	held   int64        // bytes of its leaves whose chunks, by recipe, are here
 	offers []offer      // of peers
 	places []place      // where its bytes go; none for a base of another's
 	asked  bool         // peers were asked for its recipes
@@ -52,6 +54,7 @@ type offer struct {
 	block  blocks.Block
 	from   peer.ID
 	cost   int64 // bytes of its chunks that are not here
+	held   int64 // bytes of the leaves of those that are
 }
 
 // A place is where a unit's bytes go in a file.
@@ -107,15 +110,20 @@ func (p *planner) next() {
 	p.heard, p.heardN = map[peer.ID]int64{}, 0
 }
 
-// Get returns block c from the store, or from peers, and then keeps it.
+// Get returns block c from the store, or from peers, and then keeps it. One that is
+// damaged here is as if it were not.
 func (p *planner) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
 	b, err := p.n.store.Get(ctx, c)
 	if err == nil {
 		_, err = p.lease.Keep(c)
 		return b, err
 	}
+	aside, asideErr := p.setAside(c, err)
+	if asideErr != nil {
+		return nil, asideErr
+	}
 	if p.src == nil {
-		if isAbsent(err) {
+		if aside || isAbsent(err) {
 			return nil, errOffline
 		}
 		return nil, err
@@ -125,6 +133,15 @@ func (p *planner) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
 	}
 	_, err = p.lease.Put(ctx, b)
 	return b, err
+}
+
+// setAside makes the store forget block c if err, of getting it there, says that it
+// is damaged, and tells whether it did.
+func (p *planner) setAside(c cid.Cid, err error) (bool, error) {
+	if _, damaged := errors.AsType[*dag.CorruptError](err); !damaged || dag.Supported(c) != nil {
+		return false, nil
+	}
+	return p.n.store.SetAsideBlock(c)
 }
 
 // GetSize returns the size of a block that is here, or fetches it.
@@ -335,6 +352,10 @@ func (p *planner) unit(ctx context.Context, c dag.Child) (*unit, error) {
 		return u, err
 	}
 	t, here, err := p.n.store.Tensor(c.CID)
+	if err == nil && here && c.CID.Type() == cid.DagProtobuf {
+		// Of what has no root the nodes are brought, by a recipe whose chunks are here.
+		here, err = p.n.store.HasReal(c.CID)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -544,6 +565,6 @@ func (p *planner) settleSize(ctx context.Context, u *unit) error {
 	}
 	n, err := p.GetSize(ctx, u.c.CID) // fetches it: nothing else tells
 	u.c.Size = int64(n)
-	u.local = err == nil
+	u.local, u.came = err == nil, err == nil
 	return err
 }

@@ -71,23 +71,31 @@ func (n *Node) newRepairer(ctx context.Context, damage []store.Damage, report fu
 			want[dag.AsRaw(d.CID)] = true
 		}
 	}
+	var err error
+	r.models, err = n.needing(ctx, want)
+	return r, err
+}
+
+// needing returns the pinned models that need a block of want, under the raw codec.
+func (n *Node) needing(ctx context.Context, want map[cid.Cid]bool) ([]namedModel, error) {
 	if len(want) == 0 {
-		return r, nil
+		return nil, nil
 	}
 	models, err := n.models()
 	if err != nil {
 		return nil, err
 	}
+	var out []namedModel
 	for _, m := range models {
 		f := needFinder{n: n, want: want}
 		if err := f.find(ctx, m.c); err != nil {
 			return nil, err
 		}
 		if m.needs, m.tensors = f.found, f.own; len(m.needs) > 0 {
-			r.models = append(r.models, m)
+			out = append(out, m)
 		}
 	}
-	return r, nil
+	return out, nil
 }
 
 // run mends what it can, and then looks what is left.

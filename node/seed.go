@@ -38,8 +38,12 @@ func (n *Node) Seed(ctx context.Context, req SeedRequest, progress func(Progress
 		return SeedResult{}, err
 	}
 	ch := store.Change{Pin: map[cid.Cid]string{model: store.PinModel}}
+	replaced := ""
 	if req.Name != "" {
 		ch.Names = map[string]cid.Cid{req.Name: model}
+		if replaced, err = n.replaced(req.Name, model); err != nil {
+			return SeedResult{}, err
+		}
 	}
 	if err := n.store.Apply(ch); err != nil {
 		return SeedResult{}, err
@@ -53,7 +57,7 @@ func (n *Node) Seed(ctx context.Context, req SeedRequest, progress func(Progress
 	name, err := n.nameOf(model)
 	return SeedResult{
 		CID: g.res.CID, Name: name, Bytes: g.res.Bytes, Fetched: g.res.Fetched, Peers: g.res.Peers,
-		Seconds: time.Since(start).Seconds(),
+		Seconds: time.Since(start).Seconds(), Replaced: replaced,
 	}, err
 }
 

@@ -25,9 +25,7 @@ func newTally(files []*outFile) *tally {
 func (t *tally) add(us []*unit) int64 {
 	reused := int64(0)
 	for _, u := range us {
-		if u.known() {
-			reused += u.c.Size * int64(len(u.places))
-		}
+		reused += u.reused() * int64(len(u.places))
 		for i, pl := range u.places {
 			c := t.parts[pl.file]
 			c.parts++
@@ -45,6 +43,19 @@ func (t *tally) add(us []*unit) int64 {
 		}
 	}
 	return reused
+}
+
+// reused returns how many bytes of u need no fetch: also those of a tensor of
+// which an interrupted get brought a part.
+func (u *unit) reused() int64 {
+	switch {
+	case u.came:
+		return 0
+	case u.known():
+		return u.c.Size
+	default:
+		return u.held
+	}
 }
 
 // explain says what would be fetched and why.

@@ -32,11 +32,11 @@ type sourceFile struct {
 func walkModel(path string) ([]sourceFile, error) {
 	root, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return nil, coded(err)
+		return nil, Coded(err)
 	}
 	info, err := os.Stat(root)
 	if err != nil {
-		return nil, coded(err)
+		return nil, Coded(err)
 	}
 	if !info.IsDir() {
 		name := filepath.Base(path)
@@ -50,7 +50,7 @@ func walkModel(path string) ([]sourceFile, error) {
 	}
 	w := walker{root: root}
 	if err := filepath.WalkDir(root, w.visit); err != nil {
-		return nil, coded(err)
+		return nil, Coded(err)
 	}
 	if len(w.files) == 0 {
 		return nil, usagef("%s holds no file to add", path)
@@ -145,7 +145,7 @@ func checkPath(path string) error {
 		return usagef("the file name %q is not UTF-8: rename it", path)
 	}
 	if err := dag.CheckPath(path); err != nil {
-		return usagef("%q cannot be part of a model: %v", path, err)
+		return usagef("%q cannot be part of a model: %v: rename it", path, err)
 	}
 	return nil
 }

@@ -22,11 +22,16 @@ import (
 // plainPeer is an ordinary IPFS node: boxo's Bitswap over libp2p's defaults.
 func plainPeer(t *testing.T) (host.Host, *bitswap.Bitswap, blockstore.Blockstore) {
 	t.Helper()
+	return plainPeerOver(t, blockstore.NewBlockstore(dssync.MutexWrap(ds.NewMapDatastore())))
+}
+
+// plainPeerOver is a plainPeer that serves store.
+func plainPeerOver(t *testing.T, store blockstore.Blockstore) (host.Host, *bitswap.Bitswap, blockstore.Blockstore) {
+	t.Helper()
 	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := blockstore.NewBlockstore(dssync.MutexWrap(ds.NewMapDatastore()))
 	swap := bitswap.New(t.Context(), bsnet.NewFromIpfsHost(h), nil, store)
 	t.Cleanup(func() {
 		if err := errors.Join(swap.Close(), h.Close()); err != nil {

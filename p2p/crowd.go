@@ -179,8 +179,9 @@ func (c choice) compare(o choice) int {
 }
 
 // rarest fills b with what is best asked of its member: of a seed, what nobody
-// else brings; of who fetches too, what it has; the rarest first.
-func (f *fetch) rarest(b *batch, size int64, members []*member) error {
+// else brings; of who fetches too, what it has; the rarest first; without room only
+// what is paid.
+func (f *fetch) rarest(b *batch, size int64, members []*member, room bool) error {
 	for f.pull(true) {
 	}
 	m := b.m
@@ -194,7 +195,7 @@ func (f *fetch) rarest(b *batch, size int64, members []*member) error {
 	}
 	f.s.mu.Lock()
 	for _, w := range f.queue {
-		if w.done || w.tried[m] || w.without(m) || !m.has.Load() && !f.lastResort(w, members) {
+		if w.done || w.tried[m] || !room && !w.paid || w.without(m) || !m.has.Load() && !f.lastResort(w, members) {
 			continue
 		}
 		c := choice{w: w}

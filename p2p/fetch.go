@@ -36,18 +36,19 @@ type fetch struct {
 	next func() (*want, bool)
 	more bool // next has more
 
-	queue  []*want // to be asked for, first the first
-	ahead  int64   // bytes of what was pulled and not yet asked for
-	live   map[cid.Cid]*want
-	unmet  int             // wants that have not come
-	opened int64           // bytes of those that were asked for
-	places int             // that wait for these
-	calls  map[*batch]bool // under way
-	swap   func(context.Context, []cid.Cid) (<-chan blocks.Block, error)
-	lastBy time.Time // when Bitswap last gave something
-	seen   crowdSeen // of the session's crowd
-	fed    time.Time // when the crowd last gave something
-	slow   time.Time // since when it is much slower than a seed
+	queue   []*want // to be asked for, first the first
+	ahead   int64   // bytes of what was pulled and not yet asked for
+	live    map[cid.Cid]*want
+	unmet   int             // wants that have not come
+	opened  int64           // bytes asked for and not yet used
+	places  int             // that wait for these
+	calls   map[*batch]bool // under way
+	swap    func(context.Context, []cid.Cid) (<-chan blocks.Block, error)
+	swapped int64     // bytes of opened that Bitswap was asked for
+	lastBy  time.Time // when Bitswap last gave something
+	seen    crowdSeen // of the session's crowd
+	fed     time.Time // when the crowd last gave something
+	slow    time.Time // since when it is much slower than a seed
 
 	wg    sync.WaitGroup
 	inbox inbox
@@ -111,10 +112,10 @@ func (b *batch) left() []*want {
 
 // An arrival is a block and the places that waited for it.
 type arrival struct {
-	block  blocks.Block
-	from   peer.ID
-	places []place
-	lent   bool // its bytes may be taken back once it was used
+	w     *want
+	block blocks.Block
+	from  peer.ID
+	lent  bool // its bytes may be taken back once it was used
 }
 
 // fetch yields the wants of next in the order in which they come. It ends at
@@ -178,6 +179,7 @@ func (f *fetch) run(ctx context.Context, yield func(arrival, error) bool) error 
 			if !yield(a, nil) {
 				return nil
 			}
+			f.used(a.w)
 		}
 		if err := f.check(); err != nil {
 			return err
@@ -199,17 +201,44 @@ func (f *fetch) start(ctx context.Context, b *batch) {
 	for _, w := range b.wants {
 		w.asked++
 		w.by, w.sent = b.m, time.Now()
-		if !w.paid {
-			w.paid = true
-			f.opened += w.cost()
-			f.ahead -= w.cost()
-			f.s.spend(w.cost())
-		}
+		f.pay(w)
 	}
 	f.wg.Go(func() {
 		err := f.call(ctx, b)
 		f.inbox.put(news{b: b, i: len(b.wants), from: b.m.id, err: err})
 	})
+}
+
+// pay takes w, which is asked for, from the budget, until it is used: what lies
+// here and waits for that is in memory like what is under way.
+func (f *fetch) pay(w *want) {
+	if w.paid {
+		return
+	}
+	w.paid = true
+	f.opened += w.cost()
+	f.ahead -= w.cost()
+	f.s.spend(w.cost())
+}
+
+// refund gives back what w took from the budget, unless Bitswap may still bring it.
+// Else what failed would wait for room that it takes itself.
+func (f *fetch) refund(w *want) {
+	if w.paid && !w.swap {
+		w.paid = false
+		f.opened -= w.cost()
+		f.ahead += w.cost()
+		f.s.spend(-w.cost())
+	}
+}
+
+// used gives back what w took from the budgets.
+func (f *fetch) used(w *want) {
+	f.opened -= w.cost()
+	f.s.spend(-w.cost())
+	if w.swap {
+		f.swapped -= w.cost()
+	}
 }
 
 // request returns the message that asks for the batch.
@@ -316,6 +345,7 @@ func (f *fetch) landed(m *member, w *want) {
 func (f *fetch) again(w *want) {
 	if !w.done && w.asked == 0 {
 		w.stuck = time.Time{}
+		f.refund(w)
 		f.queue = append([]*want{w}, f.queue...)
 	}
 }
@@ -333,15 +363,9 @@ func (f *fetch) came(w *want, e news) (*arrival, error) {
 	delete(f.live, w.c)
 	f.unmet--
 	f.places -= len(w.places)
-	if w.paid {
-		f.opened -= w.cost()
-		f.s.spend(-w.cost())
-	} else {
-		f.ahead -= w.cost()
-	}
 	f.s.holds(w)
 	f.s.gained(e.from, len(e.data))
-	return &arrival{block: b, from: e.from, places: w.places, lent: e.b != nil}, nil
+	return &arrival{w: w, block: b, from: e.from, lent: e.b != nil}, nil
 }
 
 // flow fits m's window to twice what bandwidth and delay make of it.

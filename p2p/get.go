@@ -82,7 +82,7 @@ func (a Arrived) Release() {
 }
 
 // Chunks yields the chunks of ranges in the order in which they come, from all
-// peers that have them, with up to 64 MiB asked for and not yet yielded. A
+// peers that have them, with up to 64 MiB asked for and not yet used. A
 // chunk that several places name is fetched once while it is under way, and
 // yielded for each. ranges is read as there is room, from the goroutine that
 // consumes the chunks.
@@ -111,9 +111,9 @@ func (s *Session) Chunks(ctx context.Context, ranges iter.Seq[Range]) iter.Seq2[
 			var l *lent
 			if a.lent {
 				l = &lent{data: a.block.RawData()}
-				l.left.Store(int32(len(a.places)))
+				l.left.Store(int32(len(a.w.places)))
 			}
-			for _, p := range a.places {
+			for _, p := range a.w.places {
 				if !yield(Arrived{Range: p.rng, Index: p.index, Block: a.block, From: a.from, lent: l}, nil) {
 					return
 				}

@@ -109,15 +109,16 @@ func (f *fetch) pick(m *member, members []*member, crowd bool) (*batch, error) {
 		f.s.starved = true
 	}
 	f.s.mu.Unlock()
-	if full || f.opened > 0 && !f.s.room() {
+	if full {
 		return nil, nil
 	}
+	room := f.opened == 0 || f.s.room()
 	b := &batch{m: m}
 	var err error
 	if crowd {
-		err = f.rarest(b, size, members)
+		err = f.rarest(b, size, members, room)
 	} else {
-		err = f.inOrder(b, size, members)
+		err = f.inOrder(b, size, members, room)
 	}
 	if err != nil {
 		return nil, err
@@ -131,8 +132,9 @@ func (f *fetch) pick(m *member, members []*member, crowd bool) (*batch, error) {
 	return b, nil
 }
 
-// inOrder fills b with what is first in the queue and the input.
-func (f *fetch) inOrder(b *batch, size int64, members []*member) error {
+// inOrder fills b with what is first in the queue and the input. Without room only
+// what is paid is asked for, such as what Bitswap was asked for in vain.
+func (f *fetch) inOrder(b *batch, size int64, members []*member, room bool) error {
 	m := b.m
 	kept := f.queue[:0:0]
 	i := 0
@@ -151,7 +153,7 @@ func (f *fetch) inOrder(b *batch, size int64, members []*member) error {
 		if err := dag.Supported(w.c); err != nil {
 			return err
 		}
-		if w.tried[m] || (!m.has.Load() && !f.lastResort(w, members)) {
+		if w.tried[m] || !room && !w.paid || (!m.has.Load() && !f.lastResort(w, members)) {
 			kept = append(kept, w)
 			continue
 		}

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	sessionBudget = 64 << 20 // bytes asked for and not yet handed on
+	sessionBudget = 64 << 20 // bytes asked for and not yet used
 	startWindow   = 8 << 20  // bytes in flight from one peer
 	mostWindow    = 32 << 20
 	batchTime     = 2500 * time.Microsecond // that a call takes at least, if four fit into the window
@@ -70,7 +70,8 @@ type Session struct {
 	greeted bool      // the peers connected at the start were all asked
 	rounds  int       // look-ups finished
 	began   time.Time // when the last finished look-up began
-	open    int64     // bytes asked for and not yet handed on
+	open    int64     // bytes asked for and not yet used
+	budget  int64     // then no more is asked for
 	starved bool      // a fetch waits for room
 	fetched int64
 	sources map[peer.ID]int64
@@ -122,6 +123,7 @@ func (h *Host) WithSession(ctx context.Context, root cid.Cid, fn func(context.Co
 		dropped: map[peer.ID]error{},
 		stalls:  map[peer.ID]stalls{},
 		sources: map[peer.ID]int64{},
+		budget:  sessionBudget,
 
 		hailed: make(chan struct{}, 1), bell: make(chan struct{}, 1),
 		callers: map[peer.ID]bool{}, introduced: map[peer.ID]bool{},
@@ -535,7 +537,7 @@ func (s *Session) looked() bool {
 func (s *Session) room() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open < sessionBudget {
+	if s.open < s.budget {
 		return true
 	}
 	s.starved = true

@@ -13,6 +13,12 @@ import (
 	"github.com/zipnode/zipnode/dag"
 )
 
+// swapBudget is how many bytes Bitswap is asked for at once: what one peer sends, and
+// what it sends next. Bitswap knows no windows and asks zipnodes too. When all members
+// of a session had stood still, it was asked for all of a model, and what came waited
+// in memory for a disk that was slower.
+const swapBudget = 2 * swapOutstanding
+
 // bySwap asks Bitswap for wants that no member has, and for more look-ups.
 func (f *fetch) bySwap(ctx context.Context, stuck []*want) error {
 	ready := f.s.met() && (f.s.looked() || f.s.h.others()) // else zipnodes yet to come would be asked both ways
@@ -22,8 +28,10 @@ func (f *fetch) bySwap(ctx context.Context, stuck []*want) error {
 			w.stuck = time.Now()
 		}
 		f.queue = append(f.queue, w) // a member may yet come that has it
-		if ready && !w.swap {
+		if ready && !w.swap && (f.swapped == 0 || f.swapped+w.cost() <= swapBudget) {
 			w.swap = true
+			f.swapped += w.cost()
+			f.pay(w)
 			cids = append(cids, w.c)
 		}
 	}

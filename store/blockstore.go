@@ -146,7 +146,7 @@ func (s *Store) View(ctx context.Context, c cid.Cid, fn func([]byte) error) erro
 	}
 	buf := s.buffers.Get().(*[]byte)
 	defer s.buffers.Put(buf)
-	data, at, err := s.read((*buf)[:0], digestOf(c))
+	data, at, err := s.read((*buf)[:0], c)
 	if err == nil {
 		*buf = data[:0]
 		s.asked(at.pack)

@@ -99,7 +99,7 @@ func (s *Store) collect(ctx context.Context, o CollectOptions) (Collected, error
 	if err := s.shrinkSamples(); err != nil {
 		return res, err
 	}
-	return res, s.compactJournal()
+	return res, s.trimJournal()
 }
 
 // sweep removes from the index what m did not mark and no lease keeps. While it

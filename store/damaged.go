@@ -14,6 +14,7 @@ type KnownDamage struct {
 	Reason string    `json:"reason"`
 	Models []string  `json:"models,omitempty"` // names or CIDs of those that need it
 	Found  time.Time `json:"found"`
+	Read   bool      `json:"read,omitempty"` // a read met it: Models is not known yet
 }
 
 // MostDamage is how many damages are remembered.
@@ -33,18 +34,18 @@ func (s *Store) Damaged() ([]KnownDamage, error) {
 	return out, err
 }
 
-// RememberDamage makes list what [Store.Damaged] returns, after the next flush
+// RememberDamage adds list to what [Store.Damaged] returns, after the next flush
 // also of a later process. What is beyond [MostDamage] is left out.
-func (s *Store) RememberDamage(list []KnownDamage) error {
-	err := s.index.scan(key(tabDamage), func(k, _ []byte) (bool, error) {
-		s.index.delete(k)
-		return true, nil
-	})
+func (s *Store) RememberDamage(list ...KnownDamage) error {
+	s.damageMu.Lock()
+	defer s.damageMu.Unlock()
+	known, err := s.Damaged()
 	if err != nil {
 		return err
 	}
-	for _, d := range list[:min(len(list), MostDamage)] {
-		c, err := cid.Decode(d.CID)
+	room := MostDamage - len(known)
+	for _, d := range list {
+		k, err := damageKey(d)
 		if err != nil {
 			return err
 		}
@@ -52,8 +53,78 @@ func (s *Store) RememberDamage(list []KnownDamage) error {
 		if err != nil {
 			return err
 		}
-		of := digestOf(c)
-		s.index.put(key(tabDamage, of[:]), v)
+		again, err := s.index.has(k)
+		if err != nil {
+			return err
+		}
+		if !again {
+			if room == 0 {
+				continue
+			}
+			room--
+		}
+		s.index.put(k, v)
 	}
 	return nil
+}
+
+// ForgetDamage takes list out of what [Store.Damaged] returns.
+func (s *Store) ForgetDamage(list ...KnownDamage) error {
+	s.damageMu.Lock()
+	defer s.damageMu.Unlock()
+	for _, d := range list {
+		k, err := damageKey(d)
+		if err != nil {
+			return err
+		}
+		s.index.delete(k)
+	}
+	return nil
+}
+
+// Mended tells whether the block that d names is here, elsewhere than where it was
+// found damaged.
+func (s *Store) Mended(d KnownDamage) (bool, error) {
+	c, err := cid.Decode(d.CID)
+	if err != nil {
+		return false, err
+	}
+	at, here, err := s.find(digestOf(c))
+	return here && at.name() != d.Where, err
+}
+
+func damageKey(d KnownDamage) ([]byte, error) {
+	c, err := cid.Decode(d.CID)
+	if err != nil {
+		return nil, err
+	}
+	of := digestOf(c)
+	return key(tabDamage, of[:]), nil
+}
+
+// noteDamage remembers that a read found block c damaged. It says no more than
+// where and how: who reads has no time to look for who needs it. The block stays
+// in the index, for what one read met, the next may not: verify decides.
+func (s *Store) noteDamage(c cid.Cid, reason string) {
+	at, here, err := s.find(digestOf(c))
+	if err != nil || !here {
+		return // it was collected, or set aside, meanwhile
+	}
+	d := KnownDamage{CID: c.String(), Where: at.name(), Reason: reason, Found: time.Now().UTC(), Read: true}
+	if k, err := damageKey(d); err == nil && s.isKnown(k, d.Where) {
+		return // a peer may ask for it again and again
+	}
+	if err := s.RememberDamage(d); err != nil {
+		s.log.Warn("damage is not remembered", "cid", c, "where", d.Where, "err", err)
+	}
+}
+
+// isKnown tells whether damage at that place is remembered under k.
+func (s *Store) isKnown(k []byte, where string) bool {
+	v, err := s.index.get(k)
+	if err != nil || v == nil {
+		return false
+	}
+	var d KnownDamage
+	return json.Unmarshal(v, &d) == nil && d.Where == where
 }

@@ -3,6 +3,11 @@ package store
 // RewriteJournal writes the journal anew, as happens when it has grown long.
 func (s *Store) RewriteJournal() error { return s.rewriteJournal() }
 
+// JournalFrom makes the store write a journal anew from n bytes on, and JournalBytes
+// returns how long it is.
+func (s *Store) JournalFrom(n int64) { s.journalFrom = n }
+func (s *Store) JournalBytes() int64 { return s.jrnl.length() }
+
 // FlushAt makes the store flush when n bytes of its index wait.
 func (s *Store) FlushAt(n int) { s.flushAt = n }
 

@@ -28,6 +28,10 @@ func FreeSpace(dir string) (int64, bool) {
 	return int64(st.Bavail) * int64(st.Bsize), true
 }
 
+// badSector tells whether err is of bytes that a disk does not give: they may be
+// lost, though nothing says so but that it fails again and again.
+func badSector(err error) bool { return errors.Is(err, syscall.EIO) }
+
 func diskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

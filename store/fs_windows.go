@@ -24,6 +24,13 @@ func FreeSpace(dir string) (int64, bool) {
 	return int64(free), true
 }
 
+// badSector tells whether err is of bytes that a disk does not give: they may be
+// lost, though nothing says so but that it fails again and again.
+func badSector(err error) bool {
+	return errors.Is(err, windows.ERROR_CRC) || errors.Is(err, windows.ERROR_SECTOR_NOT_FOUND) ||
+		errors.Is(err, windows.ERROR_READ_FAULT) || errors.Is(err, windows.ERROR_IO_DEVICE) || errors.Is(err, syscall.EIO)
+}
+
 func diskFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) ||
 		errors.Is(err, syscall.ENOSPC)

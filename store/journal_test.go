@@ -2,9 +2,12 @@ package store_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/ipfs/go-cid"
 
 	"github.com/zipnode/zipnode/store"
 )
@@ -34,5 +37,31 @@ func TestCommitIsOneLine(t *testing.T) {
 		if !bytes.Contains(added, []byte(want)) {
 			t.Errorf("a commit's line lacks %s:\n%s", want, added)
 		}
+	}
+}
+
+// A journal that was last written anew when there were many tensors is written anew
+// when a collect has removed them: it stayed as long as it was, and every start
+// read it.
+func TestCollectTrimsJournal(t *testing.T) {
+	const least = 1000
+	s := open(t, store.Memory())
+	defer closeStore(t, s)
+	s.JournalFrom(least)
+	var models []cid.Cid
+	for i := range 20 {
+		model, _ := addModel(t, s, fmt.Sprint(i), weights(byte(i), 100), nil)
+		models = append(models, model)
+	}
+	collect(t, s, store.CollectOptions{})
+	full := s.JournalBytes()
+	collect(t, s, store.CollectOptions{})
+	if n := s.JournalBytes(); n != full || n < 5*least {
+		t.Errorf("the journal of 20 models has %d bytes, and %d after another collect", full, n)
+	}
+	apply(t, s, store.Change{Unpin: models})
+	collect(t, s, store.CollectOptions{})
+	if n := s.JournalBytes(); n >= least {
+		t.Errorf("of no models the journal has %d bytes", n)
 	}
 }

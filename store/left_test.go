@@ -176,3 +176,32 @@ func TestCollectBesideInterrupted(t *testing.T) {
 		}
 	})
 }
+
+// An interrupted operation that put a recipe, and found its tensor's nodes here,
+// leaves both or neither: a tensor that can be rebuilt has its nodes.
+func TestCollectNodesOfInterrupted(t *testing.T) {
+	each(t, func(t *testing.T, fs store.FS) {
+		s := open(t, fs)
+		defer closeStore(t, s)
+		data := weights(1, 2*dag.MaxLeaf)
+		before := lease(t, s)
+		of := nodesOf(t, before, data)
+		if err := before.Commit(store.Change{}); err != nil {
+			t.Fatal(err)
+		}
+		l := lease(t, s)
+		if _, err := addTensor(t, l, data, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Release(); err != nil {
+			t.Fatal(err)
+		}
+		for _, all := range []bool{false, true} {
+			collect(t, s, store.CollectOptions{Interrupted: all})
+			if _, here, err := s.Tensor(of.CID); here == all || err != nil {
+				t.Fatalf("the tensor is here: %v, %v, want %v", here, err, !all)
+			}
+			wantHere(t, s, "the tensor's node", of.CID, !all)
+		}
+	})
+}

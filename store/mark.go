@@ -301,8 +301,9 @@ func (m *marker) leases(ctx context.Context) error {
 	return nil
 }
 
-// within marks what the recipes that lie in leased need: chunks and bases that the
-// operation found, and that only its lease, in memory, kept.
+// within marks what the recipes that lie in leased need: chunks, bases and the
+// nodes of their tensors that the operation found, and that only its lease, in
+// memory, kept.
 func (m *marker) within(ctx context.Context, leased spans) error {
 	if len(leased) == 0 {
 		return nil
@@ -329,6 +330,9 @@ func (m *marker) within(ctx context.Context, leased spans) error {
 			return err
 		}
 		if err := m.recipe(ctx, d); err != nil {
+			return err
+		}
+		if err := m.node(ctx, r.Of); err != nil {
 			return err
 		}
 		for _, b := range r.Bases {

@@ -93,6 +93,15 @@ func (p *pack) size() (int64, error) {
 	return p.file.Size()
 }
 
+func (p *pack) sync() error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.file == nil {
+		return nil // removed meanwhile: nothing of it is wanted
+	}
+	return p.file.Sync()
+}
+
 func (p *pack) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

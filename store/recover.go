@@ -337,10 +337,35 @@ func (s *Store) adoptFound(ctx context.Context) error {
 	}
 }
 
+const (
+	journalFrom = 4 << 20 // bytes; a shorter one is not worth writing anew
+	useBytes    = 134     // what a journal has of a tensor
+	modelBytes  = 1 << 10 // and, at most about, of a model, its names and its pin
+)
+
+// trimJournal writes the journal anew also when most of it is of tensors that a
+// collect removed.
+func (s *Store) trimJournal() error {
+	if size := s.jrnl.length(); size >= s.journalFrom {
+		tensors, _, err := s.Count()
+		if err != nil {
+			return err
+		}
+		models, err := s.Models()
+		if err != nil {
+			return err
+		}
+		if needs := useBytes*int64(tensors) + modelBytes*int64(len(models)); size >= 2*needs+s.journalFrom {
+			return s.rewriteJournal()
+		}
+	}
+	return s.compactJournal()
+}
+
 // compactJournal writes the journal anew when most of it is history.
 func (s *Store) compactJournal() error {
 	size := s.jrnl.length()
-	if size < 4<<20 {
+	if size < s.journalFrom {
 		return nil
 	}
 	v, err := s.index.get(key(tabMeta, []byte("compacted")))

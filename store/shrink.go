@@ -204,11 +204,8 @@ func (s *Store) blocksOf(ctx context.Context, n uint32) ([]located, error) {
 // move copies block d to the end of the last pack, and tells m. A damaged one stays
 // behind: the index forgets it.
 func (s *Store) move(d digest, at place, m *moving) error {
-	data, from, err := s.read(nil, d)
-	c := d.cid(from.codec)
-	if err == nil {
-		err = dag.Check(c, data)
-	}
+	c := d.cid(at.codec)
+	b, err := s.real(c)
 	if skip, err := absent(err); err != nil {
 		return err
 	} else if skip {
@@ -222,7 +219,7 @@ func (s *Store) move(d digest, at place, m *moving) error {
 	}
 	s.moving = true // the old copy goes: for a moment there are two
 	defer func() { s.moving = false }()
-	if _, err = s.append(d, c, data, s.writeSection); err != nil {
+	if _, err = s.append(d, c, b.RawData(), s.writeSection); err != nil {
 		return err
 	}
 	to, _, err := s.find(d)

@@ -134,6 +134,17 @@ func (s *Store) SetAsideBlocks(ctx context.Context, recipe cid.Cid) (bool, error
 	return a.damaged, err
 }
 
+// SetAsideBlock checks block c, and tells whether it is here and damaged: then the
+// index forgets it, and it can be put again.
+func (s *Store) SetAsideBlock(c cid.Cid) (bool, error) {
+	if err := dag.Supported(c); err != nil {
+		return false, err
+	}
+	a := asideer{s: s}
+	_, err := a.block(c)
+	return a.damaged, err
+}
+
 // SuspendBroken suspends every tensor of whose recipe in use, or a base's, a block
 // is not here, as the index has it: what verify set aside of a model whose nodes
 // do not lead to its tensors any more.

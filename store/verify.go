@@ -78,10 +78,11 @@ type verifier struct {
 	total    int64
 	only     *marker // nil: everything
 
-	mu   sync.Mutex
-	done int64
-	res  Verified
-	bad  map[digest]bool // blocks found damaged or missing
+	mu     sync.Mutex
+	done   int64
+	res    Verified
+	bad    map[digest]bool // blocks found damaged or missing
+	unread []unreadBlock   // of the pack at hand
 }
 
 // skips tells whether block d is none of those that are verified.
@@ -157,6 +158,7 @@ func (v *verifier) pack(ctx context.Context, n uint32) (damaged bool, err error)
 		return false, err
 	}
 	before := len(v.res.Damage)
+	v.unread = nil
 	head := make([]byte, min(size, int64(len(carHeader))))
 	if err := p.readAt(head, 0); err != nil && err != io.EOF {
 		return false, err
@@ -181,6 +183,9 @@ func (v *verifier) pack(ctx context.Context, n uint32) (damaged bool, err error)
 	if err := g.Wait(); err != nil {
 		return false, err
 	}
+	if err := v.setUnreadAside(); err != nil {
+		return false, err
+	}
 	if at < size && v.only == nil {
 		v.gap(p, at, size)
 	}
@@ -193,7 +198,7 @@ func (v *verifier) section(ctx context.Context, p *pack, b located, start int64)
 		return err
 	}
 	c := b.d.cid(b.at.codec)
-	where := fmt.Sprintf("%s offset %d", packName(p.number), b.at.offset)
+	where := b.at.name()
 	if b.at.length > dag.MaxBlock {
 		v.setAside(b.d, Damage{CID: c, Where: where, Reason: "its index entry is damaged"})
 		return nil
@@ -204,13 +209,17 @@ func (v *verifier) section(ctx context.Context, p *pack, b located, start int64)
 	n := len(want) + int(b.at.length)
 	data := append((*buf)[:0], make([]byte, n)...)
 	*buf = data[:0]
-	err := p.readAt(data, start)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if err != nil {
+	switch err := readTried(p, data, start); {
+	case badSector(err):
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.unread = append(v.unread, unreadBlock{b, err})
+		return nil
+	case errors.Is(err, io.EOF):
 		v.setAside(b.d, Damage{CID: c, Where: where, Reason: "the pack ends before it"})
 		return nil
+	case err != nil:
+		return err
 	}
 	if dag.Check(c, data[len(want):]) != nil {
 		v.setAside(b.d, Damage{CID: c, Where: where, Reason: "its bytes have another hash"})

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,19 +35,26 @@ Hidden files are part of a model; .git, .cache and empty directories are not.`,
 			if err := a.call(ctx, "add", req, &r); err != nil {
 				return err
 			}
-			if r.Replaced != "" {
-				a.note("%s meant %s before; that model is kept and goes by its CID ('zipnode rm %s' lets it go)",
-					plain(r.Name), r.Replaced, r.Replaced)
-			}
+			a.noteReplaced(r.Name, r.Replaced)
 			a.noteOdd(r.Odd)
+			if models, ok := snapshotsIn(args[0]); ok {
+				a.note("%s is of a Hugging Face cache: the models in it are %s", plain(args[0]), plain(models))
+			}
 			return a.print(r, []string{r.CID}, func(w io.Writer) { printAdd(w, &r) })
 		}),
 	}
 	f := cmd.Flags()
-	f.StringVar(&req.Name, "name", "", "call it this (default: the last part of the path)")
+	f.StringVar(&req.Name, "name", "", "call it this (default: the last part of the path, or what a Hugging Face cache says)")
 	f.StringVar(&req.Base, "base", "", "store it against this CID or name, or none (default: whichever is best)")
 	f.BoolVar(&req.NoPin, "no-pin", false, "let gc free it")
 	return cmd
+}
+
+// noteReplaced says which model name meant before, unless old is "".
+func (a *app) noteReplaced(name, old string) {
+	if old != "" {
+		a.note("%s meant %s before; that model is kept and goes by its CID ('zipnode rm %s' lets it go)", plain(name), old, old)
+	}
 }
 
 // noteOdd says which files may not be what the user thinks that they are: the
@@ -78,11 +86,34 @@ func completeAdd(req *node.AddRequest, path string) error {
 	if req.Name != "" {
 		return checkName(req.Name)
 	}
-	req.Name = filepath.Base(abs)
+	req.Name = defaultName(abs)
 	if err := checkName(req.Name); err != nil {
 		return usagef("%w: give another with --name", err)
 	}
 	return nil
+}
+
+// defaultName returns what the model at path is called where --name does not say:
+// the last part of path, or what the hub calls it that a Hugging Face cache has a
+// snapshot from, whose own name is a commit's hash.
+func defaultName(path string) string {
+	snapshots := filepath.Dir(path)
+	repo, ok := strings.CutPrefix(filepath.Base(filepath.Dir(snapshots)), "models--")
+	if ok && filepath.Base(snapshots) == "snapshots" {
+		return strings.ReplaceAll(repo, "--", "/")
+	}
+	return filepath.Base(path)
+}
+
+// snapshotsIn returns a pattern of the models in dir, if it is a repository of a
+// Hugging Face cache, which is none itself.
+func snapshotsIn(dir string) (string, bool) {
+	for _, part := range []string{"blobs", "snapshots"} {
+		if info, err := os.Stat(filepath.Join(dir, part)); err != nil || !info.IsDir() {
+			return "", false
+		}
+	}
+	return filepath.Join(dir, "snapshots", "*"), true
 }
 
 // lookError gives err, of looking at a path that the user named, its code.

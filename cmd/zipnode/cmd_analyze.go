@@ -64,6 +64,9 @@ func (a *app) analyze(ctx context.Context, roots []string, html string, o *study
 			return err
 		}
 	}
+	if err := checkCache(o.Cache); err != nil {
+		a.note("hashes are not kept, and the next run reads everything again: %s", oneLine(err.Error()))
+	}
 	show := a.reporter()
 	o.Progress = func(stage string, done, total int64) {
 		show.report(node.Progress{Stage: stage, Done: done, Total: total})
@@ -149,10 +152,32 @@ func (a *app) keepModels(ctx context.Context, dir string, models []string, bad f
 	return res.(node.StatusResult).Stored, nil
 }
 
-// checkReport returns an error unless a report may be written to path: it takes the
-// place of an older one, and of nothing else.
+// checkCache returns an error if no file can be made in the directory of hashes.
+func checkCache(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "new-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// checkReport returns an error unless a report can, and may, be written to path: it
+// takes the place of an older one, and of nothing else.
 func checkReport(path string) error {
 	if err := checkTarget(path); err != nil {
+		return err
+	}
+	tmp, err := newReport(path)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(tmp.Close(), os.Remove(tmp.Name())); err != nil {
 		return err
 	}
 	f, err := os.Open(path)
@@ -169,10 +194,19 @@ func checkReport(path string) error {
 	return nil
 }
 
+// newReport creates the file that is a report while it is not whole.
+func newReport(path string) (*os.File, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".report-*")
+	if bad, ok := errors.AsType[*fs.PathError](err); ok {
+		err = fmt.Errorf("%s cannot be written: %w", path, bad.Err)
+	}
+	return f, err
+}
+
 // writeReport writes the HTML of r to the file at path, which has its name only
 // when it is whole.
 func writeReport(path string, r *study.Report) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".report-*")
+	f, err := newReport(path)
 	if err != nil {
 		return err
 	}

@@ -107,8 +107,9 @@ func (a *app) importCmd() *cobra.Command {
 		Use:   "import FILE",
 		Short: "Take the model of a CAR file",
 		Long: `Reads a CAR file that 'zipnode export' wrote, checks each byte against the
-model's CID, and keeps the model. Needs no network.`,
-		Example: "  zipnode import my-model.car --name my-model",
+model's CID, and keeps the model. Needs no network. FILE may be - for stdin, by
+way of a temporary file of the same size.`,
+		Example: "  zipnode import my-model.car --name my-model\n  zipnode export my-model -o - | ssh elsewhere zipnode import - --name my-model",
 		Args:    exactly("a CAR file"),
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			if req.Name != "" {
@@ -116,23 +117,62 @@ model's CID, and keeps the model. Needs no network.`,
 					return err
 				}
 			}
-			path, err := absPath(args[0])
+			r, err := a.importFrom(ctx, args[0], req)
 			if err != nil {
 				return err
 			}
-			if _, err := os.Stat(args[0]); err != nil {
-				return lookError(err)
-			}
-			req.Path = path
-			var r node.ImportResult
-			if err := a.call(ctx, "import", req, &r); err != nil {
-				return err
-			}
+			a.noteReplaced(r.Name, r.Replaced)
 			return a.print(r, []string{r.CID}, func(w io.Writer) {
 				fmt.Fprintf(w, "imported %s: %s new, %s\n", plain(cmpName(r.Name, r.CID)), count(r.Blocks, "block"), size(r.Bytes))
 			})
 		}),
 	}
-	cmd.Flags().StringVar(&req.Name, "name", "", "call it this")
+	cmd.Flags().StringVar(&req.Name, "name", "", "call it this (default: the file's name without .car)")
 	return cmd
+}
+
+// importFrom imports the file at path, or stdin.
+func (a *app) importFrom(ctx context.Context, path string, req node.ImportRequest) (r *node.ImportResult, err error) {
+	if path == "-" {
+		if req.Name == "" {
+			return nil, usagef("say what to call what comes from stdin: --name")
+		}
+		dir, err := os.MkdirTemp("", "zipnode-import-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		path = filepath.Join(dir, "stdin.car")
+		if err := spool(ctx, path, os.Stdin); err != nil {
+			return nil, err
+		}
+	}
+	if req.Path, err = absPath(path); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, lookError(err)
+	}
+	r = new(node.ImportResult)
+	return r, a.call(ctx, "import", req, r)
+}
+
+// spool writes what comes from r to a new file at path, until ctx ends: a read
+// that waits for a terminal is left waiting, for the process ends.
+func spool(ctx context.Context, path string, r io.Reader) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(f, r)
+		done <- errors.Join(err, f.Close())
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -14,9 +15,9 @@ func (a *app) diffCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff CID|NAME CID|NAME",
 		Short: "Tell what one model has otherwise than another",
-		Long: `Compares two models that are here, tensor by tensor of one name: the same bytes,
-or how many elements changed and how many bits each takes in the second model's
-difference from the first.`,
+		Long: `Compares two models that are here, tensor by tensor of one name: how many elements
+changed, and how many bits each takes in the second model's difference from the
+first. Tensors of the same bytes are counted; --json lists them too.`,
 		Example: "  zipnode diff base my-tuned\n  zipnode diff base my-tuned --json | jq '.tensors[] | select(.share > 0.5).name'",
 		Args:    exactly(refWords, "another model to compare it with"), ValidArgsFunction: a.completePair,
 		RunE: a.run(func(ctx context.Context, args []string) error {
@@ -37,20 +38,21 @@ difference from the first.`,
 func printDiff(w io.Writer, r *node.DiffResult) {
 	a, b := cmpName(r.A.Name, r.A.CID), cmpName(r.B.Name, r.B.CID)
 	t := table{right: "   r"}
-	if len(r.Tensors) > 0 {
+	differ := slices.DeleteFunc(slices.Clone(r.Tensors), func(x node.DiffTensor) bool { return x.Kind == node.DiffSame })
+	if len(differ) > 0 {
 		t.add("TENSOR", "DTYPE", "SHAPE", "SIZE", "DIFFERENCE")
 	}
-	for _, x := range r.Tensors {
+	for _, x := range differ {
 		t.add(x.Name, x.DType, shape(x.Shape), size(x.Bytes), difference(&x, a, b))
 	}
 	t.write(w)
 	for i, f := range r.Files {
-		if i == 0 && len(r.Tensors) > 0 {
+		if i == 0 && len(differ) > 0 {
 			fmt.Fprintln(w)
 		}
 		fmt.Fprintf(w, "%s: %s\n", plain(f.Path), onlyIn(f.Kind, a, b))
 	}
-	if len(r.Tensors)+len(r.Files) > 0 {
+	if len(differ)+len(r.Files) > 0 {
 		fmt.Fprintln(w)
 	}
 	t = table{}

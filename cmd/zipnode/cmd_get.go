@@ -142,7 +142,11 @@ func printPlan(w io.Writer, r *node.GetResult) {
 		fmt.Fprintf(w, "would fetch nothing: all of %s is here\n", size(r.Bytes))
 		return
 	}
-	fmt.Fprintf(w, "would fetch %s for %s\n", instead(r.Fetched, r.Bytes), size(r.Bytes))
+	says := fmt.Sprintf("would fetch %s for %s of files", size(r.Fetched), size(r.Bytes))
+	if than := compared(r.Fetched, r.Bytes); than != "" {
+		says += ": " + than
+	}
+	fmt.Fprintln(w, says)
 }
 
 func printGet(w io.Writer, r *node.GetResult) {
@@ -179,6 +183,7 @@ func (a *app) seedCmd() *cobra.Command {
 			if err := a.call(ctx, "seed", req, &r); err != nil {
 				return err
 			}
+			a.noteReplaced(req.Name, r.Replaced)
 			if a.embedded {
 				a.note("it is offered while a daemon runs: start 'zipnode serve'")
 			}

@@ -107,8 +107,8 @@ func (a *app) statusCmd() *cobra.Command {
 		Long: `Tells what the store holds and takes, and what room is left; of a daemon also its
 addresses, its peers, which models it seeds, and what went wrong lately: peers
 banned, blocks damaged, operations failed. PROVIDERS counts the nodes found that
-announce a model, this one too. DAMAGED is what a verify found, until it is
-mended.`,
+announce a model, this one too. DAMAGED is what a verify or a read found, until
+it is mended.`,
 		Args: exactly(),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			var r node.StatusResult
@@ -161,7 +161,7 @@ func printStatus(w io.Writer, r *node.StatusResult) {
 // shownDamage is how many damages are listed; --json has them all.
 const shownDamage = 10
 
-// printDamaged lists what verify found and nothing mended.
+// printDamaged lists the damage that was found and that nothing mended.
 func printDamaged(w io.Writer, list []node.KnownDamage) {
 	if len(list) == 0 {
 		return
@@ -180,7 +180,7 @@ func printDamaged(w io.Writer, list []node.KnownDamage) {
 		}
 	}
 	t.write(w)
-	fmt.Fprintln(w, "'zipnode verify --bootstrap ADDR' fetches it from a peer that has it; adding the model again mends it too")
+	fmt.Fprintln(w, "'zipnode verify --bootstrap ADDR' fetches it from a peer that has it; adding the model again after a verify mends it too")
 }
 
 // printLately lists the warnings since the daemon started.

@@ -48,7 +48,7 @@ func (a *app) end(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
 	}
-	err = a.denied(err)
+	err = node.Coded(a.denied(err))
 	cause := context.Cause(ctx)
 	timeout, late := errors.AsType[timeoutError](cause)
 	code := exits[codeOf(err)]

@@ -42,7 +42,7 @@ import (
 
 func main() {
 	ctx, stop := interruptible()
-	a := &app{stdout: os.Stdout, stderr: os.Stderr, open: openNode, init: initStore}
+	a := &app{stdout: os.Stdout, stderr: os.Stderr, open: openRelaxed, init: initStore}
 	code := a.main(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)

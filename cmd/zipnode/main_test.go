@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/zipnode/zipnode/node"
+	"github.com/zipnode/zipnode/store"
 )
 
 const someCID = "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"
@@ -49,6 +50,9 @@ func TestUsage(t *testing.T) {
 		{"get x --bootstrap /ip4/1.2.3.4/tcp/1", "/p2p/ID"},
 		{"get x --bootstrap 1.2.3.4:1", "no multiaddr"},
 		{"serve --listen localhost:4011", "no multiaddr"},
+		{"serve --listen /ip4/127.0.0.1", "nothing to listen at"},
+		{"serve --listen /ip4/127.0.0.1/udp/4011", "nothing to listen at"},
+		{"import -", "--name"},
 		{"serve --quota lots", "no size"},
 		{"peers connect /ip4/1.2.3.4/tcp/1", "/p2p/ID"},
 		{"export x", "-o FILE"},
@@ -95,7 +99,13 @@ func TestExitCodes(t *testing.T) {
 		err := fmt.Errorf("get x: %w", node.WithCode(code, errors.New("it is so")))
 		zipnode(t.Context(), newDir(t), answers(nil, err).open, "ls", "--wait=0").want(t, want, "", "zipnode: get x: it is so")
 	}
-	zipnode(t.Context(), newDir(t), answers(nil, errors.New("plain")).open, "ls").want(t, 1, "", "zipnode: plain")
+	for err, want := range map[error]int{
+		errors.New("plain"): 1,
+		&fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS}:  7,
+		&fs.PathError{Op: "write", Path: "x", Err: store.ErrFull}: 8,
+	} {
+		zipnode(t.Context(), newDir(t), answers(nil, err).open, "ls").want(t, want, "", "zipnode: "+err.Error())
+	}
 }
 
 // TestErrorIsOneLine guards the terminal from words that came from a peer.

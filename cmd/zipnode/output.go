@@ -97,7 +97,8 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f PiB", f/1024)
 }
 
-// saved returns which part of whole part leaves unused, for a table: "62.5%".
+// saved returns which part of whole part leaves unused, for a table: "62.5%". Only
+// where nothing is used it is all.
 func saved(part, whole int64) string {
 	switch {
 	case whole <= 0:
@@ -105,7 +106,11 @@ func saved(part, whole int64) string {
 	case part > whole:
 		return "none"
 	}
-	return fmt.Sprintf("%.1f%%", 100*(1-float64(part)/float64(whole)))
+	percent := 100 * (1 - float64(part)/float64(whole))
+	if part > 0 {
+		percent = min(percent, 99.9)
+	}
+	return fmt.Sprintf("%.1f%%", percent)
 }
 
 // compared says what part is beside the files of whole bytes that it stands

@@ -151,8 +151,17 @@ func checkAddrs(addrs []string, peer bool) error {
 		if _, err := m.ValueForProtocol(multiaddr.P_P2P); peer && err != nil {
 			return fmt.Errorf("%q does not end in /p2p/ID: 'zipnode id' at that node prints the whole address", addr)
 		}
+		if !peer && !listens(m) {
+			return fmt.Errorf("%q is nothing to listen at: give an address and a port, as /ip4/0.0.0.0/tcp/4011 or /ip4/0.0.0.0/udp/4011/quic-v1", addr)
+		}
 	}
 	return nil
+}
+
+// listens tells whether m is of a kind that a node listens at: TCP or QUIC.
+func listens(m multiaddr.Multiaddr) bool {
+	last := m[len(m)-1].Protocol().Code
+	return last == multiaddr.P_TCP || last == multiaddr.P_QUIC_V1
 }
 
 var units = []struct {

@@ -65,6 +65,7 @@ func TestCompared(t *testing.T) {
 	}{
 		{1 << 20, 4 << 20, "1.0 MiB, 75.0% saved", "75.0%"},
 		{0, 100, "0 B, 100.0% saved", "100.0%"},
+		{1, 1 << 20, "1 B, 99.9% saved", "99.9%"},
 		{100, 100, "100 B, 0.0% saved", "0.0%"},
 		{3000, 30, "2.9 KiB", "none"}, // headers, of a tiny model
 		{0, 0, "0 B", "-"},

@@ -237,30 +237,6 @@ func join256(name string, bfloat bool) {
 	RET()
 }
 
-// add256 adds dwords.
-func add256() {
-	TEXT("addDwords", NOSPLIT, "func(counts, other *byte, n int)")
-	Pragma("noescape")
-	Doc("addDwords adds the n dwords of other to those of counts; n is a multiple of 16.")
-	counts := Load(Param("counts"), GP64())
-	other := Load(Param("other"), GP64())
-	n := Load(Param("n"), GP64())
-	Label("loop")
-	SUBQ(U8(16), n)
-	JL(LabelRef("done"))
-	for h := range 2 {
-		VMOVDQU(Mem{Base: other, Disp: 32 * h}, ymm[h])
-		VPADDD(Mem{Base: counts, Disp: 32 * h}, ymm[h], ymm[h])
-		VMOVDQU(ymm[h], Mem{Base: counts, Disp: 32 * h})
-	}
-	ADDQ(U8(64), other)
-	ADDQ(U8(64), counts)
-	JMP(LabelRef("loop"))
-	Label("done")
-	VZEROUPPER()
-	RET()
-}
-
 // rowShifts256 is rowShifts512 for whole vectors.
 func rowShifts256() {
 	TEXT("rowShiftsAVX2", NOSPLIT, "func(dst, cols *byte, n, shift int)")

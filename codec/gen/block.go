@@ -112,7 +112,11 @@ func (b *block) connect(ts []*task) {
 	for _, t := range ts {
 		for _, r := range t.reads {
 			if w := writer[r]; w != nil {
-				w.before(t, w.latency, 0)
+				cycles := w.latency
+				if t.loads && r.Kind() == reg.KindGP {
+					cycles += loadCycles
+				}
+				w.before(t, cycles, 0)
 			} else {
 				first[r] = append(first[r], t)
 			}
@@ -144,6 +148,9 @@ func (b *block) connect(ts []*task) {
 	}
 }
 
+// loadCycles is how long what is loaded takes from when its place is known.
+const loadCycles = 7
+
 func (t *task) before(x *task, cycles, runs int) { t.after = append(t.after, edge{x, cycles, runs}) }
 
 // A cost is what an instruction of vectors of 512 bits costs Zen 4: cycles from its
@@ -173,7 +180,8 @@ var zen4 = map[string]cost{
 	"VPSHRD": {2, multiplying, false, false}, "VPMUL": {3, multiplying, false, false},
 	"VPCMP": {6, multiplying, false, false}, "VPTEST": {6, multiplying, false, false},
 	"VDIV": {11, 1 << 1, false, false}, "VCVT": {3, shifting, false, false}, "VPSRA": {1, shifting, false, false},
-	"VPSRL": {1, shifting, false, false}, "VMOVDQA": {}, "K": {4, 0, false, false},
+	"VPSRL": {1, shifting, false, false}, "VPSLL": {1, shifting, false, false}, "VPSUBUS": {2, anyPipe, false, false},
+	"VPEXPAND": {8, permuting, false, false}, "VMOVDQA": {}, "K": {4, 0, false, false},
 }
 
 func costOf(i *ir.Instruction) cost {
@@ -193,4 +201,10 @@ func costOf(i *ir.Instruction) cost {
 		c.latency, c.pipes = 0, 0
 	}
 	return c
+}
+
+// loadFor sets z to what is in m, not before x is known, with which it is used:
+// a register has no other value for that long.
+func (b *block) loadFor(x reg.Register, m operand.Mem, z reg.Register) {
+	b.Instruction(&ir.Instruction{Opcode: "VMOVDQU64", Operands: []operand.Op{m, z}, Inputs: []operand.Op{m, x}, Outputs: []operand.Op{z}})
 }

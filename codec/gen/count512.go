@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -10,7 +12,7 @@ import (
 func rowSums512() {
 	TEXT("rowSumsAVX512", NOSPLIT, "func(sums, symbols, ctx, curve *byte, row, rows int)")
 	Pragma("noescape")
-	Doc("rowSumsAVX512 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes. It fills sums with two quadwords for each row.")
+	Doc("rowSumsAVX512 adds up symbols and, for each context of ctx, what curve has: 64 low bytes, then 64 high bytes. It fills sums with two dwords for each row.")
 	sums := Load(Param("sums"), GP64())
 	symbols := Load(Param("symbols"), GP64())
 	ctx := Load(Param("ctx"), GP64())
@@ -65,37 +67,12 @@ func rowSums512() {
 	VPADDQ(zmm[0].AsY(), sum.AsY(), sum.AsY())
 	VEXTRACTI128(U8(1), sum.AsY(), zmm[0].AsX())
 	VPADDQ(zmm[0].AsX(), sum.AsX(), sum.AsX())
-	VMOVDQU(sum.AsX(), Mem{Base: sums})
-	ADDQ(U8(16), sums)
+	VPSHUFD(U8(2<<2), sum.AsX(), sum.AsX())
+	VMOVQ(sum.AsX(), Mem{Base: sums})
+	ADDQ(U8(8), sums)
 	ADDQ(row, symbols)
 	ADDQ(row, ctx)
 	JMP(LabelRef("row"))
-	Label("done")
-	VZEROUPPER()
-	RET()
-}
-
-// keys512 joins contexts and symbols.
-func keys512() {
-	TEXT("keysAVX512", NOSPLIT, "func(keys, ctx, symbols *byte, n int)")
-	Pragma("noescape")
-	Doc("keysAVX512 fills keys with ctx<<8 | symbols; n is a multiple of 32.")
-	keys := Load(Param("keys"), GP64())
-	ctx := Load(Param("ctx"), GP64())
-	symbols := Load(Param("symbols"), GP64())
-	n := Load(Param("n"), GP64())
-	Label("loop")
-	SUBQ(U8(32), n)
-	JL(LabelRef("done"))
-	VPMOVZXBW(Mem{Base: ctx}, zmm[0])
-	VPMOVZXBW(Mem{Base: symbols}, zmm[1])
-	VPSLLW(U8(8), zmm[0], zmm[0])
-	VPORQ(zmm[1], zmm[0], zmm[0])
-	VMOVDQU64(zmm[0], Mem{Base: keys})
-	ADDQ(U8(32), ctx)
-	ADDQ(U8(32), symbols)
-	ADDQ(U8(64), keys)
-	JMP(LabelRef("loop"))
 	Label("done")
 	VZEROUPPER()
 	RET()
@@ -251,8 +228,17 @@ func count() {
 	Label("loop")
 	SUBQ(U8(4), n)
 	JL(LabelRef("done"))
+	countFour(counts, other, Mem{Base: keys})
+	ADDQ(U8(8), keys)
+	JMP(LabelRef("loop"))
+	Label("done")
+	RET()
+}
+
+// countFour counts four keys.
+func countFour(counts, other reg.Register, keys Mem) {
 	four := GP64()
-	MOVQ(Mem{Base: keys}, four)
+	MOVQ(keys, four)
 	for i := range 4 {
 		k := GP64()
 		MOVWQZX(four.As16(), k)
@@ -265,8 +251,92 @@ func count() {
 			SHRQ(U8(16), four)
 		}
 	}
-	ADDQ(U8(8), keys)
+}
+
+// count512 joins contexts and symbols to keys, and counts those of the 32 before
+// meanwhile.
+func count512() {
+	TEXT("countAVX512", NOSPLIT, "func(counts, other, keys, ctx, symbols *byte, n int)")
+	Pragma("noescape")
+	Doc("countAVX512 adds one to the dword of counts or other that each of n keys ctx<<8 | symbol names; n is a multiple of 32, not 0, and keys has room for as many words.")
+	counts := Load(Param("counts"), GP64())
+	other := Load(Param("other"), GP64())
+	keys := Load(Param("keys"), GP64())
+	ctx := Load(Param("ctx"), GP64())
+	symbols := Load(Param("symbols"), GP64())
+	n := Load(Param("n"), GP64())
+	join := func(to Mem) {
+		VPMOVZXBW(Mem{Base: ctx}, zmm[0])
+		VPMOVZXBW(Mem{Base: symbols}, zmm[1])
+		VPSLLW(U8(8), zmm[0], zmm[0])
+		VPORQ(zmm[1], zmm[0], zmm[0])
+		VMOVDQU64(zmm[0], to)
+		ADDQ(U8(32), ctx)
+		ADDQ(U8(32), symbols)
+	}
+	join(Mem{Base: keys})
+	Label("loop")
+	SUBQ(U8(32), n)
+	JEQ(LabelRef("last"))
+	join(Mem{Base: keys, Disp: 64})
+	for i := range 8 {
+		countFour(counts, other, Mem{Base: keys, Disp: 8 * i})
+	}
+	ADDQ(U8(64), keys)
 	JMP(LabelRef("loop"))
-	Label("done")
+	Label("last")
+	for i := range 8 {
+		countFour(counts, other, Mem{Base: keys, Disp: 8 * i})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// addCounts512 adds counts, context by context.
+func addCounts512() {
+	TEXT("addCountsAVX512", NOSPLIT, "func(counts, other, totals *byte)")
+	Pragma("noescape")
+	Doc("addCountsAVX512 adds other's dwords, 256 for each of 64 contexts, to those of counts, and makes them 0. It fills totals with 64 dwords, their sums, and 64 quadwords, one more than the highest that is not 0, rounded up to sixteen.")
+	counts := Load(Param("counts"), GP64())
+	other := Load(Param("other"), GP64())
+	totals := Load(Param("totals"), GP64())
+	c, high := GP64(), GP64()
+	sum, zero, a, b := zmm[0], zmm[1], zmm[2], zmm[3]
+	XORL(c.As32(), c.As32())
+	VPXORQ(zero, zero, zero)
+	Label("context")
+	VPXORQ(sum, sum, sum)
+	XORL(high.As32(), high.As32())
+	for i := range 16 {
+		next := fmt.Sprintf("next%d", i)
+		VMOVDQU32(Mem{Base: counts, Disp: 64 * i}, a)
+		VMOVDQU32(Mem{Base: other, Disp: 64 * i}, b)
+		VPORD(a, b, zmm[4])
+		VPTESTMD(zmm[4], zmm[4], reg.K1)
+		KORTESTW(reg.K1, reg.K1)
+		JEQ(LabelRef(next))
+		VPADDD(b, a, a)
+		VPADDD(a, sum, sum)
+		VMOVDQU32(a, Mem{Base: counts, Disp: 64 * i})
+		VMOVDQU32(zero, Mem{Base: other, Disp: 64 * i})
+		MOVL(U32(16*(i+1)), high.As32())
+		Label(next)
+	}
+	VEXTRACTI64X4(U8(1), sum, a.AsY())
+	VPADDD(a.AsY(), sum.AsY(), sum.AsY())
+	VEXTRACTI128(U8(1), sum.AsY(), a.AsX())
+	VPADDD(a.AsX(), sum.AsX(), sum.AsX())
+	for _, order := range []int{2 | 3<<2, 1} {
+		VPSHUFD(U8(order), sum.AsX(), a.AsX())
+		VPADDD(a.AsX(), sum.AsX(), sum.AsX())
+	}
+	VMOVD(sum.AsX(), Mem{Base: totals, Index: c, Scale: 4})
+	MOVQ(high, Mem{Base: totals, Disp: 256, Index: c, Scale: 8})
+	ADDQ(U32(1024), counts)
+	ADDQ(U32(1024), other)
+	INCQ(c)
+	CMPQ(c, U8(64))
+	JNE(LabelRef("context"))
+	VZEROUPPER()
 	RET()
 }

@@ -17,32 +17,33 @@ const (
 
 // A fewEncoder is the registers of an encoder of bytes of up to 64 values, of which
 // all that is known lies in registers, by numbers that the values have. States lie
-// as in stepEncoder.
+// as in stepEncoder, and so do quotients of a round that may have to be put right.
 type fewEncoder struct {
-	p, dst                 reg.Register
-	lo, hi                 [2]reg.VecPhysical
+	*stepEncoder
+	p, at                  reg.Register // bytes, and where those of the round after the next are
 	numbers                [4]reg.VecPhysical
 	freq, start, low, high [2]reg.VecPhysical // words; low and high are of reciprocals as floats
-	order, one             reg.VecPhysical
-	ones                   reg.VecPhysical
-	bytes, other           reg.VecPhysical // numbers of a round
-	minus                  reg.GPVirtual   // -1
 }
+
+// Registers that values of rounds are in from one to the next.
+var (
+	fewNumber = zmm[4] // numbers of the next round's bytes, in the order that unpacking sorts
+	fewFree   = zmm[:19]
+)
 
 // encodeFew512 encodes rounds of 64 lanes of bytes of up to 64 values, the last
 // first.
 func encodeFew512() {
-	TEXT("encodeFewAVX512", NOSPLIT, "func(e, few, symbols, words *byte, at, rounds int) (written int)")
+	TEXT("encodeFewAVX512", NOSPLIT, "func(e, few, symbols, words *byte, at, rounds int, out *byte) (written int)")
 	Pragma("noescape")
-	Doc("encodeFewAVX512 encodes rounds whole rounds of 64 lanes, the last first, words before words[at], and returns the bytes written.")
+	Doc("encodeFewAVX512 encodes rounds whole rounds of 64 lanes, at least one, the last first, words before words[at], and returns the bytes written. It asks for as much from out on, which it does not change.")
 	e := Load(Param("e"), GP64())
 	few := Load(Param("few"), GP64())
 	k := &fewEncoder{
-		lo: [2]reg.VecPhysical(heldLo), hi: [2]reg.VecPhysical(heldHi),
-		numbers: [4]reg.VecPhysical{zmm[4], zmm[5], zmm[6], zmm[7]},
-		freq:    [2]reg.VecPhysical{zmm[8], zmm[9]}, start: [2]reg.VecPhysical{zmm[10], zmm[11]},
-		low: [2]reg.VecPhysical{zmm[24], zmm[25]}, high: [2]reg.VecPhysical{zmm[26], zmm[27]},
-		order: zmm[28], one: zmm[29], bytes: zmm[30], other: zmm[12], ones: zmm[31],
+		stepEncoder: &stepEncoder{lanes: 64, e: e, order: zmm[19], zero: fewFree[5], one: fewFree[6]},
+		numbers:     [4]reg.VecPhysical{zmm[20], zmm[21], zmm[22], zmm[23]},
+		freq:        [2]reg.VecPhysical{zmm[24], zmm[25]}, start: [2]reg.VecPhysical{zmm[26], zmm[27]},
+		low: [2]reg.VecPhysical{zmm[28], zmm[29]}, high: [2]reg.VecPhysical{zmm[30], zmm[31]},
 	}
 	k.p = Load(Param("symbols"), GP64())
 	k.dst = Load(Param("words"), GP64())
@@ -51,14 +52,18 @@ func encodeFew512() {
 	rounds := Load(Param("rounds"), GP64())
 	start := GP64()
 	MOVQ(k.dst, start)
-	MOVQ(rounds, at)
-	SHLQ(U8(6), at)
-	ADDQ(at, k.p)
+	// What is written will be copied to out: it is near by then, line by line.
+	mirror := Load(Param("out"), GP64())
+	ADDQ(k.dst, mirror)
+	k.at = at
+	MOVQ(rounds, k.at)
+	SUBQ(U8(1), k.at)
+	SHLQ(U8(6), k.at)
+	none := GP64()
+	XORQ(none, none)
 	k.minus = GP64()
 	MOVQ(I32(-1), k.minus)
 	VMOVDQU64(unpackOrder(), k.order)
-	words(1, k.one)
-	words(0xf000, k.ones)
 	for i, z := range k.numbers {
 		VMOVDQU64(Mem{Base: few, Disp: fewNumbers + 64*i}, z)
 	}
@@ -68,124 +73,153 @@ func encodeFew512() {
 		VMOVDQU64(Mem{Base: few, Disp: fewEntryLow + 64*i}, k.low[i])
 		VMOVDQU64(Mem{Base: few, Disp: fewEntryHigh + 64*i}, k.high[i])
 	}
-	s := &stepEncoder{e: e}
-	s.loadStates()
+	k.loadStates()
+	next := func() {
+		SUBQ(U8(64), k.at)
+		CMOVQLT(none, k.at)
+	}
+	b := newBlock(zmm[5:19], reg.K3)
+	k.look(b)
+	b.emit()
+	next()
 	Label("round")
+	k.body()
+	near := GP64()
+	MOVQ(mirror, near)
+	SUBQ(k.dst, near)
+	PREFETCHT0(Mem{Base: near})
+	KORTESTD(heldBorrow, heldBorrow)
+	JNE(LabelRef("borrow"))
+	Label("borrowed")
+	next()
 	SUBQ(U8(1), rounds)
-	JL(LabelRef("finish"))
-	SUBQ(U8(64), k.p)
-	k.look()
-	byTurns(k.put(1), k.put(0))
-	JMP(LabelRef("round"))
-	Label("finish")
-	s.storeStates()
+	JNE(LabelRef("round"))
+	k.storeStates()
 	SUBQ(k.dst, start)
 	Store(start, ReturnIndex(0))
 	VZEROUPPER()
 	RET()
+	Label("borrow")
+	k.borrow()
+	JMP(LabelRef("borrowed"))
 }
 
-// look sets bytes to the numbers of a round's bytes, in the order that unpacking
-// sorts.
-func (k *fewEncoder) look() {
-	VPERMQ(Mem{Base: k.p}, k.order, k.bytes)
-	VPMOVB2M(k.bytes, reg.K5)
-	VMOVDQA64(k.bytes, k.other)
-	VPERMI2B(k.numbers[1], k.numbers[0], k.bytes)
-	VPERMI2B(k.numbers[3], k.numbers[2], k.other)
-	VMOVDQU8(k.other, reg.K5, k.bytes)
-}
-
-// lookup sets to to what a table has for numbers; they may be one register.
-func (k *fewEncoder) lookup(table [2]reg.VecPhysical, numbers, to reg.VecPhysical) {
-	if to != numbers {
-		VMOVDQA64(numbers, to)
+// body encodes a round, while it finds the numbers of the next.
+func (k *fewEncoder) body() {
+	b := newBlock(fewFree, reg.K1, reg.K2, reg.K3, reg.K4, reg.K5, reg.K6)
+	dst := reg.Register(k.dst)
+	number := b.in(fewNumber)
+	var q [2]reg.VecVirtual
+	for h := 1; h >= 0; h-- {
+		q[h], dst = k.put(b, h, number, dst)
 	}
-	VPERMI2W(table[1], table[0], to)
+	b.MOVQ(dst, k.dst)
+	least, zeros := b.ZMM(), b.K()
+	b.VPMINUW(q[0], q[1], least)
+	b.VPTESTNMW(least, least, zeros)
+	b.out(zeros, heldBorrow)
+	k.look(b)
+	b.emit()
 }
 
-// put encodes the bytes of 32 lanes. The quotient is a product with a reciprocal,
-// rounded down all along: it is below 2^19, and what is lost of it less than one.
-func (k *fewEncoder) put(h int) []func() {
-	z := zmm[12+6*h : 18+6*h]
-	f, n, c, a, b, x := z[0], z[1], z[2], z[3], z[4], z[5]
-	lo, hi := k.lo[h], k.hi[h]
-	full, store := []reg.OpmaskPhysical{reg.K1, reg.K3}[h], []reg.OpmaskPhysical{reg.K2, reg.K4}[h]
-	count, mask, to := GP64(), GP64(), GP64()
-	return []func(){
-		func() { unpackHalf(h, k.bytes, k.bytes, n) }, // the low six bits are looked at
-		func() { k.lookup(k.freq, n, f) },
-		func() { VPSLLW(U8(3), f, a) },
-		func() { VPCMPUW(U8(5), a, hi, full) }, // x >= f << 19
-		func() { KMOVD(full, count.As32()) },
-		func() { VPCOMPRESSWZ(lo, full, c) },
-		func() { POPCNTL(count.As32(), count.As32()) },
-		func() { BZHIL(count.As32(), k.minus.As32(), mask.As32()) },
-		func() { KMOVD(mask.As32(), store) },
-		func() { ADDQ(count, count) },
-		func() {
-			SUBQ(count, k.dst)
-			MOVQ(k.dst, to)
-		},
-		func() { VMOVDQU16(hi, full, lo) },
-		func() { VPSUBW(hi, hi, full, hi) },
-		func() { VMOVDQU16(c, store, Mem{Base: to}) },
-		func() { k.lookup(k.low, n, a) },
-		func() { k.lookup(k.high, n, c) },
-		func() { k.lookup(k.start, n, n) },
-		func() { VPUNPCKLWD(c, a, b) },
-		func() { VPUNPCKHWD(c, a, a) },
-		func() { VPUNPCKLWD(hi, lo, x) },
-		func() { VPUNPCKHWD(hi, lo, c) },
-		func() { VCVTDQ2PS_RZ_SAE(x, x) },
-		func() { VCVTDQ2PS_RZ_SAE(c, c) },
-		func() { VMULPS_RZ_SAE(x, b, b) },
-		func() { VMULPS_RZ_SAE(c, a, c) },
-		func() { VCVTTPS2DQ(b, b) },
-		func() { VCVTTPS2DQ(c, c) },
-		func() { VMOVDQU64(unpackedWords(0), a) },
-		func() { VPERMI2W(c, b, a) },
-		func() { VMOVDQU64(unpackedWords(1), hi) },
-		func() { VPERMI2W(c, b, hi) },
-		// All but what the remainder decides is done before it is known: one more of
-		// the quotient, 4096 - f of the state, carries where its low bits are ones.
-		func() { VPMULLW(f, a, b) },
-		func() { VPSHLDW(U8(12), a, hi, hi) },
-		func() { VPSLLW(U8(12), a, a) },
-		func() { VPSUBW(b, lo, lo) },
-		func() { VPCMPUW(U8(0), k.ones, a, store) },
-		func() { VPADDW(n, a, a) },
-		func() { VMOVDQU64(repeated(1<<28|1<<12), c) },
-		func() { VPSUBW(f, c, c) },
-		func() { VPCMPUW(U8(5), f, lo, full) },
-		func() { VPCMPUW(U8(5), f, lo, store, store) },
-		func() { VPADDW(a, lo, lo) },
-		func() { VPADDW(k.one, hi, store, hi) },
-		func() { VPADDW(c, lo, full, lo) },
-	}
+// look finds the numbers of a round's bytes.
+func (k *fewEncoder) look(b *block) {
+	bytes, high, far := b.ZMM(), b.K(), b.ZMM()
+	b.VPERMQ(Mem{Base: k.p, Index: k.at, Scale: 1}, k.order, bytes)
+	b.VPMOVB2M(bytes, high)
+	b.VMOVDQA64(bytes, far)
+	b.VPERMI2B(k.numbers[1], k.numbers[0], bytes)
+	b.VPERMI2B(k.numbers[3], k.numbers[2], far)
+	b.VMOVDQU8(far, high, bytes)
+	b.out(bytes, fewNumber)
 }
 
-// byTurns puts instructions of streams in turn, such that all end together.
-func byTurns(streams ...[]func()) {
-	longest := 0
-	for _, s := range streams {
-		longest = max(longest, len(s))
-	}
-	done := make([]int, len(streams))
-	for i := 1; i <= longest; i++ {
-		for k, s := range streams {
-			for ; done[k] < len(s)*i/longest; done[k]++ {
-				s[done[k]]()
-			}
-		}
-	}
-}
-
-// unpackHalf makes words of the bytes lo and hi of 32 lanes.
-func unpackHalf(h int, hi, lo, to reg.VecPhysical) {
+// put encodes the bytes of 32 lanes. It returns the low words of quotients, of which
+// some are one too high, and where what was written begins, which was before dst.
+func (k *fewEncoder) put(b *block, h int, number reg.VecVirtual, dst reg.Register) (q reg.VecVirtual, to reg.Register) {
+	lo, hi, n := b.in(heldLo[h]), b.in(heldHi[h]), b.ZMM()
 	if h == 0 {
-		VPUNPCKLBW(hi, lo, to)
+		b.VPUNPCKLBW(number, number, n) // the low six bits are looked at
 	} else {
-		VPUNPCKHBW(hi, lo, to)
+		b.VPUNPCKHBW(number, number, n)
 	}
+	lookup := func(table [2]reg.VecPhysical) reg.VecVirtual {
+		z := b.ZMM()
+		b.VMOVDQA64(n, z)
+		b.VPERMI2W(table[1], table[0], z)
+		return z
+	}
+	f, most, full := lookup(k.freq), b.ZMM(), b.K()
+	b.VPSLLW(U8(3), f, most)
+	b.VPCMPUW(U8(5), most, hi, full) // x >= f << 19
+	to = b.write(k.minus, lo, full, dst)
+	b.VMOVDQU16(hi, full, lo)
+	b.VPSUBW(hi, hi, full, hi)
+	// q = x / f, or one more: it is below 2^19, and what is gained by rounding up all
+	// along is less than one.
+	low, high := lookup(k.low), lookup(k.high)
+	var quotients [2]reg.VecVirtual
+	for i := range quotients {
+		x, y, z := b.ZMM(), b.ZMM(), b.ZMM()
+		if i == 0 {
+			b.VPUNPCKLWD(high, low, y)
+			b.VPUNPCKLWD(hi, lo, x)
+		} else {
+			b.VPUNPCKHWD(high, low, y)
+			b.VPUNPCKHWD(hi, lo, x)
+		}
+		b.VCVTDQ2PS_RU_SAE(x, x)
+		b.VMULPS_RZ_SAE(x, y, z)
+		quotients[i] = b.ZMM()
+		b.VCVTTPS2DQ(z, quotients[i])
+	}
+	q = b.ZMM()
+	product, over, more, right, up := b.ZMM(), b.ZMM(), b.ZMM(), b.ZMM(), b.ZMM()
+	b.VMOVDQU64(unpackedWords(0), q)
+	b.VPERMI2W(quotients[1], quotients[0], q)
+	b.VMOVDQU64(unpackedWords(1), hi)
+	b.VPERMI2W(quotients[1], quotients[0], hi)
+	b.VPMULLW(f, q, product)
+	b.VPSUBW(product, lo, lo) // the remainder, or below 0
+	b.VPSRAW(U8(15), lo, over)
+	b.VPADDW(f, lo, more)
+	b.VPMINUW(more, lo, lo)
+	b.VPADDW(over, q, right)
+	b.VPADDW(lookup(k.start), lo, lo)
+	b.VPSHLDW(U8(12), right, hi, hi)
+	b.VPSLLW(U8(12), right, up)
+	b.VPADDW(up, lo, lo)
+	b.out(q, heldQ[h])
+	b.out(over, heldOver[h])
+	b.out(lo, heldLo[h])
+	b.out(hi, heldHi[h])
+	return q, to
+}
+
+// borrow takes from the high words of states what low words of quotients needed
+// that were 0, and one more than the quotient.
+func (k *fewEncoder) borrow() {
+	b := fewFree[5]
+	for h := range 2 {
+		VPTESTNMW(heldQ[h], heldQ[h], reg.K3)
+		VPTESTMW(heldOver[h], heldOver[h], reg.K3, reg.K3)
+		words(1<<12, b)
+		VPSUBW(b, heldHi[h], reg.K3, heldHi[h])
+	}
+}
+
+// write writes the low words of 32 lanes that full names before dst, and returns
+// where. Minus is -1.
+func (b *block) write(minus reg.GPVirtual, lo reg.Register, full reg.OpmaskVirtual, dst reg.Register) (to reg.Register) {
+	count, mask, out, store := GP64(), GP64(), b.ZMM(), b.K()
+	at := GP64()
+	b.KMOVD(full, count.As32())
+	b.VPCOMPRESSW_Z(lo, full, out)
+	b.POPCNTL(count.As32(), count.As32())
+	b.BZHIL(count.As32(), minus.As32(), mask.As32())
+	b.KMOVD(mask.As32(), store)
+	b.NEGQ(count)
+	b.LEAQ(Mem{Base: dst, Index: count, Scale: 2}, at)
+	b.VMOVDQU16(out, store, Mem{Base: at})
+	return at
 }

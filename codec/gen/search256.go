@@ -59,7 +59,7 @@ type searcher256 struct {
 	labels             int
 }
 
-// search256 is search512 for AVX2.
+// search256 is decode512 for AVX2.
 func search256(name string, width int) {
 	TEXT(name, 0, "func(d, z, ctx, src *byte, size, rounds, lanes int) (done, read int)")
 	Pragma("noescape")
@@ -78,7 +78,7 @@ func search256(name string, width int) {
 	})
 }
 
-// searchFloat256 is searchFloat512 for AVX2.
+// searchFloat256 is decodeFloat512 for AVX2.
 func searchFloat256(f floatKind) {
 	TEXT(f.name, 0, "func(d, dst, base, shift, src *byte, size, rounds, lanes, stride, top int) (done, read int)")
 	Pragma("noescape")
@@ -301,7 +301,7 @@ func (s *searcher256) ahead(ahead bool, at reg.Register, by func(further reg.Reg
 	return further
 }
 
-// contexts is that of searcher, but for those below 0: tables looks up 0 for them,
+// contexts is floatContexts, but for those below 0: tables looks up 0 for them,
 // which is the first context's table. A top is a byte.
 func (s *searcher256) contexts(f floatKind, half, lanes int, base, shift reg.Register) {
 	c, x, top := ahead256[0], ahead256[1:5], ahead256[5]

@@ -48,6 +48,14 @@ func (b *block) VPSHLDVW(counts, low, dst reg.Register) {
 	b.vbmi2("VPSHLDVW", dst, []operand.Op{counts, low, dst}, counts, low, dst)
 }
 
+func (b *block) VPSHLDW(count operand.Op, low, high, dst reg.Register) {
+	b.vbmi2("VPSHLDW", dst, []operand.Op{low, high}, count, low, high, dst)
+}
+
 func (b *block) VPCOMPRESSW_Z(src, k, dst reg.Register) {
 	b.vbmi2("VPCOMPRESSW.Z", dst, []operand.Op{src, k}, src, k, dst)
+}
+
+func (b *block) VPEXPANDW(src, k, dst reg.Register) {
+	b.vbmi2("VPEXPANDW", dst, []operand.Op{src, k, dst}, src, k, dst)
 }

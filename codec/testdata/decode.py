@@ -386,6 +386,17 @@ def lane_byte(src, n):
     return bytes(s for s, _ in lane_symbols(src, 1, [0] * n, [(12, slots(freqs), [0] * 256)]))
 
 
+def gap_bytes(src, n):
+    a, counts, gaps, values = Adaptive(src), Ints(), Ints(), Ints()
+    out, at = bytearray(n), 0
+    for _ in range(a.int(counts)):
+        at += a.int(gaps)
+        out[at] = a.int(values) + 1
+        at += 1
+    a.end()
+    return bytes(out)
+
+
 # --- methods
 
 
@@ -407,7 +418,7 @@ def plane(body, at, n):
     length, at = uvarint(body, at)
     if coding == 2:
         raise Zstd
-    return {3: rans, 4: lane_bytes, 5: lane_byte}[coding](body[at:at + length], n), at + length
+    return {3: rans, 4: lane_bytes, 5: lane_byte, 7: gap_bytes}[coding](body[at:at + length], n), at + length
 
 
 # --- low rank
