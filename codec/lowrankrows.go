@@ -10,7 +10,7 @@ import "math"
 // again, each time not for the middles of intervals but for the numbers in them that
 // are next to what the last factors gave.
 
-// An intervals is an interval for each of some updates.
+// An updates is an interval for each of some updates, of one row or column.
 type updates struct {
 	lo, hi []float32
 	other  []uint32 // of a row, the columns; of a column, the rows
