@@ -20,6 +20,7 @@
 //	7 delta     base uint8, flags, rows, edges, side, stream: see delta.go
 //	8 short     base uint8, scale, edges, stream: see short.go
 //	9 sparse    base uint8, edges, gaps and steps: see sparse.go
+//	10 lowrank  base uint8, lanes, edges, factors, stream: see lowrank.go
 //
 // A base is named by its place in [Context.Bases]; leaf bytes that it does not
 // cover, it predicts as zero. A base of another of the dtypes BF16, F16 and F32

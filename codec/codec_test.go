@@ -276,7 +276,7 @@ func TestMethodOfChunk(t *testing.T) {
 		{[]byte{1, 1, 0}, "same", true},
 		{[]byte{1, 6}, "segments", true},
 		{[]byte{1, 0}, "", false},   // raw only inside segments
-		{[]byte{1, 10}, "", false},  // not yet
+		{[]byte{1, 11}, "", false},  // not yet
 		{[]byte{2, 1}, "", false},   // of another version
 		{[]byte{1}, "", false},      // too short
 		{[]byte(nil), "", false},    // too short

@@ -70,6 +70,8 @@ func (s *scratch) decode(dst, frame []byte, c *Context, nested bool) error {
 		return s.decodeShort(dst, body, c)
 	case methodSparse:
 		return s.decodeSparse(dst, body, c)
+	case methodLowRank:
+		return s.decodeLowRank(dst, body, c)
 	case methodSegments:
 		if nested {
 			return corrupt("segments inside segments")

@@ -54,7 +54,7 @@ func TestDecodeBad(t *testing.T) {
 		{"no method", "01", ErrCorrupt},
 		{"a later version", "02 01 00", ErrUnknown},
 		{"no version", "00 01 00", ErrUnknown},
-		{"a later method", "01 0a 00", ErrUnknown},
+		{"a later method", "01 0b 00", ErrUnknown},
 		{"as long as the leaf", "01 02 4142434445464748 000000000000", ErrCorrupt},
 		{"raw at the top", "01 00", ErrCorrupt},
 		{"same, no base", "01 01", ErrCorrupt},
@@ -96,7 +96,7 @@ func TestDecodeBad(t *testing.T) {
 		{"segments in segments", "01 06 10 05 06 10 02 0200", ErrCorrupt},
 		{"segments, an empty frame", "01 06 10 00", ErrCorrupt},
 		{"segments, raw too short", "01 06 0f 02 0200 01 01 00", ErrCorrupt},
-		{"segments, a later method", "01 06 10 02 0a00", ErrUnknown},
+		{"segments, a later method", "01 06 10 02 0b00", ErrUnknown},
 	} {
 		out, err := Decode([]byte("dst"), unhex(t, tc.chunk), 16, c)
 		if !errors.Is(err, tc.want) || string(out) != "dst" {

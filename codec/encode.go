@@ -134,6 +134,13 @@ func (s *scratch) against(leaf []byte, c *Context, b int, l layout, nested bool)
 	base := s.view(c, b, len(leaf))
 	n, ok := numberOf(c.DType)
 	tryXOR := false
+	if ok && len(c.Side) > 0 {
+		if frame, words, ok := s.appendLowRank(append(s.try[:0], methodLowRank), leaf, base, b, n, c); ok {
+			s.try = frame
+			s.keepWith(words)
+			s.settle() // lanes are encoded again
+		}
+	}
 	if ok && len(leaf) >= 2*n.width {
 		count := len(leaf) / n.width
 		if sparse, ok := s.appendSparse(append(s.try[:0], methodSparse), leaf, base, b, n, c, count/sparsePart); ok {

@@ -60,6 +60,9 @@ func FuzzShortTiers(f *testing.F) {
 	})
 }
 
+// FuzzLowRankTiers decodes any chunk of low rank by every tier.
+func FuzzLowRankTiers(f *testing.F) { fuzzLowRank(f, sameFrame) }
+
 // FuzzTiers encodes any leaf by every method that has kernels, by every tier,
 // which must give the same bytes; then damages these, and decodes them by every
 // tier.

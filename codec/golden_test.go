@@ -87,6 +87,7 @@ func vectors() []vector {
 		vs = append(vs, vector{name: "bitx-" + string(dtype), leaf: tuned(w, 20), c: against(dtype, 0, w)},
 			vector{name: "bitx-straddling-" + string(dtype), leaf: tuned(w[:235], 20), c: against(dtype, 3, w[:235])})
 	}
+	vs = append(vs, lowRankVectors()...)
 	for i := range vs {
 		vs[i].chunk, _ = Encode(nil, vs[i].leaf, vs[i].c)
 	}
@@ -99,6 +100,7 @@ type golden struct {
 	DType  tensor.DType `json:"dtype"`
 	Offset int64        `json:"offset"`
 	Bases  []goldenBase `json:"bases"`
+	Side   string       `json:"side,omitempty"`
 	Leaf   string       `json:"leaf"`
 	Chunk  string       `json:"chunk"`
 
@@ -119,7 +121,7 @@ type goldenSpan struct {
 func (v vector) golden() golden {
 	g := golden{
 		Name: v.name, DType: v.c.DType, Offset: v.c.Offset, Bases: []goldenBase{},
-		Leaf: hex.EncodeToString(v.leaf), Chunk: hex.EncodeToString(v.chunk),
+		Side: hex.EncodeToString(v.c.Side), Leaf: hex.EncodeToString(v.leaf), Chunk: hex.EncodeToString(v.chunk),
 		DecodeOnly: bytes.Contains(v.chunk, []byte{0x28, 0xb5, 0x2f, 0xfd}),
 	}
 	for _, b := range v.c.Bases {
@@ -133,7 +135,7 @@ func (v vector) golden() golden {
 }
 
 func (g golden) vector(t testing.TB) vector {
-	v := vector{name: g.Name, leaf: unhex(t, g.Leaf), chunk: unhex(t, g.Chunk), c: Context{DType: g.DType, Offset: g.Offset}}
+	v := vector{name: g.Name, leaf: unhex(t, g.Leaf), chunk: unhex(t, g.Chunk), c: Context{DType: g.DType, Offset: g.Offset, Side: unhex(t, g.Side)}}
 	for _, b := range g.Bases {
 		base := Base{DType: b.DType}
 		for _, s := range b.Spans {

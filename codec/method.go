@@ -19,9 +19,10 @@ const (
 	methodDelta    = 7
 	methodShort    = 8
 	methodSparse   = 9
+	methodLowRank  = 10
 )
 
-var methods = []string{"raw", "same", "fill", "zstd", "planes", "bitx", "segments", "delta", "short", "sparse"}
+var methods = []string{"raw", "same", "fill", "zstd", "planes", "bitx", "segments", "delta", "short", "sparse", "lowrank"}
 
 // Methods returns the names that [Method] may return, in the order of their
 // numbers.

@@ -16,6 +16,7 @@ import (
 type realTensor struct {
 	dtype tensor.DType
 	data  []byte
+	row   int // elements of one of its rows; 0 if it is no matrix
 }
 
 // readModel reads a model of the test data: eight bytes of length, a JSON
@@ -41,11 +42,16 @@ func readModel(t testing.TB, name string) map[string]realTensor {
 		var info struct {
 			DType   tensor.DType `json:"dtype"`
 			Offsets [2]uint64    `json:"data_offsets"`
+			Shape   []int
 		}
 		if err := json.Unmarshal(raw, &info); err != nil {
 			t.Fatal(err)
 		}
-		model[name] = realTensor{info.DType, file[8+n:][info.Offsets[0]:info.Offsets[1]]}
+		row := 0
+		if len(info.Shape) == 2 {
+			row = info.Shape[1]
+		}
+		model[name] = realTensor{info.DType, file[8+n:][info.Offsets[0]:info.Offsets[1]], row}
 	}
 	return model
 }

@@ -26,7 +26,8 @@ type scratch struct {
 	size    int      // what a frame must stay below to be the next best
 	try     []byte   // the frame being tried
 	sub     Context
-	delta   *deltaCoder // nil until it is needed
+	delta   *deltaCoder   // nil until it is needed
+	lowRank *lowRankCoder // nil until it is needed
 	shorts  shortCoder
 	moved   []int32 // elements that differ from the base's
 }

@@ -251,6 +251,13 @@ func (r *Recipe) check() error {
 // StoredBytes returns the sum of r's chunk lengths; pages come from g.
 func (r *Recipe) StoredBytes(ctx context.Context, g Getter) (int64, error) {
 	n := int64(0)
+	if r.Side.Defined() {
+		side, err := g.Get(ctx, r.Side)
+		if err != nil {
+			return 0, err
+		}
+		n += int64(len(side.RawData()))
+	}
 	for e, err := range r.Chunks.All(ctx, g) {
 		if err != nil {
 			return 0, err

@@ -223,13 +223,14 @@ var errSelfCheck = errors.New("the encoder erred")
 type form struct {
 	dtype tensor.DType
 	row   int
+	side  []byte // what all chunks share; nil for none
 }
 
-func formOf(e tensor.Extent) form { return form{e.DType, e.Shape.Row()} }
+func formOf(e tensor.Extent) form { return form{dtype: e.DType, row: e.Shape.Row()} }
 
 // codecContext gathers what of bases lines up with leaf i of a tensor.
 func (n *Node) codecContext(ctx context.Context, f form, bases []dag.Base, i int64, size int) (codec.Context, error) {
-	c := codec.Context{DType: f.dtype, Row: f.row, Offset: i * dag.MaxLeaf}
+	c := codec.Context{DType: f.dtype, Row: f.row, Side: f.side, Offset: i * dag.MaxLeaf}
 	for _, b := range bases {
 		base, err := store.BaseOf(f.dtype, b, i, size, func(off int64, k int) ([]byte, error) {
 			return n.store.ReadTensor(ctx, b.Of, off, k)
@@ -245,16 +246,16 @@ func (n *Node) codecContext(ctx context.Context, f form, bases []dag.Base, i int
 // addRecipe adds the recipe of tensor c, whose leaves were all encoded and
 // checked.
 func (n *Node) addRecipe(ctx context.Context, l *store.Lease, c dag.Child, dtype tensor.DType, bases []dag.Base, leaves []leafResult) error {
-	b, err := recipeBlock(ctx, l, c, dtype, bases, leaves)
+	b, err := recipeBlock(ctx, l, &dag.Recipe{Of: c.CID, Size: c.Size, DType: dtype, Bases: bases}, leaves)
 	if err != nil {
 		return err
 	}
 	return l.AddRecipe(ctx, b, leafCIDs(leaves))
 }
 
-// recipeBlock puts the pages of a recipe, and returns it.
-func recipeBlock(ctx context.Context, l *store.Lease, c dag.Child, dtype tensor.DType, bases []dag.Base, leaves []leafResult) (blocks.Block, error) {
-	r := &dag.Recipe{Of: c.CID, Size: c.Size, DType: dtype, Bases: bases}
+// recipeBlock puts the pages of recipe r, whose chunks are those of leaves, and
+// returns it.
+func recipeBlock(ctx context.Context, l *store.Lease, r *dag.Recipe, leaves []leafResult) (blocks.Block, error) {
 	entries := func(yield func(dag.Entry) bool) {
 		for _, l := range leaves {
 			if !yield(l.entry) {

@@ -146,8 +146,8 @@ func (r *repacking) probe(ctx context.Context, k *kin, p replan, group []int32) 
 		if next[i] = p[i]; next[i] == k.now[i] {
 			continue
 		}
-		bases, cost := k.form(p, i)
-		n, err := r.n.probe(ctx, k.list[i].c, k.list[i].t, k.list[i].row, bases)
+		f, bases, cost := k.form(p, i)
+		n, err := r.n.probe(ctx, k.list[i].c, k.list[i].t, f, bases)
 		if err != nil {
 			return nil, err
 		}
@@ -161,13 +161,15 @@ func (r *repacking) probe(ctx context.Context, k *kin, p replan, group []int32) 
 	return next, nil
 }
 
-// form returns the bases that tensor i has by p, and the place of what it takes
-// then.
-func (k *kin) form(p replan, i int32) ([]dag.Base, *int64) {
+// form returns the form and the bases that tensor i has by p, and the place of what
+// it takes then.
+func (k *kin) form(p replan, i int32) (form, []dag.Base, *int64) {
+	f := k.list[i].form()
 	if p[i] < 0 {
-		return nil, &k.p.Alone[i]
+		return f, nil, &k.p.Alone[i]
 	}
-	return k.by[p[i]], &k.p.Edges[p[i]].Cost
+	f.side = k.side[p[i]]
+	return f, k.by[p[i]], &k.p.Edges[p[i]].Cost
 }
 
 // encode encodes tensor i of k as p says, and makes its cost what it really is.
@@ -178,8 +180,8 @@ func (r *repacking) encode(ctx context.Context, k *kin, p replan, i int32, recip
 		return err
 	}
 	r.report(Progress{Stage: "encode", Name: name, Done: int64(r.at), Total: int64(r.of), Unit: "tensors"})
-	bases, cost := k.form(p, i)
-	rec, stored, err := r.n.reencode(ctx, r.lease, c, k.list[i].t, k.list[i].row, bases)
+	f, bases, cost := k.form(p, i)
+	rec, stored, err := r.n.reencode(ctx, r.lease, c, k.list[i].t, f, bases)
 	if err != nil {
 		return fmt.Errorf("encode %s anew: %w", name, err)
 	}

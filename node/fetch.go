@@ -197,8 +197,12 @@ func (m *moving) ranges(ctx context.Context, u *unit) ([]p2p.Range, error) {
 		ended = here
 		i++
 	}
-	if u.recipe.Side.Defined() {
-		if err := m.p.fetchMany(ctx, []cid.Cid{u.recipe.Side}); err != nil {
+	if side := u.recipe.Side; side.Defined() {
+		here, err := m.p.lease.Keep(side)
+		if err == nil && !here {
+			err = m.p.fetchMany(ctx, []cid.Cid{side})
+		}
+		if err != nil {
 			if _, missing := errors.AsType[*p2p.MissingError](err); missing {
 				err = &wrongRecipe{u, err}
 			}

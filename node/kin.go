@@ -24,12 +24,17 @@ type kin struct {
 	p    family.Problem
 	by   [][]dag.Base // by edge, the bases to encode against
 
+	side map[int32][]byte // by edge, the side block to encode with, while it is tried
+	low  map[int32]bool   // edges with a side block
+
 	kinds  []kind
 	margin float64 // share of a budget that plans leave
 	lost   int     // tensors left out because they, a base, or their model does not read
 }
 
-func newKin() *kin { return &kin{at: map[cid.Cid]int32{}, margin: leastMargin} }
+func newKin() *kin {
+	return &kin{at: map[cid.Cid]int32{}, side: map[int32][]byte{}, low: map[int32]bool{}, margin: leastMargin}
+}
 
 // A relative is one tensor of a kin. A member may be encoded anew. What is none
 // stays as it is: it is a base in use, or may become a base.
@@ -43,6 +48,8 @@ type relative struct {
 	near   []int32
 	mapped []dag.Base // that have rows of it, where near ones save little
 }
+
+func (r *relative) form() form { return form{dtype: r.t.DType, row: r.row} }
 
 // A kind is the tensors of a kin that are of one group: see [family.GroupOf].
 type kind struct {

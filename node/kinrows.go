@@ -67,7 +67,7 @@ func (w *weighing) mapped(ctx context.Context, i int32) error {
 	if len(of) == 0 || slices.Equal(of, r.t.Bases) { // none, or in use
 		return nil
 	}
-	n, err := w.n.probe(ctx, r.c, r.t, r.row, r.mapped)
+	n, err := w.n.probe(ctx, r.c, r.t, r.form(), r.mapped)
 	if err != nil {
 		return ignoreDamage(err)
 	}

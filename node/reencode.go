@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 
+	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"golang.org/x/sync/errgroup"
 
@@ -18,12 +19,22 @@ import (
 // leaf than an add has.
 const thorough = codec.Best
 
-// reencode encodes tensor c, which is here, against bases, and stores the
-// recipe as one more way to rebuild it. Its rows have row elements, or 0 if that
-// is not known. It returns the recipe with the bytes of its chunks. Every leaf is
-// checked when it is read, and every chunk before it is written. Leaves are read
-// and encoded side by side, a few to each core.
-func (n *Node) reencode(ctx context.Context, l *store.Lease, c cid.Cid, t store.Tensor, row int, bases []dag.Base) (cid.Cid, int64, error) {
+// reencode encodes tensor c, which is here, in form f against bases, and stores the
+// recipe as one more way to rebuild it. It returns the recipe with the bytes of its
+// chunks and side block. Every leaf is checked when it is read, and every chunk
+// before it is written. Leaves are read and encoded side by side, a few to each core.
+func (n *Node) reencode(ctx context.Context, l *store.Lease, c cid.Cid, t store.Tensor, f form, bases []dag.Base) (cid.Cid, int64, error) {
+	recipe := &dag.Recipe{Of: c, Size: t.Size, DType: t.DType, Bases: bases}
+	if f.side != nil {
+		side, err := blocks.NewBlockWithCid(f.side, dag.Raw(f.side))
+		if err == nil {
+			_, err = l.Put(ctx, side)
+		}
+		if err != nil {
+			return cid.Undef, 0, err
+		}
+		recipe.Side = side.Cid()
+	}
 	leaves := make([]leafResult, dag.Leaves(t.Size))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -41,7 +52,7 @@ func (n *Node) reencode(ctx context.Context, l *store.Lease, c cid.Cid, t store.
 				return err
 			}
 			r := leafResult{leaf: dag.Child{CID: leaf, Size: int64(size), DagSize: uint64(size)}}
-			r.entry, err = n.encode(gctx, l, thorough, form{t.DType, row}, bases, at, data, leaf)
+			r.entry, err = n.encode(gctx, l, thorough, f, bases, at, data, leaf)
 			leaves[at] = r
 			return err
 		})
@@ -49,11 +60,11 @@ func (n *Node) reencode(ctx context.Context, l *store.Lease, c cid.Cid, t store.
 	if err := g.Wait(); err != nil {
 		return cid.Undef, 0, err
 	}
-	stored := int64(0)
+	stored := int64(len(f.side))
 	for _, r := range leaves {
 		stored += int64(r.entry.Length)
 	}
-	b, err := recipeBlock(ctx, l, dag.Child{CID: c, Size: t.Size}, t.DType, bases, leaves)
+	b, err := recipeBlock(ctx, l, recipe, leaves)
 	if err != nil {
 		return cid.Undef, 0, err
 	}
@@ -63,9 +74,9 @@ func (n *Node) reencode(ctx context.Context, l *store.Lease, c cid.Cid, t store.
 // maxProbed bounds the leaves of a tensor that a probe encodes.
 const maxProbed = 3
 
-// probe returns what tensor c would take against bases, by encoding a few of its
+// probe returns what tensor c would take in form f against bases, by encoding a few of its
 // leaves, or all if they are few. It writes nothing.
-func (n *Node) probe(ctx context.Context, c cid.Cid, t store.Tensor, row int, bases []dag.Base) (int64, error) {
+func (n *Node) probe(ctx context.Context, c cid.Cid, t store.Tensor, f form, bases []dag.Base) (int64, error) {
 	leaves := dag.Leaves(t.Size)
 	probed := min(leaves, maxProbed)
 	read, took := make([]int, probed), make([]int, probed)
@@ -79,7 +90,7 @@ func (n *Node) probe(ctx context.Context, c cid.Cid, t store.Tensor, row int, ba
 			if err != nil {
 				return err
 			}
-			in, err := n.codecContext(ctx, form{t.DType, row}, bases, i, len(data))
+			in, err := n.codecContext(ctx, f, bases, i, len(data))
 			if err != nil {
 				return err
 			}
@@ -100,7 +111,7 @@ func (n *Node) probe(ctx context.Context, c cid.Cid, t store.Tensor, row int, ba
 	for at := range probed {
 		sum, of = sum+took[at], of+read[at]
 	}
-	return int64(float64(sum) * (float64(t.Size) / float64(of))), nil
+	return int64(len(f.side)) + int64(float64(sum)*(float64(t.Size)/float64(of))), nil
 }
 
 // firstError returns the error of the goroutines if they have one: that of the

@@ -142,6 +142,9 @@ func (r *repacking) kin(ctx context.Context, models []pinnedModel) error {
 			break
 		}
 	}
+	if err := r.lowRank(ctx, k); err != nil {
+		return err
+	}
 	r.res.Damaged += r.left.damaged + k.lost
 	r.res.NoRoom += r.left.noRoom
 	r.res.Refused += r.left.refused

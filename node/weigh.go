@@ -77,7 +77,9 @@ func (n *Node) edgeInUse(k *kin, i int32) (int32, error) {
 		r.member = false
 		return k.addEdge(e, nil), nil
 	}
-	return k.addEdge(e, recipe.Bases), nil
+	at := k.addEdge(e, recipe.Bases)
+	k.low[at] = recipe.Side.Defined()
+	return at, nil
 }
 
 // edge returns that tensor i takes cost bytes as a delta of bases, which are in k.

@@ -263,10 +263,8 @@ func (s *Store) recountAll(ctx context.Context, changed []tensorID) error {
 }
 
 func (s *Store) hasChunks(ctx context.Context, r *dag.Recipe) (bool, error) {
-	if r.Side.Defined() {
-		if _, ok, err := s.find(digestOf(r.Side)); !ok || err != nil {
-			return false, err
-		}
+	if here, err := s.hasSide(r); !here || err != nil {
+		return false, err
 	}
 	for e, err := range r.Chunks.All(ctx, realGetter{s}) {
 		if unusable(err) {

@@ -296,10 +296,8 @@ func (s *Store) complete(ctx context.Context, rec digest) (bool, error) {
 	if bad, err := absent(err); bad || err != nil {
 		return false, err
 	}
-	if r.Side.Defined() {
-		if _, ok, err := s.find(digestOf(r.Side)); !ok || err != nil {
-			return false, err
-		}
+	if here, err := s.hasSide(r); !here || err != nil {
+		return false, err
 	}
 	for e, err := range r.Chunks.All(ctx, realGetter{s}) {
 		if bad, err := absent(err); bad || err != nil { // a page
@@ -310,6 +308,15 @@ func (s *Store) complete(ctx context.Context, rec digest) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// hasSide tells whether the side block of r is here, if it has one.
+func (s *Store) hasSide(r *dag.Recipe) (bool, error) {
+	if !r.Side.Defined() {
+		return true, nil
+	}
+	_, ok, err := s.find(digestOf(r.Side))
+	return ok, err
 }
 
 // dropRecipe forgets recipe rec of tensor t. useMu is held.

@@ -314,6 +314,12 @@ func (v *verifier) way(ctx context.Context, leaf cid.Cid, w leafKey) error {
 		v.damage(Damage{CID: e.Chunk, Where: notThere, Reason: "a chunk is missing"})
 		return nil
 	}
+	if here, err := v.s.hasSide(r); err != nil {
+		return err
+	} else if !here {
+		v.damage(Damage{CID: r.Side, Where: notThere, Reason: "a side block is missing"})
+		return nil
+	}
 	if v.behindBad(r, map[tensorID]bool{}) {
 		return nil // its base's own chunks are named
 	}
@@ -322,7 +328,7 @@ func (v *verifier) way(ctx context.Context, leaf cid.Cid, w leafKey) error {
 }
 
 // behindBad tells whether a chunk of a base of r, or of a base of that, is
-// missing.
+// missing, or a side block.
 func (v *verifier) behindBad(r *dag.Recipe, seen map[tensorID]bool) bool {
 	for _, b := range r.Bases {
 		d := idOf(b.Of)
@@ -336,6 +342,9 @@ func (v *verifier) behindBad(r *dag.Recipe, seen map[tensorID]bool) bool {
 		}
 		base, err := v.s.recipe(t.recipe)
 		if err != nil || v.behindBad(base, seen) {
+			return true
+		}
+		if here, err := v.s.hasSide(base); err != nil || !here {
 			return true
 		}
 		for e, err := range base.Chunks.All(context.Background(), realGetter{v.s}) {

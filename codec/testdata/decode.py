@@ -6,6 +6,7 @@ to show where the two part. It does not make all the checks that the document as
 What zstd codes is counted and passed over: the standard library has no decoder.
 """
 import json
+import struct
 import sys
 
 NUMBERS = {  # width, lowest bit of the exponent, its bits, kind
@@ -420,9 +421,55 @@ def plane(body, at, n):
     return {3: rans, 4: lane_bytes, 5: lane_byte, 7: gap_bytes}[coding](body[at:at + length], n), at + length
 
 
+# --- low rank
+
+
+def float32(x):
+    """Returns the bits of x as single precision has it."""
+    try:
+        return int.from_bytes(struct.pack("<f", x), "little")
+    except OverflowError:
+        return (0x80000000 if x < 0 else 0) | 255 << 23
+
+
+def value(bits):
+    return struct.unpack("<f", bits.to_bytes(4, "little"))[0]
+
+
+def lanes_for(n):
+    return 4 if n < 2048 else 16 if n < 16384 else 32 if n < 49152 else 64
+
+
+def factors(src, levels):
+    """Returns a factor for each of levels."""
+    length, at = uvarint(src, 0)
+    a = Adaptive(src[at:at + length])
+    of, tables, heads = Decoder.tables(a, 16)
+    a.end()
+    got = lane_symbols(src[at + length:], lanes_for(len(levels)), levels, [tables[t] for t in of])
+    steps = [(heads[of[c]][s] << tables[of[c]][2][s]) + v - 1 & 65535 for c, (s, v) in zip(levels, got)]
+    assert max(steps) <= 2 * 16383
+    return [unzigzag(z) for z in steps]
+
+
+class Side:
+    def __init__(self, src):
+        kind, self.rank, self.scale = src[0], src[1], src[2] - (src[2] >> 7 << 8)
+        assert kind == 1 and 1 <= self.rank <= 64 and -32 <= self.scale <= 96
+        self.columns, at = uvarint(src, 3)
+        assert 1 <= self.columns <= 65536 and self.rank * self.columns <= 1 << 20
+        shifts, self.levels = src[at:at + 2 * self.rank:2], src[at + 1:at + 2 * self.rank:2]
+        assert max(shifts) <= 14 and max(self.levels) < 64
+        all_ = factors(src[at + 2 * self.rank:], [c for c in self.levels for _ in range(self.columns)])
+        all_ = [f << shifts[i // self.columns] for i, f in enumerate(all_)]
+        assert all(abs(f) < 1 << 15 for f in all_)
+        self.of = [all_[k * self.columns:(k + 1) * self.columns] for k in range(self.rank)]
+        self.most = [max(map(abs, f)) for f in self.of]
+
+
 class Decoder:
-    def __init__(self, dtype, offset, bases):
-        self.dtype, self.offset, self.bases = dtype, offset, bases
+    def __init__(self, dtype, offset, bases, side=b""):
+        self.dtype, self.offset, self.bases, self.side = dtype, offset, bases, side
 
     def base(self, i, size, width):
         dtype, spans = self.bases[i]
@@ -456,7 +503,7 @@ class Decoder:
             return self.planes(body[1:], size, self.base(body[0], size, width))
         if method == 6:
             return self.segments(body, size)
-        return {7: self.delta, 8: self.short, 9: self.sparse}[method](body, size)
+        return {7: self.delta, 8: self.short, 9: self.sparse, 10: self.low_rank}[method](body, size)
 
     def segments(self, body, size):
         out, at = b"", 0
@@ -465,7 +512,7 @@ class Decoder:
             length, at = uvarint(body, at)
             first = len(out)
             bases = [(d, self.within(d, spans, first, first + n)) for d, spans in self.bases]
-            out += Decoder(self.dtype, self.offset + first, bases).frame(body[at:at + length], n)
+            out += Decoder(self.dtype, self.offset + first, bases, self.side).frame(body[at:at + length], n)
             at += length
         return out
 
@@ -595,6 +642,51 @@ class Decoder:
             out += all_[f:t] if still[r] else [next(new) for _ in range(f, t)]
         return self.wrap(edges, base, head, tail, n.bytes(out))
 
+    def low_rank(self, body, size):
+        n, base, head, tail = self.start(body, size)
+        assert self.dtype == "BF16" and body[1] < 4
+        lanes, at = (4, 16, 32, 64)[body[1]], 2
+        edges, at = body[at:at + head + tail], at + head + tail
+        side, elements = Side(self.side), n.elements(base[head:size - tail])
+        phase = (self.offset + head) // 2 % side.columns
+        count = -(-(phase + len(elements)) // side.columns)
+        assert count * side.rank <= 1 << 20
+        length, at = uvarint(body, at)
+        rows, at = factors(body[at:at + length], list(side.levels) * count), at + length
+        rows = [rows[i * side.rank:(i + 1) * side.rank] for i in range(count)]
+        assert all(sum(abs(u) * m for u, m in zip(row, side.most)) < 1 << 31 for row in rows)
+        length, at = uvarint(body, at)
+        a, words = Adaptive(body[at:at + length]), body[at + length:]
+        level = a.raw(10)
+        of, tables, heads = self.tables(a, 16)
+        a.end()
+
+        predicted, turned, contexts = [], [], []
+        for i, b in enumerate(elements):
+            row, column = rows[(phase + i) // side.columns], (phase + i) % side.columns
+            p = b << 16
+            if b >> 7 & 255 != 255:
+                total = sum(u * f[column] for u, f in zip(row, side.of))
+                p = float32(value(p) + value(float32(total)) * 2.0**-side.scale)
+            q = (p + 0x7FFF + (p >> 16 & 1)) >> 16
+            off = p - (q << 16)
+            gap = 32769 - abs(off)
+            power = gap.bit_length() - 1
+            near = 4 * power + (4 * gap >> power) - 4
+            h = level - 2 * (p >> 23 & 255)
+            far = min(3 * (h - 25), h - 25) + 22
+            contexts.append(min(63, max(0, far, min(2 * h - near + 26, 22))))
+            predicted.append(q)
+            turned.append((off < 0) != (p >> 31 == 1))
+        got = lane_symbols(words, lanes, contexts, [tables[t] for t in of])
+        out = []
+        for c, (s, v), q, turn in zip(contexts, got, predicted, turned):
+            z = (heads[of[c]][s] << tables[of[c]][2][s]) + v - 1 & 65535
+            if turn and z not in (0, 65535):
+                z = (z - 1 ^ 1) + 1
+            out.append(n.walk(q, z))
+        return self.wrap(edges, base, head, tail, n.bytes(out))
+
     @staticmethod
     def shifts(a, count):
         ms, m, state, out = [Ints() for _ in range(3)], 0, 0, []
@@ -654,7 +746,7 @@ def main(paths):
         bases = [(b["dtype"], [(s["at"], bytes.fromhex(s["data"])) for s in b["spans"] or []]) for b in v["bases"] or []]
         try:
             assert chunk[0] == 1
-            got = Decoder(v["dtype"], v["offset"], bases).frame(chunk[1:], len(leaf))
+            got = Decoder(v["dtype"], v["offset"], bases, bytes.fromhex(v.get("side", ""))).frame(chunk[1:], len(leaf))
         except Zstd:
             passed_over += 1
             continue
