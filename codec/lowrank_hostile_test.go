@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math"
+	"math/bits"
 	"math/rand/v2"
 	"testing"
 
@@ -121,12 +123,30 @@ func TestPredictions(t *testing.T) {
 			for j := range l.rank {
 				sum += int32(k.rows[row*l.rank+j]) * int32(l.factors[j*l.columns+column])
 			}
-			want, place := predictOne(uint32(le.Uint16(base[2*i:])), sum, 1/float32(uint64(1)<<l.scale))
+			want, place := predicted(uint32(le.Uint16(base[2*i:])), sum, 1/float32(uint64(1)<<l.scale))
 			if got := le.Uint16(k.pred[2*i:]); uint32(got) != want || k.places[i] != place {
 				t.Fatalf("element %d of %d columns of rank %d: %x at %x, want %x at %x", i, l.columns, l.rank, got, k.places[i], want, place)
 			}
 		}
 	}
+}
+
+// predicted returns a predicted element and its place, as they are defined.
+func predicted(base uint32, sum int32, scale float32) (element uint32, place uint16) {
+	x := base << 16
+	if x&0x7f800000 != 0x7f800000 {
+		x = math.Float32bits(math.Float32frombits(x) + float32(float32(sum)*scale))
+	}
+	element = (x + 0x7fff + x>>16&1) >> 16
+	off := int(x) - int(element<<16)
+	gap := 1 + 1<<15 - max(off, -off)
+	length := bits.Len(uint(gap)) - 1
+	near := 4*length + gap<<2>>length - 4
+	place = uint16(int(x>>23&0xff)<<6 + near)
+	if off < 0 != (x>>31 != 0) { // less, of magnitudes, or of negative numbers not
+		place |= turned
+	}
+	return element, place
 }
 
 // fuzzLowRank decodes any chunk of low rank with any side block.

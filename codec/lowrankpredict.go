@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"math"
-	"math/bits"
-)
+import "math"
 
 // An element's prediction p is, in single precision (IEEE 754, each result rounded
 // to the nearest, of two to the even one),
@@ -171,23 +168,31 @@ func (l *lowRank) sumRow(sums []uint64, row []int16) {
 
 // predictRow fills pred and places of elements of a row from a column on.
 func predictRow(pred []byte, places []uint16, base []byte, sums []uint64, column int, scale float32) {
-	places = places[:len(base)/2]
-	pred = pred[:len(base)]
-	i := 0
+	sums = sums[column>>1:]
 	if column&1 != 0 && len(places) > 0 {
-		_, sum := sumsOf(sums[column>>1])
-		places[0] = predictTo(pred, base, 0, sum, scale)
-		i = 1
+		_, sum := sumsOf(sums[0])
+		places[0] = predictTo(pred, base, sum, scale)
+		pred, places, base, sums = pred[2:], places[1:], base[2:], sums[1:]
 	}
-	for sums = sums[(column+i)>>1:]; i+1 < len(places); i += 2 {
-		even, odd := sumsOf(sums[0])
-		places[i] = predictTo(pred, base, i, even, scale)
-		places[i+1] = predictTo(pred, base, i+1, odd, scale)
-		sums = sums[1:]
+	two := len(places) / 2
+	for _, pair := range sums[:two] {
+		if len(pred) < 4 || len(base) < 4 || len(places) < 2 { // no bounds checks
+			break
+		}
+		even, odd := sumsOf(pair)
+		b := le.Uint32(base)
+		x := predictOne(b<<16, even, scale)
+		low := roundTo16(x)
+		places[0] = placeOf(x, low)
+		x = predictOne(b&^0xffff, odd, scale)
+		high := roundTo16(x)
+		places[1] = placeOf(x, high)
+		le.PutUint32(pred, high<<16|low)
+		pred, places, base = pred[4:], places[2:], base[4:]
 	}
-	if i < len(places) {
-		even, _ := sumsOf(sums[0])
-		places[i] = predictTo(pred, base, i, even, scale)
+	if len(places) > 0 {
+		sum, _ := sumsOf(sums[two])
+		places[0] = predictTo(pred, base, sum, scale)
 	}
 }
 
@@ -197,27 +202,33 @@ func sumsOf(pair uint64) (even, odd int32) {
 	return even, int32((pair - uint64(int64(even))) >> 32)
 }
 
-// predictTo puts element i of pred, and returns its place.
-func predictTo(pred, base []byte, i int, sum int32, scale float32) uint16 {
-	e, place := predictOne(uint32(le.Uint16(base[2*i:])), sum, scale)
-	le.PutUint16(pred[2*i:], uint16(e))
-	return place
+// predictTo puts the first element of pred, and returns its place.
+func predictTo(pred, base []byte, sum int32, scale float32) uint16 {
+	x := predictOne(uint32(le.Uint16(base))<<16, sum, scale)
+	element := roundTo16(x)
+	le.PutUint16(pred, uint16(element))
+	return placeOf(x, element)
 }
 
-// predictOne returns the predicted element and its place.
-func predictOne(base uint32, sum int32, scale float32) (element uint32, place uint16) {
-	x := base << 16
+// predictOne returns the bits of the prediction before it is rounded, given the base's.
+func predictOne(x uint32, sum int32, scale float32) uint32 {
 	if x&0x7f800000 != 0x7f800000 {
 		x = math.Float32bits(math.Float32frombits(x) + float32(float32(sum)*scale))
 	}
-	element = (x + 0x7fff + x>>16&1) >> 16
+	return x
+}
+
+// roundTo16 returns x as the bits of a bfloat16.
+func roundTo16(x uint32) uint32 { return (x + 0x7fff + x>>16&1) >> 16 }
+
+// placeOf returns the place of a prediction and the element it was rounded to.
+func placeOf(x, element uint32) uint16 {
 	off := int32(x - element<<16)
 	minus := off >> 31
-	gap := uint32(1<<15+1) - uint32((off^minus)-minus)
-	length := uint32(bits.Len32(gap)) - 1
-	near := length<<2 | gap<<2>>length&3
-	place = uint16(x>>23&0xff<<6 | near)
-	return element, place | uint16(uint32(minus)^uint32(int32(x)>>31))&turned
+	// Near is the exponent of the gap as a float, and the highest bits of its mantissa.
+	gap := float32(1<<15 + 1 - (off ^ minus - minus))
+	near := math.Float32bits(gap)>>21 - 127<<2
+	return uint16(x>>17&(0xff<<6) | near | (uint32(off)^x)>>16&turned)
 }
 
 // bestLevel returns the level at which symbols, whose places are known, cost least.

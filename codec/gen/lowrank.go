@@ -135,7 +135,7 @@ func (v vectors) predict(name string) {
 	RET()
 }
 
-// place is predictOne: it replaces sums by places, and dwords of base by elements.
+// place is predictOne, roundTo16 and placeOf: it replaces sums by places, and dwords of base by elements.
 func (v vectors) place(sum, base, scale reg.VecPhysical) {
 	x, off, gap, t := v.of[8], v.of[9], v.of[10], v.of[11]
 	VPSLLD(U8(16), base, base)
