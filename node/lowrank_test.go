@@ -46,14 +46,17 @@ func merged(seed byte, rows, columns, rank int) (base, target []byte) {
 	return base, target
 }
 
+// mergedColumns is how many elements rows of mergedPair's matrix have.
+const mergedColumns = 640
+
 // mergedPair writes two models of a matrix of several leaves whose rows do not end
 // where leaves do, and returns their directories.
 func mergedPair(t *testing.T) (base, target string) {
 	t.Helper()
-	const rows, columns = 1500, 640
-	b, y := merged(1, rows, columns, 4)
+	const rows = 1500
+	b, y := merged(1, rows, mergedColumns, 4)
 	of := func(data []byte) string {
-		return modelOf(t, weight{"w", tensor.BF16, tensor.Shape{rows, columns}, data})
+		return modelOf(t, weight{"w", tensor.BF16, tensor.Shape{rows, mergedColumns}, data})
 	}
 	return of(b), of(y)
 }
