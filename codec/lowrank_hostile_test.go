@@ -78,11 +78,27 @@ func TestBadSideBlocks(t *testing.T) {
 	}
 }
 
+// A side block is of no more columns than the tensor has elements, also when it was read
+// for a larger tensor before.
+func TestColumnsOfSmallTensors(t *testing.T) {
+	d := deltaCoder{dec: new(laneDecoder)}
+	var l lowRank
+	side := sideBytes(2, 20, 64, 0, 0, 1, 2*64)
+	for _, tc := range []struct {
+		elements int64
+		ok       bool
+	}{{63, false}, {64, true}, {63, false}, {1 << 40, true}, {65, true}, {0, false}, {-1, false}} {
+		if err := l.read(&d, side, tc.elements); (err == nil) != tc.ok || err != nil && !errors.Is(err, ErrCorrupt) {
+			t.Errorf("64 columns for %d elements: %v", tc.elements, err)
+		}
+	}
+}
+
 // TestSumsThatOverflow checks that no sum is taken that does not fit in 32 bits.
 func TestSumsThatOverflow(t *testing.T) {
 	d := deltaCoder{dec: new(laneDecoder)}
 	var k lowRankCoder
-	if err := k.side.read(&d, sideBytes(9, 20, 64, 0, 0, 16383, 9*64)); err != nil {
+	if err := k.side.read(&d, sideBytes(9, 20, 64, 0, 0, 16383, 9*64), 64); err != nil {
 		t.Fatal(err)
 	}
 	for _, factor := range []int16{16383, -16383} {

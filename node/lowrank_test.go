@@ -212,3 +212,35 @@ func TestRepackRealLowRank(t *testing.T) {
 		wantWhole(t, n, cids)
 	}
 }
+
+// The base of a merged adapter may be removed: its matrix stays while the adapter needs
+// it. Once that is removed too, gc leaves nothing.
+func TestCollectLowRank(t *testing.T) {
+	base, target := mergedPair(t)
+	n := start(t)
+	named(t, n, base, "base")
+	res := named(t, n, target, "merged")
+	cids := map[string]string{target: res.CID}
+	repack(t, n, node.RepackRequest{})
+	side, _ := sideOf(t, n, "merged")
+
+	if rm := call[node.RmResult](t, n, "rm", node.RefRequest{Ref: "base"}); rm.Bases != 1 {
+		t.Errorf("rm: %+v, want one tensor that stays", rm)
+	}
+	call[node.GCResult](t, n, "gc", node.GCRequest{})
+	wantWhole(t, n, cids)
+	if c, _ := sideOf(t, n, "merged"); c != side {
+		t.Errorf("side block %s, it was %s", c, side)
+	}
+	if v := call[node.VerifyResult](t, n, "verify", nil); len(v.Corrupt) > 0 {
+		t.Errorf("verify: %+v", v)
+	}
+
+	call[node.RmResult](t, n, "rm", node.RefRequest{Ref: "merged"})
+	if gc := call[node.GCResult](t, n, "gc", node.GCRequest{}); gc.Kept != 0 {
+		t.Errorf("gc: %+v, want nothing kept", gc)
+	}
+	if s := call[node.StatusResult](t, n, "status", nil); s.Blocks != 0 {
+		t.Errorf("%d blocks are left", s.Blocks)
+	}
+}
