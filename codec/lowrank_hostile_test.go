@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/zipnode/zipnode/tensor"
@@ -91,6 +92,39 @@ func TestColumnsOfSmallTensors(t *testing.T) {
 		if err := l.read(&d, side, tc.elements); (err == nil) != tc.ok || err != nil && !errors.Is(err, ErrCorrupt) {
 			t.Errorf("64 columns for %d elements: %v", tc.elements, err)
 		}
+	}
+}
+
+// TestLowRankMemory decodes leaves of as many factors as there may be, of columns and of
+// rows, each by fresh memory.
+func TestLowRankMemory(t *testing.T) {
+	most := uint64(16 * MaxLeaf)
+	if raceDetector { // it makes what slices.Grow appends, too
+		most *= 2
+	}
+	leaf := weights(1, MaxLeaf)
+	for _, tc := range []struct{ rank, columns int }{{16, maxRow}, {2, 1}} {
+		c := against(tensor.BF16, 0, leaf)
+		c.Side = sideBytes(byte(tc.rank), 40, uint64(tc.columns), 0, 0, 1, tc.rank*tc.columns)
+		body, words, ok := new(scratch).appendLowRank([]byte{methodLowRank}, leaf, leaf, 0, bf16, &c)
+		if !ok {
+			t.Fatalf("no frame of rank %d", tc.rank)
+		}
+		frame := appendWords(body, words)
+		var s scratch
+		dst := make([]byte, MaxLeaf)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := s.decode(dst, frame, &c, false)
+		runtime.ReadMemStats(&after)
+		if err != nil || !bytes.Equal(dst, leaf) {
+			t.Errorf("rank %d of %d columns: %v", tc.rank, tc.columns, err)
+		}
+		got := after.TotalAlloc - before.TotalAlloc
+		if got > most {
+			t.Errorf("rank %d of %d columns: %d bytes allocated, at most %d", tc.rank, tc.columns, got, most)
+		}
+		t.Logf("rank %d of %d columns: %d bytes allocated", tc.rank, tc.columns, got)
 	}
 }
 
