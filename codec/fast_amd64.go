@@ -456,3 +456,55 @@ func encodeShortFast[Z step](all *shortSet, x, y *uint32, z []Z, ctx []uint8, wo
 	*x, *y = states[0], states[1]
 	return 2 * left, to
 }
+
+// predictFast predicts elements of a row, with its factors, from a column on, if it
+// returns true.
+func predictFast(pred []byte, places []uint16, base []byte, l *lowRank, row []int16, column int, scale float32) bool {
+	if use == portable || len(places) < 32 {
+		return false
+	}
+	var factors [maxRank]int16 // zeros to the end of the last pair
+	copy(factors[:], row)
+	pairs := (len(row) + 1) / 2
+	_, _, _ = pred[2*len(places)-1], base[2*len(places)-1], l.words[pairs*l.columns-1]
+	words := l.words[column : column+len(places)]
+	of, to, stride, bits := (*byte)(unsafe.Pointer(&factors)), bytesOf(pred), 4*l.columns, int(math.Float32bits(scale))
+	if use == avx2 { // called by name: else factors would escape
+		predictAVX2(to, bytesOf(places), bytesOf(base), bytesOf(words), of, len(places), pairs, stride, bits)
+	} else {
+		predictAVX512(to, bytesOf(places), bytesOf(base), bytesOf(words), of, len(places), pairs, stride, bits)
+	}
+	return true
+}
+
+// placeContextsFast fills ctx with the contexts of the first places, and returns how
+// many.
+func placeContextsFast(ctx []uint8, places []uint16, level int) int {
+	k := len(places) &^ 63
+	if use == portable || k == 0 {
+		return 0
+	}
+	_ = ctx[k-1]
+	kernel := placeContextsAVX512
+	if use == avx2 {
+		kernel = placeContextsAVX2
+	}
+	both := uint16(level - unitHalves)
+	kernel(bytesOf(ctx), bytesOf(places), k, int(both)*0x10001)
+	return k
+}
+
+// turnFast is turn of the first steps, and returns how many.
+func turnFast(z, places []uint16) int {
+	k := len(places) &^ 31
+	if use == portable || k == 0 {
+		return 0
+	}
+	_ = z[k-1]
+	if use == avx2 {
+		turnAVX2(bytesOf(z), bytesOf(places), k)
+	} else {
+		turnAVX512(bytesOf(z), bytesOf(places), k)
+	}
+	return k
+}

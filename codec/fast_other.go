@@ -97,3 +97,11 @@ func encodeShortFast[Z step](_ *shortSet, _, _ *uint32, z []Z, _ []uint8, _ []ui
 func decodeShortFast[Z step](_ *shortSet, _, _ *uint32, _ []Z, _ []uint8, _ []byte, _ *bitUnstack, _ number) (pairs, read int) {
 	return 0, 0
 }
+
+func predictFast(_ []byte, _ []uint16, _ []byte, _ *lowRank, _ []int16, _ int, _ float32) bool {
+	return false
+}
+
+func placeContextsFast([]uint8, []uint16, int) int { return 0 }
+
+func turnFast(_, _ []uint16) int { return 0 }

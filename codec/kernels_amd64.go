@@ -453,3 +453,33 @@ func join16AVX2(dst *byte, hi *byte, lo *byte, n int)
 //
 //go:noescape
 func joinBF16AVX2(dst *byte, hi *byte, lo *byte, n int)
+
+// predictAVX512 predicts n elements, 32 or more, given pairs of a row's factors, and columns' factors, as many pairs, stride bytes apart.
+//
+//go:noescape
+func predictAVX512(pred *byte, places *byte, base *byte, factors *byte, row *byte, n int, pairs int, stride int, scale int)
+
+// placeContextsAVX512 fills ctx with the contexts of n places, a multiple of 64, at a level from which 25 is subtracted, in both halves of a dword.
+//
+//go:noescape
+func placeContextsAVX512(ctx *byte, places *byte, n int, level int)
+
+// turnAVX512 negates those of n steps, a multiple of 32, that places say.
+//
+//go:noescape
+func turnAVX512(z *byte, places *byte, n int)
+
+// predictAVX2 predicts n elements, 32 or more, given pairs of a row's factors, and columns' factors, as many pairs, stride bytes apart.
+//
+//go:noescape
+func predictAVX2(pred *byte, places *byte, base *byte, factors *byte, row *byte, n int, pairs int, stride int, scale int)
+
+// placeContextsAVX2 fills ctx with the contexts of n places, a multiple of 64, at a level from which 25 is subtracted, in both halves of a dword.
+//
+//go:noescape
+func placeContextsAVX2(ctx *byte, places *byte, n int, level int)
+
+// turnAVX2 negates those of n steps, a multiple of 32, that places say.
+//
+//go:noescape
+func turnAVX2(z *byte, places *byte, n int)

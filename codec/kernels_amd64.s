@@ -45243,3 +45243,1216 @@ loop:
 done:
 	VZEROUPPER
 	RET
+
+// func predictAVX512(pred *byte, places *byte, base *byte, factors *byte, row *byte, n int, pairs int, stride int, scale int)
+// Requires: AVX, AVX512BW, AVX512F, CMOV
+TEXT ·predictAVX512(SB), NOSPLIT, $0-72
+	MOVQ         pred+0(FP), AX
+	MOVQ         places+8(FP), CX
+	MOVQ         base+16(FP), DX
+	MOVQ         factors+24(FP), BX
+	MOVQ         row+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVQ         pairs+48(FP), R8
+	MOVQ         stride+56(FP), R9
+	MOVQ         scale+64(FP), R10
+	VPBROADCASTD R10, Z15
+	LEAQ         (SI)(R8*4), SI
+	NEGQ         R8
+	SUBQ         $0x20, DI
+	XORQ         R10, R10
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	LEAQ   (BX)(R10*4), R11
+	MOVQ   R8, R12
+
+pair:
+	VPBROADCASTD (SI)(R12*4), Z14
+	VPMADDWD     (R11), Z14, Z2
+	VPADDD       Z2, Z0, Z0
+	VPMADDWD     64(R11), Z14, Z3
+	VPADDD       Z3, Z1, Z1
+	ADDQ         R9, R11
+	INCQ         R12
+	JNE          pair
+	VPMOVZXWD    (DX)(R10*2), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VCVTDQ2PS    Z0, Z8
+	VMULPS       Z15, Z8, Z8
+	VADDPS       Z8, Z4, Z8
+	VPANDD       repeated7f800000<>+0(SB), Z4, Z11
+	VPCMPEQD     repeated7f800000<>+0(SB), Z11, K1
+	VMOVDQA32    Z4, K1, Z8
+	VPSRLD       $0x10, Z8, Z11
+	VPANDD       repeated00000001<>+0(SB), Z11, Z11
+	VPADDD       repeated00007fff<>+0(SB), Z11, Z11
+	VPADDD       Z8, Z11, Z11
+	VPANDD       repeatedffff0000<>+0(SB), Z11, Z9
+	VPSRLD       $0x10, Z11, Z4
+	VPSUBD       Z9, Z8, Z9
+	VPABSD       Z9, Z11
+	VMOVDQU32    repeated00008001<>+0(SB), Z10
+	VPSUBD       Z11, Z10, Z10
+	VCVTDQ2PS    Z10, Z10
+	VPSRLD       $0x15, Z10, Z10
+	VPSUBD       repeated000001fc<>+0(SB), Z10, Z10
+	VPSRLD       $0x11, Z8, Z11
+	VPANDD       repeated00003fc0<>+0(SB), Z11, Z11
+	VPORD        Z11, Z10, Z10
+	VPXORD       Z8, Z9, Z9
+	VPSRLD       $0x10, Z9, Z9
+	VPANDD       repeated00008000<>+0(SB), Z9, Z9
+	VPORD        Z9, Z10, Z0
+	VPMOVZXWD    32(DX)(R10*2), Z5
+	VPSLLD       $0x10, Z5, Z5
+	VCVTDQ2PS    Z1, Z8
+	VMULPS       Z15, Z8, Z8
+	VADDPS       Z8, Z5, Z8
+	VPANDD       repeated7f800000<>+0(SB), Z5, Z11
+	VPCMPEQD     repeated7f800000<>+0(SB), Z11, K1
+	VMOVDQA32    Z5, K1, Z8
+	VPSRLD       $0x10, Z8, Z11
+	VPANDD       repeated00000001<>+0(SB), Z11, Z11
+	VPADDD       repeated00007fff<>+0(SB), Z11, Z11
+	VPADDD       Z8, Z11, Z11
+	VPANDD       repeatedffff0000<>+0(SB), Z11, Z9
+	VPSRLD       $0x10, Z11, Z5
+	VPSUBD       Z9, Z8, Z9
+	VPABSD       Z9, Z11
+	VMOVDQU32    repeated00008001<>+0(SB), Z10
+	VPSUBD       Z11, Z10, Z10
+	VCVTDQ2PS    Z10, Z10
+	VPSRLD       $0x15, Z10, Z10
+	VPSUBD       repeated000001fc<>+0(SB), Z10, Z10
+	VPSRLD       $0x11, Z8, Z11
+	VPANDD       repeated00003fc0<>+0(SB), Z11, Z11
+	VPORD        Z11, Z10, Z10
+	VPXORD       Z8, Z9, Z9
+	VPSRLD       $0x10, Z9, Z9
+	VPANDD       repeated00008000<>+0(SB), Z9, Z9
+	VPORD        Z9, Z10, Z1
+	VPMOVDW      Z4, (AX)(R10*2)
+	VPMOVDW      Z5, 32(AX)(R10*2)
+	VPMOVDW      Z0, (CX)(R10*2)
+	VPMOVDW      Z1, 32(CX)(R10*2)
+	CMPQ         R10, DI
+	JGE          done
+	ADDQ         $0x20, R10
+	CMPQ         R10, DI
+	CMOVQGT      DI, R10
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeated00007fff<>+0(SB)/1, $0xff
+DATA repeated00007fff<>+1(SB)/1, $0x7f
+DATA repeated00007fff<>+2(SB)/1, $0x00
+DATA repeated00007fff<>+3(SB)/1, $0x00
+DATA repeated00007fff<>+4(SB)/1, $0xff
+DATA repeated00007fff<>+5(SB)/1, $0x7f
+DATA repeated00007fff<>+6(SB)/1, $0x00
+DATA repeated00007fff<>+7(SB)/1, $0x00
+DATA repeated00007fff<>+8(SB)/1, $0xff
+DATA repeated00007fff<>+9(SB)/1, $0x7f
+DATA repeated00007fff<>+10(SB)/1, $0x00
+DATA repeated00007fff<>+11(SB)/1, $0x00
+DATA repeated00007fff<>+12(SB)/1, $0xff
+DATA repeated00007fff<>+13(SB)/1, $0x7f
+DATA repeated00007fff<>+14(SB)/1, $0x00
+DATA repeated00007fff<>+15(SB)/1, $0x00
+DATA repeated00007fff<>+16(SB)/1, $0xff
+DATA repeated00007fff<>+17(SB)/1, $0x7f
+DATA repeated00007fff<>+18(SB)/1, $0x00
+DATA repeated00007fff<>+19(SB)/1, $0x00
+DATA repeated00007fff<>+20(SB)/1, $0xff
+DATA repeated00007fff<>+21(SB)/1, $0x7f
+DATA repeated00007fff<>+22(SB)/1, $0x00
+DATA repeated00007fff<>+23(SB)/1, $0x00
+DATA repeated00007fff<>+24(SB)/1, $0xff
+DATA repeated00007fff<>+25(SB)/1, $0x7f
+DATA repeated00007fff<>+26(SB)/1, $0x00
+DATA repeated00007fff<>+27(SB)/1, $0x00
+DATA repeated00007fff<>+28(SB)/1, $0xff
+DATA repeated00007fff<>+29(SB)/1, $0x7f
+DATA repeated00007fff<>+30(SB)/1, $0x00
+DATA repeated00007fff<>+31(SB)/1, $0x00
+DATA repeated00007fff<>+32(SB)/1, $0xff
+DATA repeated00007fff<>+33(SB)/1, $0x7f
+DATA repeated00007fff<>+34(SB)/1, $0x00
+DATA repeated00007fff<>+35(SB)/1, $0x00
+DATA repeated00007fff<>+36(SB)/1, $0xff
+DATA repeated00007fff<>+37(SB)/1, $0x7f
+DATA repeated00007fff<>+38(SB)/1, $0x00
+DATA repeated00007fff<>+39(SB)/1, $0x00
+DATA repeated00007fff<>+40(SB)/1, $0xff
+DATA repeated00007fff<>+41(SB)/1, $0x7f
+DATA repeated00007fff<>+42(SB)/1, $0x00
+DATA repeated00007fff<>+43(SB)/1, $0x00
+DATA repeated00007fff<>+44(SB)/1, $0xff
+DATA repeated00007fff<>+45(SB)/1, $0x7f
+DATA repeated00007fff<>+46(SB)/1, $0x00
+DATA repeated00007fff<>+47(SB)/1, $0x00
+DATA repeated00007fff<>+48(SB)/1, $0xff
+DATA repeated00007fff<>+49(SB)/1, $0x7f
+DATA repeated00007fff<>+50(SB)/1, $0x00
+DATA repeated00007fff<>+51(SB)/1, $0x00
+DATA repeated00007fff<>+52(SB)/1, $0xff
+DATA repeated00007fff<>+53(SB)/1, $0x7f
+DATA repeated00007fff<>+54(SB)/1, $0x00
+DATA repeated00007fff<>+55(SB)/1, $0x00
+DATA repeated00007fff<>+56(SB)/1, $0xff
+DATA repeated00007fff<>+57(SB)/1, $0x7f
+DATA repeated00007fff<>+58(SB)/1, $0x00
+DATA repeated00007fff<>+59(SB)/1, $0x00
+DATA repeated00007fff<>+60(SB)/1, $0xff
+DATA repeated00007fff<>+61(SB)/1, $0x7f
+DATA repeated00007fff<>+62(SB)/1, $0x00
+DATA repeated00007fff<>+63(SB)/1, $0x00
+GLOBL repeated00007fff<>(SB), RODATA|NOPTR, $64
+
+DATA repeatedffff0000<>+0(SB)/1, $0x00
+DATA repeatedffff0000<>+1(SB)/1, $0x00
+DATA repeatedffff0000<>+2(SB)/1, $0xff
+DATA repeatedffff0000<>+3(SB)/1, $0xff
+DATA repeatedffff0000<>+4(SB)/1, $0x00
+DATA repeatedffff0000<>+5(SB)/1, $0x00
+DATA repeatedffff0000<>+6(SB)/1, $0xff
+DATA repeatedffff0000<>+7(SB)/1, $0xff
+DATA repeatedffff0000<>+8(SB)/1, $0x00
+DATA repeatedffff0000<>+9(SB)/1, $0x00
+DATA repeatedffff0000<>+10(SB)/1, $0xff
+DATA repeatedffff0000<>+11(SB)/1, $0xff
+DATA repeatedffff0000<>+12(SB)/1, $0x00
+DATA repeatedffff0000<>+13(SB)/1, $0x00
+DATA repeatedffff0000<>+14(SB)/1, $0xff
+DATA repeatedffff0000<>+15(SB)/1, $0xff
+DATA repeatedffff0000<>+16(SB)/1, $0x00
+DATA repeatedffff0000<>+17(SB)/1, $0x00
+DATA repeatedffff0000<>+18(SB)/1, $0xff
+DATA repeatedffff0000<>+19(SB)/1, $0xff
+DATA repeatedffff0000<>+20(SB)/1, $0x00
+DATA repeatedffff0000<>+21(SB)/1, $0x00
+DATA repeatedffff0000<>+22(SB)/1, $0xff
+DATA repeatedffff0000<>+23(SB)/1, $0xff
+DATA repeatedffff0000<>+24(SB)/1, $0x00
+DATA repeatedffff0000<>+25(SB)/1, $0x00
+DATA repeatedffff0000<>+26(SB)/1, $0xff
+DATA repeatedffff0000<>+27(SB)/1, $0xff
+DATA repeatedffff0000<>+28(SB)/1, $0x00
+DATA repeatedffff0000<>+29(SB)/1, $0x00
+DATA repeatedffff0000<>+30(SB)/1, $0xff
+DATA repeatedffff0000<>+31(SB)/1, $0xff
+DATA repeatedffff0000<>+32(SB)/1, $0x00
+DATA repeatedffff0000<>+33(SB)/1, $0x00
+DATA repeatedffff0000<>+34(SB)/1, $0xff
+DATA repeatedffff0000<>+35(SB)/1, $0xff
+DATA repeatedffff0000<>+36(SB)/1, $0x00
+DATA repeatedffff0000<>+37(SB)/1, $0x00
+DATA repeatedffff0000<>+38(SB)/1, $0xff
+DATA repeatedffff0000<>+39(SB)/1, $0xff
+DATA repeatedffff0000<>+40(SB)/1, $0x00
+DATA repeatedffff0000<>+41(SB)/1, $0x00
+DATA repeatedffff0000<>+42(SB)/1, $0xff
+DATA repeatedffff0000<>+43(SB)/1, $0xff
+DATA repeatedffff0000<>+44(SB)/1, $0x00
+DATA repeatedffff0000<>+45(SB)/1, $0x00
+DATA repeatedffff0000<>+46(SB)/1, $0xff
+DATA repeatedffff0000<>+47(SB)/1, $0xff
+DATA repeatedffff0000<>+48(SB)/1, $0x00
+DATA repeatedffff0000<>+49(SB)/1, $0x00
+DATA repeatedffff0000<>+50(SB)/1, $0xff
+DATA repeatedffff0000<>+51(SB)/1, $0xff
+DATA repeatedffff0000<>+52(SB)/1, $0x00
+DATA repeatedffff0000<>+53(SB)/1, $0x00
+DATA repeatedffff0000<>+54(SB)/1, $0xff
+DATA repeatedffff0000<>+55(SB)/1, $0xff
+DATA repeatedffff0000<>+56(SB)/1, $0x00
+DATA repeatedffff0000<>+57(SB)/1, $0x00
+DATA repeatedffff0000<>+58(SB)/1, $0xff
+DATA repeatedffff0000<>+59(SB)/1, $0xff
+DATA repeatedffff0000<>+60(SB)/1, $0x00
+DATA repeatedffff0000<>+61(SB)/1, $0x00
+DATA repeatedffff0000<>+62(SB)/1, $0xff
+DATA repeatedffff0000<>+63(SB)/1, $0xff
+GLOBL repeatedffff0000<>(SB), RODATA|NOPTR, $64
+
+DATA repeated00008001<>+0(SB)/1, $0x01
+DATA repeated00008001<>+1(SB)/1, $0x80
+DATA repeated00008001<>+2(SB)/1, $0x00
+DATA repeated00008001<>+3(SB)/1, $0x00
+DATA repeated00008001<>+4(SB)/1, $0x01
+DATA repeated00008001<>+5(SB)/1, $0x80
+DATA repeated00008001<>+6(SB)/1, $0x00
+DATA repeated00008001<>+7(SB)/1, $0x00
+DATA repeated00008001<>+8(SB)/1, $0x01
+DATA repeated00008001<>+9(SB)/1, $0x80
+DATA repeated00008001<>+10(SB)/1, $0x00
+DATA repeated00008001<>+11(SB)/1, $0x00
+DATA repeated00008001<>+12(SB)/1, $0x01
+DATA repeated00008001<>+13(SB)/1, $0x80
+DATA repeated00008001<>+14(SB)/1, $0x00
+DATA repeated00008001<>+15(SB)/1, $0x00
+DATA repeated00008001<>+16(SB)/1, $0x01
+DATA repeated00008001<>+17(SB)/1, $0x80
+DATA repeated00008001<>+18(SB)/1, $0x00
+DATA repeated00008001<>+19(SB)/1, $0x00
+DATA repeated00008001<>+20(SB)/1, $0x01
+DATA repeated00008001<>+21(SB)/1, $0x80
+DATA repeated00008001<>+22(SB)/1, $0x00
+DATA repeated00008001<>+23(SB)/1, $0x00
+DATA repeated00008001<>+24(SB)/1, $0x01
+DATA repeated00008001<>+25(SB)/1, $0x80
+DATA repeated00008001<>+26(SB)/1, $0x00
+DATA repeated00008001<>+27(SB)/1, $0x00
+DATA repeated00008001<>+28(SB)/1, $0x01
+DATA repeated00008001<>+29(SB)/1, $0x80
+DATA repeated00008001<>+30(SB)/1, $0x00
+DATA repeated00008001<>+31(SB)/1, $0x00
+DATA repeated00008001<>+32(SB)/1, $0x01
+DATA repeated00008001<>+33(SB)/1, $0x80
+DATA repeated00008001<>+34(SB)/1, $0x00
+DATA repeated00008001<>+35(SB)/1, $0x00
+DATA repeated00008001<>+36(SB)/1, $0x01
+DATA repeated00008001<>+37(SB)/1, $0x80
+DATA repeated00008001<>+38(SB)/1, $0x00
+DATA repeated00008001<>+39(SB)/1, $0x00
+DATA repeated00008001<>+40(SB)/1, $0x01
+DATA repeated00008001<>+41(SB)/1, $0x80
+DATA repeated00008001<>+42(SB)/1, $0x00
+DATA repeated00008001<>+43(SB)/1, $0x00
+DATA repeated00008001<>+44(SB)/1, $0x01
+DATA repeated00008001<>+45(SB)/1, $0x80
+DATA repeated00008001<>+46(SB)/1, $0x00
+DATA repeated00008001<>+47(SB)/1, $0x00
+DATA repeated00008001<>+48(SB)/1, $0x01
+DATA repeated00008001<>+49(SB)/1, $0x80
+DATA repeated00008001<>+50(SB)/1, $0x00
+DATA repeated00008001<>+51(SB)/1, $0x00
+DATA repeated00008001<>+52(SB)/1, $0x01
+DATA repeated00008001<>+53(SB)/1, $0x80
+DATA repeated00008001<>+54(SB)/1, $0x00
+DATA repeated00008001<>+55(SB)/1, $0x00
+DATA repeated00008001<>+56(SB)/1, $0x01
+DATA repeated00008001<>+57(SB)/1, $0x80
+DATA repeated00008001<>+58(SB)/1, $0x00
+DATA repeated00008001<>+59(SB)/1, $0x00
+DATA repeated00008001<>+60(SB)/1, $0x01
+DATA repeated00008001<>+61(SB)/1, $0x80
+DATA repeated00008001<>+62(SB)/1, $0x00
+DATA repeated00008001<>+63(SB)/1, $0x00
+GLOBL repeated00008001<>(SB), RODATA|NOPTR, $64
+
+DATA repeated000001fc<>+0(SB)/1, $0xfc
+DATA repeated000001fc<>+1(SB)/1, $0x01
+DATA repeated000001fc<>+2(SB)/1, $0x00
+DATA repeated000001fc<>+3(SB)/1, $0x00
+DATA repeated000001fc<>+4(SB)/1, $0xfc
+DATA repeated000001fc<>+5(SB)/1, $0x01
+DATA repeated000001fc<>+6(SB)/1, $0x00
+DATA repeated000001fc<>+7(SB)/1, $0x00
+DATA repeated000001fc<>+8(SB)/1, $0xfc
+DATA repeated000001fc<>+9(SB)/1, $0x01
+DATA repeated000001fc<>+10(SB)/1, $0x00
+DATA repeated000001fc<>+11(SB)/1, $0x00
+DATA repeated000001fc<>+12(SB)/1, $0xfc
+DATA repeated000001fc<>+13(SB)/1, $0x01
+DATA repeated000001fc<>+14(SB)/1, $0x00
+DATA repeated000001fc<>+15(SB)/1, $0x00
+DATA repeated000001fc<>+16(SB)/1, $0xfc
+DATA repeated000001fc<>+17(SB)/1, $0x01
+DATA repeated000001fc<>+18(SB)/1, $0x00
+DATA repeated000001fc<>+19(SB)/1, $0x00
+DATA repeated000001fc<>+20(SB)/1, $0xfc
+DATA repeated000001fc<>+21(SB)/1, $0x01
+DATA repeated000001fc<>+22(SB)/1, $0x00
+DATA repeated000001fc<>+23(SB)/1, $0x00
+DATA repeated000001fc<>+24(SB)/1, $0xfc
+DATA repeated000001fc<>+25(SB)/1, $0x01
+DATA repeated000001fc<>+26(SB)/1, $0x00
+DATA repeated000001fc<>+27(SB)/1, $0x00
+DATA repeated000001fc<>+28(SB)/1, $0xfc
+DATA repeated000001fc<>+29(SB)/1, $0x01
+DATA repeated000001fc<>+30(SB)/1, $0x00
+DATA repeated000001fc<>+31(SB)/1, $0x00
+DATA repeated000001fc<>+32(SB)/1, $0xfc
+DATA repeated000001fc<>+33(SB)/1, $0x01
+DATA repeated000001fc<>+34(SB)/1, $0x00
+DATA repeated000001fc<>+35(SB)/1, $0x00
+DATA repeated000001fc<>+36(SB)/1, $0xfc
+DATA repeated000001fc<>+37(SB)/1, $0x01
+DATA repeated000001fc<>+38(SB)/1, $0x00
+DATA repeated000001fc<>+39(SB)/1, $0x00
+DATA repeated000001fc<>+40(SB)/1, $0xfc
+DATA repeated000001fc<>+41(SB)/1, $0x01
+DATA repeated000001fc<>+42(SB)/1, $0x00
+DATA repeated000001fc<>+43(SB)/1, $0x00
+DATA repeated000001fc<>+44(SB)/1, $0xfc
+DATA repeated000001fc<>+45(SB)/1, $0x01
+DATA repeated000001fc<>+46(SB)/1, $0x00
+DATA repeated000001fc<>+47(SB)/1, $0x00
+DATA repeated000001fc<>+48(SB)/1, $0xfc
+DATA repeated000001fc<>+49(SB)/1, $0x01
+DATA repeated000001fc<>+50(SB)/1, $0x00
+DATA repeated000001fc<>+51(SB)/1, $0x00
+DATA repeated000001fc<>+52(SB)/1, $0xfc
+DATA repeated000001fc<>+53(SB)/1, $0x01
+DATA repeated000001fc<>+54(SB)/1, $0x00
+DATA repeated000001fc<>+55(SB)/1, $0x00
+DATA repeated000001fc<>+56(SB)/1, $0xfc
+DATA repeated000001fc<>+57(SB)/1, $0x01
+DATA repeated000001fc<>+58(SB)/1, $0x00
+DATA repeated000001fc<>+59(SB)/1, $0x00
+DATA repeated000001fc<>+60(SB)/1, $0xfc
+DATA repeated000001fc<>+61(SB)/1, $0x01
+DATA repeated000001fc<>+62(SB)/1, $0x00
+DATA repeated000001fc<>+63(SB)/1, $0x00
+GLOBL repeated000001fc<>(SB), RODATA|NOPTR, $64
+
+DATA repeated00003fc0<>+0(SB)/1, $0xc0
+DATA repeated00003fc0<>+1(SB)/1, $0x3f
+DATA repeated00003fc0<>+2(SB)/1, $0x00
+DATA repeated00003fc0<>+3(SB)/1, $0x00
+DATA repeated00003fc0<>+4(SB)/1, $0xc0
+DATA repeated00003fc0<>+5(SB)/1, $0x3f
+DATA repeated00003fc0<>+6(SB)/1, $0x00
+DATA repeated00003fc0<>+7(SB)/1, $0x00
+DATA repeated00003fc0<>+8(SB)/1, $0xc0
+DATA repeated00003fc0<>+9(SB)/1, $0x3f
+DATA repeated00003fc0<>+10(SB)/1, $0x00
+DATA repeated00003fc0<>+11(SB)/1, $0x00
+DATA repeated00003fc0<>+12(SB)/1, $0xc0
+DATA repeated00003fc0<>+13(SB)/1, $0x3f
+DATA repeated00003fc0<>+14(SB)/1, $0x00
+DATA repeated00003fc0<>+15(SB)/1, $0x00
+DATA repeated00003fc0<>+16(SB)/1, $0xc0
+DATA repeated00003fc0<>+17(SB)/1, $0x3f
+DATA repeated00003fc0<>+18(SB)/1, $0x00
+DATA repeated00003fc0<>+19(SB)/1, $0x00
+DATA repeated00003fc0<>+20(SB)/1, $0xc0
+DATA repeated00003fc0<>+21(SB)/1, $0x3f
+DATA repeated00003fc0<>+22(SB)/1, $0x00
+DATA repeated00003fc0<>+23(SB)/1, $0x00
+DATA repeated00003fc0<>+24(SB)/1, $0xc0
+DATA repeated00003fc0<>+25(SB)/1, $0x3f
+DATA repeated00003fc0<>+26(SB)/1, $0x00
+DATA repeated00003fc0<>+27(SB)/1, $0x00
+DATA repeated00003fc0<>+28(SB)/1, $0xc0
+DATA repeated00003fc0<>+29(SB)/1, $0x3f
+DATA repeated00003fc0<>+30(SB)/1, $0x00
+DATA repeated00003fc0<>+31(SB)/1, $0x00
+DATA repeated00003fc0<>+32(SB)/1, $0xc0
+DATA repeated00003fc0<>+33(SB)/1, $0x3f
+DATA repeated00003fc0<>+34(SB)/1, $0x00
+DATA repeated00003fc0<>+35(SB)/1, $0x00
+DATA repeated00003fc0<>+36(SB)/1, $0xc0
+DATA repeated00003fc0<>+37(SB)/1, $0x3f
+DATA repeated00003fc0<>+38(SB)/1, $0x00
+DATA repeated00003fc0<>+39(SB)/1, $0x00
+DATA repeated00003fc0<>+40(SB)/1, $0xc0
+DATA repeated00003fc0<>+41(SB)/1, $0x3f
+DATA repeated00003fc0<>+42(SB)/1, $0x00
+DATA repeated00003fc0<>+43(SB)/1, $0x00
+DATA repeated00003fc0<>+44(SB)/1, $0xc0
+DATA repeated00003fc0<>+45(SB)/1, $0x3f
+DATA repeated00003fc0<>+46(SB)/1, $0x00
+DATA repeated00003fc0<>+47(SB)/1, $0x00
+DATA repeated00003fc0<>+48(SB)/1, $0xc0
+DATA repeated00003fc0<>+49(SB)/1, $0x3f
+DATA repeated00003fc0<>+50(SB)/1, $0x00
+DATA repeated00003fc0<>+51(SB)/1, $0x00
+DATA repeated00003fc0<>+52(SB)/1, $0xc0
+DATA repeated00003fc0<>+53(SB)/1, $0x3f
+DATA repeated00003fc0<>+54(SB)/1, $0x00
+DATA repeated00003fc0<>+55(SB)/1, $0x00
+DATA repeated00003fc0<>+56(SB)/1, $0xc0
+DATA repeated00003fc0<>+57(SB)/1, $0x3f
+DATA repeated00003fc0<>+58(SB)/1, $0x00
+DATA repeated00003fc0<>+59(SB)/1, $0x00
+DATA repeated00003fc0<>+60(SB)/1, $0xc0
+DATA repeated00003fc0<>+61(SB)/1, $0x3f
+DATA repeated00003fc0<>+62(SB)/1, $0x00
+DATA repeated00003fc0<>+63(SB)/1, $0x00
+GLOBL repeated00003fc0<>(SB), RODATA|NOPTR, $64
+
+DATA repeated00008000<>+0(SB)/1, $0x00
+DATA repeated00008000<>+1(SB)/1, $0x80
+DATA repeated00008000<>+2(SB)/1, $0x00
+DATA repeated00008000<>+3(SB)/1, $0x00
+DATA repeated00008000<>+4(SB)/1, $0x00
+DATA repeated00008000<>+5(SB)/1, $0x80
+DATA repeated00008000<>+6(SB)/1, $0x00
+DATA repeated00008000<>+7(SB)/1, $0x00
+DATA repeated00008000<>+8(SB)/1, $0x00
+DATA repeated00008000<>+9(SB)/1, $0x80
+DATA repeated00008000<>+10(SB)/1, $0x00
+DATA repeated00008000<>+11(SB)/1, $0x00
+DATA repeated00008000<>+12(SB)/1, $0x00
+DATA repeated00008000<>+13(SB)/1, $0x80
+DATA repeated00008000<>+14(SB)/1, $0x00
+DATA repeated00008000<>+15(SB)/1, $0x00
+DATA repeated00008000<>+16(SB)/1, $0x00
+DATA repeated00008000<>+17(SB)/1, $0x80
+DATA repeated00008000<>+18(SB)/1, $0x00
+DATA repeated00008000<>+19(SB)/1, $0x00
+DATA repeated00008000<>+20(SB)/1, $0x00
+DATA repeated00008000<>+21(SB)/1, $0x80
+DATA repeated00008000<>+22(SB)/1, $0x00
+DATA repeated00008000<>+23(SB)/1, $0x00
+DATA repeated00008000<>+24(SB)/1, $0x00
+DATA repeated00008000<>+25(SB)/1, $0x80
+DATA repeated00008000<>+26(SB)/1, $0x00
+DATA repeated00008000<>+27(SB)/1, $0x00
+DATA repeated00008000<>+28(SB)/1, $0x00
+DATA repeated00008000<>+29(SB)/1, $0x80
+DATA repeated00008000<>+30(SB)/1, $0x00
+DATA repeated00008000<>+31(SB)/1, $0x00
+DATA repeated00008000<>+32(SB)/1, $0x00
+DATA repeated00008000<>+33(SB)/1, $0x80
+DATA repeated00008000<>+34(SB)/1, $0x00
+DATA repeated00008000<>+35(SB)/1, $0x00
+DATA repeated00008000<>+36(SB)/1, $0x00
+DATA repeated00008000<>+37(SB)/1, $0x80
+DATA repeated00008000<>+38(SB)/1, $0x00
+DATA repeated00008000<>+39(SB)/1, $0x00
+DATA repeated00008000<>+40(SB)/1, $0x00
+DATA repeated00008000<>+41(SB)/1, $0x80
+DATA repeated00008000<>+42(SB)/1, $0x00
+DATA repeated00008000<>+43(SB)/1, $0x00
+DATA repeated00008000<>+44(SB)/1, $0x00
+DATA repeated00008000<>+45(SB)/1, $0x80
+DATA repeated00008000<>+46(SB)/1, $0x00
+DATA repeated00008000<>+47(SB)/1, $0x00
+DATA repeated00008000<>+48(SB)/1, $0x00
+DATA repeated00008000<>+49(SB)/1, $0x80
+DATA repeated00008000<>+50(SB)/1, $0x00
+DATA repeated00008000<>+51(SB)/1, $0x00
+DATA repeated00008000<>+52(SB)/1, $0x00
+DATA repeated00008000<>+53(SB)/1, $0x80
+DATA repeated00008000<>+54(SB)/1, $0x00
+DATA repeated00008000<>+55(SB)/1, $0x00
+DATA repeated00008000<>+56(SB)/1, $0x00
+DATA repeated00008000<>+57(SB)/1, $0x80
+DATA repeated00008000<>+58(SB)/1, $0x00
+DATA repeated00008000<>+59(SB)/1, $0x00
+DATA repeated00008000<>+60(SB)/1, $0x00
+DATA repeated00008000<>+61(SB)/1, $0x80
+DATA repeated00008000<>+62(SB)/1, $0x00
+DATA repeated00008000<>+63(SB)/1, $0x00
+GLOBL repeated00008000<>(SB), RODATA|NOPTR, $64
+
+// func placeContextsAVX512(ctx *byte, places *byte, n int, level int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·placeContextsAVX512(SB), NOSPLIT, $0-32
+	MOVQ         ctx+0(FP), AX
+	MOVQ         places+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         level+24(FP), BX
+	VPBROADCASTD BX, Z15
+
+loop:
+	SUBQ      $0x40, DX
+	JL        done
+	VMOVDQU32 (CX), Z0
+	VPSRLW    $0x05, Z0, Z8
+	VPANDD    repeated01fe01fe<>+0(SB), Z8, Z8
+	VPSUBW    Z8, Z15, Z8
+	VPANDD    repeated003f003f<>+0(SB), Z0, Z0
+	VPADDW    Z8, Z8, Z9
+	VPSUBW    Z0, Z9, Z0
+	VPADDW    Z8, Z9, Z9
+	VPMINSW   Z8, Z9, Z9
+	VPADDW    repeated00160016<>+0(SB), Z9, Z9
+	VPADDW    repeated004c004c<>+0(SB), Z0, Z0
+	VPMINSW   repeated00160016<>+0(SB), Z0, Z0
+	VPMAXSW   Z9, Z0, Z0
+	VPMAXSW   repeated00000000<>+0(SB), Z0, Z0
+	VPMINSW   repeated003f003f<>+0(SB), Z0, Z0
+	VMOVDQU32 64(CX), Z1
+	VPSRLW    $0x05, Z1, Z8
+	VPANDD    repeated01fe01fe<>+0(SB), Z8, Z8
+	VPSUBW    Z8, Z15, Z8
+	VPANDD    repeated003f003f<>+0(SB), Z1, Z1
+	VPADDW    Z8, Z8, Z9
+	VPSUBW    Z1, Z9, Z1
+	VPADDW    Z8, Z9, Z9
+	VPMINSW   Z8, Z9, Z9
+	VPADDW    repeated00160016<>+0(SB), Z9, Z9
+	VPADDW    repeated004c004c<>+0(SB), Z1, Z1
+	VPMINSW   repeated00160016<>+0(SB), Z1, Z1
+	VPMAXSW   Z9, Z1, Z1
+	VPMAXSW   repeated00000000<>+0(SB), Z1, Z1
+	VPMINSW   repeated003f003f<>+0(SB), Z1, Z1
+	VPMOVWB   Z0, (AX)
+	VPMOVWB   Z1, 32(AX)
+	ADDQ      $0x40, AX
+	SUBQ      $-128, CX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeated01fe01fe<>+0(SB)/1, $0xfe
+DATA repeated01fe01fe<>+1(SB)/1, $0x01
+DATA repeated01fe01fe<>+2(SB)/1, $0xfe
+DATA repeated01fe01fe<>+3(SB)/1, $0x01
+DATA repeated01fe01fe<>+4(SB)/1, $0xfe
+DATA repeated01fe01fe<>+5(SB)/1, $0x01
+DATA repeated01fe01fe<>+6(SB)/1, $0xfe
+DATA repeated01fe01fe<>+7(SB)/1, $0x01
+DATA repeated01fe01fe<>+8(SB)/1, $0xfe
+DATA repeated01fe01fe<>+9(SB)/1, $0x01
+DATA repeated01fe01fe<>+10(SB)/1, $0xfe
+DATA repeated01fe01fe<>+11(SB)/1, $0x01
+DATA repeated01fe01fe<>+12(SB)/1, $0xfe
+DATA repeated01fe01fe<>+13(SB)/1, $0x01
+DATA repeated01fe01fe<>+14(SB)/1, $0xfe
+DATA repeated01fe01fe<>+15(SB)/1, $0x01
+DATA repeated01fe01fe<>+16(SB)/1, $0xfe
+DATA repeated01fe01fe<>+17(SB)/1, $0x01
+DATA repeated01fe01fe<>+18(SB)/1, $0xfe
+DATA repeated01fe01fe<>+19(SB)/1, $0x01
+DATA repeated01fe01fe<>+20(SB)/1, $0xfe
+DATA repeated01fe01fe<>+21(SB)/1, $0x01
+DATA repeated01fe01fe<>+22(SB)/1, $0xfe
+DATA repeated01fe01fe<>+23(SB)/1, $0x01
+DATA repeated01fe01fe<>+24(SB)/1, $0xfe
+DATA repeated01fe01fe<>+25(SB)/1, $0x01
+DATA repeated01fe01fe<>+26(SB)/1, $0xfe
+DATA repeated01fe01fe<>+27(SB)/1, $0x01
+DATA repeated01fe01fe<>+28(SB)/1, $0xfe
+DATA repeated01fe01fe<>+29(SB)/1, $0x01
+DATA repeated01fe01fe<>+30(SB)/1, $0xfe
+DATA repeated01fe01fe<>+31(SB)/1, $0x01
+DATA repeated01fe01fe<>+32(SB)/1, $0xfe
+DATA repeated01fe01fe<>+33(SB)/1, $0x01
+DATA repeated01fe01fe<>+34(SB)/1, $0xfe
+DATA repeated01fe01fe<>+35(SB)/1, $0x01
+DATA repeated01fe01fe<>+36(SB)/1, $0xfe
+DATA repeated01fe01fe<>+37(SB)/1, $0x01
+DATA repeated01fe01fe<>+38(SB)/1, $0xfe
+DATA repeated01fe01fe<>+39(SB)/1, $0x01
+DATA repeated01fe01fe<>+40(SB)/1, $0xfe
+DATA repeated01fe01fe<>+41(SB)/1, $0x01
+DATA repeated01fe01fe<>+42(SB)/1, $0xfe
+DATA repeated01fe01fe<>+43(SB)/1, $0x01
+DATA repeated01fe01fe<>+44(SB)/1, $0xfe
+DATA repeated01fe01fe<>+45(SB)/1, $0x01
+DATA repeated01fe01fe<>+46(SB)/1, $0xfe
+DATA repeated01fe01fe<>+47(SB)/1, $0x01
+DATA repeated01fe01fe<>+48(SB)/1, $0xfe
+DATA repeated01fe01fe<>+49(SB)/1, $0x01
+DATA repeated01fe01fe<>+50(SB)/1, $0xfe
+DATA repeated01fe01fe<>+51(SB)/1, $0x01
+DATA repeated01fe01fe<>+52(SB)/1, $0xfe
+DATA repeated01fe01fe<>+53(SB)/1, $0x01
+DATA repeated01fe01fe<>+54(SB)/1, $0xfe
+DATA repeated01fe01fe<>+55(SB)/1, $0x01
+DATA repeated01fe01fe<>+56(SB)/1, $0xfe
+DATA repeated01fe01fe<>+57(SB)/1, $0x01
+DATA repeated01fe01fe<>+58(SB)/1, $0xfe
+DATA repeated01fe01fe<>+59(SB)/1, $0x01
+DATA repeated01fe01fe<>+60(SB)/1, $0xfe
+DATA repeated01fe01fe<>+61(SB)/1, $0x01
+DATA repeated01fe01fe<>+62(SB)/1, $0xfe
+DATA repeated01fe01fe<>+63(SB)/1, $0x01
+GLOBL repeated01fe01fe<>(SB), RODATA|NOPTR, $64
+
+DATA repeated003f003f<>+0(SB)/1, $0x3f
+DATA repeated003f003f<>+1(SB)/1, $0x00
+DATA repeated003f003f<>+2(SB)/1, $0x3f
+DATA repeated003f003f<>+3(SB)/1, $0x00
+DATA repeated003f003f<>+4(SB)/1, $0x3f
+DATA repeated003f003f<>+5(SB)/1, $0x00
+DATA repeated003f003f<>+6(SB)/1, $0x3f
+DATA repeated003f003f<>+7(SB)/1, $0x00
+DATA repeated003f003f<>+8(SB)/1, $0x3f
+DATA repeated003f003f<>+9(SB)/1, $0x00
+DATA repeated003f003f<>+10(SB)/1, $0x3f
+DATA repeated003f003f<>+11(SB)/1, $0x00
+DATA repeated003f003f<>+12(SB)/1, $0x3f
+DATA repeated003f003f<>+13(SB)/1, $0x00
+DATA repeated003f003f<>+14(SB)/1, $0x3f
+DATA repeated003f003f<>+15(SB)/1, $0x00
+DATA repeated003f003f<>+16(SB)/1, $0x3f
+DATA repeated003f003f<>+17(SB)/1, $0x00
+DATA repeated003f003f<>+18(SB)/1, $0x3f
+DATA repeated003f003f<>+19(SB)/1, $0x00
+DATA repeated003f003f<>+20(SB)/1, $0x3f
+DATA repeated003f003f<>+21(SB)/1, $0x00
+DATA repeated003f003f<>+22(SB)/1, $0x3f
+DATA repeated003f003f<>+23(SB)/1, $0x00
+DATA repeated003f003f<>+24(SB)/1, $0x3f
+DATA repeated003f003f<>+25(SB)/1, $0x00
+DATA repeated003f003f<>+26(SB)/1, $0x3f
+DATA repeated003f003f<>+27(SB)/1, $0x00
+DATA repeated003f003f<>+28(SB)/1, $0x3f
+DATA repeated003f003f<>+29(SB)/1, $0x00
+DATA repeated003f003f<>+30(SB)/1, $0x3f
+DATA repeated003f003f<>+31(SB)/1, $0x00
+DATA repeated003f003f<>+32(SB)/1, $0x3f
+DATA repeated003f003f<>+33(SB)/1, $0x00
+DATA repeated003f003f<>+34(SB)/1, $0x3f
+DATA repeated003f003f<>+35(SB)/1, $0x00
+DATA repeated003f003f<>+36(SB)/1, $0x3f
+DATA repeated003f003f<>+37(SB)/1, $0x00
+DATA repeated003f003f<>+38(SB)/1, $0x3f
+DATA repeated003f003f<>+39(SB)/1, $0x00
+DATA repeated003f003f<>+40(SB)/1, $0x3f
+DATA repeated003f003f<>+41(SB)/1, $0x00
+DATA repeated003f003f<>+42(SB)/1, $0x3f
+DATA repeated003f003f<>+43(SB)/1, $0x00
+DATA repeated003f003f<>+44(SB)/1, $0x3f
+DATA repeated003f003f<>+45(SB)/1, $0x00
+DATA repeated003f003f<>+46(SB)/1, $0x3f
+DATA repeated003f003f<>+47(SB)/1, $0x00
+DATA repeated003f003f<>+48(SB)/1, $0x3f
+DATA repeated003f003f<>+49(SB)/1, $0x00
+DATA repeated003f003f<>+50(SB)/1, $0x3f
+DATA repeated003f003f<>+51(SB)/1, $0x00
+DATA repeated003f003f<>+52(SB)/1, $0x3f
+DATA repeated003f003f<>+53(SB)/1, $0x00
+DATA repeated003f003f<>+54(SB)/1, $0x3f
+DATA repeated003f003f<>+55(SB)/1, $0x00
+DATA repeated003f003f<>+56(SB)/1, $0x3f
+DATA repeated003f003f<>+57(SB)/1, $0x00
+DATA repeated003f003f<>+58(SB)/1, $0x3f
+DATA repeated003f003f<>+59(SB)/1, $0x00
+DATA repeated003f003f<>+60(SB)/1, $0x3f
+DATA repeated003f003f<>+61(SB)/1, $0x00
+DATA repeated003f003f<>+62(SB)/1, $0x3f
+DATA repeated003f003f<>+63(SB)/1, $0x00
+GLOBL repeated003f003f<>(SB), RODATA|NOPTR, $64
+
+DATA repeated00160016<>+0(SB)/1, $0x16
+DATA repeated00160016<>+1(SB)/1, $0x00
+DATA repeated00160016<>+2(SB)/1, $0x16
+DATA repeated00160016<>+3(SB)/1, $0x00
+DATA repeated00160016<>+4(SB)/1, $0x16
+DATA repeated00160016<>+5(SB)/1, $0x00
+DATA repeated00160016<>+6(SB)/1, $0x16
+DATA repeated00160016<>+7(SB)/1, $0x00
+DATA repeated00160016<>+8(SB)/1, $0x16
+DATA repeated00160016<>+9(SB)/1, $0x00
+DATA repeated00160016<>+10(SB)/1, $0x16
+DATA repeated00160016<>+11(SB)/1, $0x00
+DATA repeated00160016<>+12(SB)/1, $0x16
+DATA repeated00160016<>+13(SB)/1, $0x00
+DATA repeated00160016<>+14(SB)/1, $0x16
+DATA repeated00160016<>+15(SB)/1, $0x00
+DATA repeated00160016<>+16(SB)/1, $0x16
+DATA repeated00160016<>+17(SB)/1, $0x00
+DATA repeated00160016<>+18(SB)/1, $0x16
+DATA repeated00160016<>+19(SB)/1, $0x00
+DATA repeated00160016<>+20(SB)/1, $0x16
+DATA repeated00160016<>+21(SB)/1, $0x00
+DATA repeated00160016<>+22(SB)/1, $0x16
+DATA repeated00160016<>+23(SB)/1, $0x00
+DATA repeated00160016<>+24(SB)/1, $0x16
+DATA repeated00160016<>+25(SB)/1, $0x00
+DATA repeated00160016<>+26(SB)/1, $0x16
+DATA repeated00160016<>+27(SB)/1, $0x00
+DATA repeated00160016<>+28(SB)/1, $0x16
+DATA repeated00160016<>+29(SB)/1, $0x00
+DATA repeated00160016<>+30(SB)/1, $0x16
+DATA repeated00160016<>+31(SB)/1, $0x00
+DATA repeated00160016<>+32(SB)/1, $0x16
+DATA repeated00160016<>+33(SB)/1, $0x00
+DATA repeated00160016<>+34(SB)/1, $0x16
+DATA repeated00160016<>+35(SB)/1, $0x00
+DATA repeated00160016<>+36(SB)/1, $0x16
+DATA repeated00160016<>+37(SB)/1, $0x00
+DATA repeated00160016<>+38(SB)/1, $0x16
+DATA repeated00160016<>+39(SB)/1, $0x00
+DATA repeated00160016<>+40(SB)/1, $0x16
+DATA repeated00160016<>+41(SB)/1, $0x00
+DATA repeated00160016<>+42(SB)/1, $0x16
+DATA repeated00160016<>+43(SB)/1, $0x00
+DATA repeated00160016<>+44(SB)/1, $0x16
+DATA repeated00160016<>+45(SB)/1, $0x00
+DATA repeated00160016<>+46(SB)/1, $0x16
+DATA repeated00160016<>+47(SB)/1, $0x00
+DATA repeated00160016<>+48(SB)/1, $0x16
+DATA repeated00160016<>+49(SB)/1, $0x00
+DATA repeated00160016<>+50(SB)/1, $0x16
+DATA repeated00160016<>+51(SB)/1, $0x00
+DATA repeated00160016<>+52(SB)/1, $0x16
+DATA repeated00160016<>+53(SB)/1, $0x00
+DATA repeated00160016<>+54(SB)/1, $0x16
+DATA repeated00160016<>+55(SB)/1, $0x00
+DATA repeated00160016<>+56(SB)/1, $0x16
+DATA repeated00160016<>+57(SB)/1, $0x00
+DATA repeated00160016<>+58(SB)/1, $0x16
+DATA repeated00160016<>+59(SB)/1, $0x00
+DATA repeated00160016<>+60(SB)/1, $0x16
+DATA repeated00160016<>+61(SB)/1, $0x00
+DATA repeated00160016<>+62(SB)/1, $0x16
+DATA repeated00160016<>+63(SB)/1, $0x00
+GLOBL repeated00160016<>(SB), RODATA|NOPTR, $64
+
+DATA repeated004c004c<>+0(SB)/1, $0x4c
+DATA repeated004c004c<>+1(SB)/1, $0x00
+DATA repeated004c004c<>+2(SB)/1, $0x4c
+DATA repeated004c004c<>+3(SB)/1, $0x00
+DATA repeated004c004c<>+4(SB)/1, $0x4c
+DATA repeated004c004c<>+5(SB)/1, $0x00
+DATA repeated004c004c<>+6(SB)/1, $0x4c
+DATA repeated004c004c<>+7(SB)/1, $0x00
+DATA repeated004c004c<>+8(SB)/1, $0x4c
+DATA repeated004c004c<>+9(SB)/1, $0x00
+DATA repeated004c004c<>+10(SB)/1, $0x4c
+DATA repeated004c004c<>+11(SB)/1, $0x00
+DATA repeated004c004c<>+12(SB)/1, $0x4c
+DATA repeated004c004c<>+13(SB)/1, $0x00
+DATA repeated004c004c<>+14(SB)/1, $0x4c
+DATA repeated004c004c<>+15(SB)/1, $0x00
+DATA repeated004c004c<>+16(SB)/1, $0x4c
+DATA repeated004c004c<>+17(SB)/1, $0x00
+DATA repeated004c004c<>+18(SB)/1, $0x4c
+DATA repeated004c004c<>+19(SB)/1, $0x00
+DATA repeated004c004c<>+20(SB)/1, $0x4c
+DATA repeated004c004c<>+21(SB)/1, $0x00
+DATA repeated004c004c<>+22(SB)/1, $0x4c
+DATA repeated004c004c<>+23(SB)/1, $0x00
+DATA repeated004c004c<>+24(SB)/1, $0x4c
+DATA repeated004c004c<>+25(SB)/1, $0x00
+DATA repeated004c004c<>+26(SB)/1, $0x4c
+DATA repeated004c004c<>+27(SB)/1, $0x00
+DATA repeated004c004c<>+28(SB)/1, $0x4c
+DATA repeated004c004c<>+29(SB)/1, $0x00
+DATA repeated004c004c<>+30(SB)/1, $0x4c
+DATA repeated004c004c<>+31(SB)/1, $0x00
+DATA repeated004c004c<>+32(SB)/1, $0x4c
+DATA repeated004c004c<>+33(SB)/1, $0x00
+DATA repeated004c004c<>+34(SB)/1, $0x4c
+DATA repeated004c004c<>+35(SB)/1, $0x00
+DATA repeated004c004c<>+36(SB)/1, $0x4c
+DATA repeated004c004c<>+37(SB)/1, $0x00
+DATA repeated004c004c<>+38(SB)/1, $0x4c
+DATA repeated004c004c<>+39(SB)/1, $0x00
+DATA repeated004c004c<>+40(SB)/1, $0x4c
+DATA repeated004c004c<>+41(SB)/1, $0x00
+DATA repeated004c004c<>+42(SB)/1, $0x4c
+DATA repeated004c004c<>+43(SB)/1, $0x00
+DATA repeated004c004c<>+44(SB)/1, $0x4c
+DATA repeated004c004c<>+45(SB)/1, $0x00
+DATA repeated004c004c<>+46(SB)/1, $0x4c
+DATA repeated004c004c<>+47(SB)/1, $0x00
+DATA repeated004c004c<>+48(SB)/1, $0x4c
+DATA repeated004c004c<>+49(SB)/1, $0x00
+DATA repeated004c004c<>+50(SB)/1, $0x4c
+DATA repeated004c004c<>+51(SB)/1, $0x00
+DATA repeated004c004c<>+52(SB)/1, $0x4c
+DATA repeated004c004c<>+53(SB)/1, $0x00
+DATA repeated004c004c<>+54(SB)/1, $0x4c
+DATA repeated004c004c<>+55(SB)/1, $0x00
+DATA repeated004c004c<>+56(SB)/1, $0x4c
+DATA repeated004c004c<>+57(SB)/1, $0x00
+DATA repeated004c004c<>+58(SB)/1, $0x4c
+DATA repeated004c004c<>+59(SB)/1, $0x00
+DATA repeated004c004c<>+60(SB)/1, $0x4c
+DATA repeated004c004c<>+61(SB)/1, $0x00
+DATA repeated004c004c<>+62(SB)/1, $0x4c
+DATA repeated004c004c<>+63(SB)/1, $0x00
+GLOBL repeated004c004c<>(SB), RODATA|NOPTR, $64
+
+// func turnAVX512(z *byte, places *byte, n int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·turnAVX512(SB), NOSPLIT, $0-24
+	MOVQ z+0(FP), AX
+	MOVQ places+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	SUBQ      $0x20, DX
+	JL        done
+	VMOVDQU32 (AX), Z0
+	VMOVDQU32 (CX), Z2
+	VPADDW    repeatedffffffff<>+0(SB), Z0, Z0
+	VMOVDQU32 repeatedfffefffe<>+0(SB), Z1
+	VPSUBUSW  Z0, Z1, Z1
+	VPMINUW   repeated00010001<>+0(SB), Z1, Z1
+	VPSRLW    $0x0f, Z2, Z2
+	VPANDD    Z2, Z1, Z1
+	VPXORD    Z1, Z0, Z0
+	VPSUBW    repeatedffffffff<>+0(SB), Z0, Z0
+	VMOVDQU32 Z0, (AX)
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA repeatedfffefffe<>+0(SB)/1, $0xfe
+DATA repeatedfffefffe<>+1(SB)/1, $0xff
+DATA repeatedfffefffe<>+2(SB)/1, $0xfe
+DATA repeatedfffefffe<>+3(SB)/1, $0xff
+DATA repeatedfffefffe<>+4(SB)/1, $0xfe
+DATA repeatedfffefffe<>+5(SB)/1, $0xff
+DATA repeatedfffefffe<>+6(SB)/1, $0xfe
+DATA repeatedfffefffe<>+7(SB)/1, $0xff
+DATA repeatedfffefffe<>+8(SB)/1, $0xfe
+DATA repeatedfffefffe<>+9(SB)/1, $0xff
+DATA repeatedfffefffe<>+10(SB)/1, $0xfe
+DATA repeatedfffefffe<>+11(SB)/1, $0xff
+DATA repeatedfffefffe<>+12(SB)/1, $0xfe
+DATA repeatedfffefffe<>+13(SB)/1, $0xff
+DATA repeatedfffefffe<>+14(SB)/1, $0xfe
+DATA repeatedfffefffe<>+15(SB)/1, $0xff
+DATA repeatedfffefffe<>+16(SB)/1, $0xfe
+DATA repeatedfffefffe<>+17(SB)/1, $0xff
+DATA repeatedfffefffe<>+18(SB)/1, $0xfe
+DATA repeatedfffefffe<>+19(SB)/1, $0xff
+DATA repeatedfffefffe<>+20(SB)/1, $0xfe
+DATA repeatedfffefffe<>+21(SB)/1, $0xff
+DATA repeatedfffefffe<>+22(SB)/1, $0xfe
+DATA repeatedfffefffe<>+23(SB)/1, $0xff
+DATA repeatedfffefffe<>+24(SB)/1, $0xfe
+DATA repeatedfffefffe<>+25(SB)/1, $0xff
+DATA repeatedfffefffe<>+26(SB)/1, $0xfe
+DATA repeatedfffefffe<>+27(SB)/1, $0xff
+DATA repeatedfffefffe<>+28(SB)/1, $0xfe
+DATA repeatedfffefffe<>+29(SB)/1, $0xff
+DATA repeatedfffefffe<>+30(SB)/1, $0xfe
+DATA repeatedfffefffe<>+31(SB)/1, $0xff
+DATA repeatedfffefffe<>+32(SB)/1, $0xfe
+DATA repeatedfffefffe<>+33(SB)/1, $0xff
+DATA repeatedfffefffe<>+34(SB)/1, $0xfe
+DATA repeatedfffefffe<>+35(SB)/1, $0xff
+DATA repeatedfffefffe<>+36(SB)/1, $0xfe
+DATA repeatedfffefffe<>+37(SB)/1, $0xff
+DATA repeatedfffefffe<>+38(SB)/1, $0xfe
+DATA repeatedfffefffe<>+39(SB)/1, $0xff
+DATA repeatedfffefffe<>+40(SB)/1, $0xfe
+DATA repeatedfffefffe<>+41(SB)/1, $0xff
+DATA repeatedfffefffe<>+42(SB)/1, $0xfe
+DATA repeatedfffefffe<>+43(SB)/1, $0xff
+DATA repeatedfffefffe<>+44(SB)/1, $0xfe
+DATA repeatedfffefffe<>+45(SB)/1, $0xff
+DATA repeatedfffefffe<>+46(SB)/1, $0xfe
+DATA repeatedfffefffe<>+47(SB)/1, $0xff
+DATA repeatedfffefffe<>+48(SB)/1, $0xfe
+DATA repeatedfffefffe<>+49(SB)/1, $0xff
+DATA repeatedfffefffe<>+50(SB)/1, $0xfe
+DATA repeatedfffefffe<>+51(SB)/1, $0xff
+DATA repeatedfffefffe<>+52(SB)/1, $0xfe
+DATA repeatedfffefffe<>+53(SB)/1, $0xff
+DATA repeatedfffefffe<>+54(SB)/1, $0xfe
+DATA repeatedfffefffe<>+55(SB)/1, $0xff
+DATA repeatedfffefffe<>+56(SB)/1, $0xfe
+DATA repeatedfffefffe<>+57(SB)/1, $0xff
+DATA repeatedfffefffe<>+58(SB)/1, $0xfe
+DATA repeatedfffefffe<>+59(SB)/1, $0xff
+DATA repeatedfffefffe<>+60(SB)/1, $0xfe
+DATA repeatedfffefffe<>+61(SB)/1, $0xff
+DATA repeatedfffefffe<>+62(SB)/1, $0xfe
+DATA repeatedfffefffe<>+63(SB)/1, $0xff
+GLOBL repeatedfffefffe<>(SB), RODATA|NOPTR, $64
+
+// func predictAVX2(pred *byte, places *byte, base *byte, factors *byte, row *byte, n int, pairs int, stride int, scale int)
+// Requires: AVX, AVX2, CMOV
+TEXT ·predictAVX2(SB), NOSPLIT, $0-72
+	MOVQ         pred+0(FP), AX
+	MOVQ         places+8(FP), CX
+	MOVQ         base+16(FP), DX
+	MOVQ         factors+24(FP), BX
+	MOVQ         row+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVQ         pairs+48(FP), R8
+	MOVQ         stride+56(FP), R9
+	MOVQ         scale+64(FP), R10
+	VMOVD        R10, X15
+	VPBROADCASTD X15, Y15
+	LEAQ         (SI)(R8*4), SI
+	NEGQ         R8
+	SUBQ         $0x20, DI
+	XORQ         R10, R10
+
+block:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	LEAQ  (BX)(R10*4), R11
+	MOVQ  R8, R12
+
+pair:
+	VPBROADCASTD (SI)(R12*4), Y14
+	VPMADDWD     (R11), Y14, Y4
+	VPADDD       Y4, Y0, Y0
+	VPMADDWD     32(R11), Y14, Y5
+	VPADDD       Y5, Y1, Y1
+	VPMADDWD     64(R11), Y14, Y6
+	VPADDD       Y6, Y2, Y2
+	VPMADDWD     96(R11), Y14, Y7
+	VPADDD       Y7, Y3, Y3
+	ADDQ         R9, R11
+	INCQ         R12
+	JNE          pair
+	VPMOVZXWD    (DX)(R10*2), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VCVTDQ2PS    Y0, Y8
+	VMULPS       Y15, Y8, Y8
+	VADDPS       Y8, Y4, Y8
+	VPAND        repeated7f800000<>+0(SB), Y4, Y11
+	VPCMPEQD     repeated7f800000<>+0(SB), Y11, Y11
+	VPBLENDVB    Y11, Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y11
+	VPAND        repeated00000001<>+0(SB), Y11, Y11
+	VPADDD       repeated00007fff<>+0(SB), Y11, Y11
+	VPADDD       Y8, Y11, Y11
+	VPAND        repeatedffff0000<>+0(SB), Y11, Y9
+	VPSRLD       $0x10, Y11, Y4
+	VPSUBD       Y9, Y8, Y9
+	VPABSD       Y9, Y11
+	VMOVDQU      repeated00008001<>+0(SB), Y10
+	VPSUBD       Y11, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VPSRLD       $0x15, Y10, Y10
+	VPSUBD       repeated000001fc<>+0(SB), Y10, Y10
+	VPSRLD       $0x11, Y8, Y11
+	VPAND        repeated00003fc0<>+0(SB), Y11, Y11
+	VPOR         Y11, Y10, Y10
+	VPXOR        Y8, Y9, Y9
+	VPSRLD       $0x10, Y9, Y9
+	VPAND        repeated00008000<>+0(SB), Y9, Y9
+	VPOR         Y9, Y10, Y0
+	VPMOVZXWD    16(DX)(R10*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VCVTDQ2PS    Y1, Y8
+	VMULPS       Y15, Y8, Y8
+	VADDPS       Y8, Y5, Y8
+	VPAND        repeated7f800000<>+0(SB), Y5, Y11
+	VPCMPEQD     repeated7f800000<>+0(SB), Y11, Y11
+	VPBLENDVB    Y11, Y5, Y8, Y8
+	VPSRLD       $0x10, Y8, Y11
+	VPAND        repeated00000001<>+0(SB), Y11, Y11
+	VPADDD       repeated00007fff<>+0(SB), Y11, Y11
+	VPADDD       Y8, Y11, Y11
+	VPAND        repeatedffff0000<>+0(SB), Y11, Y9
+	VPSRLD       $0x10, Y11, Y5
+	VPSUBD       Y9, Y8, Y9
+	VPABSD       Y9, Y11
+	VMOVDQU      repeated00008001<>+0(SB), Y10
+	VPSUBD       Y11, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VPSRLD       $0x15, Y10, Y10
+	VPSUBD       repeated000001fc<>+0(SB), Y10, Y10
+	VPSRLD       $0x11, Y8, Y11
+	VPAND        repeated00003fc0<>+0(SB), Y11, Y11
+	VPOR         Y11, Y10, Y10
+	VPXOR        Y8, Y9, Y9
+	VPSRLD       $0x10, Y9, Y9
+	VPAND        repeated00008000<>+0(SB), Y9, Y9
+	VPOR         Y9, Y10, Y1
+	VPACKUSDW    Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VMOVDQU      Y4, (AX)(R10*2)
+	VPACKUSDW    Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VMOVDQU      Y0, (CX)(R10*2)
+	VPMOVZXWD    32(DX)(R10*2), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VCVTDQ2PS    Y2, Y8
+	VMULPS       Y15, Y8, Y8
+	VADDPS       Y8, Y4, Y8
+	VPAND        repeated7f800000<>+0(SB), Y4, Y11
+	VPCMPEQD     repeated7f800000<>+0(SB), Y11, Y11
+	VPBLENDVB    Y11, Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y11
+	VPAND        repeated00000001<>+0(SB), Y11, Y11
+	VPADDD       repeated00007fff<>+0(SB), Y11, Y11
+	VPADDD       Y8, Y11, Y11
+	VPAND        repeatedffff0000<>+0(SB), Y11, Y9
+	VPSRLD       $0x10, Y11, Y4
+	VPSUBD       Y9, Y8, Y9
+	VPABSD       Y9, Y11
+	VMOVDQU      repeated00008001<>+0(SB), Y10
+	VPSUBD       Y11, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VPSRLD       $0x15, Y10, Y10
+	VPSUBD       repeated000001fc<>+0(SB), Y10, Y10
+	VPSRLD       $0x11, Y8, Y11
+	VPAND        repeated00003fc0<>+0(SB), Y11, Y11
+	VPOR         Y11, Y10, Y10
+	VPXOR        Y8, Y9, Y9
+	VPSRLD       $0x10, Y9, Y9
+	VPAND        repeated00008000<>+0(SB), Y9, Y9
+	VPOR         Y9, Y10, Y2
+	VPMOVZXWD    48(DX)(R10*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VCVTDQ2PS    Y3, Y8
+	VMULPS       Y15, Y8, Y8
+	VADDPS       Y8, Y5, Y8
+	VPAND        repeated7f800000<>+0(SB), Y5, Y11
+	VPCMPEQD     repeated7f800000<>+0(SB), Y11, Y11
+	VPBLENDVB    Y11, Y5, Y8, Y8
+	VPSRLD       $0x10, Y8, Y11
+	VPAND        repeated00000001<>+0(SB), Y11, Y11
+	VPADDD       repeated00007fff<>+0(SB), Y11, Y11
+	VPADDD       Y8, Y11, Y11
+	VPAND        repeatedffff0000<>+0(SB), Y11, Y9
+	VPSRLD       $0x10, Y11, Y5
+	VPSUBD       Y9, Y8, Y9
+	VPABSD       Y9, Y11
+	VMOVDQU      repeated00008001<>+0(SB), Y10
+	VPSUBD       Y11, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VPSRLD       $0x15, Y10, Y10
+	VPSUBD       repeated000001fc<>+0(SB), Y10, Y10
+	VPSRLD       $0x11, Y8, Y11
+	VPAND        repeated00003fc0<>+0(SB), Y11, Y11
+	VPOR         Y11, Y10, Y10
+	VPXOR        Y8, Y9, Y9
+	VPSRLD       $0x10, Y9, Y9
+	VPAND        repeated00008000<>+0(SB), Y9, Y9
+	VPOR         Y9, Y10, Y3
+	VPACKUSDW    Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VMOVDQU      Y4, 32(AX)(R10*2)
+	VPACKUSDW    Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VMOVDQU      Y2, 32(CX)(R10*2)
+	CMPQ         R10, DI
+	JGE          done
+	ADDQ         $0x20, R10
+	CMPQ         R10, DI
+	CMOVQGT      DI, R10
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func placeContextsAVX2(ctx *byte, places *byte, n int, level int)
+// Requires: AVX, AVX2
+TEXT ·placeContextsAVX2(SB), NOSPLIT, $0-32
+	MOVQ         ctx+0(FP), AX
+	MOVQ         places+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         level+24(FP), BX
+	VMOVD        BX, X15
+	VPBROADCASTD X15, Y15
+
+loop:
+	SUBQ      $0x40, DX
+	JL        done
+	VMOVDQU   (CX), Y0
+	VPSRLW    $0x05, Y0, Y8
+	VPAND     repeated01fe01fe<>+0(SB), Y8, Y8
+	VPSUBW    Y8, Y15, Y8
+	VPAND     repeated003f003f<>+0(SB), Y0, Y0
+	VPADDW    Y8, Y8, Y9
+	VPSUBW    Y0, Y9, Y0
+	VPADDW    Y8, Y9, Y9
+	VPMINSW   Y8, Y9, Y9
+	VPADDW    repeated00160016<>+0(SB), Y9, Y9
+	VPADDW    repeated004c004c<>+0(SB), Y0, Y0
+	VPMINSW   repeated00160016<>+0(SB), Y0, Y0
+	VPMAXSW   Y9, Y0, Y0
+	VPMAXSW   repeated00000000<>+0(SB), Y0, Y0
+	VPMINSW   repeated003f003f<>+0(SB), Y0, Y0
+	VMOVDQU   32(CX), Y1
+	VPSRLW    $0x05, Y1, Y8
+	VPAND     repeated01fe01fe<>+0(SB), Y8, Y8
+	VPSUBW    Y8, Y15, Y8
+	VPAND     repeated003f003f<>+0(SB), Y1, Y1
+	VPADDW    Y8, Y8, Y9
+	VPSUBW    Y1, Y9, Y1
+	VPADDW    Y8, Y9, Y9
+	VPMINSW   Y8, Y9, Y9
+	VPADDW    repeated00160016<>+0(SB), Y9, Y9
+	VPADDW    repeated004c004c<>+0(SB), Y1, Y1
+	VPMINSW   repeated00160016<>+0(SB), Y1, Y1
+	VPMAXSW   Y9, Y1, Y1
+	VPMAXSW   repeated00000000<>+0(SB), Y1, Y1
+	VPMINSW   repeated003f003f<>+0(SB), Y1, Y1
+	VMOVDQU   64(CX), Y2
+	VPSRLW    $0x05, Y2, Y8
+	VPAND     repeated01fe01fe<>+0(SB), Y8, Y8
+	VPSUBW    Y8, Y15, Y8
+	VPAND     repeated003f003f<>+0(SB), Y2, Y2
+	VPADDW    Y8, Y8, Y9
+	VPSUBW    Y2, Y9, Y2
+	VPADDW    Y8, Y9, Y9
+	VPMINSW   Y8, Y9, Y9
+	VPADDW    repeated00160016<>+0(SB), Y9, Y9
+	VPADDW    repeated004c004c<>+0(SB), Y2, Y2
+	VPMINSW   repeated00160016<>+0(SB), Y2, Y2
+	VPMAXSW   Y9, Y2, Y2
+	VPMAXSW   repeated00000000<>+0(SB), Y2, Y2
+	VPMINSW   repeated003f003f<>+0(SB), Y2, Y2
+	VMOVDQU   96(CX), Y3
+	VPSRLW    $0x05, Y3, Y8
+	VPAND     repeated01fe01fe<>+0(SB), Y8, Y8
+	VPSUBW    Y8, Y15, Y8
+	VPAND     repeated003f003f<>+0(SB), Y3, Y3
+	VPADDW    Y8, Y8, Y9
+	VPSUBW    Y3, Y9, Y3
+	VPADDW    Y8, Y9, Y9
+	VPMINSW   Y8, Y9, Y9
+	VPADDW    repeated00160016<>+0(SB), Y9, Y9
+	VPADDW    repeated004c004c<>+0(SB), Y3, Y3
+	VPMINSW   repeated00160016<>+0(SB), Y3, Y3
+	VPMAXSW   Y9, Y3, Y3
+	VPMAXSW   repeated00000000<>+0(SB), Y3, Y3
+	VPMINSW   repeated003f003f<>+0(SB), Y3, Y3
+	VPACKUSWB Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VPACKUSWB Y3, Y2, Y2
+	VPERMQ    $0xd8, Y2, Y2
+	VMOVDQU   Y2, 32(AX)
+	ADDQ      $0x40, AX
+	SUBQ      $-128, CX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func turnAVX2(z *byte, places *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·turnAVX2(SB), NOSPLIT, $0-24
+	MOVQ z+0(FP), AX
+	MOVQ places+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	SUBQ     $0x20, DX
+	JL       done
+	VMOVDQU  (AX), Y0
+	VMOVDQU  (CX), Y2
+	VPADDW   repeatedffffffff<>+0(SB), Y0, Y0
+	VMOVDQU  repeatedfffefffe<>+0(SB), Y1
+	VPSUBUSW Y0, Y1, Y1
+	VPMINUW  repeated00010001<>+0(SB), Y1, Y1
+	VPSRLW   $0x0f, Y2, Y2
+	VPAND    Y2, Y1, Y1
+	VPXOR    Y1, Y0, Y0
+	VPSUBW   repeatedffffffff<>+0(SB), Y0, Y0
+	VMOVDQU  Y0, (AX)
+	VMOVDQU  32(AX), Y3
+	VMOVDQU  32(CX), Y5
+	VPADDW   repeatedffffffff<>+0(SB), Y3, Y3
+	VMOVDQU  repeatedfffefffe<>+0(SB), Y4
+	VPSUBUSW Y3, Y4, Y4
+	VPMINUW  repeated00010001<>+0(SB), Y4, Y4
+	VPSRLW   $0x0f, Y5, Y5
+	VPAND    Y5, Y4, Y4
+	VPXOR    Y4, Y3, Y3
+	VPSUBW   repeatedffffffff<>+0(SB), Y3, Y3
+	VMOVDQU  Y3, 32(AX)
+	ADDQ     $0x40, AX
+	ADDQ     $0x40, CX
+	JMP      loop
+
+done:
+	VZEROUPPER
+	RET

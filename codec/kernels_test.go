@@ -302,3 +302,57 @@ func TestBytePlaneKernels(t *testing.T) {
 		})
 	}
 }
+
+// TestLowRankKernels compares predictions, their places and contexts, and steps that
+// are turned, of any bits, over rows that end in the middle of vectors.
+func TestLowRankKernels(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 26))
+		l := lowRank{rank: 1 + r.IntN(maxRank), columns: 1 + r.IntN(300), scale: r.IntN(maxScale-minScale+1) + minScale}
+		if seed%2 == 0 {
+			l.scale = r.IntN(50) // sums that are about as large as the base
+		}
+		l.factors = make([]int16, l.rank*l.columns)
+		large := 1<<31/l.rank>>14 - 1 // so that no sum is too large
+		for i := range l.factors {
+			l.factors[i] = int16(r.IntN(2*maxFactor+1) - maxFactor)
+		}
+		l.pair()
+		k := lowRankCoder{side: l}
+		g := grid{l.columns, r.IntN(l.columns)}
+		count := 1 + r.IntN(2000)
+		for range g.rows(count) * l.rank {
+			most := min(large, maxFactor) >> r.IntN(15)
+			k.rows = append(k.rows, int16(r.IntN(2*most+1)-most))
+		}
+		base := randomBytes(r, 2*count)
+		for i := range count { // infinite, or the largest, or zero, or so
+			if r.IntN(8) == 0 {
+				le.PutUint16(base[2*i:], []uint16{0x7f80, 0xff80, 0x7f7f, 0xff7f, 0, 0x8000, 1, 0x8001, 0x7f81, 0xffff}[r.IntN(10)])
+			}
+		}
+		z := make([]uint16, count)
+		for i := range z {
+			z[i] = uint16(r.Uint32() >> r.IntN(32))
+			if r.IntN(8) == 0 {
+				z[i] = 1<<16 - 1 - z[i]&3
+			}
+		}
+		places := make([]uint16, count) // those that no prediction has, too
+		for i := range places {
+			places[i] = uint16(r.Uint32())
+		}
+		level := r.IntN(1 << levelBits)
+		eachTier(t, fmt.Sprintf("%d elements in rows of %d, rank %d", count, l.columns, l.rank), func() any {
+			k.predict(base, g)
+			var of placeContexts
+			of.set(level)
+			ctx, others := make([]uint8, count), make([]uint8, count)
+			of.fill(ctx, k.places)
+			of.fill(others, places)
+			turned := slices.Clone(z)
+			turn(turned, places)
+			return []any{slices.Clone(k.pred), slices.Clone(k.places), ctx, others, turned}
+		})
+	}
+}

@@ -82,7 +82,7 @@ func (s *scratch) appendLowRank(dst, leaf, base []byte, b int, n number, c *Cont
 	k.turnSteps(d.z16[:count], d.symbols)
 	level := k.bestLevel(d.symbols[:count])
 	k.ctx.set(level)
-	k.contexts(d.ctx[:count], k.places)
+	k.ctx.fill(d.ctx[:count], k.places)
 	last := d.count(count, Best)
 	d.side.reset(d.buf[:0])
 	d.side.raw(uint32(level), levelBits)
@@ -172,7 +172,7 @@ func (k *lowRankCoder) decode(d *deltaCoder, dst, base, body []byte, flags byte,
 	for at := 0; at < count; at += block {
 		end := min(at+block, count)
 		z, ctx, places := d.z16[:end-at], d.ctx[:end-at], k.places[at:end]
-		k.contexts(ctx, places)
+		k.ctx.fill(ctx, places)
 		if words, err = decodeLanes(d.dec, z, ctx, words, lanes); err != nil {
 			return err
 		}

@@ -52,28 +52,43 @@ const (
 	placesMask = 1<<14 - 1
 )
 
-// placeContexts are contexts by place.
-type placeContexts [placesMask + 1]uint8
-
-// set fills t for a level.
-func (t *placeContexts) set(level int) {
-	for place := range t {
-		t[place] = contextOf(level, uint16(place))
-	}
+// placeContexts are contexts by place, at a level.
+type placeContexts struct {
+	level int
+	known bool // that of is filled
+	of    [placesMask + 1]uint8
 }
 
-// contexts fills ctx with those of places.
-func (k *lowRankCoder) contexts(ctx []uint8, places []uint16) {
-	t := &k.ctx
+// set sets t to those at a level.
+func (t *placeContexts) set(level int) { t.level, t.known = level, false }
+
+// fill fills ctx with those of places.
+func (t *placeContexts) fill(ctx []uint8, places []uint16) {
 	ctx = ctx[:len(places)]
+	done := placeContextsFast(ctx, places, t.level)
+	ctx, places = ctx[done:], places[done:]
+	if len(places) < 64 { // what kernels leave
+		for i, p := range places {
+			ctx[i] = contextOf(t.level, p)
+		}
+		return
+	}
+	if !t.known {
+		for place := range t.of {
+			t.of[place] = contextOf(t.level, uint16(place))
+		}
+		t.known = true
+	}
 	for i, p := range places {
-		ctx[i] = t[p&placesMask]
+		ctx[i] = t.of[p&placesMask]
 	}
 }
 
 // turn negates those steps z that places say.
 func turn(z []uint16, places []uint16) {
 	z = z[:len(places)]
+	done := turnFast(z, places)
+	z, places = z[done:], places[done:]
 	for i, p := range places {
 		// 1 and 2 change places, 3 and 4, and so on; 0 and the highest stay. What is
 		// turned is as good as random: no branch.
@@ -120,9 +135,14 @@ func (k *lowRankCoder) predict(base []byte, g grid) {
 	k.sums = grow(k.sums, (g.row+1)/2)
 	for r := range g.rows(count) {
 		from, to := g.span(r, count)
-		k.side.sumRow(k.sums, k.rows[r*k.side.rank:(r+1)*k.side.rank])
+		row := k.rows[r*k.side.rank : (r+1)*k.side.rank]
 		column := from + g.phase - r*g.row
-		predictRow(k.pred[2*from:2*to], k.places[from:to], base[2*from:2*to], k.sums, column, scale)
+		pred, places, base := k.pred[2*from:2*to], k.places[from:to], base[2*from:2*to]
+		if predictFast(pred, places, base, &k.side, row, column, scale) {
+			continue
+		}
+		k.side.sumRow(k.sums, row)
+		predictRow(pred, places, base, k.sums, column, scale)
 	}
 }
 

@@ -29,6 +29,7 @@ type lowRank struct {
 	most    [maxRank]int64 // the largest factor of columns, shifted
 	factors []int16        // of columns, by component, shifted
 	pairs   []uint64       // two columns in each: see sumRow
+	words   []uint32       // two components in each, of a column, for kernels
 }
 
 // Scales are such that a product is a normal float32, and no more than is needed.
@@ -116,7 +117,7 @@ func (l *lowRank) shiftAll(rank int) error {
 	return nil
 }
 
-// pair fills pairs.
+// pair fills pairs and words.
 func (l *lowRank) pair() {
 	half := (l.columns + 1) / 2
 	l.pairs = grow(l.pairs, half*l.rank)
@@ -127,6 +128,14 @@ func (l *lowRank) pair() {
 			if 2*j+1 < len(of) {
 				to[j] += uint64(int64(of[2*j+1])) << 32
 			}
+		}
+	}
+	l.words = grow(l.words, (l.rank+1)/2*l.columns)
+	clear(l.words)
+	for i := range l.rank {
+		to := l.words[i/2*l.columns:]
+		for j, v := range l.factors[i*l.columns : (i+1)*l.columns] {
+			to[j] |= uint32(uint16(v)) << (16 * (i & 1))
 		}
 	}
 }

@@ -64,10 +64,14 @@ func (s *scratch) codeSplit(c *codedPlane, p []byte, b *bitSplit, dst []byte) {
 	for _, k := range b.counts {
 		total += k
 	}
+	glance := uint32(gapsGlance)
+	if int(total) == len(p) { // all are counted
+		glance = gapsPart
+	}
 	if zeros := b.counts[0]; zeros == total { // all are looked at for which there are
 		c.coding, c.head = planeFill, append(s.entropy[:0], 0)
 		return
-	} else if zeros > total-total/gapsGlance {
+	} else if zeros >= total-total/glance {
 		var few bool
 		if s.entropy, few = s.appendGaps(s.entropy[:0], p, b.mask); few {
 			c.coding, c.head = planeGaps, s.entropy

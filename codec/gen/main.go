@@ -98,6 +98,12 @@ func main() {
 	split256("splitBF16AVX2", true)
 	join256("join16AVX2", false)
 	join256("joinBF16AVX2", true)
+	vectors512.predict("predictAVX512")
+	vectors512.contexts("placeContextsAVX512")
+	vectors512.turn("turnAVX512")
+	vectors256.predict("predictAVX2")
+	vectors256.contexts("placeContextsAVX2")
+	vectors256.turn("turnAVX2")
 	Generate()
 }
 
