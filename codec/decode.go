@@ -11,9 +11,9 @@ import (
 //
 // Chunk may come from anyone. An error wraps ErrCorrupt, or ErrUnknown where a
 // newer version of zipnode may know better; dst is then returned as it was. No
-// chunk makes Decode allocate more than a few times MaxLeaf. A chunk that decodes
-// without error still needs its leaf checked against the leaf's CID: wrong bases
-// give wrong bytes.
+// chunk makes Decode allocate more than a few times MaxLeaf, and none with a side
+// block more than 16 times it. A chunk that decodes without error still needs its
+// leaf checked against the leaf's CID: wrong bases give wrong bytes.
 func Decode(dst, chunk []byte, size int, c Context) ([]byte, error) {
 	if size < 0 || size > MaxLeaf {
 		return dst, fmt.Errorf("codec: leaf of %d bytes, at most %d", size, MaxLeaf)

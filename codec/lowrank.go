@@ -56,7 +56,7 @@ func (s *scratch) lowRanks() *lowRankCoder {
 // but for its last words, which it returns, and false if c does not allow for one.
 func (s *scratch) appendLowRank(dst, leaf, base []byte, b int, n number, c *Context) ([]byte, []uint16, bool) {
 	k, d := s.lowRanks(), s.deltas()
-	if len(leaf) < minLowRank*n.width || n != bf16 || k.side.read(d, c.Side) != nil {
+	if len(leaf) < minLowRank*n.width || n != bf16 || k.side.read(d, c.Side, elementsTo(c, len(leaf), n)) != nil {
 		return dst, nil, false
 	}
 	head, tail := edgesOf(n.width, c.Offset, len(leaf))
@@ -118,7 +118,7 @@ func (s *scratch) decodeLowRank(dst, body []byte, c *Context) error {
 		return unknown("flags", flags)
 	}
 	k, d := s.lowRanks(), s.deltas()
-	if err := k.side.read(d, c.Side); err != nil {
+	if err := k.side.read(d, c.Side, elementsTo(c, len(dst), n)); err != nil {
 		return err
 	}
 	head, tail := edgesOf(n.width, c.Offset, len(dst))
@@ -184,6 +184,12 @@ func (k *lowRankCoder) decode(d *deltaCoder, dst, base, body []byte, flags byte,
 
 // bf16 is the dtype whose deltas may be of low rank.
 var bf16 = number{width: 2, exponent: 7, mask: 0xff, float: true}
+
+// elementsTo returns how many elements the tensor has up to the end of a leaf of so
+// many bytes.
+func elementsTo(c *Context, size int, n number) int64 {
+	return (c.Offset + int64(size)) / int64(n.width)
+}
 
 // same tells whether side was read before.
 func (l *lowRank) same(side []byte) bool { return l.rank > 0 && bytes.Equal(l.block, side) }

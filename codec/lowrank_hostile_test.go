@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/zipnode/zipnode/tensor"
@@ -80,11 +81,60 @@ func TestBadSideBlocks(t *testing.T) {
 	}
 }
 
+// A side block is of no more columns than the tensor has elements, also when it was read
+// for a larger tensor before.
+func TestColumnsOfSmallTensors(t *testing.T) {
+	d := deltaCoder{dec: new(laneDecoder)}
+	var l lowRank
+	side := sideBytes(2, 20, 64, 0, 0, 1, 2*64)
+	for _, tc := range []struct {
+		elements int64
+		ok       bool
+	}{{63, false}, {64, true}, {63, false}, {1 << 40, true}, {65, true}, {0, false}, {-1, false}} {
+		if err := l.read(&d, side, tc.elements); (err == nil) != tc.ok || err != nil && !errors.Is(err, ErrCorrupt) {
+			t.Errorf("64 columns for %d elements: %v", tc.elements, err)
+		}
+	}
+}
+
+// TestLowRankMemory decodes leaves of as many factors as there may be, of columns and of
+// rows, each by fresh memory.
+func TestLowRankMemory(t *testing.T) {
+	most := uint64(16 * MaxLeaf)
+	if raceDetector { // it makes what slices.Grow appends, too
+		most *= 2
+	}
+	leaf := weights(1, MaxLeaf)
+	for _, tc := range []struct{ rank, columns int }{{16, maxRow}, {2, 1}} {
+		c := against(tensor.BF16, 0, leaf)
+		c.Side = sideBytes(byte(tc.rank), 40, uint64(tc.columns), 0, 0, 1, tc.rank*tc.columns)
+		body, words, ok := new(scratch).appendLowRank([]byte{methodLowRank}, leaf, leaf, 0, bf16, &c)
+		if !ok {
+			t.Fatalf("no frame of rank %d", tc.rank)
+		}
+		frame := appendWords(body, words)
+		var s scratch
+		dst := make([]byte, MaxLeaf)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := s.decode(dst, frame, &c, false)
+		runtime.ReadMemStats(&after)
+		if err != nil || !bytes.Equal(dst, leaf) {
+			t.Errorf("rank %d of %d columns: %v", tc.rank, tc.columns, err)
+		}
+		got := after.TotalAlloc - before.TotalAlloc
+		if got > most {
+			t.Errorf("rank %d of %d columns: %d bytes allocated, at most %d", tc.rank, tc.columns, got, most)
+		}
+		t.Logf("rank %d of %d columns: %d bytes allocated", tc.rank, tc.columns, got)
+	}
+}
+
 // TestSumsThatOverflow checks that no sum is taken that does not fit in 32 bits.
 func TestSumsThatOverflow(t *testing.T) {
 	d := deltaCoder{dec: new(laneDecoder)}
 	var k lowRankCoder
-	if err := k.side.read(&d, sideBytes(9, 20, 64, 0, 0, 16383, 9*64)); err != nil {
+	if err := k.side.read(&d, sideBytes(9, 20, 64, 0, 0, 16383, 9*64), 64); err != nil {
 		t.Fatal(err)
 	}
 	for _, factor := range []int16{16383, -16383} {

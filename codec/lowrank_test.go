@@ -104,6 +104,15 @@ func TestLowRankOdd(t *testing.T) {
 	for i := 1; i < len(flipped); i += 2 {
 		flipped[i] ^= 0x80
 	}
+	// The same updates of numbers that are nearly the largest, or mostly subnormal.
+	times := func(data []byte, exponent int) []byte {
+		out := bytes.Clone(data)
+		for i := 0; i < len(out); i += 2 {
+			x := int(le.Uint16(out[i:]))
+			le.PutUint16(out[i:], uint16(x&0x807f|min(max(x>>7&0xff+exponent, 0), 0xfe)<<7))
+		}
+		return out
+	}
 	others := lowRankVectors()[0].c.Side
 	same := bytes.Repeat([]byte{0x80, 0x3f}, len(base.data)/2)
 	for _, tc := range []struct {
@@ -111,6 +120,9 @@ func TestLowRankOdd(t *testing.T) {
 		target, base []byte
 	}{
 		{"merged", merged.data, base.data},
+		{"merged, of large numbers", times(merged.data, 130), times(base.data, 130)},
+		{"merged, of small numbers", times(merged.data, -110), times(base.data, -110)},
+		{"merged, of subnormal numbers", times(merged.data, -125), times(base.data, -125)},
 		{"no change", base.data, base.data},
 		{"few rows", few, base.data},
 		{"huge numbers and NaN", huge, base.data},

@@ -10,7 +10,8 @@ import (
 //	kind     uint8    // 1
 //	rank     uint8    // 1 to maxRank
 //	scale    int8     // products are times 2^-scale
-//	columns  uvarint  // elements of a row, 1 to maxRow; with rank, up to maxFactors
+//	columns  uvarint  // elements of a row, 1 to maxRow; with rank, up to maxFactors;
+//	                  // at most those of the tensor, to the leaf's end
 //	rank times:
 //	  shift  uint8    // of this component's column factors, to the left
 //	  level  uint8    // the context of its factors
@@ -47,9 +48,11 @@ func (l *lowRank) appendSide(dst []byte, d *deltaCoder, factors []int16) []byte 
 	return d.appendFactors(dst, factors, l.columnLevels())
 }
 
-// read fills l from side, unless it has it.
-func (l *lowRank) read(d *deltaCoder, side []byte) error {
-	if l.same(side) {
+// read fills l from side, unless it has it, for a leaf up to whose end the tensor has
+// so many elements. They bound the columns: else a few bytes would have a million
+// factors read for a tensor of ten elements.
+func (l *lowRank) read(d *deltaCoder, side []byte, elements int64) error {
+	if l.same(side) && int64(l.columns) <= elements {
 		return nil
 	}
 	l.rank = 0 // until it is known to be right
@@ -71,7 +74,7 @@ func (l *lowRank) read(d *deltaCoder, side []byte) error {
 	if rank < 1 || rank > maxRank || l.scale < minScale || l.scale > maxScale {
 		return corrupt("low rank: rank %d, scale %d", rank, l.scale)
 	}
-	if columns < 1 || columns > maxRow || columns*rank > maxFactors {
+	if columns < 1 || columns > maxRow || columns*rank > maxFactors || int64(columns) > elements {
 		return corrupt("low rank: %d columns of rank %d", columns, rank)
 	}
 	if len(rest) < 2*rank {

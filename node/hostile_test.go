@@ -33,6 +33,7 @@ type shelf struct {
 	model   cid.Cid
 
 	onGet     func(c cid.Cid, data []byte) []byte // what is sent in the place of data
+	onAsked   func(c cid.Cid)                     // told of each Get and Has, if not nil
 	onRecipes func(tensor cid.Cid) []blocks.Block // nil: those of the model
 	asked     int                                 // calls of Recipes
 }
@@ -83,6 +84,9 @@ func (s *shelf) emit(b blocks.Block) error {
 }
 
 func (s *shelf) Get(_ context.Context, c cid.Cid) (blocks.Block, error) {
+	if s.onAsked != nil {
+		s.onAsked(c)
+	}
 	s.mu.Lock()
 	b := s.blocks[string(c.Hash())]
 	s.mu.Unlock()
@@ -96,6 +100,9 @@ func (s *shelf) Get(_ context.Context, c cid.Cid) (blocks.Block, error) {
 }
 
 func (s *shelf) Has(_ context.Context, c cid.Cid) (bool, error) {
+	if s.onAsked != nil {
+		s.onAsked(c)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.blocks[string(c.Hash())] != nil, nil
@@ -371,52 +378,68 @@ func TestLiars(t *testing.T) {
 			if !bombs { // the heap is everyone's
 				t.Parallel()
 			}
-			t.Run("beside an honest peer", func(t *testing.T) {
+			bent := func(t *testing.T) *shelf {
 				s := exported(t, honest, "m")
 				tc.bend(t, s)
-				liar := s.host(t)
-				n := start(t, honest)
-				meet(t, n, liar)
-				began := time.Now()
-				peak := heapPeak(func() { wantModel(t, n, res.CID, dir) })
-				t.Logf("%v, heap %d MiB, recipes asked for %d times", time.Since(began).Round(time.Millisecond), peak>>20, s.asked)
-				if took := time.Since(began); took > time.Minute {
-					t.Errorf("it took %v", took)
-				}
-				if bombs && peak > 256<<20 {
-					t.Errorf("heap of %d MiB", peak>>20)
-				}
+				return s
+			}
+			t.Run("beside an honest peer", func(t *testing.T) {
+				besideHonest(t, honest, bent(t), res.CID, dir, bombs)
 			})
 			t.Run("alone", func(t *testing.T) {
-				s := exported(t, honest, "m")
-				tc.bend(t, s)
+				s := bent(t)
 				delete(s.blocks, string(dag.Raw([]byte(`{"a":1}`)).Hash())) // even if its leaves are asked for, this is not there
-				liar := s.host(t)
-				n := start(t)
-				meet(t, n, liar)
-				out := filepath.Join(t.TempDir(), "out")
-				began := time.Now()
-				var err error
-				peak := heapPeak(func() { _, err = try[node.GetResult](t, n, "get", node.GetRequest{Ref: res.CID, Out: out}) })
-				t.Logf("%v after %v, heap %d MiB", err, time.Since(began).Round(time.Millisecond), peak>>20)
-				if c := code(err); c != node.CodeNoProvider && c != node.CodeIntegrity {
-					t.Errorf("%v has code %q", err, c)
-				}
-				if err != nil && !strings.Contains(err.Error(), "baf") {
-					t.Errorf("%v does not name what is missing", err)
-				}
-				if took := time.Since(began); took > time.Minute {
-					t.Errorf("it took %v", took)
-				}
-				if bombs && peak > 256<<20 {
-					t.Errorf("heap of %d MiB", peak>>20)
-				}
-				left, globErr := filepath.Glob(filepath.Join(out, "*.safetensors"))
-				if globErr != nil || len(left) > 0 {
-					t.Errorf("files %q were left (%v)", left, globErr)
-				}
+				alone(t, s, res.CID, bombs)
 			})
 		})
+	}
+}
+
+// besideHonest gets a model, whose files are in dir, from an honest node and a liar
+// who has s, in a bounded time and, if the lie is a bomb, heap.
+func besideHonest(t *testing.T, honest *node.Node, s *shelf, model, dir string, bomb bool) {
+	t.Helper()
+	liar := s.host(t)
+	n := start(t, honest)
+	meet(t, n, liar)
+	began := time.Now()
+	peak := heapPeak(func() { wantModel(t, n, model, dir) })
+	t.Logf("%v, heap %d MiB, recipes asked for %d times", time.Since(began).Round(time.Millisecond), peak>>20, s.asked)
+	wantBounded(t, began, peak, bomb)
+}
+
+// alone gets a model from a liar who has s, and lacks a part of it: that fails.
+func alone(t *testing.T, s *shelf, model string, bomb bool) {
+	t.Helper()
+	liar := s.host(t)
+	n := start(t)
+	meet(t, n, liar)
+	out := filepath.Join(t.TempDir(), "out")
+	began := time.Now()
+	var err error
+	peak := heapPeak(func() { _, err = try[node.GetResult](t, n, "get", node.GetRequest{Ref: model, Out: out}) })
+	t.Logf("%v after %v, heap %d MiB", err, time.Since(began).Round(time.Millisecond), peak>>20)
+	if c := code(err); c != node.CodeNoProvider && c != node.CodeIntegrity {
+		t.Errorf("%v has code %q", err, c)
+	}
+	if err != nil && !strings.Contains(err.Error(), "baf") {
+		t.Errorf("%v does not name what is missing", err)
+	}
+	wantBounded(t, began, peak, bomb)
+	left, globErr := filepath.Glob(filepath.Join(out, "*.safetensors"))
+	if globErr != nil || len(left) > 0 {
+		t.Errorf("files %q were left (%v)", left, globErr)
+	}
+}
+
+// wantBounded checks what a liar could make a get take.
+func wantBounded(t *testing.T, began time.Time, peak uint64, bomb bool) {
+	t.Helper()
+	if took := time.Since(began); took > time.Minute {
+		t.Errorf("it took %v", took)
+	}
+	if bomb && peak > 256<<20 {
+		t.Errorf("heap of %d MiB", peak>>20)
 	}
 }
 

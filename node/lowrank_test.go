@@ -46,14 +46,17 @@ func merged(seed byte, rows, columns, rank int) (base, target []byte) {
 	return base, target
 }
 
+// mergedColumns is how many elements rows of mergedPair's matrix have.
+const mergedColumns = 640
+
 // mergedPair writes two models of a matrix of several leaves whose rows do not end
 // where leaves do, and returns their directories.
 func mergedPair(t *testing.T) (base, target string) {
 	t.Helper()
-	const rows, columns = 1500, 640
-	b, y := merged(1, rows, columns, 4)
+	const rows = 1500
+	b, y := merged(1, rows, mergedColumns, 4)
 	of := func(data []byte) string {
-		return modelOf(t, weight{"w", tensor.BF16, tensor.Shape{rows, columns}, data})
+		return modelOf(t, weight{"w", tensor.BF16, tensor.Shape{rows, mergedColumns}, data})
 	}
 	return of(b), of(y)
 }
@@ -207,5 +210,37 @@ func TestRepackRealLowRank(t *testing.T) {
 			t.Errorf("%s: %d bytes after, %d before", name, after, before)
 		}
 		wantWhole(t, n, cids)
+	}
+}
+
+// The base of a merged adapter may be removed: its matrix stays while the adapter needs
+// it. Once that is removed too, gc leaves nothing.
+func TestCollectLowRank(t *testing.T) {
+	base, target := mergedPair(t)
+	n := start(t)
+	named(t, n, base, "base")
+	res := named(t, n, target, "merged")
+	cids := map[string]string{target: res.CID}
+	repack(t, n, node.RepackRequest{})
+	side, _ := sideOf(t, n, "merged")
+
+	if rm := call[node.RmResult](t, n, "rm", node.RefRequest{Ref: "base"}); rm.Bases != 1 {
+		t.Errorf("rm: %+v, want one tensor that stays", rm)
+	}
+	call[node.GCResult](t, n, "gc", node.GCRequest{})
+	wantWhole(t, n, cids)
+	if c, _ := sideOf(t, n, "merged"); c != side {
+		t.Errorf("side block %s, it was %s", c, side)
+	}
+	if v := call[node.VerifyResult](t, n, "verify", nil); len(v.Corrupt) > 0 {
+		t.Errorf("verify: %+v", v)
+	}
+
+	call[node.RmResult](t, n, "rm", node.RefRequest{Ref: "merged"})
+	if gc := call[node.GCResult](t, n, "gc", node.GCRequest{}); gc.Kept != 0 {
+		t.Errorf("gc: %+v, want nothing kept", gc)
+	}
+	if s := call[node.StatusResult](t, n, "status", nil); s.Blocks != 0 {
+		t.Errorf("%d blocks are left", s.Blocks)
 	}
 }
