@@ -25,7 +25,7 @@ func slowly(t *testing.T, r Range, most int64, sent func() int64) func(context.C
 			if err != nil {
 				return err
 			}
-			if n++; n%8 == 1 {
+			if n++; n%2 == 1 {
 				still(sent)
 			}
 			if held := sent() - used; held > most {
@@ -59,7 +59,7 @@ func still(count func() int64) {
 func TestBudgetUntilUsed(t *testing.T) {
 	const budget = startWindow
 	lib := newLibrary()
-	root, r := lib.model(t, 1, 64, 1<<20)
+	root, r := lib.model(t, 1, 40, 1<<20)
 	a, b := startHost(t, lib), startHost(t, nil)
 	connect(t, b, a)
 	// A batch may be asked for when the budget is nearly spent.
