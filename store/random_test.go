@@ -190,16 +190,17 @@ func (r *random) do(ctx context.Context, op change) error {
 	err := op.do(ctx, &r.machine)
 	r.disk.Before(nil)
 	mu.Lock()
-	defer mu.Unlock()
+	crashed, met := left, n > at
+	mu.Unlock() // a compaction of the index may yet be in a call, and is waited for
 	switch {
-	case left != nil:
+	case crashed != nil:
 		r.crashes++
 		r.done = append(r.done, "  and a crash before call "+fmt.Sprint(at)+", "+fate.String())
-		return r.resume(ctx, left, r.want, after)
+		return r.resume(ctx, crashed, r.want, after)
 	case err == nil:
 		r.want = after
 		return nil
-	case (way == 2 || way == 3) && n > at:
+	case (way == 2 || way == 3) && met:
 		r.failures++
 		r.done = append(r.done, "  failed: "+err.Error())
 		if op.steps && r.agrees(ctx, after) == nil {

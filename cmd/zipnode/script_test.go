@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +27,11 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command as its users do: testdata/script/*.txt.
 func TestScripts(t *testing.T) {
+	// What a process ignores those that it starts ignore: under nohup, no daemon would
+	// end when it is hung up.
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hup) })
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
