@@ -123,11 +123,12 @@ type fitter struct {
 	size, stored int64 // bytes of all of the tensor, and of its delta
 
 	rank   int
-	least  int       // of the rank, as far as is known
-	u, v   []float32 // of rows and of columns, rank for each
-	change float64   // mean square of the update
-	byRow  []updates
-	byCol  []updates
+	least  int        // of the rank, as far as is known
+	u, v   []float32  // of rows and of columns, rank for each
+	change float64    // mean square of the update
+	byRow  [][]uint32 // the columns of each row whose intervals are looked at
+	byCol  [][]uint32 // the rows of each column
+	chosen updates    // of the row or column at hand
 	eq     equations
 }
 
@@ -295,8 +296,8 @@ func (f *fitter) refine() {
 			f.cut()
 		}
 		noise := float32(float64(share*share) * f.change)
-		f.half(f.u, f.v, f.byRow, noise, round == 0)
-		f.half(f.v, f.u, f.byCol, noise, false)
+		f.half(f.u, f.v, f.byRow, noise, round == 0, func(r, j int) int { return r*f.row + j })
+		f.half(f.v, f.u, f.byCol, noise, false, func(j, r int) int { return r*f.row + j })
 	}
 }
 
@@ -327,21 +328,34 @@ func turned32(x []float32, by [][]float32, r, k int) []float32 {
 	return out
 }
 
-// half finds the factors of rows given those of columns, or the other way.
-func (f *fitter) half(of, other []float32, by []updates, noise float32, first bool) {
+// half finds the factors of rows given those of columns, or the other way. An
+// element's number is at of its row and column, or the other way.
+func (f *fitter) half(of, other []float32, by [][]uint32, noise float32, first bool, at func(i, j int) int) {
 	for i := range by {
+		f.chosen.reset()
+		for _, j := range by[i] {
+			lo, hi := f.updateAt(at(i, int(j)))
+			f.chosen.add(lo, hi, j)
+		}
 		x := of[i*f.rank : (i+1)*f.rank]
 		start := x
 		if first {
 			start = nil
 		}
-		for k, y := range f.eq.solve(&by[i], other, f.rank, noise, start, 2) {
+		for k, y := range f.eq.solve(&f.chosen, other, f.rank, noise, start, 2) {
 			x[k] = float32(y)
 		}
 	}
 }
 
-// choose fills byRow and byCol with the narrowest intervals of each row and column.
+// updateAt returns the interval of the update of an element of the sample.
+func (f *fitter) updateAt(i int) (lo, hi float32) {
+	return updateOf(le.Uint16(f.target[2*i:]), le.Uint16(f.base[2*i:]))
+}
+
+// choose fills byRow and byCol with where the narrowest intervals of each row and
+// column are, which take a third of what the intervals would: of a high rank they are
+// nearly all elements.
 func (f *fitter) choose() {
 	most := perFactor * f.rank
 	cols := make([]narrowest, f.row)
@@ -353,10 +367,10 @@ func (f *fitter) choose() {
 	for j := range cols {
 		cols[j].limit(most)
 	}
-	f.byRow, f.byCol = make([]updates, f.rows), make([]updates, f.row)
+	f.byRow, f.byCol = make([][]uint32, f.rows), make([][]uint32, f.row)
 	var narrow narrowest
 	for r := range f.rows {
-		y, b := f.target[2*r*f.row:2*(r+1)*f.row], f.base[2*r*f.row:]
+		y := f.target[2*r*f.row : 2*(r+1)*f.row]
 		narrow.reset()
 		for j := range f.row {
 			narrow.count(le.Uint16(y[2*j:]))
@@ -368,18 +382,13 @@ func (f *fitter) choose() {
 			if !inRow && !inCol {
 				continue
 			}
-			lo, hi := updateOf(e, le.Uint16(b[2*j:]))
-			if lo > hi {
+			if lo, hi := f.updateAt(r*f.row + j); lo > hi || lo < -huge || hi > huge {
 				continue
 			}
-			f.byRow[r].add(lo, hi, j)
-			f.byCol[j].add(lo, hi, r)
+			f.byRow[r] = append(f.byRow[r], uint32(j))
+			f.byCol[j] = append(f.byCol[j], uint32(r))
 		}
 	}
-}
-
-func (u *updates) add(lo, hi float32, other int) {
-	u.lo, u.hi, u.other = append(u.lo, lo), append(u.hi, hi), append(u.other, uint32(other))
 }
 
 // The components of a product of u and v are pairs of a vector of rows and a vector of
@@ -447,6 +456,9 @@ func gramOf(m *square, x []float32, r int) {
 // quantise returns what of c is a side block: factors of the largest component are
 // about so large, smaller ones in proportion, and those that would vanish are left out.
 func (f *fitter) quantise(c components, largest float64) (*lowRank, []int16) {
+	if !(c.size[0] > 0) { // also where it is no number
+		return nil, nil
+	}
 	l := &lowRank{columns: f.row}
 	mean := math.Sqrt(float64(f.rows) * float64(f.row))
 	var scales [maxRank]int
@@ -461,7 +473,7 @@ func (f *fitter) quantise(c components, largest float64) (*lowRank, []int16) {
 	}
 	most := slices.Max(scales[:l.rank])
 	l.scale = most
-	if l.rank == 0 || l.scale < minScale || l.scale > maxScale {
+	if l.scale < minScale || l.scale > maxScale {
 		return nil, nil
 	}
 	var factors []int16

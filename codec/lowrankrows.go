@@ -16,6 +16,12 @@ type updates struct {
 	other  []uint32 // of a row, the columns; of a column, the rows
 }
 
+func (u *updates) reset() { u.lo, u.hi, u.other = u.lo[:0], u.hi[:0], u.other[:0] }
+
+func (u *updates) add(lo, hi float32, other uint32) {
+	u.lo, u.hi, u.other = append(u.lo, lo), append(u.hi, hi), append(u.other, other)
+}
+
 // updateOf returns the interval of the update that made y of b, both bfloat16; it is
 // empty, from 1 to 0, if one of them is infinite or no number.
 func updateOf(y, b uint16) (lo, hi float32) {
@@ -108,8 +114,7 @@ func (r *rowSolver) use(l *lowRank) {
 // choose sets chosen to the narrowest intervals of a row of elements from a column
 // on, times scale.
 func (r *rowSolver) choose(leaf, base []byte, column, most int, scale float32) {
-	c := &r.chosen
-	c.lo, c.hi, c.other = c.lo[:0], c.hi[:0], c.other[:0]
+	r.chosen.reset()
 	r.narrow.reset()
 	for i := 0; i+1 < len(leaf); i += 2 {
 		r.narrow.count(le.Uint16(leaf[i:]))
@@ -122,7 +127,7 @@ func (r *rowSolver) choose(leaf, base []byte, column, most int, scale float32) {
 		}
 		lo, hi := updateOf(y, le.Uint16(base[i:]))
 		if lo, hi = float32(lo*scale), float32(hi*scale); lo <= hi && lo > -huge && hi < huge {
-			c.lo, c.hi, c.other = append(c.lo, lo), append(c.hi, hi), append(c.other, uint32(column+i/2))
+			r.chosen.add(lo, hi, uint32(column+i/2))
 		}
 	}
 }
