@@ -42,22 +42,11 @@ func TestAddInterruptedLate(t *testing.T) {
 // A tensor that can be rebuilt here, and whose node is not here, does not keep a
 // seed from its end.
 func TestSeedBringsNodesOfTensors(t *testing.T) {
-	model := modelDir(t, map[string][]byte{"a.safetensors": oneTensor(weights(3, 2*dag.MaxLeaf))})
 	from, to := t.TempDir(), t.TempDir()
-	n := startIn(t, from)
-	res := named(t, n, model, "m")
-	tensor, err := cid.Decode(call[node.ShowResult](t, n, "show", node.RefRequest{Ref: "m"}).FileList[0].Tensors[0].CID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range []*node.Node{n, startIn(t, to)} {
-		if err := m.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	model, res, tensor := oneTensorIn(t, from, to, weights(3, 2*dag.MaxLeaf))
 	copyTensor(t, openStore(t, from), openStore(t, to), tensor)
 
-	n = startIn(t, to, startIn(t, from))
+	n := startIn(t, to, startIn(t, from))
 	if got := call[node.SeedResult](t, n, "seed", node.SeedRequest{Ref: res.CID}); got.Fetched > 8<<10 {
 		t.Errorf("%d bytes were fetched for the nodes of a tensor", got.Fetched)
 	}

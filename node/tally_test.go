@@ -21,14 +21,13 @@ func openStore(t *testing.T, dir string) *store.Store {
 	return s
 }
 
-// A get that was killed left 3 of the 6 chunks of a tensor: what needs no fetch the
-// next time is more than nothing, and less than the whole tensor.
-func TestReusedOfAResumedGet(t *testing.T) {
-	const leaves, kept = 6, 3
-	model := modelDir(t, map[string][]byte{"a.safetensors": oneTensor(weights(7, leaves*dag.MaxLeaf))})
-	from, to := t.TempDir(), t.TempDir()
+// oneTensorIn adds a model of one tensor to a node in from, and makes an empty one in
+// to. Neither runs then.
+func oneTensorIn(t *testing.T, from, to string, data []byte) (model string, res node.AddResult, tensor cid.Cid) {
+	t.Helper()
+	model = modelDir(t, map[string][]byte{"a.safetensors": oneTensor(data)})
 	n := startIn(t, from)
-	res := named(t, n, model, "m")
+	res = named(t, n, model, "m")
 	tensor, err := cid.Decode(call[node.ShowResult](t, n, "show", node.RefRequest{Ref: "m"}).FileList[0].Tensors[0].CID)
 	if err != nil {
 		t.Fatal(err)
@@ -38,10 +37,19 @@ func TestReusedOfAResumedGet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return model, res, tensor
+}
+
+// A get that was killed left 3 of the 6 chunks of a tensor: what needs no fetch the
+// next time is more than nothing, and less than the whole tensor.
+func TestReusedOfAResumedGet(t *testing.T) {
+	const leaves, kept = 6, 3
+	from, to := t.TempDir(), t.TempDir()
+	model, res, tensor := oneTensorIn(t, from, to, weights(7, leaves*dag.MaxLeaf))
 	copyChunks(t, openStore(t, from), openStore(t, to), tensor, kept)
 
 	out := filepath.Join(t.TempDir(), "out")
-	n = startIn(t, to, startIn(t, from))
+	n := startIn(t, to, startIn(t, from))
 	plan := call[node.GetResult](t, n, "get", node.GetRequest{Ref: res.CID, Out: out, DryRun: true})
 	got := get(t, n, res.CID, out)
 	sameTree(t, out, model)
